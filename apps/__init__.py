@@ -1,0 +1,1 @@
+"""What people open: the session, the headless run, the page."""

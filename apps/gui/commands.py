@@ -1,0 +1,70 @@
+"""What a page may ask of the session: every command is checked here before it reaches the simulation's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from apps.gui.live import LiveSession
+from apps.session import Session
+
+Command = Callable[[Session], Any]
+
+
+class CommandError(ValueError):
+    """A command that cannot be obeyed; the message says what came and what is allowed."""
+
+
+def to_command(order: Any, live: LiveSession) -> Command:
+    """Turn a message {"type": "command", "name": ..., "value": ...} into a call on the session.
+
+    Raises:
+        CommandError: unknown command, or a value of the wrong type. Ranges are checked by the session itself.
+    """
+    if not isinstance(order, dict) or order.get("type") != "command":
+        raise CommandError('send {"type": "command", "id": number, "name": text, "value": value}')
+    name, value = order.get("name"), order.get("value")
+    makers: dict[str, Callable[[Any], Command]] = {
+        "emotion": lambda v: _with_text(v, Session.feel),
+        "gait": lambda v: _with_text(v, Session.choose_gait),
+        "speed": lambda v: _with_number(v, Session.choose_speed),
+        "push": _push,
+        "reset": lambda v: Session.reset,
+        "stop_hearing": lambda v: Session.stop_hearing,
+        "pause": lambda v: _pause(v, live),
+    }
+    if not isinstance(name, str) or name not in makers:
+        raise CommandError(f"unknown command {name!r}: there are {', '.join(makers)}")
+    return makers[name](value)
+
+
+def _with_text(value: Any, method: Callable[[Session, str | None], None]) -> Command:
+    if value is not None and not isinstance(value, str):
+        raise CommandError(f"expected a name or null, got {value!r}")
+    return lambda session: method(session, value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise CommandError(f"expected a number, got {value!r}")
+    return float(value)
+
+
+def _with_number(value: Any, method: Callable[[Session, float | None], None]) -> Command:
+    number = None if value is None else _number(value)
+    return lambda session: method(session, number)
+
+
+def _push(value: Any) -> Command:
+    if value is None:
+        return lambda session: session.push()
+    if not isinstance(value, dict) or "direction_rad" not in value:
+        raise CommandError(f'expected null or {{"direction_rad": angle}}, got {value!r}')
+    angle = _number(value["direction_rad"])
+    return lambda session: session.push(angle)
+
+
+def _pause(value: Any, live: LiveSession) -> Command:
+    if not isinstance(value, bool):
+        raise CommandError(f"expected true or false, got {value!r}")
+    return lambda session: live.pause(value)

@@ -1,0 +1,88 @@
+"""The session without a browser: a clip goes in, a timeline and a video come out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from apps.session import Session, SessionConfig
+from apps.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Run:
+    """Let the dog hear a clip without a browser; write what happens as a table, a timeline or a video."""
+
+    speech: Path | None = None
+    """Sound file that the dog hears (wav, flac, ogg, mp3, webm, m4a). Without one it hears silence."""
+    seconds: float = 10.0
+    """How long the session lasts, s of simulated time."""
+    record: Path | None = None
+    """MP4 file to film the dog into."""
+    json: str | None = None
+    """File for the timeline, one row for each control step of 20 ms; '-' for standard output."""
+    seed: int = 0
+    """Where the dog starts and which foot is next. The same seed and clip give the same timeline."""
+    emotion: str | None = None
+    """Tell the dog what you feel instead of letting it listen."""
+    weights: Path | None = None
+    """Folder of speech weights instead of the shipped ones."""
+    table: Path | None = None
+    """Behaviour table instead of policies/behaviour.toml."""
+    window: bool = False
+    """Open PyBullet's own window as well (needs a display)."""
+
+
+def run(args: Run) -> Timeline:
+    """Run a session as asked and save what was asked for.
+
+    Raises:
+        ValueError: the clip, weights, table or number of seconds cannot be used.
+        OSError: a file cannot be written.
+    """
+    if not 0.02 <= args.seconds <= 3600:
+        raise ValueError(f"--seconds {args.seconds} came; allowed are 0.02 to 3600")
+    config = SessionConfig(seed=args.seed, weights=args.weights, table=args.table, window=args.window)
+    console = Console(stderr=True)
+    with Session(config=config) as session, Progress(console=console, transient=True) as bar:
+        if args.speech is not None:
+            session.hear(args.speech)
+        session.feel(args.emotion)
+        task = bar.add_task("filming" if args.record else "running", total=args.seconds)
+        if args.record is not None:
+            timeline = session.record(
+                args.record, args.seconds, lambda share: bar.update(task, completed=share * args.seconds)
+            )
+        else:
+            timeline = session.run(args.seconds, lambda step: bar.update(task, completed=step.t))
+    if args.json is not None:
+        _save(timeline, args.json)
+    console.print(summary(timeline))
+    if args.record is not None:
+        console.print(f"video: {args.record.resolve()}")
+    return timeline
+
+
+def _save(timeline: Timeline, place: str) -> None:
+    text = json.dumps(timeline.as_json())
+    if place == "-":
+        sys.stdout.write(text + "\n")
+    else:
+        Path(place).write_text(text + "\n")
+
+
+def summary(timeline: Timeline) -> str:
+    """What was shown when, in a line each."""
+    lines, shown = [], None
+    for step in timeline.steps:
+        if step.behaviour != shown:
+            shown = step.behaviour
+            felt = "" if step.emotion is None else f" on hearing {step.emotion} ({step.confidence:.2f})"
+            lines.append(f"{step.t:6.2f} s  {shown}{felt}")
+    lines.append(f"{timeline.real_time_factor:.1f} times real time")
+    return "\n".join(lines)

@@ -1,0 +1,78 @@
+"""What a session hands out: the steps of its timeline, and snapshots for whoever looks on. All of it immutable."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from apps.ear import Hearing
+from perception.emotion import EmotionEstimate
+from robots.face import FaceParameters
+
+
+class Step(NamedTuple):
+    """One control step of the timeline: what was felt, what was done, how the body moved. SI units."""
+
+    t: float
+    emotion: str | None
+    confidence: float | None
+    valence: float | None
+    arousal: float | None
+    behaviour: str
+    gait: str
+    frequency: float
+    height: float
+    vx: float
+    fallen: bool
+
+
+class Timeline(NamedTuple):
+    """Every step of a run, the sounds the dog made, and how much faster than the clock on the wall it went."""
+
+    clip: str | None
+    seed: int
+    steps: list[Step]
+    sounds: list[tuple[float, str]]
+    real_time_factor: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The timeline as one JSON object."""
+        return {
+            "clip": self.clip,
+            "seed": self.seed,
+            "steps": [step._asdict() for step in self.steps],
+            "real_time_factor": round(self.real_time_factor, 2),
+        }
+
+
+class Manual(NamedTuple):
+    """What a person has set by hand; None leaves it to the dog."""
+
+    emotion: str | None = None
+    gait: str | None = None
+    speed: float | None = None
+
+
+class Playing(NamedTuple):
+    """A sound file that the dog is hearing."""
+
+    name: str
+    samples: np.ndarray
+    position: int
+
+
+class Snapshot(NamedTuple):
+    """What the outside sees of a session; immutable, safe to hand to other threads."""
+
+    t: float
+    poses: np.ndarray  # (19, 7) float32: position in m, quat_xyzw, in the order of Dog.links
+    step: Step
+    says: str
+    estimate: EmotionEstimate | None
+    source: str | None
+    hearing: Hearing
+    playing: tuple[str, float, float] | None  # name, position s, duration s
+    manual: Manual
+    face: FaceParameters
+    commanded_speed: float

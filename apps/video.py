@@ -1,0 +1,152 @@
+"""A video of a session: the dog, its face, what it believes, and all that was to be heard. No browser, no display."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from apps.timeline import Snapshot, Step, Timeline
+from perception.emotion import LABELS
+from robots.dog import CONTROL_HZ
+from robots.face import draw_face
+from robots.sounds import RATE_HZ as CALL_RATE_HZ
+from robots.sounds import synthesise
+
+if TYPE_CHECKING:
+    from apps.session import Session
+
+FRAMES_HZ = 25
+VIEW = (480, 360)
+PANEL_WIDTH = 320
+_AUDIO_HZ = 16000
+_INK, _PALE, _PAPER, _BAR = (52, 48, 44), (140, 132, 122), (247, 243, 236), (224, 138, 60)
+
+
+class VideoError(RuntimeError):
+    """The video cannot be written; the message says where and why."""
+
+
+def film(session: Session, path: Path, seconds: float, progress: Callable[[float], None] | None = None) -> Timeline:
+    """Run a session and write what happens as an MP4 (H.264 and AAC).
+
+    The film is written beside its place and moved there when it is whole, so that a film of before is not lost to a run
+    that breaks off.
+
+    Raises:
+        VideoError: the file cannot be written.
+    """
+    import av
+
+    began = time.perf_counter()
+    draft = path.with_name(f".{path.stem}.part.mp4")
+    heard = _Heard(session)
+    steps: list[Step] = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with av.open(str(draft), "w", options={"movflags": "faststart"}) as container:
+            video, audio = _add_streams(container)
+            for index in range(round(seconds * FRAMES_HZ)):
+                steps += session.advance(5 * CONTROL_HZ // FRAMES_HZ)
+                heard.note()
+                frame = av.VideoFrame.from_ndarray(compose(session.picture(*VIEW), session.snapshot()), format="rgb24")
+                container.mux(video.encode(frame))
+                if progress is not None:
+                    progress((index + 1) / (seconds * FRAMES_HZ))
+            container.mux(video.encode(None))
+            _write_sound(container, audio, heard.mix(seconds))
+        draft.replace(path)
+    except (OSError, av.FFmpegError) as problem:
+        draft.unlink(missing_ok=True)
+        raise VideoError(
+            f"cannot write the video {path}: {problem}. Is the folder writable and the disk not full?"
+        ) from problem
+    took = time.perf_counter() - began
+    return Timeline(session.clip, session.config.seed, steps, list(session.sounds), seconds / took)
+
+
+def _add_streams(container: Any) -> tuple[Any, Any]:
+    video = container.add_stream("libx264", rate=FRAMES_HZ, options={"crf": "23", "preset": "veryfast"})
+    video.width, video.height, video.pix_fmt = VIEW[0] + PANEL_WIDTH, VIEW[1], "yuv420p"
+    audio = container.add_stream("aac", rate=_AUDIO_HZ)
+    audio.layout = "mono"
+    return video, audio
+
+
+def _write_sound(container: Any, stream: Any, samples: np.ndarray) -> None:
+    import av
+
+    block = 1024
+    for start in range(0, len(samples), block):
+        frame = av.AudioFrame.from_ndarray(samples[None, start : start + block], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = _AUDIO_HZ, start, Fraction(1, _AUDIO_HZ)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+class _Heard:
+    """Collects what was played to the dog while the film runs, to lay it under the film."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._start_s = session.time
+        self._voices: list[tuple[float, np.ndarray]] = []
+        self._last: np.ndarray | None = None
+        self.note()
+
+    def note(self) -> None:
+        """Remember a sound file that has begun since the last call."""
+        playing = self._session.playing
+        if playing is not None and playing.samples is not self._last:
+            self._last = playing.samples
+            began = self._session.time - self._start_s - playing.position / _AUDIO_HZ
+            self._voices.append((began, playing.samples))
+
+    def mix(self, seconds: float) -> np.ndarray:
+        """Voices and the dog's own sounds, (N,) float32 in [-1, 1]."""
+        import soxr
+
+        track = np.zeros(int(seconds * _AUDIO_HZ), np.float32)
+        calls = [
+            (at - self._start_s, 0.6 * soxr.resample(synthesise(name), CALL_RATE_HZ, _AUDIO_HZ))
+            for at, name in self._session.sounds
+        ]
+        for at, samples in self._voices + calls:
+            begin = int(at * _AUDIO_HZ)
+            samples = samples[max(0, -begin) :]
+            begin = max(0, begin)
+            length = max(0, min(len(samples), len(track) - begin))
+            track[begin : begin + length] += samples[:length]
+        return np.clip(track, -1.0, 1.0)
+
+
+def compose(picture: np.ndarray, now: Snapshot) -> np.ndarray:
+    """Put a panel with face and estimate beside a picture (360, 480, 3): (360, 800, 3) uint8 RGB."""
+    panel = np.full((VIEW[1], PANEL_WIDTH, 3), _PAPER, np.uint8)
+    panel[12:162, 60:260] = draw_face(now.face, 200, 150)
+    step = now.step
+    title = "nothing heard yet" if step.emotion is None else f"{step.emotion}  {100 * (step.confidence or 0):.0f} %"
+    _write(panel, title, (18, 188), 0.62, _INK)
+    _draw_bars(panel, now)
+    _write(panel, f"{step.behaviour.replace('_', ' ')}: {step.gait}", (18, 318), 0.5, _INK)
+    moving = f"{step.vx:+.2f} m/s   {step.frequency:.1f} Hz   {100 * step.height:.0f} cm   t {step.t:.1f} s"
+    _write(panel, moving, (18, 342), 0.4, _PALE)
+    return np.ascontiguousarray(np.hstack([picture, panel]))
+
+
+def _draw_bars(panel: np.ndarray, now: Snapshot) -> None:
+    probabilities = np.zeros(len(LABELS)) if now.estimate is None else now.estimate.probabilities
+    for row, (label, share) in enumerate(zip(LABELS, probabilities, strict=True)):
+        y = 206 + 12 * row
+        _write(panel, label, (18, y + 4), 0.36, _PALE)
+        cv2.rectangle(panel, (98, y - 4), (300, y + 3), (230, 224, 215), -1)
+        cv2.rectangle(panel, (98, y - 4), (98 + round(202 * float(share)), y + 3), _BAR, -1)
+
+
+def _write(image: np.ndarray, text: str, place: tuple[int, int], size: float, color: tuple[int, int, int]) -> None:
+    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, color, 1, cv2.LINE_AA)

@@ -1,0 +1,249 @@
+/**
+ * Wiring: what arrives from the server goes to the scene, face, panel, chart and loudspeaker; what the user does goes
+ * to the server. `window.empaw` shows the counters that tests and curious people read.
+ */
+
+import { DogVoice, Microphone, Playback, microphoneObstacle, unlockOnGesture } from "./audio.js";
+import { EmotionChart } from "./chart.js";
+import { Commands, RateMeter, ReconnectingSocket, getJson, post } from "./connection.js";
+import { FaceAnimator } from "./face.js";
+import { UPLOAD_LIMIT_BYTES } from "./messages.js";
+import { emotionColor } from "./palette.js";
+import { $, Panel } from "./panel.js";
+
+const RETRY_SCENE_MS = 2000;
+
+const face = new FaceAnimator();
+const voice = new DogVoice();
+const playback = new Playback();
+const poses = new RateMeter();
+const frames = new RateMeter();
+let live = null;
+let scene = null;
+let chart = null;
+let sceneText = "";
+/** @type {import("./messages.js").State|null} */
+let state = null;
+
+const panel = new Panel({ command: (name, value, event) => commands.issue(name, value, event) });
+const commands = new Commands((text) => live?.send(text) ?? false, (text) => panel.notice("error", text));
+
+// ---- the 3D view ----------------------------------------------------------------------------------------------
+
+function explainMissingView(error) {
+  console.warn(`No 3D view: ${error.message}`);
+  $("view-message").textContent = "This browser shows no 3D (WebGL is off), so the dog itself stays hidden. Everything else works.";
+  $("view-message").hidden = false;
+}
+
+/** Without a view nobody else drives the face. */
+function animateFaceAlone() {
+  let last = performance.now();
+  setInterval(() => {
+    const now = performance.now();
+    face.update((now - last) / 1000);
+    last = now;
+  }, 50);
+}
+
+async function openView() {
+  try {
+    const { DogScene } = await import("./scene.js");
+    scene = new DogScene($("view"), face, () => frames.tick());
+    $("view").addEventListener("webglcontextlost", () => {
+      explainMissingView(new Error("context lost"));
+      animateFaceAlone();
+    });
+    $("view").addEventListener("webglcontextrestored", () => { $("view-message").hidden = true; });
+    $("centre").addEventListener("click", () => scene.centreView());
+  } catch (error) {
+    explainMissingView(error);
+    animateFaceAlone();
+    $("centre").hidden = true;
+  }
+}
+
+// ---- from the server ------------------------------------------------------------------------------------------
+
+/** Ask what there is to show; a server that was restarted may have another dog. */
+async function loadScene() {
+  const description = await getJson("/api/scene");
+  const text = JSON.stringify(description);
+  if (text === sceneText) return;
+  sceneText = text;
+  panel.build(description);
+  scene?.setDescription(description);
+  chart = new EmotionChart($("chart"), $("affect-chart"), description.labels);
+}
+
+/** @param {import("./messages.js").State} next */
+function showState(next) {
+  const heardBefore = state?.hearing;
+  state = next;
+  panel.showState(next);
+  chart?.add(next);
+  face.set(next.face);
+  scene?.setState(next, emotionColor(next.emotion));
+  if (heardBefore && !next.hearing) playback.stop();
+}
+
+const liveHandlers = {
+  state: showState,
+  sound: (message) => voice.play(message.name),
+  ack: (message) => commands.acknowledge(message),
+  notice: (message) => panel.notice(message.level, message.text),
+};
+
+function openSockets() {
+  live = new ReconnectingSocket("/ws/live", {
+    expectsMessages: true,
+    onOpen: () => {
+      panel.showConnection("connected");
+      loadScene().catch((error) => panel.notice("error", error.message));
+    },
+    onMessage: (text) => {
+      const message = JSON.parse(text);
+      liveHandlers[message.type]?.(message);
+    },
+    onClose: () => {
+      panel.showConnection("lost");
+      commands.forget();
+    },
+  });
+  new ReconnectingSocket("/ws/poses", {
+    expectsMessages: true,
+    onMessage: (data) => {
+      poses.tick();
+      scene?.setPoses(data);
+    },
+  });
+}
+
+// ---- from the user --------------------------------------------------------------------------------------------
+
+const microphone = new Microphone({
+  isMuted: () => voice.isSounding || playback.isPlaying,
+  onLevel: (db, muted) => panel.showLevel(db, muted),
+  onNotice: (level, text) => panel.notice(level, text),
+});
+
+async function toggleMicrophone() {
+  $("microphone").disabled = true;
+  try {
+    if (microphone.isOn) microphone.stop();
+    else await microphone.start();
+    panel.microphoneNote(null);
+  } catch (error) {
+    panel.microphoneNote(error.message);
+    panel.notice("error", error.message);
+  } finally {
+    $("microphone").disabled = false;
+    panel.showMicrophone(microphone.isOn);
+  }
+}
+
+function wireMicrophone() {
+  const obstacle = microphoneObstacle();
+  panel.microphoneNote(obstacle);
+  $("microphone").disabled = obstacle !== null;
+  if (!obstacle) $("microphone").addEventListener("click", toggleMicrophone);
+}
+
+/** @param {File} file */
+async function hearFile(file) {
+  const megabytes = file.size / 1024 / 1024;
+  if (file.size > UPLOAD_LIMIT_BYTES) {
+    panel.notice("error", `"${file.name}" has ${megabytes.toFixed(1)} MB; the dog takes 25 MB at most. Try a shorter piece.`);
+    return;
+  }
+  const progress = (share) => panel.notice("info", `Sending "${file.name}": ${Math.round(100 * share)} %`);
+  try {
+    progress(0);
+    const headers = { "X-File-Name": encodeURIComponent(file.name) };
+    const heard = await post("/api/hear", file, { headers, onProgress: progress });
+    panel.notice("info", `The dog listens to "${heard.name}" (${heard.duration_s.toFixed(1)} s).`);
+    if ($("aloud").checked) await playback.play(file);
+  } catch (error) {
+    panel.notice("error", error.message);
+  }
+}
+
+async function hearSample() {
+  $("sample").disabled = true;
+  try {
+    const heard = await post("/api/hear_sample", null);
+    panel.notice("info", heard.name ? `The dog listens to "${heard.name}".` : "The dog listens to the sample.");
+    if (heard.url && $("aloud").checked) await playback.play(heard.url);
+  } catch (error) {
+    panel.notice("error", error.message);
+  } finally {
+    $("sample").disabled = false;
+  }
+}
+
+function wireFiles() {
+  $("upload").addEventListener("change", ({ target }) => {
+    if (target.files.length) hearFile(target.files[0]);
+    target.value = ""; // The same file may be chosen again.
+  });
+  $("sample").addEventListener("click", hearSample);
+  $("aloud").addEventListener("change", ({ target }) => { if (!target.checked) playback.stop(); });
+  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragover", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    $("drop").hidden = false;
+  });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) $("drop").hidden = true; });
+  addEventListener("drop", (event) => {
+    $("drop").hidden = true;
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    if (event.dataTransfer.files.length) hearFile(event.dataTransfer.files[0]);
+  });
+}
+
+function wireMute() {
+  $("mute").addEventListener("click", () => {
+    voice.setMuted(!voice.muted);
+    $("mute").setAttribute("aria-pressed", String(voice.muted));
+    $("mute").setAttribute("aria-label", voice.muted ? "Unmute the dog" : "Mute the dog");
+  });
+}
+
+// ---- start ----------------------------------------------------------------------------------------------------
+
+window.empaw = {
+  ready: false,
+  get poseCount() { return poses.count; },
+  get poseHz() { return poses.hz; },
+  get frameHz() { return frames.hz; },
+  get pixelRatio() { return scene?.quality.pixelRatio ?? 0; },
+  get acks() { return commands.acks; },
+  get state() { return state; },
+};
+
+/** The first description is needed before anything can be shown; keep asking until the server answers. */
+async function loadFirstScene() {
+  for (;;) {
+    try {
+      await loadScene();
+      return;
+    } catch (error) {
+      panel.notice("error", error.message);
+      panel.showConnection("lost");
+      await new Promise((resolve) => setTimeout(resolve, RETRY_SCENE_MS));
+    }
+  }
+}
+
+panel.showConnection("connecting");
+unlockOnGesture();
+wireMicrophone();
+wireFiles();
+wireMute();
+face.add($("face"));
+await openView();
+await loadFirstScene();
+openSockets();
+window.empaw.ready = true;

@@ -1,0 +1,341 @@
+/**
+ * The controls and read-outs around the view. Knows the document, nothing about sockets: what the user wants goes out
+ * through the handlers, what the server says comes in through `show*`.
+ *
+ * @typedef {import("./messages.js").State} State
+ * @typedef {Object} PanelHandlers
+ * @property {(name: string, value: *, event: Event) => void} command
+ */
+
+import { EMOTION_FACES, drawFace } from "./face.js";
+import { readable } from "./messages.js";
+import { emotionColor, themeColor } from "./palette.js";
+
+/** After a click the server's older states must not flip the button back, ms. */
+const HOLD_MS = 600;
+const ANNOUNCE_EVERY_MS = 4000;
+const SPEED_EVERY_MS = 100;
+/** Share of the pad's radius that means "at random". */
+const PAD_CENTRE = 0.3;
+
+export const $ = (id) => document.getElementById(id);
+
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function setPressed(button, pressed) {
+  const value = String(pressed);
+  if (button.getAttribute("aria-pressed") !== value) button.setAttribute("aria-pressed", value);
+}
+
+const signed = (value, digits = 2) => `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(digits)}`;
+
+/** Buttons of which one is pressed: the value set by hand, or "auto". */
+class ChoiceGroup {
+  /** @param {string} attribute e.g. "gait": buttons carry data-gait */
+  constructor(attribute, name, command) {
+    this.attribute = attribute;
+    this.heldUntil = 0;
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest?.(`button[data-${attribute}]`);
+      if (!button || button.disabled) return;
+      const value = button.dataset[attribute];
+      this.show(value === "auto" ? null : value);
+      this.heldUntil = performance.now() + HOLD_MS;
+      command(name, value === "auto" ? null : value, event);
+    });
+  }
+
+  get buttons() {
+    return document.querySelectorAll(`button[data-${this.attribute}]`);
+  }
+
+  /** @param {string|null} value */
+  show(value) {
+    if (performance.now() < this.heldUntil) return;
+    for (const button of this.buttons) setPressed(button, button.dataset[this.attribute] === (value ?? "auto"));
+  }
+}
+
+export class Panel {
+  /** @param {PanelHandlers} handlers */
+  constructor({ command }) {
+    this.command = command;
+    this.emotions = new ChoiceGroup("emotion", "emotion", command);
+    this.gaits = new ChoiceGroup("gait", "gait", command);
+    this.speedHeldUntil = 0;
+    this.announced = { at: -Infinity, text: "" };
+    this.paused = false;
+    this.#wireSpeed();
+    this.#wirePad();
+    this.#wireSheet();
+    $("reset").addEventListener("click", (event) => command("reset", null, event));
+    $("pause").addEventListener("click", (event) => command("pause", !this.paused, event));
+    $("stop-hearing").addEventListener("click", (event) => command("stop_hearing", null, event));
+    $("notice-close").addEventListener("click", () => this.#hideNotice());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.lastAffect = null; });
+  }
+
+  /** Buttons and bars for what this server offers. @param {import("./messages.js").SceneDescription} scene */
+  build(scene) {
+    this.labels = scene.labels;
+    $("emotions").replaceChildren(...scene.labels.map((label) => this.#emotionButton(label)));
+    for (const old of $("gaits").querySelectorAll('button:not([data-gait="auto"])')) old.remove();
+    $("gaits").append(...scene.gaits.map((gait) => this.#gaitButton(gait)));
+    $("bars").replaceChildren(...scene.labels.map((label) => this.#bar(label)));
+    [$("speed").min, $("speed").max] = scene.speed_range.map(String);
+  }
+
+  #emotionButton(label) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "button emotion-button" });
+    Object.assign(button.dataset, { emotion: label, testid: `emotion-${label}` });
+    button.setAttribute("aria-pressed", "false");
+    const canvas = document.createElement("canvas");
+    Object.assign(canvas, { width: 112, height: 84 });
+    canvas.setAttribute("aria-hidden", "true");
+    drawFace(canvas.getContext("2d"), 112, 84, EMOTION_FACES[label] ?? {});
+    button.append(canvas, readable(label));
+    return button;
+  }
+
+  #gaitButton(gait) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "button", textContent: readable(gait) });
+    Object.assign(button.dataset, { gait, testid: `gait-${gait}` });
+    button.setAttribute("aria-pressed", "false");
+    return button;
+  }
+
+  #bar(label) {
+    const [row, name, track, fill, value] = ["li", "span", "span", "span", "span"].map((tag) => document.createElement(tag));
+    name.textContent = readable(label);
+    track.className = "track";
+    fill.style.backgroundColor = emotionColor(label);
+    value.className = "number";
+    value.textContent = "–";
+    track.append(fill);
+    row.append(name, track, value);
+    return row;
+  }
+
+  #wireSpeed() {
+    let sent = 0;
+    let timer = 0;
+    const send = (event) => {
+      clearTimeout(timer);
+      sent = performance.now();
+      this.command("speed", Number($("speed").value), event);
+    };
+    $("speed").addEventListener("input", (event) => {
+      this.speedHeldUntil = performance.now() + HOLD_MS;
+      setText($("speed-value"), `${signed(Number($("speed").value))} m/s`);
+      setPressed($("speed-auto"), false);
+      clearTimeout(timer);
+      const wait = SPEED_EVERY_MS - (performance.now() - sent);
+      if (wait <= 0) send(event);
+      else timer = setTimeout(send, wait); // The last value must arrive.
+    });
+    $("speed-auto").addEventListener("click", (event) => {
+      clearTimeout(timer);
+      this.speedHeldUntil = performance.now() + HOLD_MS;
+      setPressed($("speed-auto"), true);
+      this.command("speed", null, event);
+    });
+  }
+
+  /** Angles in the dog's frame: 0 ahead, +pi/2 to its left. The pad shows the dog from above, nose up. */
+  #wirePad() {
+    const pad = $("push");
+    const angleAt = (event) => {
+      const box = pad.getBoundingClientRect();
+      const [right, down] = [event.clientX - box.x - box.width / 2, event.clientY - box.y - box.height / 2];
+      if (event.detail === 0 || Math.hypot(right, down) < PAD_CENTRE * box.width / 2) return null;
+      return Math.atan2(-right, -down);
+    };
+    const point = (angle) => {
+      $("pad-arrow").style.opacity = angle === null ? "0" : "1";
+      if (angle !== null) $("pad-arrow").style.transform = `rotate(${-angle}rad)`;
+    };
+    const push = (angle, event) => this.command("push", angle === null ? null : { direction_rad: angle }, event);
+    pad.addEventListener("pointermove", (event) => point(pad.matches(":disabled") ? null : angleAt(event)));
+    pad.addEventListener("pointerleave", () => point(null));
+    pad.addEventListener("click", (event) => push(angleAt(event), event));
+    const keys = { ArrowUp: 0, ArrowLeft: Math.PI / 2, ArrowRight: -Math.PI / 2, ArrowDown: Math.PI };
+    pad.addEventListener("keydown", (event) => {
+      if (!(event.key in keys)) return;
+      event.preventDefault();
+      point(keys[event.key]);
+      push(keys[event.key], event);
+    });
+  }
+
+  #wireSheet() {
+    const toggle = $("sheet-toggle");
+    toggle.addEventListener("click", () => {
+      const open = toggle.getAttribute("aria-expanded") !== "true";
+      toggle.setAttribute("aria-expanded", String(open));
+      setText($("sheet-label"), open ? "Hide the controls" : "Show the controls");
+      $("panel").classList.toggle("closed", !open);
+    });
+  }
+
+  /** @param {State} state */
+  showState(state) {
+    this.paused = state.paused;
+    setText($("real-time"), `${state.real_time_factor.toFixed(2)}×`);
+    setText($("behaviour"), readable(state.behaviour));
+    $("behaviour").dataset.name = state.behaviour;
+    setText($("says"), state.fallen ? "It has fallen over: press reset." : state.says);
+    setText($("gait"), readable(state.gait));
+    setText($("measured-speed"), `${signed(state.vx)} m/s`);
+    setText($("cadence"), `${state.frequency.toFixed(1)} Hz`);
+    setText($("height"), `${(100 * state.height).toFixed(0)} cm`);
+    setPressed($("pause"), state.paused);
+    $("pause").setAttribute("aria-label", state.paused ? "Resume" : "Pause");
+    this.#showEmotion(state);
+    this.#showHearing(state.hearing);
+    this.emotions.show(state.manual.emotion);
+    this.gaits.show(state.manual.gait);
+    this.#showSpeed(state);
+    this.#announce(state);
+  }
+
+  #showEmotion({ emotion, confidence, probabilities, valence, arousal, source }) {
+    setText($("emotion"), emotion ? readable(emotion) : "–");
+    $("emotion").dataset.emotionNow = emotion ?? "";
+    $("emotion").style.setProperty("--emotion", emotionColor(emotion));
+    setText($("source"), emotion ? `from ${sourceName(source)}` : "no emotion yet");
+    const percent = Math.round(100 * (confidence ?? 0));
+    setText($("confidence"), confidence === null ? "–" : `${percent} %`);
+    $("confidence-bar").setAttribute("aria-valuenow", String(percent));
+    $("confidence-fill").style.transform = `scaleX(${percent / 100})`;
+    $("confidence-fill").style.backgroundColor = emotionColor(emotion);
+    [...$("bars").children].forEach((row, i) => {
+      const value = probabilities?.[i];
+      row.children[1].firstChild.style.transform = `scaleX(${value ?? 0})`;
+      setText(row.children[2], value === undefined ? "–" : `${Math.round(100 * value)}`);
+      row.classList.toggle("current", this.labels[i] === emotion);
+    });
+    this.#drawAffect(valence, arousal, emotion);
+  }
+
+  /** Valence to the right, arousal up, both -1..1. */
+  #drawAffect(valence, arousal, emotion) {
+    const key = `${valence?.toFixed(2)} ${arousal?.toFixed(2)} ${emotion}`;
+    if (key === this.lastAffect) return;
+    this.lastAffect = key;
+    const canvas = $("affect");
+    const known = valence !== null && arousal !== null && valence !== undefined;
+    canvas.setAttribute("aria-label", known ? `Valence ${signed(valence)}, arousal ${signed(arousal)}` : "Valence and arousal: unknown");
+    const context = canvas.getContext("2d");
+    const [size, middle, radius] = [canvas.width, canvas.width / 2, 0.385 * canvas.width];
+    context.clearRect(0, 0, size, size);
+    context.lineWidth = 2;
+    context.strokeStyle = themeColor("--line-strong");
+    context.beginPath();
+    context.arc(middle, middle, radius, 0, 2 * Math.PI);
+    context.moveTo(middle - radius, middle);
+    context.lineTo(middle + radius, middle);
+    context.moveTo(middle, middle - radius);
+    context.lineTo(middle, middle + radius);
+    context.stroke();
+    Object.assign(context, { fillStyle: themeColor("--ink-soft"), font: "500 18px system-ui, sans-serif", textAlign: "center" });
+    context.fillText("excited", middle, 16);
+    context.fillText("tired", middle, size - 5);
+    for (const [text, x, turn] of [["pleasant", size - 6, 1], ["unpleasant", 6, -1]]) {
+      context.save();
+      context.translate(x, middle);
+      context.rotate(turn * Math.PI / 2);
+      context.fillText(text, 0, 10);
+      context.restore();
+    }
+    if (!known) return;
+    const clip = (value) => Math.max(-1, Math.min(1, value));
+    context.beginPath();
+    context.arc(middle + radius * clip(valence), middle - radius * clip(arousal), 12, 0, 2 * Math.PI);
+    context.fillStyle = emotionColor(emotion);
+    context.strokeStyle = themeColor("--panel");
+    context.lineWidth = 4;
+    context.fill();
+    context.stroke();
+  }
+
+  /** @param {State["hearing"]} hearing */
+  #showHearing(hearing) {
+    $("hearing").hidden = !hearing;
+    if (!hearing) return;
+    const clock = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
+    setText($("hearing-name"), hearing.name);
+    setText($("hearing-time"), `${clock(hearing.position_s)} / ${clock(hearing.duration_s)}`);
+    $("hearing-progress").value = hearing.duration_s > 0 ? hearing.position_s / hearing.duration_s : 0;
+  }
+
+  #showSpeed(state) {
+    if (performance.now() < this.speedHeldUntil) return;
+    const automatic = state.manual.speed === null;
+    setPressed($("speed-auto"), automatic);
+    const speed = state.manual.speed ?? state.speed;
+    if (document.activeElement !== $("speed") || automatic) $("speed").value = String(speed);
+    setText($("speed-value"), `${signed(speed)} m/s`);
+  }
+
+  /** Tell screen readers, at most every few seconds and only what changed. */
+  #announce(state) {
+    const feeling = state.emotion ? `You sound ${readable(state.emotion)}. ` : "";
+    const text = `${feeling}${state.says}`;
+    const now = performance.now();
+    if (text === this.announced.text || now - this.announced.at < ANNOUNCE_EVERY_MS) return;
+    this.announced = { at: now, text };
+    setText($("announcer"), text);
+  }
+
+  /** @param {"info"|"error"} level @param {string} text */
+  notice(level, text) {
+    clearTimeout(this.noticeTimer);
+    $("notice").setAttribute("role", level === "error" ? "alert" : "status");
+    setText($("notice"), text);
+    Object.assign($("toast").dataset, { shown: "true", level });
+    this.noticeTimer = setTimeout(() => this.#hideNotice(), level === "error" ? 12000 : 6000);
+  }
+
+  #hideNotice() {
+    $("toast").dataset.shown = "false";
+  }
+
+  /** @param {"connecting"|"connected"|"lost"} status */
+  showConnection(status) {
+    $("connection").dataset.status = status;
+    setText($("connection-text"), status === "lost" ? "reconnecting" : status);
+    $("banner").hidden = status !== "lost";
+    for (const group of document.querySelectorAll("fieldset[data-needs-server]")) group.disabled = status !== "connected";
+    $("upload").parentElement.classList.toggle("disabled", status !== "connected");
+    $("stop-hearing").disabled = status !== "connected";
+  }
+
+  /** @param {boolean} on */
+  showMicrophone(on) {
+    setPressed($("microphone"), on);
+    setText($("microphone-text"), on ? "Listening" : "Microphone");
+    if (!on) this.showLevel(-100, false);
+  }
+
+  /** @param {number} db  full scale, -100..0 @param {boolean} muted  silence is sent instead */
+  showLevel(db, muted) {
+    const share = Math.max(0, Math.min(1, (db + 60) / 60));
+    $("level-fill").style.transform = `scaleX(${share.toFixed(3)})`;
+    $("level").classList.toggle("muted", muted);
+    $("level").setAttribute("aria-valuenow", Math.max(-60, db).toFixed(0));
+  }
+
+  /** A line under the microphone; null hides it. @param {string|null} text */
+  microphoneNote(text) {
+    $("microphone-note").hidden = !text;
+    setText($("microphone-note"), text ?? "");
+  }
+}
+
+function sourceName(source) {
+  return { voice: "your voice", manual: "your choice", upload: "the recording", sample: "the sample" }[source] ?? readable(source);
+}

@@ -1,0 +1,230 @@
+/**
+ * The 3D view: camera, light and the frame loop. Poses come in as raw messages; the newest wins, and each frame
+ * eases the links towards it. The camera keeps its place relative to the dog.
+ */
+
+import * as THREE from "./vendor/three/three.module.min.js";
+import { OrbitControls } from "./vendor/three/OrbitControls.js";
+import { buildDog, buildGround, buildPerson, buildSky, disposeDog } from "./bodies.js";
+import { FLOATS_PER_LINK, POSE_HEADER_BYTES } from "./messages.js";
+import { QualityKeeper, isSoftwareRendered } from "./quality.js";
+
+const THEMES = {
+  light: { horizon: "#f1e7da", zenith: "#dde6e8", ground: "#ecdfcd", fine: "#e2d3bd", coarse: "#d0bda2", shade: 0.3,
+    sun: 2.4, fill: 1.9, bounce: "#d9c3a5" },
+  dark: { horizon: "#2b2724", zenith: "#191b21", ground: "#38322d", fine: "#403934", coarse: "#51483f", shade: 0.5,
+    sun: 2, fill: 1.2, bounce: "#5a4a3c" },
+};
+/** Where the camera stands relative to what it looks at, m: in front of the dog, to its right. */
+const VIEW_FROM = new THREE.Vector3(1.0, -1.75, 0.68);
+const SUN_FROM = new THREE.Vector3(0.9, -1.3, 2.6);
+/** The camera looks at the dog, and this far towards the person, m. */
+const TOWARDS_PERSON_M = 0.22;
+/** On a narrow view the read-outs lie on top: the middle of the picture moves down by this share of its height. */
+const NARROW_SHIFT = 0.09;
+const POSE_EASING_S = 0.018;
+const CAMERA_EASING_S = 0.12;
+/** A link that moved further than this was put there (reset): no easing, m. */
+const JUMP_M = 0.5;
+
+export class DogScene {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {import("./face.js").FaceAnimator} face  drawn onto the dog's screen
+   * @param {() => void} onFrame  called for each frame drawn
+   * @throws {Error} when WebGL is not available
+   */
+  constructor(canvas, face, onFrame) {
+    this.canvas = canvas;
+    this.face = face;
+    this.onFrame = onFrame;
+    this.software = isSoftwareRendered();
+    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: !this.software, powerPreference: "high-performance" });
+    this.renderer.shadowMap.enabled = true;
+    this.renderer.shadowMap.type = this.software ? THREE.PCFShadowMap : THREE.PCFSoftShadowMap;
+    this.quality = new QualityKeeper(this.renderer, this.software);
+    this.scene = new THREE.Scene();
+    this.camera = new THREE.PerspectiveCamera(40, 1, 0.05, 90);
+    this.camera.up.set(0, 0, 1);
+    this.dog = null;
+    this.follow = new THREE.Vector3(0, 0, 0.28);
+    this.calm = matchMedia("(prefers-reduced-motion: reduce)");
+    this.#furnish();
+    this.#makeControls();
+    this.#followTheme();
+    new ResizeObserver(() => this.#resize()).observe(canvas.parentElement);
+    this.#resize();
+    this.centreView();
+    this.lastFrame = performance.now();
+    this.renderer.setAnimationLoop(() => this.#frame(performance.now()));
+  }
+
+  #furnish() {
+    this.sky = buildSky();
+    this.ground = buildGround();
+    this.person = buildPerson();
+    this.hemisphere = new THREE.HemisphereLight("#ffffff", "#d9c3a5", 1.6);
+    this.sun = new THREE.DirectionalLight("#fff1dc", 2.4);
+    this.sun.castShadow = true;
+    this.sun.shadow.mapSize.setScalar(this.software ? 512 : 1024);
+    Object.assign(this.sun.shadow.camera, { left: -0.9, right: 0.9, top: 0.9, bottom: -0.9, near: 0.2, far: 5 });
+    this.sun.shadow.radius = 4;
+    this.sun.shadow.bias = -0.0004;
+    this.sun.shadow.normalBias = 0.012;
+    if (this.software) this.sky.mesh.visible = false;
+    this.scene.add(this.sky.mesh, this.ground.root, this.person.root, this.hemisphere, this.sun, this.sun.target);
+  }
+
+  #makeControls() {
+    this.controls = new OrbitControls(this.camera, this.canvas);
+    Object.assign(this.controls, {
+      enablePan: false, enableDamping: false, minDistance: 0.7, maxDistance: 9, maxPolarAngle: 1.53, rotateSpeed: 0.7,
+    });
+    this.canvas.addEventListener("keydown", (event) => this.#turnByKey(event));
+  }
+
+  /** Arrow keys turn the view, + and - move it nearer and away. */
+  #turnByKey(event) {
+    const turns = { ArrowLeft: [-0.12, 0], ArrowRight: [0.12, 0], ArrowUp: [0, -0.08], ArrowDown: [0, 0.08] };
+    const zooms = { "+": 0.9, "=": 0.9, "-": 1.1 };
+    const offset = this.camera.position.clone().sub(this.controls.target);
+    if (turns[event.key]) {
+      const [around, down] = turns[event.key];
+      const spherical = new THREE.Spherical().setFromVector3(new THREE.Vector3(offset.x, offset.z, -offset.y));
+      spherical.theta += around;
+      spherical.phi = Math.min(1.53, Math.max(0.05, spherical.phi + down));
+      const turned = new THREE.Vector3().setFromSpherical(spherical);
+      offset.set(turned.x, -turned.z, turned.y);
+    } else if (zooms[event.key]) {
+      offset.setLength(Math.min(9, Math.max(0.7, offset.length() * zooms[event.key])));
+    } else {
+      return;
+    }
+    event.preventDefault();
+    this.camera.position.copy(this.controls.target).add(offset);
+  }
+
+  #followTheme() {
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const apply = () => {
+      const theme = THEMES[dark.matches ? "dark" : "light"];
+      this.sky.paint(theme.horizon, theme.zenith);
+      this.scene.fog = new THREE.Fog(theme.horizon, 3.5, 15);
+      this.scene.background = new THREE.Color(theme.horizon);
+      this.ground.paint(theme);
+      this.hemisphere.groundColor.set(theme.bounce);
+      this.hemisphere.intensity = theme.fill;
+      this.sun.intensity = theme.sun;
+    };
+    dark.addEventListener("change", apply);
+    apply();
+  }
+
+  /** @param {import("./messages.js").SceneDescription} description */
+  setDescription(description) {
+    if (this.dog) {
+      this.scene.remove(this.dog.root);
+      if (this.dog.screen) this.face.remove(this.dog.screen.image);
+      disposeDog(this.dog);
+    }
+    this.dog = buildDog(description, this.software);
+    this.dog.root.visible = false; // until its first pose
+    this.scene.add(this.dog.root);
+    const { screen } = this.dog;
+    if (screen) this.face.add(screen.image, () => { screen.needsUpdate = true; });
+    const [x, y] = description.person.position;
+    this.person.root.position.set(x, y, 0);
+    this.target = new Float32Array(description.links.length * FLOATS_PER_LINK);
+    this.fresh = true;
+  }
+
+  /** @param {ArrayBuffer} message  float64 time, then (links, 7) float32: position m, quat_xyzw */
+  setPoses(message) {
+    if (!this.target || message.byteLength !== POSE_HEADER_BYTES + this.target.byteLength) return;
+    this.target.set(new Float32Array(message, POSE_HEADER_BYTES));
+    this.posed = true;
+  }
+
+  /** @param {import("./messages.js").State} state @param {string} color  of the person's emotion, "#rrggbb" */
+  setState(state, color) {
+    if (state.person) this.person.root.position.set(state.person[0], state.person[1], 0);
+    this.person.ring.material.color.set(color);
+    this.person.wave.material.color.set(color);
+    this.speaking = state.voice_active;
+  }
+
+  /** Back to the first point of view. */
+  centreView() {
+    this.camera.position.copy(this.controls.target).add(VIEW_FROM);
+    // A tall, narrow view needs more distance to hold the dog and the person.
+    if (this.camera.aspect < 1) this.camera.position.addScaledVector(VIEW_FROM, 0.35);
+  }
+
+  #resize() {
+    const { clientWidth: width, clientHeight: height } = this.canvas.parentElement;
+    if (!width || !height) return;
+    this.renderer.setSize(width, height, false);
+    this.camera.aspect = width / height;
+    this.camera.clearViewOffset();
+    if (width < 600) this.camera.setViewOffset(width, height, 0.05 * width, -NARROW_SHIFT * height, width, height);
+    this.camera.updateProjectionMatrix();
+  }
+
+  #frame(now) {
+    if (!this.quality.mayDraw(now)) return;
+    const seconds = Math.min((now - this.lastFrame) / 1000, 0.5);
+    this.lastFrame = now;
+    this.quality.begin(now);
+    this.sun.castShadow = this.ground.shade.visible = this.quality.shadows;
+    this.#movePoses(seconds);
+    this.#moveCamera(seconds);
+    this.#movePerson(now / 1000);
+    this.face.update(seconds);
+    this.renderer.render(this.scene, this.camera);
+    this.quality.end();
+    this.onFrame();
+  }
+
+  #movePoses(seconds) {
+    if (!this.posed) return;
+    const weight = this.fresh ? 1 : 1 - Math.exp(-seconds / POSE_EASING_S);
+    const position = new THREE.Vector3();
+    const rotation = new THREE.Quaternion();
+    this.dog.links.forEach((link, i) => {
+      position.fromArray(this.target, i * FLOATS_PER_LINK);
+      rotation.fromArray(this.target, i * FLOATS_PER_LINK + 3);
+      const far = link.position.distanceToSquared(position) > JUMP_M ** 2;
+      link.position.lerp(position, far ? 1 : weight);
+      link.quaternion.slerp(rotation, far ? 1 : weight);
+    });
+    this.dog.root.visible = true;
+  }
+
+  #moveCamera(seconds) {
+    if (this.posed) {
+      const trunk = this.dog.links[0].position;
+      const goal = this.person.root.position.clone().sub(trunk).setZ(0).clampLength(0, TOWARDS_PERSON_M);
+      goal.add(trunk).setZ(0.28);
+      const jump = this.fresh || goal.distanceTo(this.follow) > 2;
+      this.follow.lerp(goal, jump ? 1 : 1 - Math.exp(-seconds / CAMERA_EASING_S));
+      this.fresh = false;
+    }
+    const moved = this.follow.clone().sub(this.controls.target);
+    this.controls.target.add(moved);
+    this.camera.position.add(moved);
+    this.controls.update();
+    this.sun.target.position.copy(this.follow);
+    this.sun.position.copy(this.follow).add(SUN_FROM);
+    this.ground.centre(this.follow.x, this.follow.y);
+    this.sky.mesh.position.set(this.follow.x, this.follow.y, 0);
+  }
+
+  /** The person looks at the dog; a ring runs outwards while they speak. */
+  #movePerson(time) {
+    const { root, figure, wave } = this.person;
+    figure.rotation.z = Math.atan2(this.follow.y - root.position.y, this.follow.x - root.position.x);
+    const phase = this.calm.matches ? 0.5 : (time * 1.2) % 1;
+    wave.scale.setScalar(1 + 0.8 * phase);
+    wave.material.opacity = this.speaking ? 0.8 * (1 - phase) : 0;
+  }
+}

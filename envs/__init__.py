@@ -1,0 +1,1 @@
+"""Tasks for learning, in Gymnasium's terms."""

@@ -1,0 +1,56 @@
+"""`python -m perception.speech {train,evaluate,predict,convert}`; each explains itself with --help."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import tyro
+
+from perception.speech import convert, evaluate, predict, train
+from perception.speech.audio import SoundError
+from perception.speech.convert import ConvertConfig
+from perception.speech.datasets import DatasetError
+from perception.speech.evaluate import EvaluateConfig
+from perception.speech.predict import PredictConfig
+from perception.speech.train import TrainConfig
+from perception.speech.weights import WeightsError
+
+Command = (
+    Annotated[TrainConfig, tyro.conf.subcommand("train")]
+    | Annotated[EvaluateConfig, tyro.conf.subcommand("evaluate")]
+    | Annotated[PredictConfig, tyro.conf.subcommand("predict")]
+    | Annotated[ConvertConfig, tyro.conf.subcommand("convert")]
+)
+
+
+def run(config: TrainConfig | EvaluateConfig | PredictConfig | ConvertConfig) -> int:
+    """Run one command and return the exit status."""
+    if isinstance(config, TrainConfig):
+        return train.report(train.main(config))
+    if isinstance(config, EvaluateConfig):
+        return evaluate.report(evaluate.main(config))
+    if isinstance(config, PredictConfig):
+        return predict.report(predict.main(config))
+    print(f"wrote {convert.main(config)}", file=sys.stderr)
+    return 0
+
+
+def cli(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line, run it, and turn errors of data and weights into one line and exit status 2."""
+    config = tyro.cli(
+        Command,
+        prog="python -m perception.speech",
+        description="Emotion from the voice: train, evaluate on voices never met, judge sound files.",
+        args=arguments,
+    )
+    try:
+        return run(config)
+    except (SoundError, DatasetError, WeightsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(cli())

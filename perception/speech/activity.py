@@ -1,0 +1,98 @@
+"""Voice activity from energy alone: a noise floor that follows the room, and a hangover between syllables.
+
+The floor is the least smoothed power of the last seconds (minimum statistics, Martin 2001, IEEE Trans. Speech Audio
+Process. 9(5)): speech dips between syllables, steady noise does not, so no separate noise recording is needed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+RATE_HZ = 16_000
+FRAME = 160  # samples: 10 ms, one column of the spectrogram
+# A quiet room is assumed for one second, so that speech from the first sample on is voice; a second of speech has
+# gaps from which the floor can be read.
+QUIET_START_FRAMES = 100
+SILENCE_DB = -120.0  # the level given to digital silence; 24-bit sound reaches about -144
+
+
+@dataclass(frozen=True)
+class ActivityConfig:
+    """Limits of the voice gate; levels are RMS in dB relative to full scale."""
+
+    absolute_floor_db: float = -58.0
+    """Quieter frames are never voice. Whispered speech at arm's length is around -50."""
+    above_noise_db: float = 9.0
+    """A frame is voice when it is this much louder than the noise floor."""
+    memory_s: float = 4.0
+    """The noise floor is the least smoothed level of this long: longer than a phrase without a pause."""
+    hangover_s: float = 0.2
+    """Voice lasts this long after the last loud frame, so that stops and pauses between words do not cut it."""
+
+
+def frame_levels_db(samples: np.ndarray) -> np.ndarray:
+    """RMS level of each whole 10 ms frame of samples (N,): (N // 160,) dB relative to full scale."""
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME).astype(np.float64)
+    # The mean of a frame is no sound: cheap microphones carry an offset.
+    power = frames.var(axis=1)
+    return 10.0 * np.log10(np.maximum(power, 10.0 ** (SILENCE_DB / 10.0)))
+
+
+class VoiceActivity:
+    """Causal voice gate: feed it 10 ms frames in order; how they are grouped into chunks changes nothing."""
+
+    def __init__(self, config: ActivityConfig | None = None) -> None:
+        self.config = config or ActivityConfig()
+        self._hangover_frames = round(self.config.hangover_s * RATE_HZ / FRAME)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the room."""
+        self._blocks: deque[float] = deque(maxlen=max(1, round(self.config.memory_s / 0.2)))
+        self._block_min = np.inf
+        self._count = 0
+        self._smooth_db: float | None = None
+        self._since_voice = 10**6
+        self.level_db = SILENCE_DB
+        self.active = False
+
+    @property
+    def noise_floor_db(self) -> float:
+        """Estimated level of the room without voice, dB relative to full scale."""
+        if self._count < QUIET_START_FRAMES:
+            return self.config.absolute_floor_db - self.config.above_noise_db
+        return min(self._block_min, *self._blocks)
+
+    def step(self, level_db: float) -> bool:
+        """Take the level of one 10 ms frame and say whether it belongs to voice (hangover included)."""
+        self.level_db = level_db
+        # 60 ms of smoothing keeps the minimum of steady noise within about 2 dB of its mean.
+        before = level_db if self._smooth_db is None else self._smooth_db
+        self._smooth_db = before + 0.16 * (level_db - before)
+        self._block_min = min(self._block_min, self._smooth_db)
+        self._count += 1
+        if self._count % 20 == 0:
+            self._blocks.append(self._block_min)
+            self._block_min = np.inf
+        threshold = max(self.config.absolute_floor_db, self.noise_floor_db + self.config.above_noise_db)
+        self._since_voice = 0 if level_db > threshold else self._since_voice + 1
+        self.active = self._since_voice <= self._hangover_frames
+        return self.active
+
+
+def voiced_frames(samples: np.ndarray, config: ActivityConfig | None = None) -> np.ndarray:
+    """Run the gate over samples (N,) at 16 kHz: bool (N // 160,), one entry for each 10 ms."""
+    gate = VoiceActivity(config)
+    return np.array([gate.step(level) for level in frame_levels_db(samples).tolist()], dtype=bool)
+
+
+def voiced_span(voiced: np.ndarray, margin_s: float = 0.1) -> tuple[int, int] | None:
+    """First and one-past-last sample of the voiced frames (F,), widened by a margin on both sides; None if none is."""
+    where = np.flatnonzero(voiced)
+    if len(where) == 0:
+        return None
+    margin = round(margin_s * RATE_HZ)
+    return max(0, int(where[0]) * FRAME - margin), min(len(voiced) * FRAME, (int(where[-1]) + 1) * FRAME + margin)

@@ -1,0 +1,240 @@
+"""Sound files and microphone chunks of any kind -> float32 mono at 16 kHz, in bounded memory.
+
+soundfile (libsndfile) reads wav, flac, ogg and mp3; what it does not know (webm, opus in webm, m4a from browsers and
+telephones) goes to PyAV. Both decode in blocks, so a file of hours, or a small file that unpacks to hours, is refused
+at the limit without ever being held in memory.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import soundfile
+
+RATE_HZ = 16_000
+LEAST_RATE_HZ, MOST_RATE_HZ = 8_000, 192_000
+MOST_CHANNELS = 32
+MOST_PEAK = 8.0  # 18 dB over full scale: beyond, the numbers are integers that were never divided
+BLOCK = 1 << 16  # samples over all channels decoded at once
+
+# Formats that PyAV may open. Playlists are not among them: they make the decoder open other files and addresses.
+_AV_FORMATS = "matroska,webm,mov,mp4,m4a,3gp,ogg,mp3,aac,flac,wav,w64,aiff,caf,amr,ac3,eac3,au,mpegts,asf,avi,flv"
+_KNOWN = "wav, flac, ogg, mp3, webm, m4a, aac, aiff"
+
+
+class SoundError(ValueError):
+    """A sound cannot be used; the message says what came, what is allowed, and what to do."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """`samples` (N,) float32, mono, nominally within [-1, 1], at `rate_hz`."""
+
+    samples: np.ndarray
+    rate_hz: int = RATE_HZ
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return len(self.samples) / self.rate_hz
+
+
+class To16k:
+    """Streaming resampler for one microphone: call it with chunks, in order, and push what it returns.
+
+    >>> to_16k = To16k(48_000)
+    >>> stream.push(to_16k(chunk))  # doctest: +SKIP
+    """
+
+    def __init__(self, rate_hz: float) -> None:
+        import soxr
+
+        self.rate_hz = _check_rate(rate_hz, "the microphone")
+        self._stream = None if rate_hz == RATE_HZ else soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="float32")
+
+    def __call__(self, chunk: np.ndarray, last: bool = False) -> np.ndarray:
+        """Chunk (N,) or (N, channels) of floats at `rate_hz` -> (M,) float32 mono at 16 kHz; `last` flushes the tail.
+
+        Raises:
+            SoundError: the chunk is no float array with one or two axes.
+        """
+        array = np.asarray(chunk)
+        if array.dtype.kind != "f" or array.ndim not in (1, 2):
+            raise SoundError(
+                f"a chunk of shape {array.shape} and type {array.dtype} came; expected floats (N,) or (N, channels) "
+                "within [-1, 1]. Divide 16-bit integers by 32768."
+            )
+        # NaN would stay in the filter for good.
+        mono = np.nan_to_num(array.mean(axis=1) if array.ndim == 2 else array, nan=0.0, posinf=0.0, neginf=0.0)
+        mono = np.ascontiguousarray(mono, dtype=np.float32)
+        if self._stream is None:
+            return mono
+        out: np.ndarray = self._stream.resample_chunk(mono, last=last)
+        return out
+
+
+def read_sound(source: Path | str | bytes, max_seconds: float = 600.0) -> Sound:
+    """Read a whole sound file (a path, or the content as bytes) of at most `max_seconds`.
+
+    Any bit depth, 8 to 192 kHz; channels are averaged. Silence is a sound like any other.
+
+    Raises:
+        SoundError: nothing there, no sound in it, empty, truncated, NaN or infinity in it, or too long.
+    """
+    return Sound(np.concatenate(list(stream_sound(source, max_seconds))))
+
+
+def stream_sound(source: Path | str | bytes, max_seconds: float | None = None) -> Iterator[np.ndarray]:
+    """Decode a sound file piece by piece: float32 mono at 16 kHz, a few seconds at most at a time.
+
+    Raises:
+        SoundError: as for `read_sound`; what is wrong late in a file is raised when the decoder gets there.
+    """
+    label = f"the given sound ({len(source)} bytes)" if isinstance(source, bytes) else str(source)
+    with ExitStack() as stack:
+        handle = stack.enter_context(_open(source, label))
+        seconds = 0.0
+        to_16k: To16k | None = None
+        for rate_hz, block in _decode(handle, label):
+            to_16k = to_16k or To16k(_check_rate(rate_hz, label))
+            _check_block(block, label, seconds)
+            seconds += len(block) / rate_hz
+            if max_seconds is not None and seconds > max_seconds:
+                raise SoundError(
+                    f"{label} is longer than the allowed {max_seconds:g} s. Cut it, raise max_seconds, or stream it "
+                    "with 'python -m perception.speech predict'."
+                )
+            yield to_16k(block)
+        if to_16k is None or seconds == 0.0:
+            raise SoundError(f"{label} is a sound file with no samples in it. Record or export it again.")
+        yield to_16k(np.zeros(0, np.float32), last=True)
+
+
+def _open(source: Path | str | bytes, label: str) -> BinaryIO:
+    if isinstance(source, bytes):
+        handle: BinaryIO = io.BytesIO(source)
+    else:
+        path = Path(source)
+        if path.is_dir():
+            raise SoundError(f"{label} is a folder; expected one sound file ({_KNOWN}). Name a file inside it.")
+        if not path.is_file():
+            raise SoundError(f"{label} is missing; expected a sound file ({_KNOWN}). Check the path.")
+        try:
+            handle = path.open("rb")
+        except OSError as error:
+            raise SoundError(f"{label} cannot be opened ({error.strerror}). Check its permissions.") from error
+    if not handle.read(1):
+        handle.close()
+        raise SoundError(f"{label} is empty (0 bytes); expected a sound file ({_KNOWN}). Record or copy it again.")
+    handle.seek(0)
+    return handle
+
+
+def _decode(handle: BinaryIO, label: str) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (rate in Hz, mono block (N,)) from whichever decoder knows the format."""
+    import soundfile
+
+    _check_wav_length(handle, label)
+    try:
+        sound = soundfile.SoundFile(handle)
+    except soundfile.LibsndfileError:
+        handle.seek(0)
+        yield from _decode_av(handle, label)
+        return
+    with sound:
+        yield from _decode_soundfile(sound, label)
+
+
+def _decode_soundfile(sound: soundfile.SoundFile, label: str) -> Iterator[tuple[int, np.ndarray]]:
+    import soundfile
+
+    _check_channels(sound.channels, label)
+    rate_hz, seen = sound.samplerate, 0
+    try:
+        while len(block := sound.read(BLOCK // sound.channels, dtype="float32", always_2d=True)):
+            seen += len(block)
+            yield rate_hz, block.mean(axis=1)
+    except soundfile.LibsndfileError as error:
+        raise SoundError(
+            f"{label} is damaged after {seen / rate_hz:.1f} s ({error}). Copy or export it again."
+        ) from error
+    # The others only estimate their length.
+    if sound.format in ("FLAC", "WAV", "AIFF") and 0 < seen < sound.frames < 1 << 62:
+        raise SoundError(
+            f"{label} is truncated: {seen / rate_hz:.1f} s of {sound.frames / rate_hz:.1f} s are there. Copy it again."
+        )
+
+
+def _decode_av(handle: BinaryIO, label: str) -> Iterator[tuple[int, np.ndarray]]:
+    import av
+
+    try:
+        with av.open(
+            handle, mode="r", options={"format_whitelist": _AV_FORMATS, "protocol_whitelist": ""}
+        ) as container:
+            if not container.streams.audio:
+                raise SoundError(f"{label} has no sound track; expected sound ({_KNOWN}).")
+            to_float = av.AudioResampler(format="fltp")
+            for frame in container.decode(container.streams.audio[0]):
+                _check_channels(frame.layout.nb_channels, label)
+                for part in to_float.resample(frame):
+                    yield part.sample_rate, part.to_ndarray().mean(axis=0)
+    except av.FFmpegError as error:
+        handle.seek(0)
+        raise SoundError(
+            f"{label} cannot be read as sound: it begins with {handle.read(16)!r} ({error.strerror}). "
+            f"Expected {_KNOWN}; convert it, for instance with 'ffmpeg -i IN OUT.wav'."
+        ) from error
+
+
+def _check_wav_length(handle: BinaryIO, label: str) -> None:
+    """Find WAV files that were cut off: libsndfile would silently take what is there."""
+    head = handle.read(12)
+    size = handle.seek(0, io.SEEK_END)
+    position = 12
+    while head[:4] == b"RIFF" and head[8:] == b"WAVE" and position + 8 <= size:
+        handle.seek(position)
+        name, length = handle.read(4), int.from_bytes(handle.read(4), "little")
+        if name == b"data":
+            # Programs that write to a pipe leave the length at all ones, or at nearly 2 GiB.
+            if position + 8 + length > size and length < 0x7FFF_0000:
+                raise SoundError(
+                    f"{label} is truncated: {size - position - 8} of {length} bytes of sound are there. Copy it again."
+                )
+            break
+        position += 8 + length + length % 2
+    handle.seek(0)
+
+
+def _check_rate(rate_hz: float, label: str) -> int:
+    if not LEAST_RATE_HZ <= rate_hz <= MOST_RATE_HZ:
+        raise SoundError(
+            f"{label} has a rate of {rate_hz:g} Hz; allowed are {LEAST_RATE_HZ} to {MOST_RATE_HZ} Hz. Resample it."
+        )
+    return round(rate_hz)
+
+
+def _check_channels(channels: int, label: str) -> None:
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise SoundError(f"{label} has {channels} channels; allowed are 1 to {MOST_CHANNELS}. Mix it down.")
+
+
+def _check_block(block: np.ndarray, label: str, start_s: float) -> None:
+    if not np.isfinite(block).all():
+        raise SoundError(
+            f"{label} holds NaN or infinity after {start_s:.1f} s; expected finite samples. Export it again."
+        )
+    peak = float(np.abs(block).max(initial=0.0))
+    if peak > MOST_PEAK:
+        raise SoundError(
+            f"{label} holds samples up to {peak:.3g}; expected within [-1, 1]. Divide 16-bit integers by 32768 before "
+            "writing them as floats."
+        )

@@ -1,0 +1,134 @@
+"""The RAVDESS speech folder and its speaker-independent folds.
+
+RAVDESS: Livingstone & Russo 2018, PLoS ONE 13(5), https://zenodo.org/records/1188976, CC BY-NC-SA 4.0. The files are
+read where they are; nothing of them is stored in the project.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from perception.emotion import LABELS
+
+# The same recording twice in the published set; the second name is dropped so that it cannot sit on two sides.
+DUPLICATES = frozenset({"03-01-03-01-02-02-07"})
+ACTORS = range(1, 25)
+_SUFFIXES = frozenset({".flac", ".wav"})
+_WHERE = (
+    "Unpack the speech files of RAVDESS (https://zenodo.org/records/1188976) so that it holds "
+    "Actor_01 ... Actor_24 with files such as 03-01-05-01-02-01-12.wav."
+)
+
+
+class DatasetError(ValueError):
+    """A data folder or folds file is not what it should be."""
+
+
+@dataclass(frozen=True, order=True)
+class Clip:
+    """One recording, read from its name `modality-channel-emotion-intensity-statement-repetition-actor`."""
+
+    path: Path
+    emotion: str
+    strong: bool
+    statement: int
+    repetition: int
+    actor: int
+
+    @property
+    def index(self) -> int:
+        """Index of the emotion in `LABELS`."""
+        return LABELS.index(self.emotion)
+
+    @property
+    def female(self) -> bool:
+        """Whether the actor is a woman (even numbers)."""
+        return self.actor % 2 == 0
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Test actors of each fold; the other actors train."""
+
+    test_actors: tuple[tuple[int, ...], ...]
+
+    def test_mask(self, actors: np.ndarray, fold: int) -> np.ndarray:
+        """Tell for each clip, by its actor (N,), whether it is in the test part of a fold: bool (N,).
+
+        Raises:
+            DatasetError: there is no such fold.
+        """
+        if not 0 <= fold < len(self.test_actors):
+            raise DatasetError(f"fold {fold} was asked for; the file has folds 0 to {len(self.test_actors) - 1}.")
+        return np.isin(actors, self.test_actors[fold])
+
+
+def parse_name(path: Path) -> Clip:
+    """Read the code in a RAVDESS file name.
+
+    Raises:
+        DatasetError: the name is not seven two-digit numbers, or one of them is out of range.
+    """
+    parts = path.stem.split("-")
+    if len(parts) != 7 or not all(part.isdecimal() and len(part) == 2 for part in parts):
+        raise DatasetError(f"{path} is no RAVDESS name; expected seven two-digit numbers such as 03-01-05-01-02-01-12.")
+    modality, channel, emotion, intensity, statement, repetition, actor = map(int, parts)
+    if (modality, channel) != (3, 1):
+        raise DatasetError(
+            f"{path} has modality {modality} and channel {channel}; expected 03-01 (sound only, speech)."
+        )
+    if not (1 <= emotion <= 8 and {intensity, statement, repetition} <= {1, 2} and actor in ACTORS):
+        raise DatasetError(f"{path}: a number is out of range (emotion 1-8, the next three 1-2, actor 1-24).")
+    return Clip(path, LABELS[emotion - 1], intensity == 2, statement, repetition, actor)
+
+
+def load_ravdess(folder: Path | str) -> list[Clip]:
+    """List the clips of a RAVDESS speech folder, sorted by name, without the one known duplicate (1439 of 1440).
+
+    Raises:
+        DatasetError: the folder is missing, has no Actor_XX folders or no sounds in them, or a file name or its place
+            is wrong.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is no folder. {_WHERE}")
+    actors = sorted(path for path in folder.glob("Actor_*") if path.is_dir())
+    if not actors:
+        raise DatasetError(f"{folder} has no folders Actor_01 ... Actor_24. {_WHERE}")
+    clips = []
+    for actor in actors:
+        for path in sorted(p for p in actor.iterdir() if p.suffix.lower() in _SUFFIXES and not p.name.startswith(".")):
+            clip = parse_name(path)
+            if actor.name != f"Actor_{clip.actor:02d}":
+                raise DatasetError(f"{path} names actor {clip.actor} but lies in {actor.name}. Move or rename it.")
+            if path.stem not in DUPLICATES:
+                clips.append(clip)
+    if not clips:
+        raise DatasetError(f"the Actor_XX folders of {folder} hold no .flac or .wav files. {_WHERE}")
+    return clips
+
+
+def load_folds(path: Path | str) -> Folds:
+    """Read a folds file such as the EmoBox split (arXiv 2406.07162): JSON {"test_actors": [[1, 11, 20, 21], ...]}.
+
+    Raises:
+        DatasetError: the file is missing, is no such JSON, or tests an actor twice.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DatasetError(f"{path} is missing; expected JSON such as {{'test_actors': [[1, 11, 20, 21], ...]}}.")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        folds = Folds(tuple(tuple(int(actor) for actor in fold) for fold in raw["test_actors"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f"{path} is no folds file ({error!r}); expected JSON such as {{'test_actors': [[1, 11, 20, 21], ...]}}."
+        ) from error
+    tested = [actor for fold in folds.test_actors for actor in fold]
+    if len(folds.test_actors) < 2 or not all(folds.test_actors) or len(set(tested)) != len(tested):
+        raise DatasetError(f"{path}: expected at least two folds, none empty, and each actor tested in one fold only.")
+    return folds

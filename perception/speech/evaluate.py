@@ -1,0 +1,271 @@
+"""Speaker-independent evaluation on RAVDESS: retrain for each fold, judge voices that were never met."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from perception.emotion import (
+    LABELS,
+    confusion_matrix,
+    expected_calibration_error,
+    softmax,
+    unweighted_accuracy,
+    weighted_accuracy,
+)
+from perception.speech.datasets import Clip, DatasetError, Folds, load_folds, load_ravdess
+from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
+from perception.speech.encoder import SpeechEncoder
+from perception.speech.features import CLEAN, DEFAULT_CACHE, STREAM, FeatureCache, FeatureTable, feature_table
+from perception.speech.fitting import FitConfig, fit_calibrated, fit_ensemble, log_probabilities
+from perception.speech.model import HeadEnsemble
+from perception.speech.progress import track
+from perception.speech.weights import write_atomic
+
+STREAM_SMOOTHING = 0.5  # as in SpeechStream
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Retrain for each fold and judge its test actors, whom neither training nor the temperature has met.
+
+    The temperature of each fold comes from cross-validation over its training actors. Beside the result stands the
+    figure of a random split over clips, where every voice is on both sides: it is a warning, not a result.
+
+    Example: python -m perception.speech evaluate --data ravdess --folds ravdess_folds.json --json speech.json
+    """
+
+    data: Path
+    """RAVDESS speech folder with Actor_01 ... Actor_24."""
+    folds: Path
+    """JSON {"test_actors": [[1, 11, 20, 21], ...]}."""
+    json: Path | None = None
+    """Write the figures to this file; - is stdout, and then nothing else is printed there."""
+    fit: FitConfig = field(default_factory=FitConfig)
+    """Training of the ensembles."""
+    seed: int = 0
+    """Of all draws; same seed and same machine, same figures."""
+    cache: Path = DEFAULT_CACHE
+    """Folder that keeps the encoded clips between runs; may be deleted."""
+    encoder: Path = ENCODER_FOLDER
+    """Folder of the encoder weights."""
+    threads: int = 1
+    """Processor cores to use."""
+
+
+class Data(NamedTuple):
+    """Encoded clips: `table` of versions, `targets` (C,) emotion indices, `actors` (C,)."""
+
+    table: FeatureTable
+    targets: np.ndarray
+    actors: np.ndarray
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How well the clips of a mask are judged, whole and streamed.
+
+    `ece` is of the calibrated probabilities of whole clips. The `window` figures stream each clip from its start
+    through 3 s windows and take the last estimate; `unheard` counts the clips in which the voice gate found too
+    little voice.
+    """
+
+    n: int
+    ua: float
+    wa: float
+    ece: float
+    ua_window_3s: float
+    wa_window_3s: float
+    ece_window_3s: float
+    unheard: int
+    confusion: list[list[int]]
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """Figures of the test actors of one fold."""
+
+    fold: int
+    test_actors: tuple[int, ...]
+    temperature: float
+    figures: Figures
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of all folds; `as_json` lays it out."""
+
+    per_fold: tuple[FoldResult, ...]
+    ua_random_split: float
+    seed: int
+
+    def mean(self, name: str) -> float:
+        """Mean of one of the `Figures` over the folds."""
+        return float(np.mean([getattr(fold.figures, name) for fold in self.per_fold]))
+
+    @property
+    def ua_interval(self) -> tuple[float, float]:
+        """95 % interval of the mean UA over folds (Student's t; the folds are the sample)."""
+        from scipy.stats import t
+
+        values = [fold.figures.ua for fold in self.per_fold]
+        half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+        return self.mean("ua") - half, self.mean("ua") + half
+
+    def as_json(self) -> dict[str, object]:
+        """Lay out all figures for JSON; accuracies are shares, not percent."""
+        low, high = self.ua_interval
+        names = ("ua", "wa", "ece", "ua_window_3s", "wa_window_3s", "ece_window_3s")
+        confusion = np.sum([fold.figures.confusion for fold in self.per_fold], axis=0)
+        return {
+            "protocol": (
+                f"RAVDESS speech, 8 emotions, {len(self.per_fold)} speaker-independent folds, whole clips; temperature "
+                "from cross-validation over training actors; interval: 95 %, Student's t over folds"
+            ),
+            "folds": len(self.per_fold),
+            **{name: round(self.mean(name), 4) for name in names},
+            "ua_low": round(low, 4),
+            "ua_high": round(high, 4),
+            "ua_random_split": round(self.ua_random_split, 4),
+            "random_split_is": "a warning: clips split at random, so every test voice was met in training",
+            "per_fold": [_fold_json(fold) for fold in self.per_fold],
+            "labels": list(LABELS),
+            "confusion": confusion.tolist(),
+            "chance": round(1 / len(LABELS), 4),
+            "seed": self.seed,
+        }
+
+
+def _fold_json(fold: FoldResult) -> dict[str, object]:
+    figures = {name: round(v, 4) if isinstance(v, float) else v for name, v in asdict(fold.figures).items()}
+    return {
+        "fold": fold.fold,
+        "test_actors": list(fold.test_actors),
+        **figures,
+        "temperature": round(fold.temperature, 4),
+    }
+
+
+def load_data(data: Path, folds: Folds, cache: Path, encoder: Path) -> Data:
+    """Encode the clips of a RAVDESS folder, or take them from the cache.
+
+    Raises:
+        DatasetError: the folder is wrong, or an actor of the folds has no clips in it.
+        SoundError: a clip is no usable sound.
+        WeightsError: the encoder cannot be loaded.
+    """
+    clips: list[Clip] = load_ravdess(data)
+    actors = np.array([clip.actor for clip in clips])
+    missing = sorted({actor for fold in folds.test_actors for actor in fold} - set(actors.tolist()))
+    if missing:
+        raise DatasetError(f"{data} has no clips of actors {missing}, which the folds test. Complete the folder.")
+    table = feature_table(clips, FeatureCache(cache, SpeechEncoder.load(encoder)))
+    return Data(table, np.array([clip.index for clip in clips]), actors)
+
+
+def judge(head: HeadEnsemble, data: Data, clips: np.ndarray) -> Figures:
+    """Judge the clips in a mask (C,) whole and streamed."""
+    rows = data.table.rows(clips, CLEAN)
+    truth = data.targets[data.table.clip[rows]]
+    probabilities = softmax(log_probabilities(head, data.table, rows) / head.config.temperature)
+    heard, streamed = stream_probabilities(head, data, clips)
+    guess, stream_guess = probabilities.argmax(axis=1), streamed.argmax(axis=1)
+    return Figures(
+        n=len(rows),
+        ua=unweighted_accuracy(truth, guess),
+        wa=weighted_accuracy(truth, guess),
+        ece=expected_calibration_error(truth, probabilities),
+        ua_window_3s=unweighted_accuracy(data.targets[heard], stream_guess),
+        wa_window_3s=weighted_accuracy(data.targets[heard], stream_guess),
+        ece_window_3s=expected_calibration_error(data.targets[heard], streamed),
+        unheard=int(clips.sum()) - len(heard),
+        confusion=confusion_matrix(truth, guess).tolist(),
+    )
+
+
+def stream_probabilities(head: HeadEnsemble, data: Data, clips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Last streamed estimate of each clip in a mask: clip numbers (K,) and probabilities (K, 8), as `SpeechStream`."""
+    rows = data.table.rows(clips, STREAM)
+    logits = log_probabilities(head, data.table, rows) / head.config.temperature
+    last: dict[int, np.ndarray] = {}
+    for clip, logit in zip(data.table.clip[rows].tolist(), logits, strict=True):
+        before = last.get(clip)
+        last[clip] = logit if before is None else STREAM_SMOOTHING * before + (1 - STREAM_SMOOTHING) * logit
+    return np.array(list(last), dtype=int), softmax(np.array(list(last.values())).reshape(-1, len(LABELS)))
+
+
+def random_split_accuracy(data: Data, parts: int, config: FitConfig, seed: int) -> float:
+    """UA where clips are split at random, every voice on both sides: what a leak makes of the same network."""
+    part = np.random.default_rng(seed).permutation(len(data.targets)) % parts
+    guess = np.zeros(len(data.targets), dtype=int)
+    for number in track(range(parts), "random split"):
+        head = fit_ensemble(data.table, data.targets, part != number, config, seed)
+        rows = data.table.rows(part == number, CLEAN)
+        guess[data.table.clip[rows]] = log_probabilities(head, data.table, rows).argmax(axis=1)
+    return unweighted_accuracy(data.targets, guess)
+
+
+def evaluate(data: Data, folds: Folds, config: FitConfig, seed: int) -> Evaluation:
+    """Run all folds and the random split."""
+    results = []
+    for fold in track(range(len(folds.test_actors)), "speaker-independent folds"):
+        test = folds.test_mask(data.actors, fold)
+        head = fit_calibrated(data.table, data.targets, data.actors, ~test, config, seed)
+        results.append(FoldResult(fold, folds.test_actors[fold], head.config.temperature, judge(head, data, test)))
+    return Evaluation(tuple(results), random_split_accuracy(data, len(folds.test_actors), config, seed), seed)
+
+
+def main(config: EvaluateConfig) -> Evaluation:
+    """Evaluate and write the JSON, if asked for.
+
+    Raises:
+        DatasetError, SoundError, WeightsError: data or encoder cannot be used.
+    """
+    import torch
+
+    torch.set_num_threads(config.threads)
+    folds = load_folds(config.folds)
+    data = load_data(config.data, folds, config.cache, config.encoder)
+    result = evaluate(data, folds, config.fit, config.seed)
+    if config.json is not None:
+        text = json.dumps(result.as_json(), indent=1) + "\n"
+        if str(config.json) == "-":
+            sys.stdout.write(text)
+        else:
+            config.json.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(config.json, text.encode())
+    return result
+
+
+def report(result: Evaluation) -> int:
+    """Print the table on stderr."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("fold", "test actors", "clips", "UA", "WA", "ECE", "UA 3 s stream")
+    for fold in result.per_fold:
+        f = fold.figures
+        shares = (f"{value:.3f}" for value in (f.ua, f.wa, f.ece, f.ua_window_3s))
+        table.add_row(str(fold.fold), _names(fold.test_actors), str(f.n), *shares)
+    means = (f"{result.mean(name):.3f}" for name in ("ua", "wa", "ece", "ua_window_3s"))
+    table.add_row("mean", "", "", *means, style="bold")
+    console = Console(stderr=True)
+    console.print(table)
+    low, high = result.ua_interval
+    console.print(
+        f"UA {result.mean('ua'):.3f} [{low:.3f}, {high:.3f}] on voices never met (chance {1 / len(LABELS):.3f})"
+    )
+    console.print(
+        f"Warning: a random split over clips would show {result.ua_random_split:.3f}. That figure leaks voices."
+    )
+    return 0
+
+
+def _names(actors: Sequence[int]) -> str:
+    return " ".join(str(actor) for actor in actors)

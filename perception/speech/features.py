@@ -1,0 +1,141 @@
+"""Pooled encoder states of every clip in several versions, kept on disk between runs.
+
+A clip is stored as one small file named after the content of the sound, the encoder, and the version of this recipe;
+it is written whole or not at all. So an interrupted run goes on where it stopped, and a changed sound, encoder or
+recipe is computed afresh.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from perception.speech.audio import RATE_HZ, read_sound
+from perception.speech.datasets import Clip
+from perception.speech.encoder import SpeechEncoder
+from perception.speech.weights import write_atomic
+from perception.speech.windows import VoiceWindows, WindowConfig, trim_to_voice
+
+RECIPE = "1"  # raise when `versions` changes
+DEFAULT_CACHE = Path(__file__).resolve().parents[2] / "runs" / "speech_cache"
+SPEEDS = (1.0, 0.9, 1.1)
+WINDOWS_PER_SPEED = 3
+STREAM_HOP_S = 0.5
+CLEAN, SPED, WINDOW, STREAM = range(4)
+"""Kinds of version: the utterance; the utterance at another speed; a random part of either; what the stream hears."""
+
+
+class ClipFeatures(NamedTuple):
+    """Versions of one clip: `features` (V, inputs) fp16 and the `kinds` (V,) uint8 of each."""
+
+    features: np.ndarray
+    kinds: np.ndarray
+
+
+@dataclass(frozen=True)
+class FeatureTable:
+    """Versions of all clips, stacked: `features` (R, inputs) fp16, `kinds` (R,), and the `clip` (R,) of each row."""
+
+    features: np.ndarray
+    kinds: np.ndarray
+    clip: np.ndarray
+
+    def rows(self, clips: np.ndarray, kind: int) -> np.ndarray:
+        """Row numbers (K,) of one kind that belong to the clips in the mask (C,) bool."""
+        return np.flatnonzero(clips[self.clip] & (self.kinds == kind))
+
+
+def versions(samples: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (kind, samples (N,)) for one clip: the utterance, sped copies, random windows of 1 to 3 s, stream windows.
+
+    Speed perturbation: Ko et al. 2015, "Audio augmentation for speech recognition". Networks trained on whole
+    utterances alone fail on one second of voice; the random windows prevent it.
+    """
+    import soxr
+
+    for speed in SPEEDS:
+        sped = samples if speed == 1.0 else soxr.resample(samples, RATE_HZ * speed, RATE_HZ)
+        voice = trim_to_voice(sped)
+        yield CLEAN if speed == 1.0 else SPED, voice
+        for _ in range(WINDOWS_PER_SPEED):
+            length = min(len(voice), round(rng.uniform(1.0, 3.0) * RATE_HZ))
+            start = int(rng.integers(0, len(voice) - length + 1))
+            yield WINDOW, trim_to_voice(voice[start : start + length])
+    # Half a second of silence behind lets the stream hear the end of the clip.
+    tail = np.zeros(RATE_HZ // 2, np.float32)
+    for window in VoiceWindows(WindowConfig(hop_s=STREAM_HOP_S)).push(np.concatenate([samples, tail])):
+        yield STREAM, window.samples
+
+
+class FeatureCache:
+    """Computes and keeps `ClipFeatures`; `folder` may be shared by runs and deleted at any time."""
+
+    def __init__(self, folder: Path, encoder: SpeechEncoder) -> None:
+        self.folder = folder
+        self.encoder = encoder
+        digest = hashlib.sha256(RECIPE.encode())
+        for name, tensor in sorted(encoder.state_dict().items()):
+            digest.update(name.encode() + tensor.numpy().tobytes())
+        self._recipe = digest.digest()
+        self.computed = 0
+
+    def get(self, path: Path) -> ClipFeatures:
+        """Features of one sound file, from the cache or computed now.
+
+        Raises:
+            SoundError: the file is no usable sound.
+        """
+        samples = read_sound(path, max_seconds=30.0).samples
+        key = hashlib.sha256(self._recipe + samples.tobytes())
+        stored = self.folder / f"{key.hexdigest()[:40]}.safetensors"
+        found = self._read(stored)
+        return found if found is not None else self._compute(samples, stored, int.from_bytes(key.digest()[:8], "big"))
+
+    def _read(self, stored: Path) -> ClipFeatures | None:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            tensors = load(stored.read_bytes())
+            return ClipFeatures(tensors["features"], tensors["kinds"])
+        except (FileNotFoundError, SafetensorError, KeyError):
+            return None  # absent or damaged: computed again
+
+    def _compute(self, samples: np.ndarray, stored: Path, seed: int) -> ClipFeatures:
+        from safetensors.numpy import save
+
+        from perception.speech.model import pool
+
+        # The seed comes from the sound, so the windows do not depend on the order of the files.
+        rng = np.random.default_rng(seed)
+        kinds, rows = [], []
+        for kind, piece in versions(samples, rng):
+            kinds.append(kind)
+            rows.append(pool(self.encoder.encode(piece)).numpy().astype(np.float16))
+        result = ClipFeatures(np.stack(rows), np.array(kinds, np.uint8))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(stored, save({"features": result.features, "kinds": result.kinds}))
+        self.computed += 1
+        return result
+
+
+def feature_table(clips: Sequence[Clip], cache: FeatureCache) -> FeatureTable:
+    """Features of all clips, with a progress bar on stderr.
+
+    Raises:
+        SoundError: a clip is no usable sound.
+    """
+    from perception.speech.progress import track
+
+    parts = [cache.get(clip.path) for clip in track(clips, "encoding clips")]
+    counts = [len(part.kinds) for part in parts]
+    return FeatureTable(
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.kinds for part in parts]),
+        np.repeat(np.arange(len(parts)), counts),
+    )

@@ -1,0 +1,131 @@
+"""From a sound to probabilities: pooled encoder states and an ensemble of small networks on top.
+
+Each layer of the encoder is pooled to its mean and standard deviation over time; every member of the ensemble is a
+network with one hidden layer; their log-probabilities are averaged and divided by a temperature that was fitted on
+speakers that the members had not met.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from perception.emotion import LABELS, softmax
+from perception.speech import encoder as whisper
+from perception.speech.encoder import SpeechEncoder, check_samples
+from perception.speech.weights import WeightsError, fill, read_config, read_tensors
+from perception.speech.windows import trim_to_voice
+
+DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "speech_emotion"
+
+
+@dataclass(frozen=True)
+class HeadConfig:
+    """Shape of the ensemble; stored as config.json beside its weights."""
+
+    inputs: int = 2304
+    hidden: int = 128
+    members: int = 5
+    temperature: float = 1.0
+    labels: tuple[str, ...] = LABELS
+
+
+class HeadEnsemble(nn.Module):
+    """`members` networks with one hidden layer each, evaluated together on pooled features (B, inputs)."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, config: HeadConfig, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.config = config
+        self.dropout = dropout
+        m, d, h, k = config.members, config.inputs, config.hidden, len(config.labels)
+        self.register_buffer("mean", torch.zeros(d))
+        self.register_buffer("scale", torch.ones(d))
+        self.w1 = nn.Parameter(torch.zeros(m, d, h))
+        self.b1 = nn.Parameter(torch.zeros(m, 1, h))
+        self.w2 = nn.Parameter(torch.zeros(m, h, k))
+        self.b2 = nn.Parameter(torch.zeros(m, 1, k))
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw fresh weights: normal with variance 2 / inputs (He et al. 2015) and 1 / hidden."""
+        with torch.no_grad():
+            self.w1.normal_(0.0, (2.0 / self.config.inputs) ** 0.5, generator=generator)
+            self.w2.normal_(0.0, (1.0 / self.config.hidden) ** 0.5, generator=generator)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (B, inputs) for all members, or (members, B, inputs), -> logits (members, B, 8)."""
+        x = ((features - self.mean) / self.scale).expand(self.config.members, *features.shape[-2:])
+        x = functional.dropout(x, 0.5 * self.dropout, self.training)
+        x = functional.gelu(torch.baddbmm(self.b1, x, self.w1))
+        x = functional.dropout(x, self.dropout, self.training)
+        return torch.baddbmm(self.b2, x, self.w2)
+
+    def log_probabilities(self, features: Tensor) -> Tensor:
+        """Features (B, inputs) -> mean of the members' log-probabilities (B, 8), before the temperature."""
+        return functional.log_softmax(self(features), dim=-1).mean(dim=0)
+
+
+def pool(states: Tensor) -> Tensor:
+    """Hidden states (layers, T, d) -> mean and standard deviation over time of each layer: (layers * 2 * d,)."""
+    return torch.cat([states.mean(dim=1), states.std(dim=1, unbiased=False)], dim=1).flatten()
+
+
+class SpeechEmotionModel:
+    """Voice -> calibrated probabilities over `perception.emotion.LABELS`. One call at a time; no state is kept."""
+
+    def __init__(self, encoder: SpeechEncoder, head: HeadEnsemble) -> None:
+        expected = encoder.config.layers * 2 * encoder.config.d_model
+        if head.config.inputs != expected or tuple(head.config.labels) != LABELS:
+            raise WeightsError(
+                f"the head takes {head.config.inputs} features and knows {head.config.labels}; this encoder gives "
+                f"{expected} and the labels are {LABELS}. Use weights that were trained together."
+            )
+        self.encoder = encoder.eval()
+        self.head = head.eval()
+
+    @classmethod
+    def load(
+        cls, folder: Path | str = DEFAULT_FOLDER, encoder_folder: Path | str = whisper.DEFAULT_FOLDER
+    ) -> SpeechEmotionModel:
+        """Load the shipped weights, or others that `python -m perception.speech train` wrote.
+
+        Raises:
+            WeightsError: a file is missing, damaged, or of another network.
+        """
+        folder = Path(folder)
+        config = read_config(folder, HeadConfig)
+        encoder = SpeechEncoder.load(encoder_folder)
+        head = HeadEnsemble(config)
+        fill(head, read_tensors(folder), folder)
+        return cls(encoder, head)
+
+    @torch.inference_mode()
+    def features(self, samples: np.ndarray) -> np.ndarray:
+        """Pooled encoder states (inputs,) float32 of samples (N,) at 16 kHz, taken as they are."""
+        out: np.ndarray = pool(self.encoder.encode(samples)).numpy()
+        return out
+
+    @torch.inference_mode()
+    def logits(self, samples: np.ndarray) -> np.ndarray:
+        """Log-probabilities over the temperature, (8,), of samples (N,) at 16 kHz, taken as they are (no trimming)."""
+        features = torch.from_numpy(self.features(samples))[None]
+        out: np.ndarray = self.head.log_probabilities(features)[0].numpy() / self.head.config.temperature
+        return out
+
+    def predict(self, samples: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities (8,) of one utterance: float samples (N,), mono, 16 kHz, at most 30 s.
+
+        Silence before and after the voice is cut. Where there is no voice at all the answer says little: ask
+        `SpeechStream`, which stays quiet then.
+
+        Raises:
+            ValueError: no float array (N,), longer than 30 s, or NaN or infinity in it.
+        """
+        return softmax(self.logits(trim_to_voice(check_samples(samples))))

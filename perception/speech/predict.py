@@ -1,0 +1,200 @@
+"""Judge sound files window by window and keep the result as a table."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+import tyro
+
+from perception.emotion import LABELS, EmotionEstimate
+from perception.speech.audio import SoundError, stream_sound
+from perception.speech.model import DEFAULT_FOLDER, SpeechEmotionModel
+from perception.speech.progress import track
+from perception.speech.stream import SpeechStream
+from perception.speech.windows import WindowConfig
+
+SUFFIXES = frozenset(
+    (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".webm", ".m4a", ".mp4", ".aac", ".aif", ".aiff", ".caf")
+)
+COLUMNS = ("file", "start_s", "end_s", "label", "confidence", "valence", "arousal", *(f"p_{name}" for name in LABELS))
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """Emotion of every 3 s window of a sound file, or of all sound files in a folder and below.
+
+    One row each half second while somebody speaks: file, start_s, end_s, label, confidence, valence, arousal and
+    the probability of each emotion. Silence gives no row. Long files are read piece by piece. A file that cannot be
+    read is reported on stderr, the others continue, and the exit status is 1.
+
+    Example: python -m perception.speech predict interviews/ --csv interviews.csv
+    """
+
+    source: tyro.conf.Positional[Path]
+    """A sound file (wav, flac, ogg, mp3, webm, m4a, ...) or a folder of them."""
+    csv: Path | None = None
+    """Write the rows as CSV to this file; - is stdout."""
+    json: Path | None = None
+    """Write the rows as a JSON list to this file; - is stdout."""
+    weights: Path = DEFAULT_FOLDER
+    """Folder of the trained weights."""
+    windows: WindowConfig = field(default_factory=lambda: WindowConfig(hop_s=0.5))
+    """Windows and voice gate."""
+    threads: int = 1
+    """Processor cores to use."""
+
+
+class Failure(NamedTuple):
+    """A file that could not be judged, and why."""
+
+    file: Path
+    reason: str
+
+
+class PredictResult(NamedTuple):
+    """How many files and rows came out, which files have no voice in them, and which could not be read."""
+
+    files: int
+    rows: int
+    silent: list[Path]
+    failures: list[Failure]
+
+
+class RowWriter:
+    """Writes rows as they come: to a file, which appears under its name when it is complete, or to stdout."""
+
+    def __init__(self, path: Path, kind: str) -> None:
+        self._path = path
+        self._kind = kind
+        self._part = path.with_name(f".{path.name}.part")
+        self._rows = 0
+
+    def __enter__(self) -> RowWriter:
+        self._stdout = str(self._path) == "-"
+        if not self._stdout:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._out: TextIO = sys.stdout if self._stdout else self._part.open("w", newline="", encoding="utf-8")
+        self._csv = csv.DictWriter(self._out, COLUMNS, lineterminator="\n")
+        if self._kind == "csv":
+            self._csv.writeheader()
+        else:
+            self._out.write("[")
+        return self
+
+    def write(self, row: dict[str, str | float]) -> None:
+        """Add one row with the keys of `COLUMNS`."""
+        if self._kind == "csv":
+            self._csv.writerow(row)
+        else:
+            self._out.write((",\n" if self._rows else "\n") + json.dumps(row))
+        self._rows += 1
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if self._kind == "json":
+            self._out.write("\n]\n")
+        if self._stdout:
+            self._out.flush()
+            return
+        self._out.close()
+        if error is None:
+            self._part.replace(self._path)
+        else:
+            self._part.unlink()
+
+
+def find_sounds(source: Path) -> list[Path]:
+    """List the sound files to judge: the file itself, or those in the folder and below, sorted.
+
+    Raises:
+        SoundError: nothing is there, or the folder holds no file with the ending of a sound file.
+    """
+    if not source.is_dir():
+        return [source]
+    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not found:
+        raise SoundError(
+            f"{source} holds no sound files; looked for {', '.join(sorted(SUFFIXES))}. Name another folder."
+        )
+    return found
+
+
+def estimates(path: Path, stream: SpeechStream) -> Iterator[EmotionEstimate]:
+    """Judge one file from its start; memory does not grow with its length.
+
+    Raises:
+        SoundError: the file is no usable sound; what came before the damage has been yielded.
+    """
+    stream.reset()
+    for samples in stream_sound(path):
+        yield from stream.push(samples)
+
+
+def to_row(path: Path, window_s: float, estimate: EmotionEstimate) -> dict[str, str | float]:
+    """Lay out one estimate under `COLUMNS`; times in seconds."""
+    numbers = {f"p_{name}": round(float(p), 4) for name, p in zip(LABELS, estimate.probabilities, strict=True)}
+    return {
+        "file": str(path),
+        "start_s": round(max(0.0, estimate.time_s - window_s), 2),
+        "end_s": round(estimate.time_s, 2),
+        "label": estimate.label,
+        "confidence": round(estimate.confidence, 4),
+        "valence": round(estimate.valence, 4),
+        "arousal": round(estimate.arousal, 4),
+        **numbers,
+    }
+
+
+def main(config: PredictConfig) -> PredictResult:
+    """Judge the files and write the rows; without --csv and --json they are printed as CSV.
+
+    Raises:
+        SoundError: a folder holds no sound files.
+        WeightsError: the weights cannot be used.
+    """
+    import torch
+
+    torch.set_num_threads(config.threads)
+    files = find_sounds(config.source)
+    targets = [(path, kind) for path, kind in ((config.csv, "csv"), (config.json, "json")) if path is not None]
+    # No smoothing: every row stands for its own window.
+    stream = SpeechStream(SpeechEmotionModel.load(config.weights), config=config.windows, smoothing=0.0)
+    with ExitStack() as stack:
+        writers = [stack.enter_context(RowWriter(path, kind)) for path, kind in targets or [(Path("-"), "csv")]]
+        return _judge(files, stream, config.windows.window_s, writers)
+
+
+def _judge(files: Sequence[Path], stream: SpeechStream, window_s: float, writers: Sequence[RowWriter]) -> PredictResult:
+    total, silent, failures = 0, [], []
+    for path in track(files, "judging files") if len(files) > 1 else files:
+        rows = 0
+        try:
+            for estimate in estimates(path, stream):
+                row = to_row(path, window_s, estimate)
+                for writer in writers:
+                    writer.write(row)
+                rows += 1
+        except SoundError as error:
+            failures.append(Failure(path, str(error)))
+        else:
+            if rows == 0:
+                silent.append(path)
+        total += rows
+    return PredictResult(len(files), total, silent, failures)
+
+
+def report(result: PredictResult) -> int:
+    """Tell on stderr what could not be judged; exit status 1 where a file failed."""
+    for path in result.silent:
+        print(f"no voice: {path} (0.6 s of voice are needed)", file=sys.stderr)
+    for failure in result.failures:
+        print(f"error: {failure.reason}", file=sys.stderr)
+    done = result.files - len(result.failures)
+    print(f"{result.rows} windows from {done} of {result.files} files", file=sys.stderr)
+    return 1 if result.failures else 0

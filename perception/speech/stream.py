@@ -1,0 +1,127 @@
+"""Live estimates: push sound as it comes, get an estimate every quarter of a second while somebody speaks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from perception.emotion import EmotionEstimate, softmax
+from perception.speech.audio import To16k
+from perception.speech.windows import VoiceWindows, WindowConfig
+
+__all__ = ["LogitModel", "SpeechStream", "To16k"]
+
+
+class LogitModel(Protocol):
+    """What the stream needs of a model; `SpeechEmotionModel` is one."""
+
+    def logits(self, samples: np.ndarray) -> np.ndarray:
+        """Calibrated log-probabilities (8,) of a window of voice (N,) float32 at 16 kHz."""
+        ...
+
+
+class SpeechStream:
+    """Sliding-window emotion estimates of one microphone.
+
+    Any chunk size gives the same estimates; time is counted in pushed samples; memory is bounded by the window. In
+    silence nothing is computed and nothing is returned.
+
+    >>> stream = SpeechStream(SpeechEmotionModel.load())  # doctest: +SKIP
+    >>> for estimate in stream.push(chunk):  # doctest: +SKIP
+    ...     print(estimate.time_s, estimate.label, estimate.confidence)
+    """
+
+    def __init__(
+        self,
+        model: LogitModel,
+        window_s: float | None = None,
+        hop_s: float | None = None,
+        *,
+        config: WindowConfig | None = None,
+        smoothing: float = 0.5,
+        source: str = "speech",
+    ) -> None:
+        """Start at time 0.
+
+        Args:
+            model: what judges a window.
+            window_s: the network hears at most this much of the past; 3 s unless told.
+            hop_s: time between estimates; 0.25 s unless told.
+            config: all settings of windows and voice gate; window_s and hop_s override it.
+            smoothing: share of the previous estimate's log-probabilities in the next one, [0, 1). It is forgotten
+                when the voice pauses for longer than the window.
+            source: name carried by the estimates.
+        """
+        if not 0.0 <= smoothing < 1.0:
+            raise ValueError(f"smoothing is {smoothing}; allowed are 0 (none) to less than 1.")
+        config = config or WindowConfig()
+        config = replace(
+            config,
+            window_s=config.window_s if window_s is None else window_s,
+            hop_s=config.hop_s if hop_s is None else hop_s,
+        )
+        self._windows = VoiceWindows(config)
+        self._model = model
+        self._smoothing = smoothing
+        self._source = source
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything heard and start at time 0."""
+        self._windows.reset()
+        self._smooth: np.ndarray | None = None
+        self._last_s = -np.inf
+        self._replaced = 0
+
+    @property
+    def voice_active(self) -> bool:
+        """Whether the newest 10 ms belong to voice."""
+        return self._windows.gate.active
+
+    @property
+    def level_db(self) -> float:
+        """RMS level of the newest 10 ms, dB relative to full scale; -120 for digital silence."""
+        return self._windows.gate.level_db
+
+    @property
+    def noise_floor_db(self) -> float:
+        """Estimated level of the room, dB relative to full scale."""
+        return self._windows.gate.noise_floor_db
+
+    @property
+    def time_s(self) -> float:
+        """Sound pushed since the last reset, in seconds."""
+        return self._windows.time_s
+
+    @property
+    def replaced_samples(self) -> int:
+        """How many NaN or infinite samples were replaced by zeros since the last reset."""
+        return self._replaced
+
+    def push(self, samples: np.ndarray) -> list[EmotionEstimate]:
+        """Take float samples (N,), mono, 16 kHz, and return the estimates that became due, oldest first.
+
+        NaN and infinity become zeros and are counted in `replaced_samples`; samples beyond full scale are clipped.
+
+        Raises:
+            ValueError: no float array (N,). Resample other rates and mix channels with `To16k`.
+        """
+        array = np.asarray(samples)
+        if array.ndim != 1 or array.dtype.kind != "f":
+            raise ValueError(
+                f"a chunk of shape {array.shape} and type {array.dtype} came; expected floats (N,), mono, 16 kHz, "
+                "within [-1, 1]. Divide 16-bit integers by 32768; use To16k for other rates and for several channels."
+            )
+        finite = np.isfinite(array)
+        self._replaced += int(array.size - np.count_nonzero(finite))
+        clean = np.clip(np.where(finite, array, 0.0), -1.0, 1.0).astype(np.float32)
+        return [self._estimate(window.time_s, window.samples) for window in self._windows.push(clean)]
+
+    def _estimate(self, time_s: float, samples: np.ndarray) -> EmotionEstimate:
+        logits = self._model.logits(samples)
+        if self._smooth is not None and time_s - self._last_s <= self._windows.config.window_s:
+            logits = self._smoothing * self._smooth + (1.0 - self._smoothing) * logits
+        self._smooth, self._last_s = logits, time_s
+        return EmotionEstimate.from_probabilities(softmax(logits.astype(np.float64)), time_s, self._source)

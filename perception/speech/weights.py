@@ -1,0 +1,115 @@
+"""Reading and writing weights folders: model.safetensors and config.json, never pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Config = TypeVar("Config")
+
+MOST_SIZE = 65_536  # a damaged number must not ask for all memory
+_RESTORE = "Restore the folder from the release, or train it again with 'python -m perception.speech train'."
+
+
+class WeightsError(ValueError):
+    """A weights folder is missing, damaged, or belongs to another network."""
+
+
+def read_config(folder: Path, kind: type[Config]) -> Config:
+    """Read config.json of a weights folder into the dataclass `kind` (all fields with defaults); more entries may follow.
+
+    Raises:
+        WeightsError: the file is missing, is no JSON object, or its entries do not fit the fields of `kind`.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing; a weights folder holds model.safetensors and config.json. {_RESTORE}")
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsError(f"{path} is no JSON ({error}). {_RESTORE}") from error
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(raw, dict) or not names <= set(raw):
+        missing = sorted(names - set(raw)) if isinstance(raw, dict) else "a JSON object"
+        raise WeightsError(f"{path} lacks {missing}; it belongs to another network. {_RESTORE}")
+    for name in sorted(names):
+        _check_entry(path, name, raw[name], getattr(kind, name))
+    return kind(**{name: tuple(v) if isinstance(v := raw[name], list) else v for name in names})
+
+
+def _check_entry(path: Path, name: str, value: object, default: object) -> None:
+    """Refuse an entry of another type than the default of its field, or a size that no network of ours has."""
+    if isinstance(default, tuple):
+        fits = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+    elif isinstance(default, float):
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 < value < 1e6
+    else:
+        fits = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SIZE
+    if not fits:
+        raise WeightsError(
+            f"{path}: {name} is {value!r}; expected something like {default!r} (sizes 1 to {MOST_SIZE}). {_RESTORE}"
+        )
+
+
+def read_tensors(folder: Path) -> dict[str, Tensor]:
+    """Read model.safetensors of a weights folder as float32 tensors.
+
+    Raises:
+        WeightsError: the file is missing, truncated, or not in the safetensors format.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing; a weights folder holds model.safetensors and config.json. {_RESTORE}")
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WeightsError(f"{path} cannot be read as safetensors ({error}). {_RESTORE}") from error
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
+    """Copy tensors into a module whose names and shapes must match exactly.
+
+    Raises:
+        WeightsError: a tensor is missing, is unknown, has another shape, or holds NaN or infinity.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    came = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    wrong = sorted(name for name in wanted.keys() | came.keys() if wanted.get(name) != came.get(name))
+    if wrong:
+        shown = "; ".join(f"{n}: {came.get(n, 'absent')}, expected {wanted.get(n, 'nothing')}" for n in wrong[:3])
+        raise WeightsError(f"{folder} holds the weights of another network: {len(wrong)} differ ({shown}). {_RESTORE}")
+    broken = sorted(name for name, tensor in tensors.items() if not bool(tensor.isfinite().all()))
+    if broken:
+        raise WeightsError(f"{folder}: {broken[:3]} hold NaN or infinity. {_RESTORE}")
+    module.load_state_dict(dict(tensors))
+
+
+def write_folder(folder: Path, tensors: Mapping[str, Tensor], config: Any, notes: Mapping[str, Any], card: str) -> None:
+    """Write model.safetensors (fp16), config.json (the dataclass `config` and `notes`) and CARD.md, each atomically."""
+    import torch
+    from safetensors.torch import save
+
+    folder.mkdir(parents=True, exist_ok=True)
+    half = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in tensors.items()}
+    write_atomic(folder / "model.safetensors", save(half))
+    text = json.dumps({**asdict(config), **notes}, indent=2)
+    write_atomic(folder / "config.json", (text + "\n").encode())
+    write_atomic(folder / "CARD.md", card.encode())
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or an interruption, sees the old content or the new one, never a part."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_bytes(content)
+    temporary.replace(path)

@@ -1,0 +1,1 @@
+"""Decisions: from estimates to behaviour, and from commands to joints."""

@@ -1,0 +1,1 @@
+"""Walking: rollouts of gaits and what they measure."""

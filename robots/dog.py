@@ -1,0 +1,86 @@
+"""The whole dog: a walking body, its gait, and the expressive parts on top, stepped together."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from robots.expression import ExpressiveBody, expressive_links
+from robots.gait import GAITS, GaitGenerator, GaitStyle, VelocityCommand, leg_ik
+from robots.quadruped import Quadruped, QuadrupedSpec, QuadrupedState, quadruped_links
+from robots.shapes import Link, Shape
+from robots.world import Camera, World
+
+CONTROL_HZ = 50
+SUBSTEPS = 5
+# Below this cosine of tilt, or this height of the trunk, the dog lies on the ground (its lowest crouch is 0.2 m).
+FALLEN_UPRIGHT, FALLEN_HEIGHT_M = 0.45, 0.10
+
+
+def standing_joints(style: GaitStyle, spec: QuadrupedSpec) -> np.ndarray:
+    """Joint angles (12,) rad of standing at the height and reach of a style."""
+    feet = np.stack(
+        [np.full(4, style.reach_m), spec.leg_sides * spec.hip_offset_m, np.full(4, -style.height_m)], axis=1
+    )
+    return leg_ik(feet, spec).ravel()
+
+
+def has_fallen(state: QuadrupedState) -> bool:
+    """Whether the trunk lies on the ground or on its side."""
+    return bool(state.upright < FALLEN_UPRIGHT or state.position[2] < FALLEN_HEIGHT_M)
+
+
+class Dog:
+    """A quadruped that walks by its clock and shows how it feels. One `control` per 1/50 s, then five world steps."""
+
+    def __init__(self, world: World, rng: np.random.Generator, spec: QuadrupedSpec | None = None) -> None:
+        self.world = world
+        self.body = Quadruped(world, spec)
+        self.spec = self.body.spec
+        self.gait = GaitGenerator(self.spec, 1 / CONTROL_HZ)
+        self.expression = ExpressiveBody(self.spec.trunk_size_m, rng)
+        self.links: tuple[Link, ...] = (*quadruped_links(self.spec), *expressive_links())
+        self.reset()
+
+    def reset(self, position: tuple[float, float] = (0.0, 0.0), yaw: float = 0.0, clock: float = 0.0) -> None:
+        """Stand, at rest, at a place (x, y) in m with a heading in rad and the gait's clock at `clock` cycles."""
+        style = GAITS["stand"]
+        self.gait.reset(style, clock)
+        height = style.height_m + self.spec.foot_radius_m
+        self.body.reset((*position, height), yaw, standing_joints(style, self.spec))
+
+    def control(self, command: VelocityCommand, style: GaitStyle) -> None:
+        """Give the motors their next targets."""
+        self.body.command(self.gait.step(command, style))
+
+    def link_poses(self) -> np.ndarray:
+        """(19, 7) position in m and quat_xyzw of every link in the order of `links`."""
+        poses = self.body.link_poses()
+        return np.vstack([poses, self.expression.link_poses(poses[0])])
+
+
+class Scenery:
+    """What only pictures need: the dog's expressive parts and a marker where the person stands."""
+
+    def __init__(self, dog: Dog, person: np.ndarray) -> None:
+        world = self._world = dog.world
+        self._dog = dog
+        self._parts = [world.add_picture_body(link.shapes) for link in expressive_links()]
+        marker = (
+            Shape("cylinder", (0.16, 0.02), (0, 0, 0.01), color="#9c8f80"),
+            Shape("capsule", (0.13, 0.75), (0, 0, 0.70), color="#7d8ea3"),
+            Shape("sphere", (0.12,), (0, 0, 1.42), color="#c9a58a"),
+        )
+        world.place(world.add_picture_body(marker), (person[0], person[1], 0.0), (0, 0, 0, 1))
+
+    def update(self) -> np.ndarray:
+        """Move everything to where the dog is now; returns its trunk's position (3,) m."""
+        poses = self._dog.link_poses()
+        for body, pose in zip(self._parts, poses[13:], strict=True):
+            self._world.place(body, pose[:3].tolist(), pose[3:].tolist())
+        return poses[0, :3]
+
+    def picture(self, width: int = 480, height: int = 360) -> np.ndarray:
+        """Render the dog as it is now: (height, width, 3) uint8 RGB."""
+        x, y, _ = self.update()
+        camera = Camera((float(x), float(y), 0.24), distance=1.75, yaw_deg=50.0, pitch_deg=-17.0)
+        return self._world.picture(camera, width, height)

@@ -1,0 +1,257 @@
+"""The clocked gait: a velocity and a style become foot trajectories, and those become joint angles.
+
+Every leg runs the same clock, shifted by the phase offset of the gait. In stance the foot moves against the commanded
+velocity of its hip; in swing it follows a cubic that leaves and meets the ground at the speed of the ground (Raibert's
+symmetric step), and it is lifted by a smooth bump. Analytic inverse kinematics turns feet into joints. Nothing is
+learned here: this is what walks before any training, and what a learned policy adds its residuals to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from robots.quadruped import QuadrupedSpec
+
+
+class VelocityCommand(NamedTuple):
+    """What the trunk should do: vx forward and vy left in m/s, wz counter-clockwise in rad/s."""
+
+    vx: float = 0.0
+    vy: float = 0.0
+    wz: float = 0.0
+
+
+@dataclass(frozen=True)
+class GaitStyle:
+    """How to step.
+
+    Attributes:
+        name: what the gait is called.
+        phases: clock offsets of the legs (FR, FL, RR, RL) in cycles: with 0.25 a leg runs a quarter cycle ahead.
+        frequency_hz: steps of a leg per second.
+        duty: the part of the cycle that a foot spends on the ground.
+        swing_m: how high a foot is lifted.
+        bounce: share of a ballistic push-off that the stance legs give; with 1 the trunk is thrown just high enough to
+            fall for the whole swing, which is what gaits with a flight phase need.
+        height_m: height of the hips over the feet.
+        pitch_rad: pitch of the trunk, positive nose down (ROS REP 103).
+        roll_rad: roll of the trunk, positive right side down.
+        reach_m: how far in front of their hips the feet stand.
+        drift_m_s: what the gait loses to scuffing feet on flat ground at any speed, measured, added to the command.
+        stepping: whether the feet leave the ground at all.
+    """
+
+    name: str
+    phases: tuple[float, float, float, float]
+    frequency_hz: float
+    duty: float
+    swing_m: float
+    bounce: float = 0.0
+    height_m: float = 0.30
+    pitch_rad: float = 0.0
+    roll_rad: float = 0.0
+    reach_m: float = 0.0
+    drift_m_s: float = 0.0
+    stepping: bool = True
+
+
+# Phases after Hildebrand's diagrams: diagonal pairs trot, lateral pairs pace, front and hind pairs bound.
+GAITS: dict[str, GaitStyle] = {
+    style.name: style
+    for style in (
+        GaitStyle("stand", (0.0, 0.5, 0.5, 0.0), frequency_hz=2.4, duty=0.65, swing_m=0.05, stepping=False),
+        GaitStyle("walk", (0.25, 0.75, 0.5, 0.0), 1.6, 0.78, swing_m=0.04, reach_m=-0.01, drift_m_s=0.05),
+        GaitStyle("trot", (0.0, 0.5, 0.5, 0.0), 2.8, 0.65, swing_m=0.05, reach_m=0.01, drift_m_s=0.035),
+        GaitStyle("pace", (0.0, 0.5, 0.0, 0.5), 3.0, 0.58, swing_m=0.05, reach_m=-0.01, drift_m_s=0.065),
+        GaitStyle(
+            "bound", (0.0, 0.0, 0.5, 0.5), 3.2, 0.62, 0.03, bounce=0.5, height_m=0.28, reach_m=0.02, drift_m_s=0.06
+        ),
+        GaitStyle("pronk", (0.0, 0.0, 0.0, 0.0), 3.2, 0.50, 0.045, bounce=1.0, height_m=0.28, drift_m_s=0.06),
+    )
+}
+
+GRAVITY = 9.81  # m/s^2
+
+# Limits of what the body can do; commands outside are refused where a person types them and clipped in the loop.
+SPEED_RANGE_M_S = (-0.6, 1.2)
+FREQUENCY_RANGE_HZ = (1.0, 3.5)
+HEIGHT_RANGE_M = (0.18, 0.34)
+
+
+def gait_style(name: str, **changes: float) -> GaitStyle:
+    """Return the default style of a gait with some fields changed.
+
+    Raises:
+        ValueError: the gait is not known.
+    """
+    if name not in GAITS:
+        raise ValueError(f"unknown gait {name!r}: choose one of {', '.join(GAITS)}")
+    return replace(GAITS[name], **changes)  # type: ignore[arg-type]
+
+
+def leg_ik(feet: np.ndarray, spec: QuadrupedSpec) -> np.ndarray:
+    """Joint angles that put the feet where they should be; closed form, knees bent backwards.
+
+    Args:
+        feet: (4, 3) m, each foot relative to its hip joint in axes of the trunk. Points out of reach are pulled in to
+            the reachable shell along the leg.
+        spec: the lengths of the legs.
+
+    Returns:
+        (4, 3) rad: hip abduction, thigh, calf.
+    """
+    x, y, z = feet[:, 0], feet[:, 1], feet[:, 2]
+    side = spec.leg_sides * spec.hip_offset_m
+    # In the plane across the trunk, the foot hangs at distance `drop` below an abduction link of length `side`.
+    drop = np.sqrt(np.maximum(y * y + z * z - side * side, 1e-6))
+    abduction = np.arctan2(z, y) + np.arctan2(drop, side)
+    upper, lower = spec.thigh_m, spec.calf_m
+    reach = np.clip(np.hypot(x, drop), abs(upper - lower) + 0.02, (upper + lower) * 0.998)
+    knee = np.arccos(np.clip((reach**2 - upper**2 - lower**2) / (2 * upper * lower), -1.0, 1.0))
+    thigh = np.arctan2(-x, drop) + np.arctan2(lower * np.sin(knee), upper + lower * np.cos(knee))
+    return np.stack([abduction, thigh, -knee], axis=1)
+
+
+class _Blend(NamedTuple):
+    """The part of a style that is followed smoothly: (5,) frequency, duty, height, pitch, roll; swing; activity."""
+
+    values: np.ndarray
+    activity: float
+
+
+class GaitGenerator:
+    """Steps the clock and returns joint targets; every change of command or style is eased in.
+
+    A style may change at any moment: the legs' phase offsets glide along the shorter arc, the rest follows with a
+    first-order lag of `style_lag_s`, and velocity with `velocity_lag_s`.
+    """
+
+    style_lag_s = 0.15
+    velocity_lag_s = 0.10
+    phase_rate = 1.2  # cycles per second at which a leg may change its place in the cycle
+
+    def __init__(self, spec: QuadrupedSpec, dt_s: float = 0.02) -> None:
+        self.spec = spec
+        self.dt_s = dt_s
+        self.reset(GAITS["stand"])
+
+    def reset(self, style: GaitStyle, clock: float = 0.0) -> None:
+        """Start over in `style`, standing still, with the clock (cycles) at `clock`."""
+        self.clock = clock
+        self.offsets = np.array(style.phases)
+        self.velocity = np.zeros(3)
+        self._style = _Blend(_style_vector(style), 0.0)
+
+    @property
+    def phases(self) -> np.ndarray:
+        """Phase of each leg, (4,) in [0, 1): in stance while below the duty factor."""
+        return (self.clock + self.offsets) % 1.0
+
+    @property
+    def duty(self) -> float:
+        """The duty factor as it stands now."""
+        return float(self._style.values[1])
+
+    @property
+    def frequency_hz(self) -> float:
+        """The cadence as it stands now, Hz; 0 while all feet stay down."""
+        return float(self._style.values[0]) * self._style.activity
+
+    @property
+    def height_m(self) -> float:
+        """The commanded height of the hips as it stands now."""
+        return float(self._style.values[4])
+
+    def step(self, command: VelocityCommand, style: GaitStyle) -> np.ndarray:
+        """Advance one control step.
+
+        Returns:
+            (12,) rad joint targets, leg by leg (FR, FL, RR, RL), each abduction, thigh, calf.
+        """
+        feet = self.step_feet(command, style)
+        return leg_ik(feet, self.spec).ravel()
+
+    def step_feet(self, command: VelocityCommand, style: GaitStyle) -> np.ndarray:
+        """Advance one control step; (4, 3) m feet relative to their hip joints in axes of the trunk."""
+        self._ease(command, style)
+        frequency, duty, swing, bounce, height, pitch, roll, reach, _ = self._style.values
+        self.clock = (self.clock + frequency * self.dt_s) % 1.0
+        phases = self.phases
+        stance_s = duty / max(frequency, 1e-6)
+        hip_velocity = self._hip_velocity()
+        along, lift = _foot_cycle(phases, duty)
+        spec = self.spec
+        feet = np.empty((4, 3))
+        activity = self._style.activity
+        feet[:, :2] = along[:, None] * hip_velocity * stance_s * activity
+        feet[:, 0] += reach
+        feet[:, 1] += spec.leg_sides * spec.hip_offset_m
+        # Landing at -v and leaving at +v with v = g T_flight / 2 makes the stance a parabola of this depth.
+        crouch = bounce * GRAVITY / 2 * (1.0 - duty) / max(frequency, 1e-6) * stance_s
+        feet[:, 2] = (lift * swing + crouch * (0.25 - along * along) * (phases < duty)) * activity - height
+        return _lean(feet, spec.hip_positions, pitch, roll)
+
+    def _ease(self, command: VelocityCommand, style: GaitStyle) -> None:
+        dt = self.dt_s
+        self.velocity = self.velocity + (np.array(command) - self.velocity) * min(1.0, dt / self.velocity_lag_s)
+        blend = min(1.0, dt / self.style_lag_s)
+        values = self._style.values + (_style_vector(style) - self._style.values) * blend
+        activity = self._style.activity + (float(style.stepping) - self._style.activity) * blend
+        self._style = _Blend(values, activity)
+        gap = (np.array(style.phases) - self.offsets + 0.5) % 1.0 - 0.5
+        self.offsets = self.offsets + np.clip(gap, -self.phase_rate * dt, self.phase_rate * dt)
+
+    def _hip_velocity(self) -> np.ndarray:
+        """(4, 2) m/s: how fast the ground must pass under each stance foot, v + w x r."""
+        vx, vy, wz = self.velocity
+        reach, drift = self._style.values[7:]
+        vx += drift
+        feet_x = self.spec.hip_positions[:, 0] + reach
+        feet_y = self.spec.hip_positions[:, 1] + self.spec.leg_sides * self.spec.hip_offset_m
+        return np.stack([vx - wz * feet_y, vy + wz * feet_x], axis=1)
+
+
+def _style_vector(style: GaitStyle) -> np.ndarray:
+    return np.array(
+        [
+            style.frequency_hz,
+            style.duty,
+            style.swing_m,
+            style.bounce,
+            style.height_m,
+            style.pitch_rad,
+            style.roll_rad,
+            style.reach_m,
+            style.drift_m_s,
+        ],
+        float,
+    )
+
+
+def _foot_cycle(phases: np.ndarray, duty: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where each foot is in its cycle.
+
+    Returns:
+        along (4,): place along the step in stance lengths, +0.5 at touch-down and -0.5 at lift-off.
+        lift (4,): height in swing heights, 0..1.
+    """
+    stance = 0.5 - phases / duty
+    u = np.clip((phases - duty) / (1.0 - duty), 0.0, 1.0)
+    # Cubic Hermite from -0.5 to +0.5 whose end slopes equal the stance speed, so that a foot meets the ground
+    # without scuffing; -(1 - duty) / duty is the stance slope on the swing's own time scale.
+    slope = -(1.0 - duty) / duty
+    swing = -0.5 + u * u * (3.0 - 2.0 * u) + slope * u * (1.0 - u) * (1.0 - 2.0 * u)
+    lift = 16.0 * (u * (1.0 - u)) ** 2
+    return np.where(phases < duty, stance, swing), np.where(phases < duty, 0.0, lift)
+
+
+def _lean(feet: np.ndarray, hips: np.ndarray, pitch: float, roll: float) -> np.ndarray:
+    """Move the feet (4, 3) from level axes under each hip to the axes of a trunk that is pitched and rolled."""
+    if pitch == 0.0 and roll == 0.0:
+        return feet
+    cp, sp, cr, sr = np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    rotation = np.array([[cp, sp * sr, sp * cr], [0.0, cr, -sr], [-sp, cp * sr, cp * cr]])  # R_level_trunk
+    return (hips + feet) @ rotation - hips

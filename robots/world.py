@@ -1,0 +1,191 @@
+"""The Bullet world: the one owner of a physics client, its time step and its ground."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+
+from robots.quiet import c_stdout_to_stderr
+from robots.shapes import Shape
+
+with c_stdout_to_stderr():
+    import pybullet
+    from pybullet_utils.bullet_client import BulletClient
+
+
+POSITION_CONTROL = pybullet.POSITION_CONTROL
+
+
+@dataclass(frozen=True)
+class WorldConfig:
+    """Physics of the world.
+
+    The step rate of Bullet depends on constraint rows times solver iterations, not on the time step: few iterations
+    at 250 Hz hold a walking quadruped and leave most of a core free.
+    """
+
+    time_step_s: float = 1 / 250
+    gravity: float = 9.81
+    solver_iterations: int = 12
+    ground_friction: float = 0.9
+    window: bool = False
+
+
+class Camera(NamedTuple):
+    """Where a picture is taken from: target in m, distance in m, angles in degrees."""
+
+    target: tuple[float, float, float]
+    distance: float = 1.5
+    yaw_deg: float = 40.0
+    pitch_deg: float = -18.0
+    field_of_view_deg: float = 45.0
+
+
+class World:
+    """A Bullet world. Only the thread that made it may touch it, or the robots in it.
+
+    Raises:
+        RuntimeError: `config.window` is set and there is no display.
+    """
+
+    def __init__(self, config: WorldConfig | None = None) -> None:
+        self.config = config or WorldConfig()
+        self.client = self._connect()
+        self.client.setPhysicsEngineParameter(
+            fixedTimeStep=self.config.time_step_s,
+            numSolverIterations=self.config.solver_iterations,
+            deterministicOverlappingPairs=1,
+            enableFileCaching=0,
+        )
+        self.client.setGravity(0, 0, -self.config.gravity)
+        self.ground = self._add_ground()
+        self._step = self.client.stepSimulation
+
+    def _connect(self) -> BulletClient:
+        if not self.config.window:
+            with c_stdout_to_stderr():
+                return BulletClient(pybullet.DIRECT)
+        try:
+            with c_stdout_to_stderr():
+                client = BulletClient(pybullet.GUI)
+        except pybullet.error as problem:
+            raise RuntimeError(
+                f"PyBullet could not open its window ({problem}): it needs a display. "
+                "Set DISPLAY, start the program under xvfb-run, or leave --window out and use the browser."
+            ) from problem
+        client.configureDebugVisualizer(pybullet.COV_ENABLE_GUI, 0)
+        return client
+
+    def _add_ground(self) -> int:
+        # A plane has no edge to walk off, and Bullet's own checkers make its motion visible; only their tint is ours.
+        plane = self.client.createCollisionShape(pybullet.GEOM_PLANE)
+        body = int(self.client.createMultiBody(0, plane))
+        self.client.changeDynamics(body, -1, lateralFriction=self.config.ground_friction)
+        self.client.changeVisualShape(body, -1, rgbaColor=(1.0, 0.93, 0.82, 1.0))
+        return body
+
+    def set_ground_friction(self, friction: float) -> None:
+        """Set the lateral friction coefficient of the ground."""
+        self.client.changeDynamics(self.ground, -1, lateralFriction=friction)
+
+    def load_urdf(self, urdf: str, position: Sequence[float], quat_xyzw: Sequence[float]) -> int:
+        """Load a robot from URDF text with the inertias written in it; returns Bullet's body number."""
+        with tempfile.TemporaryDirectory(prefix="empaw-") as folder:
+            path = Path(folder) / "robot.urdf"
+            path.write_text(urdf)
+            return int(
+                self.client.loadURDF(
+                    str(path),
+                    basePosition=position,
+                    baseOrientation=quat_xyzw,
+                    flags=pybullet.URDF_USE_INERTIA_FROM_FILE | pybullet.URDF_MAINTAIN_LINK_ORDER,
+                )
+            )
+
+    def add_picture_body(self, shapes: Sequence[Shape]) -> int:
+        """Add something that is seen and never touched (no mass, no collision); returns Bullet's body number."""
+        visual = self.client.createVisualShapeArray(**_visual_arrays(shapes))
+        return int(self.client.createMultiBody(0, -1, visual))
+
+    def place(self, body: int, position: Sequence[float], quat_xyzw: Sequence[float]) -> None:
+        """Put a body at a pose, position in m."""
+        self.client.resetBasePositionAndOrientation(body, position, quat_xyzw)
+
+    def step(self, substeps: int = 1) -> None:
+        """Advance the physics by `substeps` times the time step."""
+        for _ in range(substeps):
+            self._step()
+
+    def snapshot(self) -> int:
+        """Remember the whole state in memory; give the number to `restore`, then to `forget`."""
+        return int(self.client.saveState())
+
+    def restore(self, snapshot: int) -> None:
+        """Go back to a remembered state."""
+        self.client.restoreState(stateId=snapshot)
+
+    def forget(self, snapshot: int) -> None:
+        """Free the memory of a remembered state."""
+        self.client.removeState(snapshot)
+
+    def picture(self, camera: Camera, width: int = 480, height: int = 360) -> np.ndarray:
+        """Render with TinyRenderer (no display, no GPU): (height, width, 3) uint8 RGB."""
+        view = self.client.computeViewMatrixFromYawPitchRoll(
+            camera.target, camera.distance, camera.yaw_deg, camera.pitch_deg, 0, 2
+        )
+        lens = self.client.computeProjectionMatrixFOV(camera.field_of_view_deg, width / height, 0.1, 20.0)
+        image = self.client.getCameraImage(
+            width,
+            height,
+            view,
+            lens,
+            renderer=pybullet.ER_TINY_RENDERER,
+            lightDirection=(2.0, -1.5, 4.0),
+            shadow=0,  # with shadows a picture takes twice as long
+            flags=pybullet.ER_NO_SEGMENTATION_MASK,
+        )[2]
+        return np.asarray(image, np.uint8).reshape(height, width, 4)[:, :, :3]
+
+    def follow(self, target: Sequence[float]) -> None:
+        """Keep Bullet's own window, where there is one, looking at `target` (3,) m."""
+        if self.config.window:
+            self.client.resetDebugVisualizerCamera(1.6, 40, -20, target)
+
+    def close(self) -> None:
+        """Disconnect. Closing twice is harmless."""
+        if self.client.isConnected():
+            self.client.disconnect()
+
+    def __enter__(self) -> World:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+_BULLET_KIND = {
+    "box": pybullet.GEOM_BOX,
+    "sphere": pybullet.GEOM_SPHERE,
+    "capsule": pybullet.GEOM_CAPSULE,
+    "cylinder": pybullet.GEOM_CYLINDER,
+}
+
+
+def _visual_arrays(shapes: Sequence[Shape]) -> dict[str, list]:
+    """Translate shapes to the arguments of createVisualShapeArray."""
+    boxes = [[s / 2 for s in shape.size] if shape.kind == "box" else [0, 0, 0] for shape in shapes]
+    return {
+        "shapeTypes": [_BULLET_KIND[shape.kind] for shape in shapes],
+        "halfExtents": boxes,
+        "radii": [0.0 if shape.kind == "box" else shape.size[0] for shape in shapes],
+        "lengths": [shape.size[1] if len(shape.size) == 2 else 0.0 for shape in shapes],
+        "rgbaColors": [shape.rgba for shape in shapes],
+        "visualFramePositions": [shape.position for shape in shapes],
+        "visualFrameOrientations": [shape.quat_xyzw for shape in shapes],
+    }

@@ -1,0 +1,174 @@
+import io
+import struct
+import tracemalloc
+
+import av
+import numpy as np
+import pytest
+import soundfile as sf
+
+from perception.speech.audio import SoundError, To16k, read_sound, stream_sound
+
+
+def tone(rate: int, seconds: float = 1.0, hz: float = 440.0) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * hz * np.arange(round(rate * seconds)) / rate)).astype(np.float32)
+
+
+def wav(samples: np.ndarray, rate: int = 16_000, subtype: str = "PCM_16", kind: str = "WAV") -> bytes:
+    out = io.BytesIO()
+    sf.write(out, samples, rate, subtype=subtype, format=kind)
+    return out.getvalue()
+
+
+def webm(samples: np.ndarray, rate: int = 48_000, container: str = "webm", codec: str = "libopus") -> bytes:
+    out = io.BytesIO()
+    with av.open(out, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=rate)
+        stream.layout = "mono"
+        frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None], format="s16", layout="mono")
+        frame.rate = rate
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            file.mux(packet)
+    return out.getvalue()
+
+
+def peak_hz(samples: np.ndarray) -> float:
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(spectrum.argmax() * 16_000 / len(samples))
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000])
+def test_any_rate_keeps_pitch_length_and_level(rate):
+    sound = read_sound(wav(tone(rate), rate))
+    assert (sound.samples.dtype, sound.samples.ndim, sound.rate_hz) == (np.float32, 1, 16_000)
+    assert sound.duration_s == pytest.approx(1.0, abs=0.002)
+    assert peak_hz(sound.samples) == pytest.approx(440, abs=2)
+    assert np.abs(sound.samples[4000:12000]).max() == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW"])
+def test_any_depth(subtype):
+    assert read_sound(wav(tone(16_000), subtype=subtype)).samples == pytest.approx(tone(16_000), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("kind", "subtype"), [("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III")]
+)
+def test_any_container_of_soundfile(kind, subtype):
+    sound = read_sound(wav(tone(48_000), 48_000, subtype, kind))
+    assert peak_hz(sound.samples) == pytest.approx(440, abs=2)
+    assert sound.duration_s == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize(("container", "codec"), [("webm", "libopus"), ("ipod", "aac"), ("adts", "aac")])
+def test_what_browsers_and_telephones_record(container, codec):
+    sound = read_sound(webm(tone(48_000), container=container, codec=codec))
+    assert peak_hz(sound.samples) == pytest.approx(440, abs=2)
+    assert sound.duration_s == pytest.approx(1.0, abs=0.1)
+
+
+def test_stereo_is_averaged():
+    both = np.stack([tone(16_000), -tone(16_000)], axis=1)
+    assert np.abs(read_sound(wav(both)).samples).max() < 1e-3
+
+
+def test_silence_and_a_single_sample_are_sounds(tmp_path):
+    assert not read_sound(wav(np.zeros(16_000))).samples.any()
+    assert len(read_sound(wav(np.zeros(1))).samples) == 1
+
+
+def test_path_and_bytes_agree(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(wav(tone(16_000)))
+    assert np.array_equal(read_sound(path).samples, read_sound(path.read_bytes()).samples)
+    assert np.array_equal(read_sound(str(path)).samples, read_sound(path.read_bytes()).samples)
+
+
+def test_wav_of_a_pipe_with_unknown_length():
+    content = bytearray(wav(tone(16_000)))
+    content[4:8] = content[40:44] = b"\xff" * 4
+    assert read_sound(bytes(content)).duration_s == pytest.approx(1.0)
+
+
+GOOD = wav(tone(16_000))
+BAD = {
+    "text called wav": (b"this is a shopping list\n" * 20, "cannot be read as sound"),
+    "empty": (b"", "is empty"),
+    "zero samples": (wav(np.zeros(0)), "no samples"),
+    "NaN": (wav(np.array([0.0, np.nan, 0.1]), subtype="FLOAT"), "NaN or infinity"),
+    "infinity": (wav(np.array([0.0, np.inf, 0.1]), subtype="FLOAT"), "NaN or infinity"),
+    "integers as floats": (wav(tone(16_000) * 32768, subtype="FLOAT"), "Divide"),
+    "truncated wav": (GOOD[:9_000], "truncated"),
+    "truncated flac": (wav(np.random.default_rng(0).normal(0, 0.1, 64_000), kind="FLAC")[:40_000], "truncated|damaged"),
+    "header only": (GOOD[:44], "truncated"),
+    "half a header": (GOOD[:20], "cannot be read|no samples"),
+    "random": (np.random.default_rng(0).bytes(5_000), "cannot be read as sound"),
+    "4 kHz": (wav(tone(4_000), 4_000), "4000 Hz"),
+    "playlist": (
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n",
+        "cannot be read",
+    ),
+    "picture": (b"\x89PNG\r\n\x1a\n" + b"\0" * 100, "cannot be read"),
+    "40 channels": (wav(np.zeros((100, 40))), "40 channels"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_files_say_what_is_wrong(name, tmp_path):
+    content, message = BAD[name]
+    path = tmp_path / "sound.wav"
+    path.write_bytes(content)
+    with pytest.raises(SoundError, match=message) as caught:
+        read_sound(path)
+    assert "sound.wav" in str(caught.value)
+    with pytest.raises(SoundError, match=message):
+        read_sound(content)
+
+
+def test_missing_and_folder(tmp_path):
+    with pytest.raises(SoundError, match="missing"):
+        read_sound(tmp_path / "nowhere.wav")
+    with pytest.raises(SoundError, match="folder"):
+        read_sound(tmp_path)
+
+
+def test_too_long_is_refused_before_it_is_held():
+    # Ten minutes at 8 kHz; a FLAC of silence is a few kilobytes.
+    bomb = wav(np.zeros(8_000 * 600, np.int16), 8_000, kind="FLAC")
+    assert len(bomb) < 200_000
+    tracemalloc.start()
+    with pytest.raises(SoundError, match="longer than the allowed 10 s"):
+        read_sound(bomb, max_seconds=10)
+    assert tracemalloc.get_traced_memory()[1] < 8e6
+    tracemalloc.reset_peak()
+    assert sum(map(len, stream_sound(bomb))) == pytest.approx(600 * 16_000, abs=2)
+    assert tracemalloc.get_traced_memory()[1] < 8e6
+    tracemalloc.stop()
+
+
+def test_wrong_header_length_does_not_allocate():
+    content = bytearray(GOOD)
+    content[40:44] = struct.pack("<I", 0x7000_0000)
+    with pytest.raises(SoundError, match="truncated"):
+        read_sound(bytes(content))
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000, 96_000])
+def test_streaming_resampler_does_not_care_about_chunks(rate):
+    signal = tone(rate, 0.7)
+    rng = np.random.default_rng(1)
+    cuts = np.sort(rng.integers(0, len(signal), 20))
+    chunked, whole = To16k(rate), To16k(rate)
+    parts = [chunked(part) for part in np.split(signal, cuts)] + [chunked(np.zeros(0, np.float32), last=True)]
+    assert np.allclose(np.concatenate(parts), whole(signal, last=True), atol=1e-6)
+
+
+def test_resampler_takes_stereo_and_drops_nan_but_no_integers():
+    to_16k = To16k(48_000)
+    chunk = np.full((4_800, 2), 0.1, np.float32)
+    chunk[7, 1] = np.nan
+    assert np.isfinite(to_16k(chunk, last=True)).all()
+    with pytest.raises(SoundError, match="32768"):
+        to_16k(np.zeros(10, np.int16))
+    with pytest.raises(SoundError, match="4000 Hz"):
+        To16k(4_000)

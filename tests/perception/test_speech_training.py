@@ -1,0 +1,179 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from perception.emotion import LABELS
+from perception.speech import evaluate, train
+from perception.speech.datasets import DatasetError, Folds
+from perception.speech.encoder import SpeechEncoder
+from perception.speech.evaluate import Data, EvaluateConfig
+from perception.speech.features import CLEAN, SPED, STREAM, WINDOW, FeatureCache, FeatureTable
+from perception.speech.fitting import FitConfig, Sampler, actor_groups, fit_calibrated, fit_ensemble
+from perception.speech.model import SpeechEmotionModel
+from perception.speech.train import TrainConfig
+
+QUICK = FitConfig(hidden=16, members=2, epochs=8, inner_groups=2)
+
+
+def toy(actors: int = 6, per_actor: int = 24, inputs: int = 20) -> Data:
+    """Features in which the emotion and the voice both show."""
+    rng = np.random.default_rng(0)
+    n = actors * per_actor
+    targets = np.arange(n) % 8
+    who = np.repeat(np.arange(1, actors + 1), per_actor)
+    centres, voices = rng.normal(size=(8, inputs)), rng.normal(size=(actors + 1, inputs))
+    kinds = np.array([CLEAN, SPED, SPED, WINDOW, WINDOW, WINDOW, STREAM, STREAM], np.uint8)
+    clean = centres[targets] + 0.5 * voices[who] + 0.5 * rng.normal(size=(n, inputs))
+    rows = np.repeat(clean, len(kinds), axis=0) + 0.1 * rng.normal(size=(n * len(kinds), inputs))
+    table = FeatureTable(rows.astype(np.float16), np.tile(kinds, n), np.repeat(np.arange(n), len(kinds)))
+    return Data(table, targets, who)
+
+
+def test_sampler_keeps_clip_and_version_together():
+    data = toy()
+    mask = data.actors < 4
+    sampler = Sampler(data.table, mask, 0.5)
+    rows, clips = sampler.draw(3, np.random.default_rng(0))
+    assert rows.shape == clips.shape == (3, mask.sum())
+    assert np.array_equal(data.table.clip[rows], clips)
+    assert mask[clips].all() and all(len(set(row)) == mask.sum() for row in clips.tolist())
+    kinds = data.table.kinds[rows]
+    assert STREAM not in kinds and 0.3 < (kinds == WINDOW).mean() < 0.7
+
+
+def test_same_seed_same_weights_and_global_state_untouched():
+    data = toy()
+    everything = np.ones(len(data.targets), bool)
+    before = torch.random.get_rng_state()
+    first = fit_ensemble(data.table, data.targets, everything, QUICK, 0).state_dict()
+    assert torch.equal(before, torch.random.get_rng_state())
+    torch.manual_seed(123)
+    again = fit_ensemble(data.table, data.targets, everything, QUICK, 0).state_dict()
+    other = fit_ensemble(data.table, data.targets, everything, QUICK, 1).state_dict()
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["w1"], other["w1"])
+
+
+def test_nothing_outside_the_mask_is_looked_at():
+    data = toy()
+    mask = data.actors <= 4
+    poisoned = data.table.features.copy()
+    poisoned[~mask[data.table.clip]] = np.nan
+    wrong = np.where(mask, data.targets, -100)
+    clean = fit_calibrated(data.table, data.targets, data.actors, mask, QUICK, 0)
+    table = FeatureTable(poisoned, data.table.kinds, data.table.clip)
+    blind = fit_calibrated(table, wrong, data.actors, mask, QUICK, 0)
+    assert clean.config == blind.config
+    assert torch.equal(clean.w1, blind.w1)
+
+
+def test_actor_groups_are_a_partition_with_both_sexes():
+    groups = actor_groups(np.repeat(np.arange(1, 21), 3), 4)
+    assert sorted(np.concatenate(groups).tolist()) == list(range(1, 21))
+    assert all(len(set(group % 2)) == 2 for group in groups)
+
+
+def test_evaluation_of_a_toy_learns_and_fits_its_schema():
+    data = toy()
+    result = evaluate.evaluate(data, Folds(((1, 2), (3, 4), (5, 6))), QUICK, 0)
+    out = json.loads(json.dumps(result.as_json()))
+    assert out["folds"] == len(out["per_fold"]) == 3 and out["labels"] == list(LABELS)
+    assert out["ua"] > 0.5 and 0 <= out["ece"] <= 1
+    assert out["ua_low"] <= out["ua"] <= out["ua_high"]
+    assert out["ua"] == pytest.approx(np.mean([fold["ua"] for fold in out["per_fold"]]), abs=1e-4)
+    assert np.sum(out["confusion"]) == len(data.targets)
+    for fold in out["per_fold"]:
+        assert {"fold", "test_actors", "n", "ua", "wa", "ece", "ua_window_3s", "temperature"} <= set(fold)
+        assert fold["n"] == 48 and fold["unheard"] == 0
+
+
+@pytest.fixture(scope="module")
+def small_ravdess(ravdess: Path, tmp_path_factory) -> Path:
+    """Four actors, one clip of each emotion: linked, not copied."""
+    folder = tmp_path_factory.mktemp("ravdess")
+    for actor in (1, 2, 3, 4):
+        name = f"Actor_{actor:02d}"
+        (folder / name).mkdir()
+        for path in sorted((ravdess / name).glob("03-01-0?-01-01-01-*.flac")):
+            (folder / name / path.name).symlink_to(path)
+    (folder / "folds.json").write_text('{"test_actors": [[1, 2], [3, 4]]}')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cache_folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def _small(folder: Path, cache: Path, **entries) -> EvaluateConfig:
+    fit = FitConfig(hidden=8, members=1, epochs=2, inner_groups=2)
+    return EvaluateConfig(data=folder, folds=folder / "folds.json", fit=fit, cache=cache, **entries)
+
+
+def test_interrupted_encoding_goes_on_where_it_stopped(small_ravdess, cache_folder, monkeypatch):
+    encoder = SpeechEncoder.load()
+    paths = sorted(small_ravdess.glob("Actor_0[12]/*.flac"))[:4]
+    first = FeatureCache(cache_folder, encoder)
+    kept = [first.get(path) for path in paths[:2]]
+    # Killed in the middle of writing the third: only a part file is left.
+    monkeypatch.setattr(Path, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        first.get(paths[2])
+    monkeypatch.undo()
+    assert len(list(cache_folder.glob("*.safetensors"))) == 2
+    second = FeatureCache(cache_folder, encoder)
+    resumed = [second.get(path) for path in paths]
+    assert second.computed == 2
+    for old, new in zip(kept, resumed, strict=False):
+        assert np.array_equal(old.features, new.features) and np.array_equal(old.kinds, new.kinds)
+    # Damage is noticed and repaired with the same numbers.
+    stored = max(cache_folder.glob("*.safetensors"))
+    stored.write_bytes(stored.read_bytes()[:1_000])
+    third = FeatureCache(cache_folder, encoder)
+    repaired = [third.get(path) for path in paths]
+    assert third.computed == 1
+    assert all(np.array_equal(a.features, b.features) for a, b in zip(repaired, resumed, strict=True))
+
+
+def test_evaluate_prints_only_json_on_stdout(small_ravdess, cache_folder, capsys):
+    result = evaluate.main(_small(small_ravdess, cache_folder, json=Path("-")))
+    assert evaluate.report(result) == 0
+    captured = capsys.readouterr()
+    out = json.loads(captured.out)
+    assert {"protocol", "folds", "ua", "wa", "ece", "ua_random_split", "ua_window_3s", "per_fold"} <= set(out)
+    assert [fold["test_actors"] for fold in out["per_fold"]] == [[1, 2], [3, 4]]
+    assert "leaks" in captured.err
+
+
+def test_evaluate_is_deterministic(small_ravdess, cache_folder):
+    config = _small(small_ravdess, cache_folder)
+    assert evaluate.main(config).as_json() == evaluate.main(config).as_json()
+
+
+def test_folds_that_do_not_fit_the_data(small_ravdess, cache_folder, tmp_path):
+    folds = tmp_path / "folds.json"
+    folds.write_text('{"test_actors": [[1, 2], [3, 24]]}')
+    with pytest.raises(DatasetError, match=r"actors \[24\]"):
+        evaluate.main(EvaluateConfig(data=small_ravdess, folds=folds, cache=cache_folder))
+
+
+def test_trained_weights_load_and_answer_as_reported(small_ravdess, cache_folder, tmp_path):
+    base = _small(small_ravdess, cache_folder)
+    out = tmp_path / "weights"
+    config = TrainConfig(data=base.data, folds=base.folds, fit=base.fit, cache=base.cache, out=out)
+    result = train.main(config)
+    assert result.held_out == (1, 2) and result.figures is not None and result.figures.n == 16
+    model = SpeechEmotionModel.load(out)
+    assert model.head.config.temperature == result.head.config.temperature
+    assert all(torch.equal(a, b) for a, b in zip(model.head.parameters(), result.head.parameters(), strict=True))
+    card = (out / "CARD.md").read_text()
+    assert "CC BY-NC-SA 4.0" in card and "actors 1, 2 were never used" in card
+    assert {path.name for path in out.iterdir()} == {"model.safetensors", "config.json", "CARD.md"}
+    before = (out / "model.safetensors").read_bytes()
+    shutil.rmtree(out)
+    train.main(config)
+    assert (out / "model.safetensors").read_bytes() == before
