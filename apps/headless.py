@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from apps.session import Session, SessionConfig
-from apps.timeline import Timeline
+from apps.timeline import Step, Timeline
+from robots.dog import CONTROL_HZ
 
 
 @dataclass(frozen=True)
@@ -59,13 +60,20 @@ def run(args: Run) -> Timeline:
                 args.record, args.seconds, lambda share: bar.update(task, completed=share * args.seconds)
             )
         else:
-            timeline = session.run(args.seconds, lambda step: bar.update(task, completed=step.t))
+            timeline = session.run(args.seconds, lambda step: _watch(session, step, bar, task))
     if args.json is not None:
         _save(timeline, args.json)
     console.print(summary(timeline))
     if args.record is not None:
         console.print(f"video: {args.record.resolve()}")
     return timeline
+
+
+def _watch(session: Session, step: Step, bar: Progress, task: TaskID) -> None:
+    if round(step.t * CONTROL_HZ) % 5 == 0:
+        bar.update(task, completed=step.t)
+        if session.config.window:
+            session.show()
 
 
 def _save(timeline: Timeline, place: str) -> None:

@@ -34,6 +34,7 @@ from robots.sounds import sound_seconds
 from robots.world import World, WorldConfig
 
 SAMPLES_PER_STEP = EAR_RATE_HZ // CONTROL_HZ
+_SILENCE = np.zeros(SAMPLES_PER_STEP, np.float32)
 _MANUAL_CONFIDENCE = 0.93
 
 
@@ -65,10 +66,11 @@ class Session:
         RuntimeError: `config.window` without a display.
     """
 
-    def __init__(self, seed: int | None = None, config: SessionConfig | None = None) -> None:
+    def __init__(self, seed: int | None = None, config: SessionConfig | None = None, ear: Ear | None = None) -> None:
+        """Set the scene; `seed` overrides the one in `config`, and `ear` the shipped network's ear."""
         config = config or SessionConfig()
         self.config = config if seed is None else replace(config, seed=seed)
-        self.ear = _make_ear(self.config)
+        self.ear = ear or _make_ear(self.config)
         table = BehaviourTable.load(self.config.table) if self.config.table else None
         self.selector = BehaviourSelector(table)
         self.world = World(WorldConfig(window=self.config.window))
@@ -169,7 +171,7 @@ class Session:
             raise ValueError(f"speed {speed} m/s is outside what the body can do: {low} to {high}")
         self.manual = self.manual._replace(speed=speed)
 
-    def push(self, direction_rad: float | None = None, speed: float = 0.9) -> None:
+    def push(self, direction_rad: float | None = None, speed: float = 0.8) -> None:
         """Shove the dog: `speed` m/s in a direction of its own frame (0: forward, pi/2: left), random when None.
 
         Raises:
@@ -226,7 +228,7 @@ class Session:
         self.behaviour = self._choose()
         toward_goal = steer(self.behaviour, self.state.position[:2], self.state.yaw, self.person)
         self.command, style = movement(self.behaviour, toward_goal, self.manual.gait, self.manual.speed)
-        self.dog.control(self.command, style)
+        self.dog.control(self.command, style, self.state)
 
     def _listen_on(self) -> None:
         for estimate in self.ear.push(self._next_sound()):
@@ -252,8 +254,8 @@ class Session:
                 self._microphone.append(chunk[share:])
             return chunk[:share]
         else:
-            chunk = np.zeros(0, np.float32)
-        return np.pad(chunk, (0, SAMPLES_PER_STEP - len(chunk)))
+            return _SILENCE
+        return chunk if len(chunk) == SAMPLES_PER_STEP else np.pad(chunk, (0, SAMPLES_PER_STEP - len(chunk)))
 
     def _choose(self) -> Behaviour:
         before = self.behaviour

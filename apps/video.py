@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -62,7 +63,8 @@ def film(session: Session, path: Path, seconds: float, progress: Callable[[float
             _write_sound(container, audio, heard.mix(seconds))
         draft.replace(path)
     except (OSError, av.FFmpegError) as problem:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
         raise VideoError(
             f"cannot write the video {path}: {problem}. Is the folder writable and the disk not full?"
         ) from problem

@@ -131,6 +131,8 @@ class GaitGenerator:
 
     style_lag_s = 0.15
     velocity_lag_s = 0.10
+    balance_s = 0.15
+    balance_lag_s = 0.04
     phase_rate = 1.2  # cycles per second at which a leg may change its place in the cycle
 
     def __init__(self, spec: QuadrupedSpec, dt_s: float = 0.02) -> None:
@@ -143,6 +145,7 @@ class GaitGenerator:
         self.clock = clock
         self.offsets = np.array(style.phases)
         self.velocity = np.zeros(3)
+        self._caught = np.zeros(2)
         self._style = _Blend(_style_vector(style), 0.0)
 
     @property
@@ -165,16 +168,26 @@ class GaitGenerator:
         """The commanded height of the hips as it stands now."""
         return float(self._style.values[4])
 
-    def step(self, command: VelocityCommand, style: GaitStyle) -> np.ndarray:
+    def step(
+        self, command: VelocityCommand, style: GaitStyle, velocity_error: tuple[float, float] = (0.0, 0.0)
+    ) -> np.ndarray:
         """Advance one control step.
+
+        Args:
+            command: the velocity to walk with.
+            style: how to step.
+            velocity_error: how much faster than commanded the trunk moves, forward and left, m/s. The feet are set that
+                way, `balance_s` for each m/s, which catches a shoved body (Raibert 1986, eq. 2.4). Zero is open loop.
 
         Returns:
             (12,) rad joint targets, leg by leg (FR, FL, RR, RL), each abduction, thigh, calf.
         """
-        feet = self.step_feet(command, style)
+        feet = self.step_feet(command, style, velocity_error)
         return leg_ik(feet, self.spec).ravel()
 
-    def step_feet(self, command: VelocityCommand, style: GaitStyle) -> np.ndarray:
+    def step_feet(
+        self, command: VelocityCommand, style: GaitStyle, velocity_error: tuple[float, float] = (0.0, 0.0)
+    ) -> np.ndarray:
         """Advance one control step; (4, 3) m feet relative to their hip joints in axes of the trunk."""
         self._ease(command, style)
         frequency, duty, swing, bounce, height, pitch, roll, reach, _ = self._style.values
@@ -187,6 +200,7 @@ class GaitGenerator:
         feet = np.empty((4, 3))
         activity = self._style.activity
         feet[:, :2] = along[:, None] * hip_velocity * stance_s * activity
+        feet[:, :2] += self._catch(velocity_error) * activity
         feet[:, 0] += reach
         feet[:, 1] += spec.leg_sides * spec.hip_offset_m
         # Landing at -v and leaving at +v with v = g T_flight / 2 makes the stance a parabola of this depth.
@@ -203,6 +217,12 @@ class GaitGenerator:
         self._style = _Blend(values, activity)
         gap = (np.array(style.phases) - self.offsets + 0.5) % 1.0 - 0.5
         self.offsets = self.offsets + np.clip(gap, -self.phase_rate * dt, self.phase_rate * dt)
+
+    def _catch(self, velocity_error: tuple[float, float]) -> np.ndarray:
+        """(2,) m: where the feet go to catch the body; eased in, since feet on the ground must not be torn away."""
+        wanted = np.clip(np.array(velocity_error) * self.balance_s, -0.10, 0.10)
+        self._caught = self._caught + (wanted - self._caught) * min(1.0, self.dt_s / self.balance_lag_s)
+        return self._caught
 
     def _hip_velocity(self) -> np.ndarray:
         """(4, 2) m/s: how fast the ground must pass under each stance foot, v + w x r."""

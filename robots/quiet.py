@@ -1,4 +1,4 @@
-"""Bullet greets on the standard output, at import and at every connection; there it would spoil `--json -`."""
+"""Bullet greets on standard output and error, at import and at every connection; there it would spoil `--json -`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def c_stdout_to_stderr() -> Iterator[None]:
-    """Send what C code prints on the standard output to the standard error while inside."""
+def silent_c_output() -> Iterator[None]:
+    """Throw away what C code prints while inside. Python's exceptions come through."""
     libc = ctypes.CDLL(None)
     sys.stdout.flush()
+    sys.stderr.flush()
     libc.fflush(None)  # what was printed before belongs where it was meant to go
-    kept = os.dup(1)
+    kept = [(stream, os.dup(stream)) for stream in (1, 2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        os.dup2(2, 1)
+        for stream, _ in kept:
+            os.dup2(nowhere, stream)
         yield
         libc.fflush(None)
     finally:
-        os.dup2(kept, 1)
-        os.close(kept)
+        for stream, copy in kept:
+            os.dup2(copy, stream)
+            os.close(copy)
+        os.close(nowhere)

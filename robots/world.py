@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes.util
+import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +14,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robots.quiet import c_stdout_to_stderr
+from robots.quiet import silent_c_output
 from robots.shapes import Shape
 
-with c_stdout_to_stderr():
+with silent_c_output():
     import pybullet
     from pybullet_utils.bullet_client import BulletClient
 
@@ -69,16 +72,11 @@ class World:
 
     def _connect(self) -> BulletClient:
         if not self.config.window:
-            with c_stdout_to_stderr():
+            with silent_c_output():
                 return BulletClient(pybullet.DIRECT)
-        try:
-            with c_stdout_to_stderr():
-                client = BulletClient(pybullet.GUI)
-        except pybullet.error as problem:
-            raise RuntimeError(
-                f"PyBullet could not open its window ({problem}): it needs a display. "
-                "Set DISPLAY, start the program under xvfb-run, or leave --window out and use the browser."
-            ) from problem
+        _require_display()
+        with silent_c_output():
+            client = BulletClient(pybullet.GUI)
         client.configureDebugVisualizer(pybullet.COV_ENABLE_GUI, 0)
         return client
 
@@ -189,3 +187,21 @@ def _visual_arrays(shapes: Sequence[Shape]) -> dict[str, list]:
         "visualFramePositions": [shape.position for shape in shapes],
         "visualFrameOrientations": [shape.quat_xyzw for shape in shapes],
     }
+
+
+def _require_display() -> None:
+    """Look for an X server before Bullet does: Bullet ends the whole process when there is none."""
+    if sys.platform != "linux":
+        return
+    library = ctypes.util.find_library("X11")
+    display = None
+    if library is not None:
+        x11 = ctypes.CDLL(library)
+        x11.XOpenDisplay.restype = ctypes.c_void_p
+        display = x11.XOpenDisplay(None)
+    if not display:
+        raise RuntimeError(
+            f"PyBullet's own window needs a display, and DISPLAY={os.environ.get('DISPLAY', '')!r} is none. "
+            "Start the program on a desktop or under xvfb-run, or leave --window out and use the browser."
+        )
+    x11.XCloseDisplay(ctypes.c_void_p(display))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-RATE_HZ = 16_000
+from perception.speech.audio import RATE_HZ
+
 FRAME = 160  # samples: 10 ms, one column of the spectrogram
 # A quiet room is assumed for one second, so that speech from the first sample on is voice; a second of speech has
 # gaps from which the floor can be read.

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from perception.speech.encoder import DEFAULT_FOLDER, N_FFT, RATE_HZ, EncoderConfig, SpeechEncoder
+from perception.speech.audio import RATE_HZ
+from perception.speech.encoder import DEFAULT_FOLDER, N_FFT, EncoderConfig, SpeechEncoder
 from perception.speech.weights import fill, write_folder
 
 CARD = """# Whisper-tiny audio encoder, first {layers} of 4 layers

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from perception.speech.audio import MOST_PEAK, RATE_HZ
 from perception.speech.weights import fill, read_config, read_tensors
 
-RATE_HZ = 16_000
 N_FFT = 400
 HOP = 160
 N_MELS = 80
@@ -137,7 +137,7 @@ class SpeechEncoder(nn.Module):
         """Sound (N,) float, 16 kHz, at most 30 s -> hidden states (layers, T, d_model). Short sounds get zeros behind.
 
         Raises:
-            ValueError: the array is not one-dimensional, is longer than 30 s or holds NaN or infinity.
+            ValueError: no float array (N,), longer than 30 s, far beyond full scale, or NaN or infinity in it.
         """
         samples = check_samples(samples)
         if len(samples) < MIN_SAMPLES:
@@ -161,4 +161,9 @@ def check_samples(samples: np.ndarray) -> np.ndarray:
         )
     if not np.isfinite(array).all():
         raise ValueError("samples hold NaN or infinity; replace them, for instance with numpy.nan_to_num.")
+    peak = float(np.abs(array).max(initial=0.0))
+    if peak > MOST_PEAK:
+        raise ValueError(
+            f"samples up to {peak:.3g} came; expected within [-1, 1]. Divide 16-bit integers by 32768 before use."
+        )
     return array.astype(np.float32, copy=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,8 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from perception.emotion import LABELS, fit_temperature
-from perception.speech.features import CLEAN, SPED, WINDOW, FeatureTable
+from perception.speech.datasets import DatasetError
+from perception.speech.features import CLEAN, SPED, STREAM, WINDOW, FeatureTable
 from perception.speech.model import HeadConfig, HeadEnsemble
+from perception.speech.stream import SMOOTHING
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,10 @@ class FitConfig:
 
     hidden: int = 128
     """Hidden units of each member."""
-    members: int = 5
+    members: int = 4
     """Networks in the ensemble: more are better calibrated and cost training time only."""
-    epochs: int = 60
-    """Passes over the clips; each pass draws one version of each clip for each member."""
+    epochs: int = 40
+    """Passes over the clips; each pass draws one version of each clip."""
     batch: int = 64
     """Clips in a step."""
     learning_rate: float = 1e-3
@@ -39,32 +43,40 @@ class FitConfig:
     inner_groups: int = 4
     """Groups of training actors that take turns as validation speakers for the temperature."""
 
+    def __post_init__(self) -> None:
+        sizes = (self.hidden, self.members, self.epochs, self.batch)
+        shares = (self.dropout, self.label_smoothing, self.window_share)
+        if min(sizes) < 1 or not all(0.0 <= share <= 1.0 for share in shares) or self.learning_rate <= 0.0:
+            raise ValueError(
+                f"{self} came; hidden, members, epochs and batch must be at least 1, dropout, label_smoothing and "
+                "window_share within 0 to 1, and learning_rate positive."
+            )
+
 
 class Sampler:
     """Draws one version of each clip: windows with the configured share, else the utterance at a random speed."""
 
     def __init__(self, table: FeatureTable, clips: np.ndarray, window_share: float) -> None:
-        self._features = torch.from_numpy(table.features)
         self.clips = np.flatnonzero(clips)
-        self._whole = _rows_by_clip(table, self.clips, (CLEAN, SPED))
-        self._windows = _rows_by_clip(table, self.clips, (WINDOW,))
         self._share = window_share
+        whole = _rows_by_clip(table, self.clips, (CLEAN, SPED))
+        windows = _rows_by_clip(table, self.clips, (WINDOW,))
+        self._wholes = whole.shape[1]
+        self._windows = windows.shape[1]
+        # Clip by clip, the wholes before the windows: (C, V, inputs) in float32, converted once and not in each step.
+        self.rows = np.concatenate([whole, windows], axis=1)
+        self.features = torch.from_numpy(table.features[self.rows]).float()
 
-    def draw(self, members: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """One pass: row numbers and clip numbers, each (members, C), in random order for each member."""
-        order = np.argsort(rng.random((members, len(self.clips))), axis=1)
-        whole = self._whole[order, rng.integers(self._whole.shape[1], size=order.shape)]
-        windows = self._windows[order, rng.integers(self._windows.shape[1], size=order.shape)]
-        rows = np.where(rng.random(order.shape) < self._share, windows, whole)
-        return rows, self.clips[order]
-
-    def features(self, rows: np.ndarray) -> Tensor:
-        """Features (..., inputs) float32 of row numbers (...)."""
-        return self._features[torch.from_numpy(rows)].float()
+    def draw(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Plan one pass in random order: places (C,) in `clips`, and which version (C,) of each to take."""
+        order = rng.permutation(len(self.clips))
+        whole = rng.integers(self._wholes, size=len(order))
+        window = self._wholes + rng.integers(self._windows, size=len(order))
+        return order, np.where(rng.random(len(order)) < self._share, window, whole)
 
     def moments(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation (inputs,) over the whole utterances."""
-        whole = self.features(self._whole.ravel())
+        whole = self.features[:, : self._wholes].flatten(0, 1)
         return whole.mean(dim=0), whole.std(dim=0).clamp(min=1e-3)
 
 
@@ -90,35 +102,33 @@ def fit_ensemble(
         The ensemble in evaluation mode, temperature 1.
     """
     rng = np.random.default_rng(seed)
-    generator = torch.Generator().manual_seed(seed)
     sampler = Sampler(table, clips, config.window_share)
     head = HeadEnsemble(HeadConfig(table.features.shape[1], config.hidden, config.members), config.dropout)
-    head.initialise(generator)
+    head.initialise(torch.Generator().manual_seed(seed))
     head.mean, head.scale = sampler.moments()
-    optimizer = torch.optim.AdamW(head.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    steps = -(-len(sampler.clips) // config.batch)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=steps * config.epochs, pct_start=0.1
-    )
-    goal = torch.from_numpy(targets)
+    optimizer = torch.optim.AdamW(head.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    steps = config.epochs * -(-len(sampler.clips) // config.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.1)
+    goal = torch.from_numpy(targets[sampler.clips])
     head.train()
     # Dropout has no generator argument; the fork keeps the caller's random numbers as they were.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for _ in range(config.epochs):
-            rows, drawn = sampler.draw(config.members, rng)
-            for start in range(0, rows.shape[1], config.batch):
-                part = slice(start, start + config.batch)
-                logits = head(sampler.features(rows[:, part]))
-                wanted = goal[torch.from_numpy(drawn[:, part])]
-                loss = functional.cross_entropy(
-                    logits.reshape(-1, len(LABELS)), wanted.reshape(-1), label_smoothing=config.label_smoothing
-                )
+            order, version = map(torch.from_numpy, sampler.draw(rng))
+            for part in torch.arange(len(order)).split(config.batch):
+                loss = _loss(head, sampler.features[order[part], version[part]], goal[order[part]], config)
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()
                 optimizer.step()
                 schedule.step()
     return head.eval()
+
+
+def _loss(head: HeadEnsemble, features: Tensor, wanted: Tensor, config: FitConfig) -> Tensor:
+    """Cross-entropy of features (B, inputs) for indices (B,), mean over clips and members."""
+    logits = head(features).flatten(0, 1)
+    return functional.cross_entropy(logits, wanted.repeat(config.members), label_smoothing=config.label_smoothing)
 
 
 @torch.inference_mode()
@@ -128,37 +138,78 @@ def log_probabilities(head: HeadEnsemble, table: FeatureTable, rows: np.ndarray)
     return out
 
 
+class Judgements(NamedTuple):
+    """Clip numbers `clips` (K,) and their `logits` (K, 8): log-probabilities before the temperature."""
+
+    clips: np.ndarray
+    logits: np.ndarray
+
+    @staticmethod
+    def join(parts: Sequence[Judgements]) -> Judgements:
+        """Put judgements of different clips behind each other."""
+        return Judgements(np.concatenate([p.clips for p in parts]), np.concatenate([p.logits for p in parts]))
+
+
+def judge_whole(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> Judgements:
+    """Judge the whole utterances of the clips in a mask (C,)."""
+    rows = table.rows(clips, CLEAN)
+    return Judgements(table.clip[rows], log_probabilities(head, table, rows))
+
+
+def judge_stream(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> Judgements:
+    """Take the last estimate of a stream over each clip in a mask (C,), smoothed as `SpeechStream` does.
+
+    Clips in which the voice gate finds too little voice are absent.
+    """
+    rows = table.rows(clips, STREAM)
+    last: dict[int, np.ndarray] = {}
+    for clip, logits in zip(table.clip[rows].tolist(), log_probabilities(head, table, rows), strict=True):
+        before = last.get(clip)
+        last[clip] = logits if before is None else SMOOTHING * before + (1.0 - SMOOTHING) * logits
+    return Judgements(np.array(list(last), dtype=int), np.array(list(last.values())).reshape(-1, len(LABELS)))
+
+
 def actor_groups(actors: np.ndarray, groups: int) -> list[np.ndarray]:
-    """Split distinct actors into groups, women and men dealt out in turn (RAVDESS: even and odd numbers)."""
+    """Split distinct actors into groups, women and men dealt out in turn (RAVDESS: even and odd numbers).
+
+    Raises:
+        DatasetError: there are fewer actors than groups.
+    """
     distinct = sorted(set(actors.tolist()), key=lambda actor: (actor % 2, actor))
+    if not 2 <= groups <= len(distinct):
+        raise DatasetError(
+            f"{groups} validation groups of {len(distinct)} training actors were asked for; allowed are 2 up to the "
+            "number of actors. Change --fit.inner-groups or use more actors."
+        )
     return [np.array(distinct[start::groups]) for start in range(groups)]
 
 
 def fit_calibrated(
     table: FeatureTable, targets: np.ndarray, actors: np.ndarray, clips: np.ndarray, config: FitConfig, seed: int
 ) -> HeadEnsemble:
-    """Train on all clips in the mask, with the temperature found by cross-validation over the actors among them.
+    """Train on all clips in the mask, with the temperatures found by cross-validation over the actors among them.
 
-    Each group of actors is judged by an ensemble that was trained without them; the temperature is fitted on all these
-    judgements together (utterances and stream windows do not differ enough to need two). Nothing outside the mask is
-    looked at.
+    Each group of actors is judged by an ensemble that was trained without them; the temperatures of whole utterances
+    and of the stream are fitted on all these judgements together. Nothing outside the mask is looked at.
     """
-    logits, truth = cross_validate(table, targets, actors, clips, config, seed)
-    temperature = fit_temperature(truth, logits)
+    whole, stream = cross_validate(table, targets, actors, clips, config, seed)
     head = fit_ensemble(table, targets, clips, config, seed)
-    head.config = replace(head.config, temperature=temperature)
+    head.config = replace(
+        head.config,
+        temperature=fit_temperature(targets[whole.clips], whole.logits),
+        window_temperature=fit_temperature(targets[stream.clips], stream.logits),
+    )
     return head
 
 
 def cross_validate(
     table: FeatureTable, targets: np.ndarray, actors: np.ndarray, clips: np.ndarray, config: FitConfig, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Judge each utterance in the mask by an ensemble without its actor: log-probabilities (K, 8) and truth (K,)."""
-    logits, truth = [], []
+) -> tuple[Judgements, Judgements]:
+    """Judge each clip in the mask, whole and streamed, by an ensemble that was trained without its actor."""
+    whole, stream = [], []
     for number, group in enumerate(actor_groups(actors[clips], config.inner_groups)):
         out = np.isin(actors, group)
         head = fit_ensemble(table, targets, clips & ~out, config, seed + 1 + number)
-        rows = table.rows(clips & out, CLEAN)
-        logits.append(log_probabilities(head, table, rows))
-        truth.append(targets[table.clip[rows]])
-    return np.concatenate(logits), np.concatenate(truth)
+        whole.append(judge_whole(head, table, clips & out))
+        stream.append(judge_stream(head, table, clips & out))
+    return Judgements.join(whole), Judgements.join(stream)

@@ -32,6 +32,7 @@ class HeadConfig:
     hidden: int = 128
     members: int = 5
     temperature: float = 1.0
+    window_temperature: float = 1.0
     labels: tuple[str, ...] = LABELS
 
 
@@ -60,9 +61,9 @@ class HeadEnsemble(nn.Module):
             self.w2.normal_(0.0, (1.0 / self.config.hidden) ** 0.5, generator=generator)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Features (B, inputs) for all members, or (members, B, inputs), -> logits (members, B, 8)."""
-        x = ((features - self.mean) / self.scale).expand(self.config.members, *features.shape[-2:])
-        x = functional.dropout(x, 0.5 * self.dropout, self.training)
+        """Features (B, inputs) -> logits of each member (members, B, 8)."""
+        x = functional.dropout((features - self.mean) / self.scale, 0.5 * self.dropout, self.training)
+        x = x.expand(self.config.members, *x.shape)
         x = functional.gelu(torch.baddbmm(self.b1, x, self.w1))
         x = functional.dropout(x, self.dropout, self.training)
         return torch.baddbmm(self.b2, x, self.w2)
@@ -112,11 +113,16 @@ class SpeechEmotionModel:
         out: np.ndarray = pool(self.encoder.encode(samples)).numpy()
         return out
 
-    @torch.inference_mode()
     def logits(self, samples: np.ndarray) -> np.ndarray:
-        """Log-probabilities over the temperature, (8,), of samples (N,) at 16 kHz, taken as they are (no trimming)."""
-        features = torch.from_numpy(self.features(samples))[None]
-        out: np.ndarray = self.head.log_probabilities(features)[0].numpy() / self.head.config.temperature
+        """Judge one window of running speech, samples (N,) at 16 kHz, taken as they are: calibrated logits (8,).
+
+        The temperature is that of smoothed windows in a stream, which are less sure than whole utterances.
+        """
+        return self._judge(samples) / self.head.config.window_temperature
+
+    def _judge(self, samples: np.ndarray) -> np.ndarray:
+        with torch.inference_mode():
+            out: np.ndarray = self.head.log_probabilities(torch.from_numpy(self.features(samples))[None])[0].numpy()
         return out
 
     def predict(self, samples: np.ndarray) -> np.ndarray:
@@ -126,6 +132,6 @@ class SpeechEmotionModel:
         `SpeechStream`, which stays quiet then.
 
         Raises:
-            ValueError: no float array (N,), longer than 30 s, or NaN or infinity in it.
+            ValueError: no float array (N,), longer than 30 s, far beyond full scale, or NaN or infinity in it.
         """
-        return softmax(self.logits(trim_to_voice(check_samples(samples))))
+        return softmax(self._judge(trim_to_voice(check_samples(samples))) / self.head.config.temperature)

@@ -11,7 +11,9 @@ from perception.emotion import EmotionEstimate, softmax
 from perception.speech.audio import To16k
 from perception.speech.windows import VoiceWindows, WindowConfig
 
-__all__ = ["LogitModel", "SpeechStream", "To16k"]
+__all__ = ["SMOOTHING", "LogitModel", "SpeechStream", "To16k"]
+
+SMOOTHING = 0.5  # chosen on validation speakers; the temperature of the shipped weights belongs to it
 
 
 class LogitModel(Protocol):
@@ -40,7 +42,7 @@ class SpeechStream:
         hop_s: float | None = None,
         *,
         config: WindowConfig | None = None,
-        smoothing: float = 0.5,
+        smoothing: float = SMOOTHING,
         source: str = "speech",
     ) -> None:
         """Start at time 0.

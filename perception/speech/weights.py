@@ -23,7 +23,7 @@ class WeightsError(ValueError):
 
 
 def read_config(folder: Path, kind: type[Config]) -> Config:
-    """Read config.json of a weights folder into the dataclass `kind` (all fields with defaults); more entries may follow.
+    """Read config.json of a weights folder into the dataclass `kind`, whose fields all have defaults; more may follow.
 
     Raises:
         WeightsError: the file is missing, is no JSON object, or its entries do not fit the fields of `kind`.

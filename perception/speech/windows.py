@@ -7,7 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from perception.speech.activity import FRAME, RATE_HZ, ActivityConfig, VoiceActivity, frame_levels_db, voiced_span
+from perception.speech.activity import (
+    FRAME,
+    ActivityConfig,
+    VoiceActivity,
+    frame_levels_db,
+    voiced_frames,
+    voiced_span,
+)
+from perception.speech.audio import RATE_HZ
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,5 @@ class VoiceWindows:
 
 def trim_to_voice(samples: np.ndarray, config: ActivityConfig | None = None) -> np.ndarray:
     """Cut silence before and after the voice from samples (N,) at 16 kHz; all of them where no voice is found."""
-    from perception.speech.activity import voiced_frames
-
     span = voiced_span(voiced_frames(samples, config))
     return samples if span is None else samples[span[0] : span[1]]

@@ -54,21 +54,22 @@ class Row:
     """One gait at one speed. Intervals are 95 %: over walks by bootstrap for `rmse`, Wilson's for `falls`.
 
     `rmse` in m/s is over every control step, `rmse_stride` after averaging over a stride (the trunk sways within one);
-    `yaw_drift` is the mean of the absolute turn rate, rad/s; `falls` the share of walks that ended in one.
+    `yaw_drift` is the mean of the absolute turn rate, rad/s; `falls` the share of walks that ended in one. What could
+    not be measured, because every walk fell early, is None.
     """
 
     gait: str
     speed: float
     episodes: int
-    rmse: float
-    rmse_low: float
-    rmse_high: float
-    rmse_stride: float
-    mean_speed: float
+    rmse: float | None
+    rmse_low: float | None
+    rmse_high: float | None
+    rmse_stride: float | None
+    mean_speed: float | None
     falls: float
     falls_high: float
-    yaw_drift: float
-    yaw_drift_max: float
+    yaw_drift: float | None
+    yaw_drift_max: float | None
 
 
 def evaluate(args: Evaluate) -> list[Row]:
@@ -129,34 +130,37 @@ def _rng(seed: int, cell: int, episode: int) -> np.random.Generator:
 
 
 def _row(gait: str, speed: float, walks: list[Walk], rng: np.random.Generator) -> Row:
-    rmse = np.array([walk.rmse for walk in walks if not np.isnan(walk.rmse)])
-    drift = np.abs([walk.yaw_drift for walk in walks if not np.isnan(walk.yaw_drift)])
+    measured = [walk for walk in walks if not np.isnan(walk.rmse)]
+    rmse = np.array([walk.rmse for walk in measured])
+    drift = np.abs([walk.yaw_drift for walk in measured])
     fell = sum(walk.fell for walk in walks)
     low, high = _bootstrap(rmse, rng)
     return Row(
         gait,
         speed,
         len(walks),
-        _round(rmse.mean()),
-        _round(low),
-        _round(high),
-        _round(np.nanmean([walk.rmse_stride for walk in walks])),
-        _round(np.nanmean([walk.mean_speed for walk in walks])),
-        _round(fell / len(walks)),
-        _round(_wilson_high(fell, len(walks))),
-        _round(np.mean(drift)),
-        _round(np.max(drift, initial=0.0)),
+        _round(rmse.mean() if measured else None),
+        low,
+        high,
+        _round(np.mean([walk.rmse_stride for walk in measured]) if measured else None),
+        _round(np.mean([walk.mean_speed for walk in measured]) if measured else None),
+        round(fell / len(walks), 4),
+        round(_wilson_high(fell, len(walks)), 4),
+        _round(drift.mean() if measured else None),
+        _round(drift.max() if measured else None),
     )
 
 
-def _round(value: float | np.floating) -> float:
-    return round(float(value), 4)
+def _round(value: float | np.floating | None) -> float | None:
+    return None if value is None else round(float(value), 4)
 
 
-def _bootstrap(values: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    means = rng.choice(values, (2000, len(values))).mean(axis=1) if len(values) else np.array([np.nan])
-    low, high = np.percentile(means, (2.5, 97.5))
-    return float(low), float(high)
+def _bootstrap(values: np.ndarray, rng: np.random.Generator) -> tuple[float | None, float | None]:
+    """95 % interval of the mean; none when no walk could be measured."""
+    if not len(values):
+        return None, None
+    low, high = np.percentile(rng.choice(values, (2000, len(values))).mean(axis=1), (2.5, 97.5))
+    return _round(low), _round(high)
 
 
 def _wilson_high(hits: int, n: int, z: float = 1.96) -> float:
@@ -172,12 +176,16 @@ def _table(rows: list[Row]) -> Table:
             row.gait,
             f"{row.speed:.1f}",
             str(row.episodes),
-            f"{row.rmse:.3f} [{row.rmse_low:.3f}, {row.rmse_high:.3f}]",
-            f"{row.rmse_stride:.3f}",
+            f"{_show(row.rmse)} [{_show(row.rmse_low)}, {_show(row.rmse_high)}]",
+            _show(row.rmse_stride),
             f"{100 * row.falls:.0f} % [{100 * row.falls_high:.0f} %]",
-            f"{row.yaw_drift:.3f} [{row.yaw_drift_max:.3f}]",
+            f"{_show(row.yaw_drift)} [{_show(row.yaw_drift_max)}]",
         )
     return table
+
+
+def _show(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _save(rows: list[Row], place: str) -> None:

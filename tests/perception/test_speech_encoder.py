@@ -57,9 +57,11 @@ def test_longest_sound(encoder):
         encoder.encode(np.zeros(480_001, np.float32))
 
 
-@pytest.mark.parametrize("bad", [np.zeros((2, 100)), np.zeros(100, np.int16), np.array([0.0, np.nan])])
+@pytest.mark.parametrize(
+    "bad", [np.zeros((2, 100)), np.zeros(100, np.int16), np.array([0.0, np.nan]), np.full(100, 3e4)]
+)
 def test_bad_samples(encoder, bad):
-    with pytest.raises(ValueError, match=r"expected a float array|NaN"):
+    with pytest.raises(ValueError, match=r"expected a float array|NaN|32768"):
         encoder.encode(bad)
 
 

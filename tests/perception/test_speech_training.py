@@ -30,17 +30,18 @@ def toy(actors: int = 6, per_actor: int = 24, inputs: int = 20) -> Data:
     clean = centres[targets] + 0.5 * voices[who] + 0.5 * rng.normal(size=(n, inputs))
     rows = np.repeat(clean, len(kinds), axis=0) + 0.1 * rng.normal(size=(n * len(kinds), inputs))
     table = FeatureTable(rows.astype(np.float16), np.tile(kinds, n), np.repeat(np.arange(n), len(kinds)))
-    return Data(table, targets, who)
+    return Data(table, targets, who, 1 + np.arange(n) // 8 % 2)
 
 
 def test_sampler_keeps_clip_and_version_together():
     data = toy()
     mask = data.actors < 4
     sampler = Sampler(data.table, mask, 0.5)
-    rows, clips = sampler.draw(3, np.random.default_rng(0))
-    assert rows.shape == clips.shape == (3, mask.sum())
-    assert np.array_equal(data.table.clip[rows], clips)
-    assert mask[clips].all() and all(len(set(row)) == mask.sum() for row in clips.tolist())
+    order, version = sampler.draw(np.random.default_rng(0))
+    assert sorted(sampler.clips[order].tolist()) == np.flatnonzero(mask).tolist()
+    rows = sampler.rows[order, version]
+    assert np.array_equal(data.table.clip[rows], sampler.clips[order])
+    assert np.array_equal(sampler.features[order, version].numpy(), data.table.features[rows].astype(np.float32))
     kinds = data.table.kinds[rows]
     assert STREAM not in kinds and 0.3 < (kinds == WINDOW).mean() < 0.7
 
@@ -77,9 +78,21 @@ def test_actor_groups_are_a_partition_with_both_sexes():
     assert all(len(set(group % 2)) == 2 for group in groups)
 
 
+def test_more_groups_than_actors():
+    with pytest.raises(DatasetError, match="inner-groups"):
+        actor_groups(np.array([1, 2, 3]), 4)
+
+
+@pytest.mark.parametrize("entry", [{"members": 0}, {"dropout": 1.5}, {"epochs": -1}, {"learning_rate": 0.0}])
+def test_wrong_settings(entry):
+    with pytest.raises(ValueError, match="must be"):
+        FitConfig(**entry)
+
+
 def test_evaluation_of_a_toy_learns_and_fits_its_schema():
     data = toy()
-    result = evaluate.evaluate(data, Folds(((1, 2), (3, 4), (5, 6))), QUICK, 0)
+    longer = FitConfig(hidden=32, members=2, epochs=40, batch=16, inner_groups=2)
+    result = evaluate.evaluate(data, Folds(((1, 2), (3, 4), (5, 6))), longer, 0)
     out = json.loads(json.dumps(result.as_json()))
     assert out["folds"] == len(out["per_fold"]) == 3 and out["labels"] == list(LABELS)
     assert out["ua"] > 0.5 and 0 <= out["ece"] <= 1
@@ -93,12 +106,12 @@ def test_evaluation_of_a_toy_learns_and_fits_its_schema():
 
 @pytest.fixture(scope="module")
 def small_ravdess(ravdess: Path, tmp_path_factory) -> Path:
-    """Four actors, one clip of each emotion: linked, not copied."""
+    """Four actors, two emotions, both sentences: linked, not copied."""
     folder = tmp_path_factory.mktemp("ravdess")
     for actor in (1, 2, 3, 4):
         name = f"Actor_{actor:02d}"
         (folder / name).mkdir()
-        for path in sorted((ravdess / name).glob("03-01-0?-01-01-01-*.flac")):
+        for path in sorted((ravdess / name).glob("03-01-0[15]-01-0[12]-01-*.flac")):
             (folder / name / path.name).symlink_to(path)
     (folder / "folds.json").write_text('{"test_actors": [[1, 2], [3, 4]]}')
     return folder
@@ -144,7 +157,17 @@ def test_evaluate_prints_only_json_on_stdout(small_ravdess, cache_folder, capsys
     assert evaluate.report(result) == 0
     captured = capsys.readouterr()
     out = json.loads(captured.out)
-    assert {"protocol", "folds", "ua", "wa", "ece", "ua_random_split", "ua_window_3s", "per_fold"} <= set(out)
+    assert {
+        "protocol",
+        "folds",
+        "ua",
+        "wa",
+        "ece",
+        "ua_random_split",
+        "ua_other_sentence",
+        "ua_window_3s",
+        "per_fold",
+    } <= set(out)
     assert [fold["test_actors"] for fold in out["per_fold"]] == [[1, 2], [3, 4]]
     assert "leaks" in captured.err
 
@@ -166,7 +189,7 @@ def test_trained_weights_load_and_answer_as_reported(small_ravdess, cache_folder
     out = tmp_path / "weights"
     config = TrainConfig(data=base.data, folds=base.folds, fit=base.fit, cache=base.cache, out=out)
     result = train.main(config)
-    assert result.held_out == (1, 2) and result.figures is not None and result.figures.n == 16
+    assert result.held_out == (1, 2) and result.figures is not None and result.figures.n == 8
     model = SpeechEmotionModel.load(out)
     assert model.head.config.temperature == result.head.config.temperature
     assert all(torch.equal(a, b) for a, b in zip(model.head.parameters(), result.head.parameters(), strict=True))

@@ -1,0 +1,64 @@
+# Empaw. `make` lists the targets. Everything lives in .venv; nothing is installed outside it but, where they are
+# missing and it is allowed, system packages (tools/system.sh says which and why).
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+# One thread per process: two threads on two shared cores made small networks 13 times slower.
+export OMP_NUM_THREADS ?= 1
+# One lock for all extras and for the build itself.
+export PIP_CONSTRAINT := requirements.lock
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+DATA ?= ../shared/data
+RESULTS := benchmarks/results
+
+.PHONY: help sim demo install test check results lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+sim: install  ## open the simulation in the browser
+	@$(BIN)/python sim_gui.py $(ARGS)
+
+demo: install  ## without a browser: a clip goes in, a video comes out
+	@$(BIN)/python sim_gui.py run --speech assets/samples/hello.wav --seconds 12 --record runs/demo.mp4
+
+install: $(VENV)/.installed  ## set up .venv
+
+$(VENV)/.installed: pyproject.toml requirements.lock
+	@sh tools/system.sh venv $(PYTHON)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing what Empaw needs into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.developing: $(VENV)/.installed
+	@echo "installing what its tests need"
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+test: $(VENV)/.developing  ## everything that must hold: style, types, imports, tests
+	@sh tools/system.sh test
+	@$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.developing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+results: $(VENV)/.developing  ## make the README's tables again (about an hour; needs DATA)
+	$(BIN)/python train_gait.py evaluate --json $(RESULTS)/gait.json
+	$(BIN)/python -m perception.speech evaluate --data $(DATA)/speech/ravdess_16k \
+		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/speech.json
+	$(BIN)/python benchmarks/companion.py --data $(DATA)/speech/ravdess_16k \
+		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/companion.json
+	$(BIN)/python benchmarks/live.py --json $(RESULTS)/live.json
+	$(BIN)/python benchmarks/readme.py
+
+lock:  ## write requirements.lock anew, from what pyproject.toml allows
+	@sh tools/lock.sh $(PYTHON)
+
+clean:  ## remove .venv and caches; runs/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

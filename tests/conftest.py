@@ -1,0 +1,77 @@
+"""What all tests share: where the data are, and an ear that says what a test tells it to."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+import torch
+
+from apps.ear import Hearing
+from perception.emotion import LABELS, EmotionEstimate
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT.parent / "shared" / "data"
+HELD_OUT_FOLD = 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def ravdess() -> Path:
+    folder = DATA / "speech" / "ravdess_16k"
+    if not folder.is_dir():
+        pytest.skip(f"RAVDESS is not at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    pytest.skip("Chromium is not installed")
+
+
+def estimate(label: str, confidence: float = 0.9, time_s: float = 0.0) -> EmotionEstimate:
+    """An estimate that puts `confidence` on a label and spreads the rest."""
+    probabilities = np.full(len(LABELS), (1 - confidence) / (len(LABELS) - 1))
+    probabilities[LABELS.index(label)] = confidence
+    return EmotionEstimate.from_probabilities(probabilities, time_s, "test")
+
+
+class ScriptedEar:
+    """An ear that hears what a script says, by control steps: {step: estimate}."""
+
+    def __init__(self, script: dict[int, EmotionEstimate] | None = None) -> None:
+        self.script = script or {}
+        self.heard: list[np.ndarray] = []
+        self.closed = False
+
+    def push(self, samples: np.ndarray) -> list[EmotionEstimate]:
+        self.heard.append(samples)
+        found = self.script.get(len(self.heard) - 1)
+        return [] if found is None else [found]
+
+    @property
+    def hearing(self) -> Hearing:
+        return Hearing(False, None)
+
+    def reset(self) -> None:
+        self.heard.clear()
+
+    def close(self) -> None:
+        self.closed = True

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robots.gait import GAITS, GaitGenerator, VelocityCommand, _foot_cycle, gait_style, leg_ik
+from robots.quadruped import QuadrupedSpec
+
+SPEC = QuadrupedSpec()
+
+
+def leg_fk(joints: np.ndarray) -> np.ndarray:
+    """Written out anew from the URDF's geometry, so that the inverse is checked against something else."""
+    feet = np.empty((4, 3))
+    for leg, (abduction, thigh, calf) in enumerate(joints.reshape(4, 3)):
+        x = -SPEC.thigh_m * np.sin(thigh) - SPEC.calf_m * np.sin(thigh + calf)
+        z = -SPEC.thigh_m * np.cos(thigh) - SPEC.calf_m * np.cos(thigh + calf)
+        y = SPEC.leg_sides[leg] * SPEC.hip_offset_m
+        c, s = np.cos(abduction), np.sin(abduction)
+        feet[leg] = x, c * y - s * z, s * y + c * z
+    return feet
+
+
+@given(
+    st.lists(st.tuples(st.floats(-0.12, 0.12), st.floats(-0.06, 0.06), st.floats(-0.34, -0.18)), min_size=4, max_size=4)
+)
+def test_inverse_kinematics_undoes_forward_kinematics(offsets):
+    feet = np.array(offsets)
+    feet[:, 1] += SPEC.leg_sides * SPEC.hip_offset_m
+    assert np.allclose(leg_fk(leg_ik(feet, SPEC)), feet, atol=1e-9)
+
+
+def test_feet_out_of_reach_are_pulled_in_along_the_leg():
+    feet = np.stack([np.zeros(4), SPEC.leg_sides * SPEC.hip_offset_m, np.full(4, -0.9)], axis=1)
+    joints = leg_ik(feet, SPEC)
+    assert np.isfinite(joints).all()
+    assert np.allclose(leg_fk(joints)[:, 2], -(SPEC.thigh_m + SPEC.calf_m) * 0.998)
+
+
+@given(st.floats(0.3, 0.9))
+def test_a_foot_neither_jumps_nor_scuffs_at_touch_down(duty):
+    phases = np.array([0.0, duty - 1e-9, duty, 1 - 1e-9])
+    along, lift = _foot_cycle(phases, duty)
+    assert np.allclose(along, [0.5, -0.5, -0.5, 0.5], atol=1e-6)
+    assert np.allclose(lift, 0.0, atol=1e-6)
+    late, earlier = _foot_cycle(np.array([1 - 1e-7, 1 - 2e-7]), duty)[0]
+    assert (late - earlier) / 1e-7 == pytest.approx(-1 / duty, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("gait", "together"),
+    [("trot", [(0, 3), (1, 2)]), ("pace", [(0, 2), (1, 3)]), ("bound", [(0, 1), (2, 3)]), ("pronk", [(0, 1, 2, 3)])],
+)
+def test_gaits_move_the_legs_that_their_names_say(gait, together):
+    phases = np.array(GAITS[gait].phases)
+    for group in together:
+        assert len({phases[leg] for leg in group}) == 1
+    assert len(set(phases)) == len(together)
+
+
+def test_a_walk_has_one_foot_in_the_air_at_most():
+    generator = GaitGenerator(SPEC)
+    generator.reset(GAITS["walk"])
+    for _ in range(100):
+        generator.step(VelocityCommand(0.3), GAITS["walk"])
+        assert (generator.phases >= generator.duty).sum() <= 1
+
+
+def test_changing_the_gait_glides_along_the_shorter_arc():
+    generator = GaitGenerator(SPEC)
+    generator.reset(GAITS["trot"])
+    offsets = [generator.offsets]
+    for _ in range(60):
+        generator.step(VelocityCommand(0.5), GAITS["pace"])
+        offsets.append(generator.offsets)
+    steps = np.abs(np.diff(offsets, axis=0))
+    assert steps.max() <= generator.phase_rate * generator.dt_s + 1e-12
+    assert np.allclose((offsets[-1] - np.array(GAITS["pace"].phases)) % 1.0 % 1.0, 0.0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", list(GAITS))
+def test_targets_never_jump_when_everything_changes_at_once(name):
+    generator = GaitGenerator(SPEC)
+    generator.reset(GAITS["stand"])
+    last = None
+    for index in range(200):
+        style = gait_style(name) if index > 100 else gait_style("trot", height_m=0.22)
+        joints = generator.step(VelocityCommand(0.5 if index > 100 else -0.3), style)
+        assert last is None or np.abs(joints - last).max() < 0.45
+        last = joints
+
+
+def test_standing_keeps_all_feet_still():
+    generator = GaitGenerator(SPEC)
+    generator.reset(GAITS["stand"])
+    first = generator.step(VelocityCommand(), GAITS["stand"])
+    assert np.allclose(generator.step(VelocityCommand(), GAITS["stand"]), first)
+    assert generator.frequency_hz == 0.0
+
+
+def test_an_unknown_gait_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'gallop'.*trot"):
+        gait_style("gallop")

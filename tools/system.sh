@@ -1,0 +1,50 @@
+#!/bin/sh
+# Installs the system packages that a target needs, where it may; elsewhere it says what to install.
+# Usage: tools/system.sh venv|test
+set -u
+
+may_install() {
+    command -v apt-get >/dev/null 2>&1 && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+# need WHAT REQUIRED PACKAGE...: WHAT is missing; install the packages or explain.
+need() {
+    what=$1; required=$2; shift 2
+    if may_install; then
+        echo "installing $* ($what)"
+        if { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@"; } \
+            >/tmp/empaw-apt.log 2>&1; then
+            return 0
+        fi
+        echo "apt-get could not install them; its output is in /tmp/empaw-apt.log" >&2
+    fi
+    echo "missing: $what. Install it with:  sudo apt-get install $*" >&2
+    [ "$required" = optional ] || exit 1
+}
+
+case "${1:-}" in
+venv)
+    python=${2:-python3.11}
+    command -v "$python" >/dev/null 2>&1 || need "Python 3.11 ($python)" required python3.11 python3.11-venv
+    "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 11))' || {
+        echo "$python is $("$python" --version 2>&1); PyBullet has wheels for Python 3.10 and 3.11 only." >&2
+        echo "Install one of them and run:  make PYTHON=python3.11 ..." >&2
+        exit 1
+    }
+    "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+        need "venv for $python" required "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
+    ;;
+test)
+    command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
+        command -v google-chrome >/dev/null 2>&1 || need "Chromium, for the tests of the page" optional chromium
+    command -v Xvfb >/dev/null 2>&1 || need "Xvfb, for the test of --window" optional xvfb
+    ;;
+*)
+    echo "usage: tools/system.sh venv [PYTHON] | test" >&2
+    exit 2
+    ;;
+esac
