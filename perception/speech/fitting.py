@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from perception.emotion import LABELS, fit_temperature
+from perception.emotion import fit_temperature
 from perception.speech.datasets import DatasetError
 from perception.speech.features import CLEAN, SPED, STREAM, WINDOW, FeatureTable
 from perception.speech.model import HeadConfig, HeadEnsemble
-from perception.speech.stream import SMOOTHING
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,7 @@ def log_probabilities(head: HeadEnsemble, table: FeatureTable, rows: np.ndarray)
 
 
 class Judgements(NamedTuple):
-    """Clip numbers `clips` (K,) and their `logits` (K, 8): log-probabilities before the temperature."""
+    """Clip numbers `clips` (K,) and what is said of each, `logits` (K, 8): log-probabilities before the temperature."""
 
     clips: np.ndarray
     logits: np.ndarray
@@ -149,6 +148,11 @@ class Judgements(NamedTuple):
         """Put judgements of different clips behind each other."""
         return Judgements(np.concatenate([p.clips for p in parts]), np.concatenate([p.logits for p in parts]))
 
+    def last(self) -> Judgements:
+        """Keep the last judgement of each clip; those of a clip must lie together."""
+        ends = np.append(self.clips[1:] != self.clips[:-1], True)[: len(self.clips)]
+        return Judgements(self.clips[ends], self.logits[ends])
+
 
 def judge_whole(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> Judgements:
     """Judge the whole utterances of the clips in a mask (C,)."""
@@ -157,16 +161,12 @@ def judge_whole(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> J
 
 
 def judge_stream(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> Judgements:
-    """Take the last estimate of a stream over each clip in a mask (C,), smoothed as `SpeechStream` does.
+    """Judge each window that a stream hears of the clips in a mask (C,): several for each clip, in order.
 
     Clips in which the voice gate finds too little voice are absent.
     """
     rows = table.rows(clips, STREAM)
-    last: dict[int, np.ndarray] = {}
-    for clip, logits in zip(table.clip[rows].tolist(), log_probabilities(head, table, rows), strict=True):
-        before = last.get(clip)
-        last[clip] = logits if before is None else SMOOTHING * before + (1.0 - SMOOTHING) * logits
-    return Judgements(np.array(list(last), dtype=int), np.array(list(last.values())).reshape(-1, len(LABELS)))
+    return Judgements(table.clip[rows], log_probabilities(head, table, rows))
 
 
 def actor_groups(actors: np.ndarray, groups: int) -> list[np.ndarray]:

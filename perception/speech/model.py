@@ -116,7 +116,7 @@ class SpeechEmotionModel:
     def logits(self, samples: np.ndarray) -> np.ndarray:
         """Judge one window of running speech, samples (N,) at 16 kHz, taken as they are: calibrated logits (8,).
 
-        The temperature is that of smoothed windows in a stream, which are less sure than whole utterances.
+        The temperature is that of the windows of a stream, many of which hold the beginning of an utterance only.
         """
         return self._judge(samples) / self.head.config.window_temperature
 

@@ -163,8 +163,7 @@ def main(config: PredictConfig) -> PredictResult:
     torch.set_num_threads(config.threads)
     files = find_sounds(config.source)
     targets = [(path, kind) for path, kind in ((config.csv, "csv"), (config.json, "json")) if path is not None]
-    # No smoothing: every row stands for its own window.
-    stream = SpeechStream(SpeechEmotionModel.load(config.weights), config=config.windows, smoothing=0.0)
+    stream = SpeechStream(SpeechEmotionModel.load(config.weights), config=config.windows)
     with ExitStack() as stack:
         writers = [stack.enter_context(RowWriter(path, kind)) for path, kind in targets or [(Path("-"), "csv")]]
         return _judge(files, stream, config.windows.window_s, writers)

@@ -108,10 +108,10 @@ def _figures_text(result: TrainResult) -> str:
     if f is None:
         return "None: all actors were trained on, so no clip of RAVDESS can check these weights."
     return (
-        "| judged | UA | WA | ECE |\n|---|---|---|---|\n"
-        f"| whole clips ({f.n}) | {f.ua:.3f} | {f.wa:.3f} | {f.ece:.3f} |\n"
-        "| streamed in 3 s windows, last estimate "
-        f"| {f.ua_window_3s:.3f} | {f.wa_window_3s:.3f} | {f.ece_window_3s:.3f} |\n\n"
+        "| judged | UA | ECE |\n|---|---|---|\n"
+        f"| whole clips ({f.n}; WA {f.wa:.3f}) | {f.ua:.3f} | {f.ece:.3f} |\n"
+        f"| streamed in 3 s windows, last estimate of each clip | {f.ua_window_3s:.3f} | {f.ece_window_3s:.3f} |\n"
+        f"| streamed, every estimate from 0.6 s of voice on | {f.ua_every_window:.3f} | {f.ece_every_window:.3f} |\n\n"
         f"Chance is 0.125. {f.unheard} clips had too little voice for the stream. One fold has about "
         "240 clips of four voices: read the figures as +- 0.06, and the mean over six folds in "
         "`benchmarks/results/speech.json` as the better estimate."
@@ -149,7 +149,7 @@ has its own licence; a product needs weights trained on data that allow it.
 ## Limits
 
 - Acted emotion by North American actors, English, two sentences, a studio. Spontaneous speech, other languages, other
-  rooms and telephones are harder; zero-shot to Polish it is near chance.
+  rooms and telephones are harder; do not expect it to work in another language.
 - It hears how something is said, not what is said, and not how a person feels inside.
 - Confidence is calibrated on RAVDESS voices; elsewhere it is too high. Below about 0.5 treat an estimate as unsure.
 - Not for judging people: not for hiring, education, policing, medicine or insurance, and not at work or in school,

@@ -1,0 +1,161 @@
+"""Does the dog do what the voice calls for? Every clip of held-out speakers through the session without a browser.
+
+    python benchmarks/companion.py --data ../shared/data/speech/ravdess_16k \
+        --folds ../shared/data/speech/ravdess_folds.json --json benchmarks/results/companion.json
+
+The shipped network has never heard these speakers. Beside the estimate's own accuracy the table shows what the dog
+did with it: the behaviour that the speaker's emotion calls for against the one that was shown.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import tyro
+from joblib import Parallel, delayed
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from apps.session import Session
+from perception.emotion import LABELS
+from perception.speech.audio import read_sound
+from perception.speech.datasets import load_folds, load_ravdess
+from policies.behaviour import default_table
+
+MEASURED_S = 3.0
+"""Gait is measured over the last seconds of a session, when the behaviour has settled in."""
+
+
+@dataclass(frozen=True)
+class Args:
+    """Play the clips of one held-out fold to the dog."""
+
+    data: Path
+    """RAVDESS folder with Actor_XX inside."""
+    folds: Path
+    """Folds file; the shipped weights hold out fold 0."""
+    fold: int = 0
+    """Which fold's speakers to play."""
+    after_s: float = 5.0
+    """How long a session goes on after its clip."""
+    seed: int = 0
+    """First of the seeds; every clip has its own."""
+    workers: int = 2
+    """Processes. The figures do not depend on it."""
+    json: str | None = None
+    """File for the figures; '-' for standard output."""
+
+
+class Played(NamedTuple):
+    """What one clip did."""
+
+    label: str
+    estimate: str | None
+    intended: str
+    shown: str
+    frequency: float
+    height: float
+    speed: float
+    fell: bool
+
+
+def main(args: Args) -> dict:
+    """Play every clip and return the figures."""
+    actors = load_folds(args.folds).test_actors[args.fold]
+    clips = [clip for clip in load_ravdess(args.data) if clip.actor in actors]
+    console = Console(stderr=True)
+    jobs = (
+        delayed(play)(clip.path, clip.emotion, args.after_s, np.random.SeedSequence(args.seed, spawn_key=(index,)))
+        for index, clip in enumerate(clips)
+    )
+    work = Parallel(n_jobs=args.workers, return_as="generator")(jobs)
+    played = list(track(work, "playing clips", len(clips), console=console))
+    result = {"fold": args.fold, "actors": sorted(actors), **figures(played)}
+    report(result, console)
+    if args.json == "-":
+        sys.stdout.write(json.dumps(result) + "\n")
+    elif args.json is not None:
+        Path(args.json).write_text(json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def play(path: Path, label: str, after_s: float, seed: np.random.SeedSequence) -> Played:
+    """Let a dog hear one clip, and look at what it does when the clip is over."""
+    torch.set_num_threads(1)
+    with Session(seed=int(seed.generate_state(1)[0])) as session:
+        seconds = session.hear(read_sound(path), name=path.name) + after_s
+        steps = session.run(seconds).steps
+        intended = session.selector.intended(session.estimate, session.time)
+    settled = steps[-round(MEASURED_S * 50) :]
+    return Played(
+        label,
+        steps[-1].emotion,
+        intended,
+        steps[-1].behaviour,
+        float(np.mean([step.frequency for step in settled])),
+        float(np.mean([step.height for step in settled])),
+        float(np.mean([step.vx for step in settled])),
+        any(step.fallen for step in steps),
+    )
+
+
+def figures(played: list[Played]) -> dict:
+    """Confusion of called-for against shown behaviours, agreement with the estimate, and gaits by emotion."""
+    answers = default_table().answers
+    called = [answers[label] for label in LABELS]
+    columns = [*called, "ask", "idle"]
+    confusion = [
+        [sum(answers[p.label] == row and p.shown == column for p in played) for column in columns] for row in called
+    ]
+    gaits = {}
+    for label in LABELS:
+        rows = [p for p in played if p.label == label]
+        gaits[label] = {
+            name: {"mean": round(float(np.mean(values)), 4), "sd": round(float(np.std(values, ddof=1)), 4)}
+            for name, values in (
+                ("frequency", [p.frequency for p in rows]),
+                ("height", [p.height for p in rows]),
+                ("vx", [p.speed for p in rows]),
+            )
+        }
+    recalls = [np.mean([p.shown == answers[label] for p in played if p.label == label]) for label in LABELS]
+    return {
+        "clips": len(played),
+        "shown_is_intended": round(float(np.mean([p.shown == p.intended for p in played])), 4),
+        "shown_is_called_for_ua": round(float(np.mean(recalls)), 4),
+        "falls": sum(p.fell for p in played),
+        "rows": called,
+        "columns": columns,
+        "confusion": confusion,
+        "gaits": gaits,
+        "calm_against_angry": separation(gaits["calm"], gaits["angry"]),
+    }
+
+
+def separation(first: dict, second: dict) -> dict[str, float]:
+    """Difference of the means over the sum of the spreads (sd over clips): beyond 1, the spreads do not touch."""
+    return {
+        name: round(abs(first[name]["mean"] - second[name]["mean"]) / (first[name]["sd"] + second[name]["sd"]), 2)
+        for name in first
+    }
+
+
+def report(result: dict, console: Console) -> None:
+    """Print the tables."""
+    table = Table("called for / shown", *result["columns"])
+    for name, row in zip(result["rows"], result["confusion"], strict=True):
+        table.add_row(name, *(str(count or "") for count in row))
+    console.print(table)
+    keys = ("clips", "shown_is_intended", "shown_is_called_for_ua", "falls", "calm_against_angry")
+    console.print({key: result[key] for key in keys})
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args, description=__doc__))

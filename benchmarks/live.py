@@ -1,0 +1,101 @@
+"""What the live session costs: one core's share, memory, poses per second, answers to clicks.
+
+    python benchmarks/live.py --json benchmarks/results/live.json
+
+A real server process hears the sample over and over while one client reads poses and another sends commands, as a page
+does. Processor time over wall time is a ratio, so a busy machine does not flatter or spoil it much. The browser's own
+share and the time from a click to the page's answer are measured by tests/browser.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import tyro
+from rich.console import Console
+from websockets.sync.client import ClientConnection, connect
+
+from tests.serving import Server, running_server
+
+
+@dataclass(frozen=True)
+class Args:
+    """Measure the live session."""
+
+    seconds: float = 30.0
+    """How long to measure."""
+    json: str | None = None
+    """File for the figures; '-' for standard output."""
+
+
+def main(args: Args) -> dict:
+    """Measure and return the figures."""
+    with running_server() as server:
+        result = measure(server, args.seconds)
+    Console(stderr=True).print(result)
+    if args.json == "-":
+        sys.stdout.write(json.dumps(result) + "\n")
+    elif args.json is not None:
+        Path(args.json).write_text(json.dumps(result, indent=1) + "\n")
+    return result
+
+
+def measure(server: Server, seconds: float) -> dict:
+    """Load a server like one open page does."""
+    process = psutil.Process(server.process.pid)
+    stop = threading.Event()
+    poses: list[float] = []
+    reader = threading.Thread(target=read_poses, args=(server, poses, stop))
+    reader.start()
+    cpu_before, began = sum(process.cpu_times()[:2]), time.perf_counter()
+    answers, factors, peak = [], [], 0
+    with connect(f"{server.sockets}/ws/live") as live, httpx.Client(base_url=server.address) as web:
+        hear_again_at = 0.0
+        while (passed := time.perf_counter() - began) < seconds:
+            if passed >= hear_again_at:
+                hear_again_at = passed + web.post("/api/hear_sample").json()["duration_s"]
+            answers.append(click(live))
+            peak = max(peak, process.memory_info().rss)
+            factors.append(web.get("/api/health").json()["real_time_factor"])
+            time.sleep(0.25)
+    wall = time.perf_counter() - began
+    cpu = sum(process.cpu_times()[:2]) - cpu_before
+    stop.set()
+    reader.join()
+    return {
+        "seconds": round(wall, 1),
+        "share_of_one_core": round(cpu / wall, 3),
+        "memory_mb": round(peak / 2**20),
+        "poses_hz": round(len(poses) / (poses[-1] - poses[0]), 1),
+        "command_p95_ms": round(float(np.percentile(answers, 95)), 1),
+        "real_time_factor": round(float(np.median(factors)), 3),
+    }
+
+
+def read_poses(server: Server, times: list[float], stop: threading.Event) -> None:
+    """Read poses like a page does, and note when they came."""
+    with connect(f"{server.sockets}/ws/poses") as socket:
+        while not stop.is_set():
+            socket.recv(timeout=5)
+            times.append(time.perf_counter())
+
+
+def click(live: ClientConnection) -> float:
+    """Milliseconds from sending a command to its acknowledgement."""
+    began = time.perf_counter()
+    live.send(json.dumps({"type": "command", "id": 1, "name": "push", "value": {"direction_rad": 0.0}}))
+    while json.loads(live.recv(timeout=5))["type"] != "ack":
+        pass
+    return 1000 * (time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Args, description=__doc__))

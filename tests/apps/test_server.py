@@ -1,0 +1,339 @@
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+import soundfile
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from tests.conftest import ROOT
+from tests.serving import Server, running_server
+
+
+@pytest.fixture(scope="module")
+def server():
+    with running_server() as started:
+        yield started
+
+
+@pytest.fixture
+def web(server: Server):
+    with httpx.Client(base_url=server.address, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def live(server: Server):
+    with connect(f"{server.sockets}/ws/live") as live_socket:
+        order(live_socket, "reset")
+        yield live_socket
+
+
+def order(live_socket: ClientConnection, name: str, value: object = None) -> dict:
+    """Send a command and wait for its acknowledgement."""
+    number = time.monotonic_ns()
+    live_socket.send(json.dumps({"type": "command", "id": number, "name": name, "value": value}))
+    return wait_for(live_socket, lambda message: message["type"] == "ack" and message["id"] == number)
+
+
+def wait_for(live_socket: ClientConnection, wanted, seconds: float = 15.0) -> dict:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        message = json.loads(live_socket.recv(timeout=seconds))
+        if wanted(message):
+            return message
+    raise AssertionError("what was waited for did not come")
+
+
+def state_where(live_socket: ClientConnection, seconds: float = 15.0, **wanted: object) -> dict:
+    return wait_for(
+        live_socket,
+        lambda m: m["type"] == "state" and all(m[key] == value for key, value in wanted.items()),
+        seconds,
+    )
+
+
+def wav(samples: np.ndarray, rate: int = 16000, subtype: str = "PCM_16") -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format="WAV", subtype=subtype)
+    return file.getvalue()
+
+
+def goes_on(server: Server) -> bool:
+    """Whether poses keep coming and time keeps passing."""
+    with connect(f"{server.sockets}/ws/poses") as poses:
+        first = struct.unpack_from("<d", poses.recv(timeout=5))[0]
+        return any(struct.unpack_from("<d", poses.recv(timeout=5))[0] > first for _ in range(20))
+
+
+def test_the_scene_describes_every_link_that_the_poses_move(server, web):
+    scene = web.get("/api/scene").json()
+    with connect(f"{server.sockets}/ws/poses") as poses:
+        message = poses.recv(timeout=5)
+    assert len(message) == 8 + 28 * len(scene["links"])
+    values = np.frombuffer(message, "<f4", offset=8).reshape(-1, 7)
+    assert np.allclose(np.linalg.norm(values[:, 3:], axis=1), 1.0, atol=1e-5)
+    assert scene["screen_link"] in [link["name"] for link in scene["links"]]
+
+
+def test_pages_come_with_their_security_headers(web):
+    for path in ("/", "/static/main.js", "/api/scene", "/api/sounds/bark.wav"):
+        answer = web.get(path)
+        assert answer.status_code == 200
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../server.py", "/static/%2e%2e/%2e%2e/README.md", "/static/..%2f..%2fREADME.md", "/etc/passwd"]
+)
+def test_nothing_outside_the_page_is_served(server, path):
+    host, port = server.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as raw:
+        raw.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    assert answer.split(b"\r\n")[0].split()[1] == b"404"
+
+
+def test_foreign_hosts_and_origins_are_refused(server, web):
+    assert web.get("/api/scene", headers={"host": "evil.example"}).status_code == 400
+    assert web.post("/api/hear_sample", headers={"origin": "http://evil.example"}).status_code == 403
+    with pytest.raises(InvalidStatus), connect(f"{server.sockets}/ws/live", origin="http://evil.example"):
+        pass
+
+
+def test_commands_are_obeyed_and_acknowledged(live):
+    assert order(live, "emotion", "happy")["ok"]
+    state = state_where(live, behaviour="play")
+    assert (state["emotion"], state["source"], state["manual"]["emotion"]) == ("happy", "manual", "happy")
+    assert order(live, "gait", "pace")["ok"]
+    state_where(live, gait="pace")
+    assert order(live, "speed", 0.5)["ok"]
+    wait_for(live, lambda m: m["type"] == "state" and m["vx"] > 0.3)
+    assert order(live, "pause", True)["ok"]
+    paused = state_where(live, paused=True)
+    assert state_where(live, paused=True)["t"] == paused["t"]
+    assert order(live, "pause", False)["ok"]
+    assert order(live, "push", {"direction_rad": 1.5})["ok"]
+    assert order(live, "reset")["ok"]
+    state_where(live, behaviour="idle", emotion=None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("emotion", "bored"),
+        ("emotion", 3),
+        ("gait", "gallop"),
+        ("speed", "fast"),
+        ("speed", 99),
+        ("speed", True),
+        ("push", {"angle": 1}),
+        ("push", {"direction_rad": float("nan")}),
+        ("push", {"direction_rad": None}),
+        ("pause", "yes"),
+        ("explode", None),
+        (None, None),
+    ],
+)
+def test_commands_that_make_no_sense_get_an_answer(server, live, name, value):
+    answer = order(live, name, value)
+    assert not answer["ok"]
+    assert answer["error"]
+    assert goes_on(server)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"a"', "{}", '{"type": "command", "id": [], "name": {}}'])
+def test_messages_that_are_none_get_an_answer(live, text):
+    live.send(text)
+    assert wait_for(live, lambda message: message["type"] == "ack")["ok"] is False
+
+
+def test_an_uploaded_sound_is_heard(web, live):
+    tone = 0.2 * np.sin(2 * np.pi * 200 * np.arange(32000) / 16000)
+    answer = web.post("/api/hear", content=wav(tone), headers={"x-file-name": "t%C3%B6n.wav"})
+    assert answer.json() == {"name": "tön.wav", "duration_s": 2.0}
+    state = wait_for(live, lambda m: m["type"] == "state" and m["hearing"] is not None)
+    assert state["hearing"]["duration_s"] == 2.0
+    assert order(live, "stop_hearing")["ok"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"", 415),
+        (b"not a sound", 415),
+        (b"RIFF\x00\x00\x00\x00WAVEfmt ", 415),
+        (wav(np.zeros(0)), 415),
+        (wav(np.full(16000, np.nan), subtype="FLOAT"), 415),
+        (bytes(26 * 2**20), 413),
+    ],
+    ids=["empty", "text", "header only", "no samples", "nan", "too large"],
+)
+def test_uploads_that_are_no_sound_are_refused(server, web, content, status):
+    answer = web.post("/api/hear", content=content, headers={"x-file-name": "x.wav"})
+    assert answer.status_code == status
+    assert len(answer.json()["error"]) > 20
+    assert goes_on(server)
+
+
+def test_a_200_mb_upload_is_refused_without_being_kept(server, web):
+    before = psutil.Process(server.process.pid).memory_info().rss
+    answer = web.post("/api/hear", content=(bytes(2**20) for _ in range(200)))
+    assert answer.status_code == 413
+    assert psutil.Process(server.process.pid).memory_info().rss - before < 60 * 2**20
+    assert goes_on(server)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "FLOAT"])
+def test_uploads_of_unusual_sounds_work(web, subtype):
+    sound = 0.1 * np.random.default_rng(0).standard_normal((96000, 2)).clip(-4, 4)
+    answer = web.post("/api/hear", content=wav(sound, 96000, subtype))
+    assert answer.json()["duration_s"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_the_sample_is_heard_and_changes_what_the_dog_does(web, live):
+    assert web.post("/api/hear_sample").status_code == 200
+    state = wait_for(live, lambda m: m["type"] == "state" and m["behaviour"] != "idle", seconds=25)
+    assert state["source"] == "speech"
+    assert sum(state["probabilities"]) == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_microphone_is_heard_and_a_second_one_waits(server, live):
+    voice, rate = soundfile.read(ROOT / "assets" / "samples" / "hello.wav", dtype="int16")
+    with connect(f"{server.sockets}/ws/microphone") as microphone:
+        microphone.send(json.dumps({"rate": rate}))
+        microphone.send(voice[:2000].tobytes())
+        time.sleep(0.2)
+        with connect(f"{server.sockets}/ws/microphone") as second:
+            assert "another browser" in json.loads(second.recv(timeout=5))["text"]
+
+        def speak() -> None:
+            for start in range(2000, len(voice), rate // 20):
+                microphone.send(voice[start : start + rate // 20].tobytes())
+                time.sleep(0.045)
+
+        speaking = threading.Thread(target=speak)
+        speaking.start()
+        state = wait_for(live, lambda m: m["type"] == "state" and m["emotion"] is not None, seconds=20)
+        assert state["source"] == "speech"
+        speaking.join()
+
+
+@pytest.mark.parametrize("first", ['{"rate": 0}', '{"rate": "fast"}', '{"rate": 1e9}', "[]", "", '{"rate": NaN}'])
+def test_a_microphone_that_talks_nonsense_is_told_so(server, first):
+    with connect(f"{server.sockets}/ws/microphone") as microphone:
+        microphone.send(first)
+        assert "cannot be used" in json.loads(microphone.recv(timeout=5))["text"]
+        with pytest.raises(ConnectionClosed):
+            microphone.recv(timeout=5)
+    assert goes_on(server)
+
+
+@pytest.mark.parametrize("chunk", [b"\x00", bytes(2**17)], ids=["half a sample", "too long"])
+def test_a_microphone_with_broken_chunks_is_told_so(server, chunk):
+    with connect(f"{server.sockets}/ws/microphone") as microphone:
+        microphone.send('{"rate": 48000}')
+        microphone.send(chunk)
+        assert "16-bit samples" in json.loads(microphone.recv(timeout=5))["text"]
+
+
+@pytest.mark.parametrize("path", ["/ws/poses", "/ws/live", "/ws/microphone"])
+def test_a_socket_that_breaks_in_the_middle_harms_nobody(server, path):
+    for _ in range(5):
+        connection = connect(f"{server.sockets}{path}")
+        if path == "/ws/microphone":
+            connection.send('{"rate": 16000}')
+            connection.send(bytes(1000))
+        connection.socket.shutdown(socket.SHUT_RDWR)
+    time.sleep(0.3)
+    with connect(f"{server.sockets}/ws/microphone") as microphone:
+        microphone.send('{"rate": 16000}')
+        microphone.send(bytes(1000))
+    assert goes_on(server)
+
+
+def test_a_reader_that_never_reads_slows_nobody(server):
+    memory = psutil.Process(server.process.pid).memory_info
+    host, port = server.address.removeprefix("http://").split(":")
+    slow = socket.create_connection((host, int(port)))
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.sendall(
+        f"GET /ws/poses HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    )
+    before = memory().rss
+    with connect(f"{server.sockets}/ws/poses") as reader:
+        began = time.monotonic()
+        count = 0
+        while time.monotonic() - began < 4:
+            reader.recv(timeout=5)
+            count += 1
+    slow.close()
+    assert count / 4 > 45
+    assert memory().rss - before < 20 * 2**20
+
+
+def test_two_pages_see_the_same_dog(server, live):
+    with connect(f"{server.sockets}/ws/live") as other:
+        order(live, "emotion", "surprised")
+        assert state_where(other, behaviour="freeze")["clients"] == 2
+
+
+def test_poses_come_at_60_a_second(server):
+    with connect(f"{server.sockets}/ws/poses") as poses:
+        times = [struct.unpack_from("<d", poses.recv(timeout=5))[0] for _ in range(120)]
+    assert np.diff(times).mean() == pytest.approx(0.016, abs=0.004)
+
+
+def test_another_interface_asks_for_the_token():
+    with running_server("--host", "0.0.0.0") as guarded:
+        address, token = guarded.address.split("/?token=")
+        address = "http://127.0.0.1:" + address.rsplit(":", 1)[1]
+        with httpx.Client(base_url=address) as client:
+            assert client.get("/").status_code == 401
+            assert client.get("/api/scene", params={"token": "guess"}).status_code == 401
+            with pytest.raises(InvalidStatus):
+                connect(address.replace("http", "ws") + "/ws/live")
+            welcome = client.get("/", params={"token": token})
+            assert "httponly" in welcome.headers["set-cookie"].lower()
+            assert "samesite=strict" in welcome.headers["set-cookie"].lower()
+            assert client.get("/api/scene").status_code == 200
+
+
+def test_a_taken_port_gives_the_next_one(server):
+    taken = server.address.rsplit(":", 1)[1]
+    with running_server("--port", taken) as second:
+        assert int(second.address.rsplit(":", 1)[1]) > int(taken)
+
+
+def test_certificate_without_key_is_refused():
+    command = [sys.executable, "sim_gui.py", "--certificate", "nowhere.pem"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0
+    assert "belong together" in done.stderr
+
+
+def test_listeners_drop_the_oldest():
+    from apps.gui.live import Listener
+
+    async def fill() -> list[int]:
+        listener = Listener(asyncio.get_running_loop(), size=2)
+        for number in range(5):
+            listener.offer(number)
+        await asyncio.sleep(0)
+        return [await listener.get(), await listener.get()]
+
+    assert asyncio.run(fill()) == [3, 4]

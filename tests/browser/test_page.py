@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import time
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from perception.speech.audio import read_sound
+from tests.conftest import ROOT
+from tests.serving import Server, running_server
+
+pytestmark = pytest.mark.browser
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+]
+DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+SAMPLE = ROOT / "assets" / "samples" / "hello.wav"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running_server() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as started:
+        yield started
+
+
+def launch(playwright: Playwright, chromium: str, *flags: str) -> Browser:
+    return playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, *flags])
+
+
+@pytest.fixture(scope="module")
+def browser(playwright, chromium) -> Iterator[Browser]:
+    started = launch(playwright, chromium)
+    yield started
+    started.close()
+
+
+class Visit:
+    """A page that is open, and what went wrong or outside while it was."""
+
+    def __init__(self, browser: Browser, server: Server, size: dict[str, int]) -> None:
+        self.page: Page = browser.new_page(viewport=size)
+        self.complaints: list[str] = []
+        self.foreign: list[str] = []
+        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda r: None if self._own(r.url, server) else self.foreign.append(r.url))
+        self.page.goto(server.address)
+        self.until("window.empaw && window.empaw.ready && window.empaw.state", 30)
+
+    @staticmethod
+    def _own(url: str, server: Server) -> bool:
+        return url.startswith((server.address, server.sockets, "blob:", "data:"))
+
+    def until(self, expression: str, seconds: float = 20.0) -> None:
+        """Wait until an expression holds in the page. (Playwright's own wait needs eval, which the page forbids.)"""
+        deadline = time.monotonic() + seconds
+        while not self.page.evaluate(f"Boolean({expression})"):
+            assert time.monotonic() < deadline, f"{expression} did not come true; state: {self.last_state()}"
+            self.page.wait_for_timeout(50)
+
+    def state(self, expression: str, seconds: float = 20.0) -> None:
+        """Wait until an expression about the last state `s` holds."""
+        self.until(f"(s => {expression})(window.empaw.state)", seconds)
+
+    def last_state(self) -> object:
+        return self.page.evaluate("window.empaw && window.empaw.state")
+
+    def close(self) -> None:
+        self.page.close()
+        assert self.foreign == []
+        # Software WebGL warns about its own read-backs; everything else is ours.
+        assert [text for text in self.complaints if "GPU stall" not in text and "WebGL" not in text] == []
+
+
+@pytest.fixture
+def visit(browser, server) -> Iterator[Visit]:
+    opened = Visit(browser, server, DESKTOP)
+    opened.page.click("#reset")
+    yield opened
+    opened.close()
+
+
+def test_the_page_shows_the_dog_alive(visit, tmp_path):
+    visit.page.wait_for_timeout(2500)
+    assert visit.page.evaluate("window.empaw.poseHz") >= 50
+    before = visit.page.locator("canvas#view").screenshot()
+    picture = visit.page.evaluate("document.querySelector('canvas#view').width")
+    assert picture > 100
+    visit.page.click("[data-gait='trot']")
+    visit.state("s.gait === 'trot'")
+    visit.page.wait_for_timeout(500)
+    assert visit.page.locator("canvas#view").screenshot() != before
+    visit.page.click("[data-gait='auto']")
+
+
+def test_an_emotion_set_by_hand_changes_face_words_and_gait(visit):
+    visit.page.click("[data-emotion='happy']")
+    visit.state("s.behaviour === 'play' && s.gait === 'trot' && s.vx > 0.2")
+    assert "happy" in visit.page.locator("#emotion").inner_text().lower()
+    assert visit.page.locator("[data-emotion='happy']").get_attribute("aria-pressed") == "true"
+    visit.page.click("[data-emotion='auto']")
+    visit.state("s.manual.emotion === null")
+
+
+def test_an_uploaded_voice_is_heard(visit):
+    visit.page.set_input_files("#upload", str(SAMPLE))
+    visit.state("s.hearing !== null")
+    visit.state("s.emotion !== null && s.source === 'speech'")
+    visit.state("s.behaviour !== 'idle'")
+
+
+def test_an_upload_that_is_no_sound_is_explained(visit, tmp_path):
+    text = tmp_path / "text.wav"
+    text.write_text("this is not a sound")
+    visit.page.set_input_files("#upload", str(text))
+    visit.until("document.querySelector('#notice').innerText.length > 20")
+    visit.complaints.clear()  # the browser itself reports the refused request
+    visit.state("s.t > 0")
+
+
+def test_push_moves_the_dog_and_clicks_are_answered_at_once(visit):
+    for _ in range(20):
+        visit.page.click("#push")
+        visit.page.wait_for_timeout(120)
+    visit.until("window.empaw.acks.filter(a => a.name === 'push').length >= 20")
+    times = visit.page.evaluate("window.empaw.acks.filter(a => a.name === 'push').map(a => a.ms)")
+    assert np.percentile(times, 95) < 150
+    visit.page.click("#reset")
+    visit.state("s.t < 3 && !s.fallen")
+
+
+def test_pause_stops_time(visit):
+    visit.page.click("#pause")
+    visit.state("s.paused")
+    stopped = visit.page.evaluate("window.empaw.state.t")
+    visit.page.wait_for_timeout(500)
+    assert visit.page.evaluate("window.empaw.state.t") == stopped
+    visit.page.click("#pause")
+    visit.state(f"s.t > {stopped}")
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(browser, server):
+    opened = Visit(browser, server, PHONE)
+    page = opened.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    box = page.locator("canvas#view").bounding_box()
+    assert box is not None
+    assert box["height"] > 250
+    for name in ("#microphone", "#push", "[data-emotion='sad']"):
+        page.locator(name).scroll_into_view_if_needed()
+        size = page.locator(name).bounding_box()
+        assert size is not None
+        assert min(size["width"], size["height"]) >= 44
+    page.click("[data-emotion='sad']")
+    opened.state("s.behaviour === 'comfort'")
+    page.click("[data-emotion='auto']")
+    opened.close()
+
+
+def test_the_page_comes_back_after_the_connection_breaks(browser, server):
+    opened = Visit(browser, server, DESKTOP)
+    opened.page.context.set_offline(True)
+    opened.page.context.set_offline(False)
+    count = opened.page.evaluate("window.empaw.poseCount")
+    opened.until(f"window.empaw.poseCount > {count} + 50")
+    opened.page.close()
+
+
+def loud_clip(ravdess: Path, folder: Path) -> Path:
+    """An angry clip of a speaker whom the network never heard, as the WAV that Chromium's fake microphone plays."""
+    sound = read_sound(ravdess / "Actor_01" / "03-01-05-02-02-02-01.flac")
+    path = folder / "voice.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sound.rate_hz)
+        file.writeframes((sound.samples * 32767).astype("<i2").tobytes())
+    return path
+
+
+def test_a_voice_at_the_microphone_changes_the_estimate_and_then_the_gait(
+    playwright, chromium, server, ravdess, tmp_path
+):
+    voice = loud_clip(ravdess, tmp_path)
+    browser = launch(playwright, chromium, f"--use-file-for-fake-audio-capture={voice}")
+    opened = Visit(browser, server, DESKTOP)
+    opened.page.click("#reset")
+    opened.state("s.behaviour === 'idle' && s.emotion === null")
+    opened.page.click("#microphone")
+    opened.state("s.emotion !== null && s.source === 'speech'", seconds=25)
+    opened.state("s.behaviour !== 'idle'", seconds=25)
+    opened.state("s.gait !== 'stand'", seconds=25)
+    opened.page.click("#microphone")
+    opened.close()
+    browser.close()
