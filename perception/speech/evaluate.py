@@ -13,6 +13,7 @@ import numpy as np
 
 from perception.emotion import (
     LABELS,
+    calibration_gaps,
     confusion_matrix,
     expected_calibration_error,
     softmax,
@@ -72,9 +73,10 @@ class Data(NamedTuple):
 class Figures:
     """How well the clips of a mask are judged, whole and streamed.
 
-    `ece` is of the calibrated probabilities of whole clips. The `window` figures stream each clip from its start
-    through 3 s windows every 0.5 s: `window_3s` is the last estimate of each clip, `every_window` all estimates, the
-    first of which have heard 0.6 s of voice. `unheard` counts the clips in which the gate found too little voice.
+    `ece` is of the calibrated probabilities of whole clips, `gaps` are the sums behind it. The `window` figures stream
+    each clip from its start through 3 s windows every 0.5 s: `window_3s` is the last estimate of each clip,
+    `every_window` all estimates, the first of which have heard 0.6 s of voice. `unheard` counts the clips in which the
+    gate found too little voice.
     """
 
     n: int
@@ -86,6 +88,7 @@ class Figures:
     ua_every_window: float
     ece_every_window: float
     unheard: int
+    gaps: list[float]
     confusion: list[list[int]]
 
 
@@ -121,6 +124,12 @@ class Evaluation:
         half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
         return self.mean("ua") - half, self.mean("ua") + half
 
+    @property
+    def ece_pooled(self) -> float:
+        """ECE of all test clips of all folds together, which has less of the bias of few clips."""
+        gaps = np.sum([fold.figures.gaps for fold in self.per_fold], axis=0)
+        return float(np.abs(gaps).sum() / sum(fold.figures.n for fold in self.per_fold))
+
     def as_json(self) -> dict[str, object]:
         """Lay out all figures for JSON; accuracies are shares, not percent."""
         low, high = self.ua_interval
@@ -133,6 +142,7 @@ class Evaluation:
             ),
             "folds": len(self.per_fold),
             **{name: round(self.mean(name), 4) for name in names},
+            "ece_pooled": round(self.ece_pooled, 4),
             "ua_low": round(low, 4),
             "ua_high": round(high, 4),
             "ua_other_sentence": round(self.ua_other_sentence, 4),
@@ -193,6 +203,7 @@ def judge(head: HeadEnsemble, data: Data, clips: np.ndarray) -> Figures:
         ua_every_window=unweighted_accuracy(heard, every.argmax(axis=1)),
         ece_every_window=expected_calibration_error(heard, every),
         unheard=int(clips.sum()) - len(ends),
+        gaps=calibration_gaps(truth, probabilities).round(4).tolist(),
         confusion=confusion_matrix(truth, guess).tolist(),
     )
 
@@ -277,6 +288,7 @@ def report(result: Evaluation) -> int:
     console.print(
         f"UA {result.mean('ua'):.3f} [{low:.3f}, {high:.3f}] on voices never met (chance {1 / len(LABELS):.3f})"
     )
+    console.print(f"ECE {result.ece_pooled:.3f} over the clips of all folds together.")
     console.print(f"UA {result.ua_other_sentence:.3f} where the sentence is new as well.")
     console.print(
         f"Warning: a random split over clips would show {result.ua_random_split:.3f}. That figure leaks voices."

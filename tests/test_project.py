@@ -1,0 +1,122 @@
+"""What holds for the project as a whole: where it may be started, what it may talk to, what its files look like."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGES = ("robots", "envs", "perception", "policies", "apps")
+SCRIPTS = ("sim_gui.py", "train_gait.py")
+
+
+def sources() -> list[Path]:
+    return [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")] + [ROOT / s for s in SCRIPTS]
+
+
+def run(*command: str, cwd: Path, **options) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *command], cwd=cwd, capture_output=True, text=True, timeout=120, **options)
+
+
+@pytest.mark.parametrize("content", [None, "raise RuntimeError('shadowed')"], ids=["plain folder", "package"])
+def test_folders_of_our_names_in_the_working_directory_break_nothing(tmp_path, content):
+    for name in PACKAGES:
+        (tmp_path / name).mkdir()
+        if content is not None:
+            (tmp_path / name / "__init__.py").write_text(content)
+    done = run(str(ROOT / "sim_gui.py"), "run", "--seconds", "0.2", "--json", "-", cwd=tmp_path)
+    assert len(json.loads(done.stdout)["steps"]) == 10
+
+
+def test_plain_folders_of_our_names_do_not_hide_the_packages(tmp_path):
+    for name in PACKAGES:
+        (tmp_path / name).mkdir()
+    places = run(
+        "-c", f"import {', '.join(PACKAGES)}\nfor p in ({', '.join(PACKAGES)}): print(p.__file__)", cwd=tmp_path
+    )
+    assert places.stdout.split() == [str(ROOT / name / "__init__.py") for name in PACKAGES]
+
+
+WATCHED = """
+import runpy, sys
+LOCAL = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "")
+def watch(event, args):
+    if event in ("socket.connect", "socket.sendto") and isinstance(args[1], tuple) and args[1][0] not in LOCAL:
+        raise SystemExit(f"NETWORK {event} {args[1]}")
+    if event == "socket.getaddrinfo" and args[0] not in (None, *LOCAL):
+        raise SystemExit(f"NETWORK {event} {args[0]}")
+sys.addaudithook(watch)
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_nothing_is_fetched_at_run_time(tmp_path):
+    sample = ROOT / "assets" / "samples" / "hello.wav"
+    command = ["sim_gui.py", "run", "--speech", str(sample), "--seconds", "4", "--record", str(tmp_path / "film.mp4")]
+    done = run("-c", WATCHED, *command, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert "NETWORK" not in done.stderr
+    assert (tmp_path / "film.mp4").stat().st_size > 10_000
+
+
+def test_the_watch_on_the_network_would_notice(tmp_path):
+    script = tmp_path / "fetch.py"
+    script.write_text("import socket; socket.create_connection(('192.0.2.1', 80), timeout=1)")
+    assert "NETWORK" in run("-c", WATCHED, str(script), cwd=tmp_path).stderr
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="unshare is not installed")
+def test_it_runs_where_there_is_no_network_at_all():
+    sealed = ["unshare", "--net", "--map-root-user"]
+    if subprocess.run([*sealed, "true"], capture_output=True).returncode != 0:
+        pytest.skip("this machine does not let tests make a network namespace")
+    command = [*sealed, sys.executable, "sim_gui.py", "run", "--speech", "assets/samples/hello.wav", "--seconds", "3"]
+    done = subprocess.run([*command, "--json", "-"], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert any(step["emotion"] for step in json.loads(done.stdout)["steps"])
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_are_thin_and_teach(script):
+    assert len((ROOT / script).read_text().splitlines()) <= 60
+    assert "usage" in run(script, "--help", cwd=ROOT).stdout
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_modules_and_functions_stay_small(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) else node.body
+            lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+            assert lines <= 40, f"{node.name} has {lines} lines"
+
+
+def test_only_the_world_talks_to_bullet():
+    users = [path for path in sources() if "pybullet" in path.read_text() and "import pybullet" in path.read_text()]
+    assert [path.relative_to(ROOT).as_posix() for path in users] == ["robots/world.py"]
+
+
+def test_weights_are_safe_small_and_have_a_card():
+    folders = [folder for folder in (ROOT / "assets" / "weights").iterdir() if folder.is_dir()]
+    assert folders
+    for folder in folders:
+        assert {"model.safetensors", "config.json", "CARD.md"} <= {path.name for path in folder.iterdir()}
+        assert "licen" in (folder / "CARD.md").read_text().lower()
+    total = sum(path.stat().st_size for folder in folders for path in folder.rglob("*"))
+    assert total < 60 * 2**20
+
+
+def test_the_lock_pins_every_dependency_exactly():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert all(line.count("==") == 1 for line in pins)
+    assert "torch==2.13.0" in pins
