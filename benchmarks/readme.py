@@ -1,0 +1,135 @@
+"""Write the figures in benchmarks/results into the README's tables, between their markers; `--check` only compares.
+
+python benchmarks/readme.py
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+@dataclass(frozen=True)
+class Args:
+    """Update the README's tables."""
+
+    check: bool = False
+    """Change nothing; fail when a table does not say what the results say."""
+
+
+def main(args: Args) -> str:
+    """Return the README with fresh tables, and save it unless asked to check only."""
+    path = ROOT / "README.md"
+    before = text = path.read_text()
+    for name, make in TABLES.items():
+        table = make(json.loads((RESULTS / f"{name}.json").read_text()))
+        text, count = re.subn(
+            rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", lambda m, t=table: m[1] + t + m[2], text, flags=re.DOTALL
+        )
+        if count != 1:
+            raise ValueError(f"README.md has {count} places for the table {name!r}; it needs one")
+    if args.check and text != before:
+        raise ValueError("README.md does not say what benchmarks/results says: run python benchmarks/readme.py")
+    if not args.check:
+        path.write_text(text)
+    return text
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _speech(data: dict[str, Any]) -> str:
+    interval = f"{data['ua_low']:.3f} to {data['ua_high']:.3f}"
+    return _table(
+        ["whole clips, 8 emotions, chance .125", "UA", "note"],
+        [
+            ["**speakers never met, 6 folds**", f"**{data['ua']:.3f}**", f"95 % interval over folds {interval}"],
+            ["the same, through the live 3 s window", f"{data['ua_window_3s']:.3f}", "estimate when the voice stops"],
+            ["speakers *and* sentence never met", f"{data['ua_other_sentence']:.3f}", "trained on the other sentence"],
+            [
+                "random split of clips",
+                f"{data['ua_random_split']:.3f}",
+                "a warning: every test voice was met in training; do not quote it",
+            ],
+            ["calibration error (ECE)", f"{data['ece']:.3f}", f"in the 3 s window {data['ece_window_3s']:.3f}"],
+        ],
+    )
+
+
+def _gait(data: dict[str, Any]) -> str:
+    rows = [
+        [
+            row["gait"],
+            f"{row['speed']:.1f}",
+            f"{row['rmse']:.3f} ({row['rmse_low']:.3f} to {row['rmse_high']:.3f})",
+            f"{row['rmse_stride']:.3f}",
+            f"{100 * row['falls']:.0f} (≤ {100 * row['falls_high']:.0f})",
+            f"{row['yaw_drift']:.3f}",
+        ]
+        for row in data["rows"]
+    ]
+    return _table(["gait", "m/s", "rmse m/s (95 %)", "rmse over a stride", "falls % (95 %)", "yaw drift rad/s"], rows)
+
+
+def _companion(data: dict[str, Any]) -> str:
+    columns = data["columns"]
+    rows = [
+        [f"**{name}**", *(str(count) if count else "" for count in row)]
+        for name, row in zip(data["rows"], data["confusion"], strict=True)
+    ]
+    return _table(["called for ↓ shown →", *columns], rows) + "\n\n" + _gaits(data)
+
+
+def _gaits(data: dict[str, Any]) -> str:
+    def cell(label: str, name: str) -> str:
+        figures = data["gaits"][label][name]
+        return f"{figures['mean']:.2f} ± {figures['sd']:.2f}"
+
+    rows = [
+        [label, *(cell(label, name) for name in ("frequency", "height", "vx"))]
+        for label in ("calm", "angry", "happy", "sad")
+    ]
+    ratio = data["calm_against_angry"]
+    rows.append(["*calm against angry*", *(f"{ratio[name]:.1f}" for name in ("frequency", "height", "vx"))])
+    return _table(["voice", "cadence Hz", "height m", "speed m/s"], rows)
+
+
+def _live(data: dict[str, Any]) -> str:
+    return _table(
+        ["what", "measured"],
+        [
+            ["share of one core", f"{100 * data['share_of_one_core']:.0f} %"],
+            ["memory", f"{data['memory_mb']} MB"],
+            ["poses a second", f"{data['poses_hz']:.0f}"],
+            ["command to acknowledgement, 95th percentile", f"{data['command_p95_ms']:.0f} ms"],
+            ["simulated over real time", f"{data['real_time_factor']:.2f}"],
+            ["without a browser and video, times real time", f"{data['headless_real_time_factor']:.0f}"],
+        ],
+    )
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "speech": _speech,
+    "gait": _gait,
+    "companion": _companion,
+    "live": _live,
+}
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Args, description=__doc__))
+    except (ValueError, OSError) as problem:
+        sys.exit(f"error: {problem}")
