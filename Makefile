@@ -21,7 +21,7 @@ sim: install  ## open the simulation in the browser
 	@$(BIN)/python sim_gui.py $(ARGS)
 
 demo: install  ## without a browser: a clip goes in, a video comes out
-	@$(BIN)/python sim_gui.py run --speech assets/samples/hello.wav --seconds 12 --record runs/demo.mp4
+	@$(BIN)/python sim_gui.py run --speech assets/samples/hello.wav --seconds 18 --record runs/demo.mp4
 
 install: $(VENV)/.installed  ## set up .venv
 

@@ -77,6 +77,8 @@ class Scenery:
 
     def __init__(self, dog: Dog, person: np.ndarray) -> None:
         world = self._world = dog.world
+        self._person = person
+        self._azimuth, self._fresh = 0.0, True
         self._dog = dog
         self._parts = [world.add_picture_body(link.shapes) for link in expressive_links()]
         marker = (
@@ -95,6 +97,12 @@ class Scenery:
 
     def picture(self, width: int = 480, height: int = 360) -> np.ndarray:
         """Render the dog as it is now: (height, width, 3) uint8 RGB."""
-        x, y, _ = self.update()
-        camera = Camera((float(x), float(y), 0.24), distance=1.75, yaw_deg=50.0, pitch_deg=-17.0)
-        return self._world.picture(camera, width, height)
+        x, y, _ = self.update().tolist()
+        away = float(np.arctan2(y - self._person[1], x - self._person[0]))
+        # From beside the person, who then never stands in between: one sees the dog come, go, and turn about.
+        wanted = away - 2.1
+        turn = (wanted - self._azimuth + np.pi) % (2 * np.pi) - np.pi
+        self._azimuth += turn if self._fresh else 0.04 * turn
+        self._fresh = False
+        eye = (x + 1.65 * np.cos(self._azimuth), y + 1.65 * np.sin(self._azimuth), 0.75)
+        return self._world.picture(Camera(eye, (x, y, 0.26)), width, height)

@@ -41,12 +41,10 @@ class WorldConfig:
 
 
 class Camera(NamedTuple):
-    """Where a picture is taken from: target in m, distance in m, angles in degrees."""
+    """Where a picture is taken from, and what it looks at; both (3,) m in the world."""
 
+    eye: tuple[float, float, float]
     target: tuple[float, float, float]
-    distance: float = 1.5
-    yaw_deg: float = 40.0
-    pitch_deg: float = -18.0
     field_of_view_deg: float = 45.0
 
 
@@ -134,9 +132,7 @@ class World:
 
     def picture(self, camera: Camera, width: int = 480, height: int = 360) -> np.ndarray:
         """Render with TinyRenderer (no display, no GPU): (height, width, 3) uint8 RGB."""
-        view = self.client.computeViewMatrixFromYawPitchRoll(
-            camera.target, camera.distance, camera.yaw_deg, camera.pitch_deg, 0, 2
-        )
+        view = self.client.computeViewMatrix(camera.eye, camera.target, (0, 0, 1))
         lens = self.client.computeProjectionMatrixFOV(camera.field_of_view_deg, width / height, 0.1, 20.0)
         image = self.client.getCameraImage(
             width,
