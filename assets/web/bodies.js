@@ -16,6 +16,8 @@ const MATERIALS = {
   ear: { roughness: 0.7, metalness: 0 },
   tail: { roughness: 0.7, metalness: 0 },
 };
+const GRID_M = 12;
+const GRID_PIECE_M = 1;
 const GRID_CELL_M = 0.5;
 /** Half the floor's width: the fog has closed by then. */
 const GROUND_M = 20;
@@ -156,15 +158,22 @@ export function buildPerson() {
   blob.position.z = 0.004;
   const root = new THREE.Group();
   root.add(blob, figure, ring, wave);
-  return { root, figure, ring, wave };
+  const materials = [cloth, trousers, skin];
+  for (const material of materials) material.transparent = true;
+  return { root, figure, ring, wave, materials };
 }
 
-/** Lines in both directions, every `step` metres but on the multiples of `except`. */
+/**
+ * Lines in both directions, every `step` metres but on the multiples of `except`. They are cut into short pieces: software
+ * WebGL drops a long line as soon as one end lies behind the camera.
+ */
 function gridLines(step, except) {
   const points = [];
-  for (let i = -GROUND_M; i <= GROUND_M; i += step) {
+  for (let i = -GRID_M; i <= GRID_M; i += step) {
     if (except && Number.isInteger(i / except)) continue;
-    points.push(-GROUND_M, i, 0, GROUND_M, i, 0, i, -GROUND_M, 0, i, GROUND_M, 0);
+    for (let j = -GRID_M; j < GRID_M; j += GRID_PIECE_M) {
+      points.push(j, i, 0, j + GRID_PIECE_M, i, 0, i, j, 0, i, j + GRID_PIECE_M, 0);
+    }
   }
   const geometry = new THREE.BufferGeometry().setAttribute("position", new THREE.Float32BufferAttribute(points, 3));
   return new THREE.LineSegments(geometry, new THREE.LineBasicMaterial());

@@ -26,6 +26,9 @@ const POSE_EASING_S = 0.018;
 const CAMERA_EASING_S = 0.12;
 /** A link that moved further than this was put there (reset): no easing, m. */
 const JUMP_M = 0.5;
+/** A person nearer than this to the line of sight to the dog is drawn as a ghost, m; what is left of them: */
+const IN_THE_WAY_M = 0.55;
+const GHOST_OPACITY = 0.14;
 
 export class DogScene {
   /**
@@ -179,6 +182,7 @@ export class DogScene {
     this.#movePoses(seconds);
     this.#moveCamera(seconds);
     this.#movePerson(now / 1000);
+    this.#fadePerson(seconds);
     this.face.update(seconds);
     this.renderer.render(this.scene, this.camera);
     this.quality.end();
@@ -226,5 +230,19 @@ export class DogScene {
     const phase = this.calm.matches ? 0.5 : (time * 1.2) % 1;
     wave.scale.setScalar(1 + 0.8 * phase);
     wave.material.opacity = this.speaking ? 0.8 * (1 - phase) : 0;
+  }
+
+  /** A person who stands between camera and dog becomes see-through. */
+  #fadePerson(seconds) {
+    const eye = this.camera.position.clone().setZ(0);
+    const sight = this.follow.clone().setZ(0).sub(eye);
+    const person = this.person.root.position.clone().setZ(0).sub(eye);
+    const along = Math.min(0.85, Math.max(0, person.dot(sight) / sight.lengthSq()));
+    const blocked = person.distanceTo(sight.multiplyScalar(along)) < IN_THE_WAY_M;
+    const goal = blocked ? GHOST_OPACITY : 1;
+    for (const material of this.person.materials) {
+      material.opacity += (goal - material.opacity) * (1 - Math.exp(-seconds / 0.2));
+      material.depthWrite = material.opacity > 0.9;
+    }
   }
 }
