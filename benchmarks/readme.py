@@ -34,7 +34,7 @@ def main(args: Args) -> str:
     for name, make in TABLES.items():
         table = make(json.loads((RESULTS / f"{name}.json").read_text()))
         text, count = re.subn(
-            rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", lambda m, t=table: m[1] + t + m[2], text, flags=re.DOTALL
+            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m, t=table: f"{m[1]}{t}\n{m[2]}", text, flags=re.DOTALL
         )
         if count != 1:
             raise ValueError(f"README.md has {count} places for the table {name!r}; it needs one")

@@ -1,4 +1,7 @@
-"""Take the README's picture of the page with the system's Chromium: python tools/screenshot.py docs/page.png"""
+"""Take the README's picture of the page with the system's Chromium.
+
+python tools/screenshot.py docs/page.png --seconds 8
+"""
 
 from __future__ import annotations
 
