@@ -9,6 +9,8 @@ learned here: this is what walks before any training, and what a learned policy 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from math import acos, atan2, cos, sin, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -74,6 +76,7 @@ GAITS: dict[str, GaitStyle] = {
 }
 
 GRAVITY = 9.81  # m/s^2
+MAX_PUSH_OFF_M_S = 1.0  # what the legs can give; at a low cadence the whole swing would ask for more
 
 # Limits of what the body can do; commands outside are refused where a person types them and clipped in the loop.
 SPEED_RANGE_M_S = (-0.6, 1.2)
@@ -103,23 +106,20 @@ def leg_ik(feet: np.ndarray, spec: QuadrupedSpec) -> np.ndarray:
     Returns:
         (4, 3) rad: hip abduction, thigh, calf.
     """
-    x, y, z = feet[:, 0], feet[:, 1], feet[:, 2]
-    side = spec.leg_sides * spec.hip_offset_m
-    # In the plane across the trunk, the foot hangs at distance `drop` below an abduction link of length `side`.
-    drop = np.sqrt(np.maximum(y * y + z * z - side * side, 1e-6))
-    abduction = np.arctan2(z, y) + np.arctan2(drop, side)
+    sides = spec.hip_sides
+    return np.array([_leg_angles(x, y, z, side, spec) for (x, y, z), side in zip(feet.tolist(), sides, strict=True)])
+
+
+def _leg_angles(x: float, y: float, z: float, side: float, spec: QuadrupedSpec) -> tuple[float, float, float]:
+    """Angles of one leg; `side` is the signed length of its abduction link. Four floats beat numpy's overhead."""
+    # In the plane across the trunk, the foot hangs at distance `drop` below the abduction link.
+    drop = sqrt(max(y * y + z * z - side * side, 1e-6))
+    abduction = atan2(z, y) + atan2(drop, side)
     upper, lower = spec.thigh_m, spec.calf_m
-    reach = np.clip(np.hypot(x, drop), abs(upper - lower) + 0.02, (upper + lower) * 0.998)
-    knee = np.arccos(np.clip((reach**2 - upper**2 - lower**2) / (2 * upper * lower), -1.0, 1.0))
-    thigh = np.arctan2(-x, drop) + np.arctan2(lower * np.sin(knee), upper + lower * np.cos(knee))
-    return np.stack([abduction, thigh, -knee], axis=1)
-
-
-class _Blend(NamedTuple):
-    """The part of a style that is followed smoothly: (5,) frequency, duty, height, pitch, roll; swing; activity."""
-
-    values: np.ndarray
-    activity: float
+    reach = min(max(sqrt(x * x + drop * drop), abs(upper - lower) + 0.02), (upper + lower) * 0.998)
+    knee = acos(min(1.0, max(-1.0, (reach**2 - upper**2 - lower**2) / (2 * upper * lower))))
+    thigh = atan2(-x, drop) + atan2(lower * sin(knee), upper + lower * cos(knee))
+    return abduction, thigh, -knee
 
 
 class GaitGenerator:
@@ -143,33 +143,38 @@ class GaitGenerator:
     def reset(self, style: GaitStyle, clock: float = 0.0) -> None:
         """Start over in `style`, standing still, with the clock (cycles) at `clock`."""
         self.clock = clock
-        self.offsets = np.array(style.phases)
-        self.velocity = np.zeros(3)
-        self._caught = np.zeros(2)
-        self._style = _Blend(_style_vector(style), 0.0)
+        self.offsets: list[float] = list(style.phases)
+        self.velocity: list[float] = [0.0, 0.0, 0.0]
+        self._caught = [0.0, 0.0]
+        self._style: list[float] = _style_values(style)
+        self._activity = 0.0
 
     @property
-    def phases(self) -> np.ndarray:
-        """Phase of each leg, (4,) in [0, 1): in stance while below the duty factor."""
-        return (self.clock + self.offsets) % 1.0
+    def phases(self) -> list[float]:
+        """Phase of each leg (4) in [0, 1): in stance while below the duty factor."""
+        return [(self.clock + offset) % 1.0 for offset in self.offsets]
 
     @property
     def duty(self) -> float:
         """The duty factor as it stands now."""
-        return float(self._style.values[1])
+        return self._style[1]
 
     @property
     def frequency_hz(self) -> float:
         """The cadence as it stands now, Hz; 0 while all feet stay down."""
-        return float(self._style.values[0]) * self._style.activity
+        return self._style[0] * self._activity
 
     @property
     def height_m(self) -> float:
         """The commanded height of the hips as it stands now."""
-        return float(self._style.values[4])
+        return self._style[4]
 
     def step(
-        self, command: VelocityCommand, style: GaitStyle, velocity_error: tuple[float, float] = (0.0, 0.0)
+        self,
+        command: VelocityCommand,
+        style: GaitStyle,
+        velocity_error: tuple[float, float] = (0.0, 0.0),
+        residual: np.ndarray | None = None,
     ) -> np.ndarray:
         """Advance one control step.
 
@@ -178,100 +183,96 @@ class GaitGenerator:
             style: how to step.
             velocity_error: how much faster than commanded the trunk moves, forward and left, m/s. The feet are set that
                 way, `balance_s` for each m/s, which catches a shoved body (Raibert 1986, eq. 2.4). Zero is open loop.
+            residual: (4, 3) m, added to where the feet go, in axes of the trunk; what a learned policy has to say.
 
         Returns:
             (12,) rad joint targets, leg by leg (FR, FL, RR, RL), each abduction, thigh, calf.
         """
         feet = self.step_feet(command, style, velocity_error)
-        return leg_ik(feet, self.spec).ravel()
+        return leg_ik(feet if residual is None else feet + residual, self.spec).ravel()
 
     def step_feet(
         self, command: VelocityCommand, style: GaitStyle, velocity_error: tuple[float, float] = (0.0, 0.0)
     ) -> np.ndarray:
         """Advance one control step; (4, 3) m feet relative to their hip joints in axes of the trunk."""
         self._ease(command, style)
-        frequency, duty, swing, bounce, height, pitch, roll, reach, _ = self._style.values
+        frequency, duty, swing, bounce, height, pitch, roll, reach, drift = self._style
         self.clock = (self.clock + frequency * self.dt_s) % 1.0
-        phases = self.phases
-        stance_s = duty / max(frequency, 1e-6)
-        hip_velocity = self._hip_velocity()
-        along, lift = _foot_cycle(phases, duty)
-        spec = self.spec
-        feet = np.empty((4, 3))
-        activity = self._style.activity
-        feet[:, :2] = along[:, None] * hip_velocity * stance_s * activity
-        feet[:, :2] += self._catch(velocity_error) * activity
-        feet[:, 0] += reach
-        feet[:, 1] += spec.leg_sides * spec.hip_offset_m
+        vx, vy, wz = self.velocity
+        caught_x, caught_y = self._catch(velocity_error)
+        activity = self._activity
+        stance_s = activity * duty / max(frequency, 1e-6)
         # Landing at -v and leaving at +v with v = g T_flight / 2 makes the stance a parabola of this depth.
-        crouch = bounce * GRAVITY / 2 * (1.0 - duty) / max(frequency, 1e-6) * stance_s
-        feet[:, 2] = (lift * swing + crouch * (0.25 - along * along) * (phases < duty)) * activity - height
-        return _lean(feet, spec.hip_positions, pitch, roll)
+        crouch = min(bounce * GRAVITY / 2 * (1.0 - duty) / max(frequency, 1e-6), MAX_PUSH_OFF_M_S) * stance_s
+        feet = []
+        for phase, (hip_x, hip_y, _), side in zip(self.phases, self.spec.hips, self.spec.hip_sides, strict=True):
+            along, lift, down = _foot_cycle(phase, duty)
+            # The ground must pass under a stance foot at v + w x r.
+            x = along * (vx + drift - wz * (hip_y + side)) * stance_s + caught_x * activity + reach
+            y = along * (vy + wz * (hip_x + reach)) * stance_s + caught_y * activity + side
+            z = lift * swing * activity + down * crouch * (0.25 - along * along) - height
+            feet.append((x, y, z))
+        return _lean(np.array(feet), self.spec.hip_positions, pitch, roll)
 
     def _ease(self, command: VelocityCommand, style: GaitStyle) -> None:
         dt = self.dt_s
-        self.velocity = self.velocity + (np.array(command) - self.velocity) * min(1.0, dt / self.velocity_lag_s)
-        blend = min(1.0, dt / self.style_lag_s)
-        values = self._style.values + (_style_vector(style) - self._style.values) * blend
-        activity = self._style.activity + (float(style.stepping) - self._style.activity) * blend
-        self._style = _Blend(values, activity)
-        gap = (np.array(style.phases) - self.offsets + 0.5) % 1.0 - 0.5
-        self.offsets = self.offsets + np.clip(gap, -self.phase_rate * dt, self.phase_rate * dt)
+        follow, blend = min(1.0, dt / self.velocity_lag_s), min(1.0, dt / self.style_lag_s)
+        self.velocity = [now + (goal - now) * follow for now, goal in zip(self.velocity, command, strict=True)]
+        self._style = [now + (goal - now) * blend for now, goal in zip(self._style, _style_values(style), strict=True)]
+        self._activity += (float(style.stepping) - self._activity) * blend
+        limit = self.phase_rate * dt
+        gaps = [(goal - now + 0.5) % 1.0 - 0.5 for now, goal in zip(self.offsets, style.phases, strict=True)]
+        self.offsets = [now + min(max(gap, -limit), limit) for now, gap in zip(self.offsets, gaps, strict=True)]
 
-    def _catch(self, velocity_error: tuple[float, float]) -> np.ndarray:
-        """(2,) m: where the feet go to catch the body; eased in, since feet on the ground must not be torn away."""
-        wanted = np.clip(np.array(velocity_error) * self.balance_s, -0.10, 0.10)
-        self._caught = self._caught + (wanted - self._caught) * min(1.0, self.dt_s / self.balance_lag_s)
+    def _catch(self, velocity_error: tuple[float, float]) -> list[float]:
+        """(2) m: where the feet go to catch the body; eased in, since feet on the ground must not be torn away."""
+        follow = min(1.0, self.dt_s / self.balance_lag_s)
+        wanted = [min(max(error * self.balance_s, -0.10), 0.10) for error in velocity_error]
+        self._caught = [now + (goal - now) * follow for now, goal in zip(self._caught, wanted, strict=True)]
         return self._caught
 
-    def _hip_velocity(self) -> np.ndarray:
-        """(4, 2) m/s: how fast the ground must pass under each stance foot, v + w x r."""
-        vx, vy, wz = self.velocity
-        reach, drift = self._style.values[7:]
-        vx += drift
-        feet_x = self.spec.hip_positions[:, 0] + reach
-        feet_y = self.spec.hip_positions[:, 1] + self.spec.leg_sides * self.spec.hip_offset_m
-        return np.stack([vx - wz * feet_y, vy + wz * feet_x], axis=1)
 
-
-def _style_vector(style: GaitStyle) -> np.ndarray:
-    return np.array(
-        [
-            style.frequency_hz,
-            style.duty,
-            style.swing_m,
-            style.bounce,
-            style.height_m,
-            style.pitch_rad,
-            style.roll_rad,
-            style.reach_m,
-            style.drift_m_s,
-        ],
-        float,
+@lru_cache(maxsize=256)
+def _style_tuple(style: GaitStyle) -> tuple[float, ...]:
+    return (
+        style.frequency_hz,
+        style.duty,
+        style.swing_m,
+        style.bounce,
+        style.height_m,
+        style.pitch_rad,
+        style.roll_rad,
+        style.reach_m,
+        style.drift_m_s,
     )
 
 
-def _foot_cycle(phases: np.ndarray, duty: float) -> tuple[np.ndarray, np.ndarray]:
-    """Where each foot is in its cycle.
+def _style_values(style: GaitStyle) -> list[float]:
+    return list(_style_tuple(style))
+
+
+def _foot_cycle(phase: float, duty: float) -> tuple[float, float, float]:
+    """Where a foot is in its cycle.
 
     Returns:
-        along (4,): place along the step in stance lengths, +0.5 at touch-down and -0.5 at lift-off.
-        lift (4,): height in swing heights, 0..1.
+        along: place along the step in stance lengths, +0.5 at touch-down and -0.5 at lift-off.
+        lift: height in swing heights, 0..1.
+        down: 1 in stance, 0 in swing.
     """
-    stance = 0.5 - phases / duty
-    u = np.clip((phases - duty) / (1.0 - duty), 0.0, 1.0)
+    if phase < duty:
+        return 0.5 - phase / duty, 0.0, 1.0
+    u = (phase - duty) / (1.0 - duty)
     # Cubic Hermite from -0.5 to +0.5 whose end slopes equal the stance speed, so that a foot meets the ground
     # without scuffing; -(1 - duty) / duty is the stance slope on the swing's own time scale.
     slope = -(1.0 - duty) / duty
     swing = -0.5 + u * u * (3.0 - 2.0 * u) + slope * u * (1.0 - u) * (1.0 - 2.0 * u)
-    lift = 16.0 * (u * (1.0 - u)) ** 2
-    return np.where(phases < duty, stance, swing), np.where(phases < duty, 0.0, lift)
+    return swing, 16.0 * (u * (1.0 - u)) ** 2, 0.0
 
 
 def _lean(feet: np.ndarray, hips: np.ndarray, pitch: float, roll: float) -> np.ndarray:
     """Move the feet (4, 3) from level axes under each hip to the axes of a trunk that is pitched and rolled."""
     if pitch == 0.0 and roll == 0.0:
         return feet
-    cp, sp, cr, sr = np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
+    cp, sp, cr, sr = cos(pitch), sin(pitch), cos(roll), sin(roll)
     rotation = np.array([[cp, sp * sr, sp * cr], [0.0, cr, -sr], [-sp, cp * sr, cp * cr]])  # R_level_trunk
     return (hips + feet) @ rotation - hips

@@ -57,6 +57,16 @@ class QuadrupedSpec:
         return np.array([-1.0, 1.0, -1.0, 1.0])
 
     @cached_property
+    def hip_sides(self) -> list[float]:
+        """(4) m: the abduction links, negative for right legs."""
+        return [float(side) * self.hip_offset_m for side in self.leg_sides]
+
+    @cached_property
+    def hips(self) -> list[list[float]]:
+        """`hip_positions` as plain numbers."""
+        return self.hip_positions.tolist()
+
+    @cached_property
     def hip_positions(self) -> np.ndarray:
         """(4, 3) m: the abduction joints in the trunk's frame."""
         x = np.array([1.0, 1.0, -1.0, -1.0]) * self.hip_x_m
@@ -170,6 +180,17 @@ class Quadruped:
             positionGains=self._position_gains,
             velocityGains=self._velocity_gains,
         )
+
+    def set_trunk_mass(self, mass: float) -> None:
+        """Load or unload the trunk: its mass in kg, the inertia growing with it."""
+        x2, y2, z2 = (length**2 for length in self.spec.trunk_size_m)
+        inertia = [mass / 12 * total for total in (y2 + z2, x2 + z2, x2 + y2)]
+        self.world.client.changeDynamics(self.body, -1, mass=mass, localInertiaDiagonal=inertia)
+
+    def set_motor_strength(self, share: float) -> None:
+        """Give the motors a share of their torque and gains: below 1 they are weak, above strong."""
+        self._forces = [share * self.spec.max_torque] * 12
+        self._position_gains = [share * self.spec.position_gain] * 12
 
     def push(self, velocity_change: Sequence[float]) -> None:
         """Shove the trunk: add a velocity (3,) m/s in the world frame, as a kick of that many m/s does."""

@@ -89,14 +89,14 @@ def _add_pages(app: FastAPI, live: LiveSession, table: BehaviourTable, config: S
 def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None:
     decoding = asyncio.Semaphore(1)  # one file at a time bounds the memory that uploads can take
 
-    async def play(source: bytes | Path, name: str) -> Response:
+    async def play(source: bytes | Path, name: str, **more: str) -> Response:
         try:
             async with decoding:
                 sound = await asyncio.to_thread(read_sound, source, config.max_sound_s)
         except SoundError as problem:
             return _error(415, str(problem))
         duration = await asyncio.wrap_future(live.submit(lambda session: session.hear(sound, name=name)))
-        return JSONResponse({"name": name, "duration_s": round(duration, 3)})
+        return JSONResponse({"name": name, "duration_s": round(duration, 3), **more})
 
     @app.post("/api/hear", responses={413: {"description": "too large"}, 415: {"description": "not a sound"}})
     async def hear(request: Request) -> Response:
@@ -116,8 +116,13 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
 
     @app.post("/api/hear_sample", responses={415: {"description": "not a sound"}})
     async def hear_sample() -> Response:
-        """Let the dog hear the bundled sample, which a speech synthesiser made."""
-        return await play(SAMPLE, SAMPLE.name)
+        """Let the dog hear the bundled sample, which a speech synthesiser made; `url` is where to listen to it."""
+        return await play(SAMPLE, SAMPLE.name, url="/api/sample.wav")
+
+    @app.get("/api/sample.wav", response_class=FileResponse)
+    def sample() -> Response:
+        """The bundled sample, for the page to play aloud."""
+        return FileResponse(SAMPLE, media_type="audio/wav")
 
 
 def _add_sockets(app: FastAPI, live: LiveSession) -> None:

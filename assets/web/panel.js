@@ -29,7 +29,11 @@ function setPressed(button, pressed) {
   if (button.getAttribute("aria-pressed") !== value) button.setAttribute("aria-pressed", value);
 }
 
-const signed = (value, digits = 2) => `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(digits)}`;
+/** "−0.36": a true minus sign, and none on a rounded zero. */
+function signed(value, digits = 2) {
+  const text = Math.abs(value).toFixed(digits);
+  return value < 0 && Number(text) > 0 ? `−${text}` : text;
+}
 
 /** Buttons of which one is pressed: the value set by hand, or "auto". */
 class ChoiceGroup {
@@ -41,6 +45,7 @@ class ChoiceGroup {
       const button = event.target.closest?.(`button[data-${attribute}]`);
       if (!button || button.disabled) return;
       const value = button.dataset[attribute];
+      this.heldUntil = 0;
       this.show(value === "auto" ? null : value);
       this.heldUntil = performance.now() + HOLD_MS;
       command(name, value === "auto" ? null : value, event);
@@ -81,8 +86,7 @@ export class Panel {
   build(scene) {
     this.labels = scene.labels;
     $("emotions").replaceChildren(...scene.labels.map((label) => this.#emotionButton(label)));
-    for (const old of $("gaits").querySelectorAll('button:not([data-gait="auto"])')) old.remove();
-    $("gaits").append(...scene.gaits.map((gait) => this.#gaitButton(gait)));
+    $("gaits").replaceChildren(...scene.gaits.map((gait) => this.#gaitButton(gait)));
     $("bars").replaceChildren(...scene.labels.map((label) => this.#bar(label)));
     [$("speed").min, $("speed").max] = scene.speed_range.map(String);
   }

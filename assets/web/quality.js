@@ -4,14 +4,14 @@
  */
 
 const MAX_PIXEL_RATIO = 2;
-const SCALES = [1, 0.8, 0.62, 0.48, 0.38];
+const SCALES = [1, 0.8, 0.64, 0.5];
 /** A frame may cost this much before something is given up, ms. The processor never reaches what a card does. */
-const TOO_SLOW_MS = { card: 30, software: 75 };
-const COMFORTABLE_MS = { card: 17, software: 30 };
+const TOO_SLOW_MS = { card: 30, software: 60 };
+const COMFORTABLE_MS = { card: 17, software: 35 };
 /** Slower frames than this are followed by a rest, ms. */
 const UNHURRIED_MS = 24;
 /** Share of the time that slow frames may take: the rest belongs to messages and input. */
-const BUSY_SHARE = 0.55;
+const BUSY_SHARE = 0.45;
 
 /** Is WebGL drawn by the processor? Found out on a throw-away context. */
 export function isSoftwareRendered() {

@@ -20,6 +20,8 @@ const VIEW_FROM = new THREE.Vector3(1.0, -1.75, 0.68);
 const SUN_FROM = new THREE.Vector3(0.9, -1.3, 2.6);
 /** The camera looks at the dog, and this far towards the person, m. */
 const TOWARDS_PERSON_M = 0.22;
+/** Vertical, degrees; a view taller than wide opens further, so that the dog fits from nose to tail. */
+const FIELD_OF_VIEW = 40;
 /** On a narrow view the read-outs lie on top: the middle of the picture moves down by this share of its height. */
 const NARROW_SHIFT = 0.09;
 const POSE_EASING_S = 0.018;
@@ -47,7 +49,7 @@ export class DogScene {
     this.renderer.shadowMap.type = this.software ? THREE.PCFShadowMap : THREE.PCFSoftShadowMap;
     this.quality = new QualityKeeper(this.renderer, this.software);
     this.scene = new THREE.Scene();
-    this.camera = new THREE.PerspectiveCamera(40, 1, 0.05, 90);
+    this.camera = new THREE.PerspectiveCamera(FIELD_OF_VIEW, 1, 0.05, 90);
     this.camera.up.set(0, 0, 1);
     this.dog = null;
     this.follow = new THREE.Vector3(0, 0, 0.28);
@@ -168,6 +170,8 @@ export class DogScene {
     if (!width || !height) return;
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / height;
+    const half = Math.tan((FIELD_OF_VIEW / 2) * Math.PI / 180) * Math.max(1, height / width);
+    this.camera.fov = 2 * Math.atan(half) * 180 / Math.PI;
     this.camera.clearViewOffset();
     if (width < 600) this.camera.setViewOffset(width, height, 0.05 * width, -NARROW_SHIFT * height, width, height);
     this.camera.updateProjectionMatrix();

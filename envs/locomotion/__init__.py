@@ -1,0 +1,1 @@
+"""Walking: a body that follows commands of velocity, gait and posture."""

@@ -1,0 +1,72 @@
+"""What a walk is told to do: a velocity and a style. Drawn anew within an episode, so that changes are met."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from robots.gait import GaitStyle, VelocityCommand, gait_style
+
+
+class Order(NamedTuple):
+    """A command and the style to follow it in."""
+
+    command: VelocityCommand
+    style: GaitStyle
+
+
+@dataclass(frozen=True)
+class CommandConfig:
+    """Ranges of what may be commanded; every pair is low, high. SI units.
+
+    `still_share` of the orders ask for stepping in place, `default_share` for the gait's default style, which is what
+    most people will use. `top_speed` bounds vx by gait: a walk cannot run.
+    """
+
+    gaits: tuple[str, ...] = ("trot", "walk", "pace", "bound", "pronk")
+    gait_shares: tuple[float, ...] = (0.3, 0.2, 0.2, 0.15, 0.15)
+    speed_m_s: tuple[float, float] = (-0.6, 1.2)
+    top_speed_m_s: tuple[float, ...] = (1.2, 0.6, 1.1, 1.1, 0.5)
+    sideways_m_s: tuple[float, float] = (-0.35, 0.35)
+    turn_rad_s: tuple[float, float] = (-0.9, 0.9)
+    frequency_hz: tuple[float, float] = (1.2, 3.5)
+    height_m: tuple[float, float] = (0.23, 0.33)
+    pitch_rad: tuple[float, float] = (-0.25, 0.25)
+    swing_m: tuple[float, float] = (0.03, 0.09)
+    still_share: float = 0.1
+    straight_share: float = 0.5
+    default_share: float = 0.5
+    hold_s: tuple[float, float] = (2.5, 6.0)
+
+
+def sample_order(rng: np.random.Generator, config: CommandConfig) -> Order:
+    """Draw an order."""
+    index = int(rng.choice(len(config.gaits), p=config.gait_shares))
+    return Order(sample_velocity(rng, config, config.top_speed_m_s[index]), sample_style(rng, config, index))
+
+
+def sample_velocity(rng: np.random.Generator, config: CommandConfig, top_speed: float) -> VelocityCommand:
+    """Draw a velocity: in place, straight ahead, or any."""
+    if rng.random() < config.still_share:
+        return VelocityCommand()
+    low, high = config.speed_m_s
+    vx = float(rng.uniform(low, min(high, top_speed)))
+    if rng.random() < config.straight_share:
+        return VelocityCommand(vx)
+    return VelocityCommand(vx, float(rng.uniform(*config.sideways_m_s)), float(rng.uniform(*config.turn_rad_s)))
+
+
+def sample_style(rng: np.random.Generator, config: CommandConfig, gait: int) -> GaitStyle:
+    """Draw a style of a gait: its default, or one with everything varied."""
+    style = gait_style(config.gaits[gait])
+    if rng.random() < config.default_share:
+        return style
+    return replace(
+        style,
+        frequency_hz=float(rng.uniform(*config.frequency_hz)),
+        height_m=float(rng.uniform(*config.height_m)),
+        pitch_rad=float(rng.uniform(*config.pitch_rad)),
+        swing_m=float(rng.uniform(*config.swing_m)),
+    )

@@ -1,0 +1,67 @@
+"""What differs between robots and days: friction, weight, motors, delay, shoves, noise of the sensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from robots.quadruped import Quadruped
+
+
+@dataclass(frozen=True)
+class RandomizationConfig:
+    """Ranges, each low, high; SI units. `NONE` switches everything off.
+
+    `latency_substeps` is in physics steps of 4 ms; `push_m_s` is the velocity that a shove adds, once in
+    `push_every_s` on average.
+    """
+
+    friction: tuple[float, float] = (0.35, 1.2)
+    added_mass: tuple[float, float] = (-1.0, 5.0)
+    motor_strength: tuple[float, float] = (0.85, 1.1)
+    latency_substeps: tuple[int, int] = (0, 5)
+    push_m_s: tuple[float, float] = (0.0, 1.2)
+    push_every_s: float = 4.0
+    gravity_noise: float = 0.02
+    gyro_noise: float = 0.1
+    joint_noise: float = 0.01
+    joint_speed_noise: float = 0.5
+
+
+NONE = RandomizationConfig((0.9, 0.9), (0.0, 0.0), (1.0, 1.0), (0, 0), (0.0, 0.0), 1e9, 0.0, 0.0, 0.0, 0.0)
+
+
+class Draw(NamedTuple):
+    """One robot on one day."""
+
+    friction: float
+    added_mass: float
+    motor_strength: float
+    latency_substeps: int
+
+
+def draw(rng: np.random.Generator, config: RandomizationConfig) -> Draw:
+    """Draw a robot and a day."""
+    low, high = config.latency_substeps
+    return Draw(
+        float(rng.uniform(*config.friction)),
+        float(rng.uniform(*config.added_mass)),
+        float(rng.uniform(*config.motor_strength)),
+        int(rng.integers(low, high + 1)),
+    )
+
+
+def apply(robot: Quadruped, drawn: Draw) -> None:
+    """Make the robot and its ground what was drawn."""
+    robot.world.set_ground_friction(drawn.friction)
+    robot.set_trunk_mass(robot.spec.trunk_mass + drawn.added_mass)
+    robot.set_motor_strength(drawn.motor_strength)
+
+
+def maybe_push(robot: Quadruped, rng: np.random.Generator, config: RandomizationConfig, dt_s: float) -> None:
+    """Shove the robot in a random direction, now and then."""
+    if rng.random() < dt_s / config.push_every_s:
+        angle, speed = rng.uniform(-np.pi, np.pi), rng.uniform(*config.push_m_s)
+        robot.push((speed * np.cos(angle), speed * np.sin(angle), 0.0))

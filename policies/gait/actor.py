@@ -1,0 +1,100 @@
+"""The policy as numpy runs it: a normaliser, two hidden layers, twelve residuals. Kept as safetensors, never pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_CLIP = 8.0
+
+
+class ActorError(ValueError):
+    """Weights that cannot be used; the message says what came and what was expected."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A Gaussian policy: `mean` and `scale` (obs,) normalise, ELU layers follow, `log_std` (12,) is for exploring."""
+
+    mean: np.ndarray
+    scale: np.ndarray
+    weights: tuple[np.ndarray, ...]  # each (outputs, inputs)
+    biases: tuple[np.ndarray, ...]
+    log_std: np.ndarray
+
+    def normalise(self, observations: np.ndarray) -> np.ndarray:
+        """(..., obs) -> (..., obs), clipped."""
+        clipped: np.ndarray = np.clip((observations - self.mean) / self.scale, -_CLIP, _CLIP)
+        return clipped
+
+    def __call__(self, observations: np.ndarray) -> np.ndarray:
+        """Mean actions (..., 12) for observations (..., obs) as the environment gives them."""
+        return self.forward(self.normalise(observations))
+
+    def forward(self, hidden: np.ndarray) -> np.ndarray:
+        """Mean actions for observations that are normalised already."""
+        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            hidden = hidden @ weight.T + bias
+            hidden = np.where(hidden > 0, hidden, np.expm1(np.minimum(hidden, 0.0)))
+        return hidden @ self.weights[-1].T + self.biases[-1]
+
+    def sample(self, normalised: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw actions (n, 12) for normalised observations (n, obs)."""
+        mean = self.forward(normalised)
+        return mean + np.exp(self.log_std) * rng.standard_normal(mean.shape)
+
+    def save(self, folder: Path, about: dict[str, Any]) -> None:
+        """Write model.safetensors and config.json."""
+        from safetensors.numpy import save_file
+
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {"mean": self.mean, "scale": self.scale, "log_std": self.log_std}
+        for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            tensors |= {f"weight.{index}": weight, f"bias.{index}": bias}
+        draft = folder / ".model.part"
+        save_file({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}, str(draft))
+        draft.replace(folder / "model.safetensors")
+        (folder / "config.json").write_text(json.dumps({"layers": len(self.weights), **about}, indent=1) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> Actor:
+        """Read what `save` wrote.
+
+        Raises:
+            ActorError: a file is missing, damaged, or of another network.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            layers = int(json.loads((folder / "config.json").read_text())["layers"])
+            tensors = load_file(str(folder / "model.safetensors"))
+            actor = cls(
+                tensors["mean"],
+                tensors["scale"],
+                tuple(tensors[f"weight.{index}"] for index in range(layers)),
+                tuple(tensors[f"bias.{index}"] for index in range(layers)),
+                tensors["log_std"],
+            )
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as problem:
+            raise ActorError(
+                f"{folder} holds no gait policy that can be read ({problem}); it needs config.json and "
+                "model.safetensors as `train_gait.py train` writes them"
+            ) from problem
+        actor._check(folder)
+        return actor
+
+    def _check(self, folder: Path) -> None:
+        inputs = len(self.mean)
+        for weight, bias in zip(self.weights, self.biases, strict=True):
+            if weight.shape != (len(bias), inputs) or not np.isfinite(weight).all():
+                raise ActorError(
+                    f"{folder}: a layer has shape {weight.shape}, expected ({len(bias)}, {inputs}), finite"
+                )
+            inputs = len(bias)
+        if inputs != len(self.log_std) or self.mean.shape != self.scale.shape or not (self.scale > 0).all():
+            raise ActorError(f"{folder}: the tensors do not fit each other")

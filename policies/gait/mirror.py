@@ -1,0 +1,55 @@
+"""Left and right: what a walk looks like in a mirror. A policy trained on both does not drift to one side.
+
+After Abdolhosseini et al. 2019, "On learning symmetric locomotion" (duplicated experience).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from envs.locomotion.env import OBSERVATION_SIZE
+
+# Legs come as FR, FL, RR, RL: the mirror swaps the first with the second and the third with the fourth.
+_LEGS = np.array([1, 0, 3, 2])
+_BY_JOINT = (3 * _LEGS[:, None] + np.arange(3)).ravel()
+_FLIP_ABDUCTION = np.tile([-1.0, 1.0, 1.0], 4)
+_FLIP_SIDEWAYS = np.tile([1.0, -1.0, 1.0], 4)
+
+
+def _observation_map() -> tuple[np.ndarray, np.ndarray]:
+    """Where each entry of a mirrored observation comes from, and its sign; follows the order in `LocomotionEnv`."""
+    order: list[np.ndarray] = []
+    signs: list[np.ndarray] = []
+    start = 0
+    joints = (_BY_JOINT, _FLIP_ABDUCTION)
+    blocks = (
+        (np.arange(3), np.array([1.0, -1.0, 1.0])),  # gravity
+        (np.arange(3), np.array([-1.0, 1.0, -1.0])),  # gyroscope, an axial vector
+        joints,
+        joints,
+        joints,
+        (_BY_JOINT, _FLIP_SIDEWAYS),  # feet's residuals
+        (_LEGS, np.ones(4)),
+        (_LEGS, np.ones(4)),
+        (_LEGS, np.ones(4)),
+        (np.arange(9), np.array([1.0, -1.0, -1.0, 1, 1, 1, 1, 1, 1])),
+    )
+    for index, sign in blocks:
+        order.append(start + index)
+        signs.append(sign)
+        start += len(index)
+    assert start == OBSERVATION_SIZE
+    return np.concatenate(order), np.concatenate(signs)
+
+
+_ORDER, _SIGNS = _observation_map()
+
+
+def mirror_observation(observation: np.ndarray) -> np.ndarray:
+    """(..., 75) -> (..., 75) as seen in a mirror."""
+    return observation[..., _ORDER] * _SIGNS
+
+
+def mirror_action(action: np.ndarray) -> np.ndarray:
+    """(..., 12) -> (..., 12) as seen in a mirror."""
+    return action[..., _BY_JOINT] * _FLIP_SIDEWAYS
