@@ -103,8 +103,8 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         residual = self.action.reshape(4, 3) * RESIDUAL_M
         self.targets = self.gait.step(self.order.command, self.order.style, residual=residual)
         self._move()
-        transition = self._transition(last_action)
-        value, terms = reward(transition, self.config.weights)
+        self.transition = self._transition(last_action)
+        value, terms = reward(self.transition, self.config.weights)
         fell = has_fallen(self.state)
         self._steps += 1
         self._hold_steps -= 1

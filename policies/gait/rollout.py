@@ -1,86 +1,103 @@
-"""One walk of the clocked gait: a style and a velocity go in, how well they were followed comes out."""
+"""One walk: an order goes in, how well it was followed comes out. With a policy, or with the clocked gait alone."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from robots.dog import CONTROL_HZ, SUBSTEPS, has_fallen, standing_joints
-from robots.gait import GaitGenerator, GaitStyle, VelocityCommand
-from robots.quadruped import Quadruped, QuadrupedSpec
-from robots.world import World
+from envs.locomotion.commands import Order
+from envs.locomotion.env import LocomotionConfig, LocomotionEnv
+from envs.locomotion.randomization import NONE
+from envs.locomotion.rewards import Transition
+from robots.dog import CONTROL_HZ
+from robots.gait import GRAVITY
 
 SETTLE_S = 1.5
 """The dog starts at rest; tracking is measured from here on."""
+# Between walks differ: heading, clock, joint angles (the task's own draw) and the friction of the ground.
+DAYS = replace(NONE, friction=(0.7, 1.1))
+Policy = Callable[[np.ndarray], np.ndarray]
 
 
 class Walk(NamedTuple):
     """How one walk went.
 
-    `rmse` is over the velocity at every control step against the command, forward, m/s; `rmse_stride` over the velocity
-    averaged over a stride. `yaw_drift` is the mean turn rate, rad/s, minus the commanded one. NaN where a fall came too
-    early to measure anything.
+    `rmse` is over the forward velocity at every control step against the command, m/s; `rmse_stride` over the velocity
+    averaged over a stride; `sideways` and `yaw_drift` are the mean leftward velocity (m/s) and turn rate (rad/s) minus
+    what was commanded. `cost_of_transport` is power over weight times speed; `contact_match` is the share of feet and
+    steps that do what the clock says. NaN where a fall came too early to measure anything.
     """
 
     fell: bool
     rmse: float
     rmse_stride: float
     mean_speed: float
+    sideways: float
     yaw_drift: float
+    cost_of_transport: float
+    contact_match: float
+
+
+class Kick(NamedTuple):
+    """A shove of `speed` m/s in a random direction at `at_s`."""
+
+    speed: float
+    at_s: float = 2.0
 
 
 class Walker:
-    """A world with a quadruped in it, used for one walk after the other."""
+    """An environment used for one walk after the other."""
 
-    def __init__(self, spec: QuadrupedSpec | None = None) -> None:
-        self.world = World()
-        self.robot = Quadruped(self.world, spec)
-        self.gait = GaitGenerator(self.robot.spec, 1 / CONTROL_HZ)
+    def __init__(self, policy: Policy | None = None) -> None:
+        self.env = LocomotionEnv(LocomotionConfig(randomization=DAYS))
+        self._policy = policy
+        self._mass = self.env.robot.spec.mass
 
-    def walk(self, style: GaitStyle, command: VelocityCommand, seconds: float, rng: np.random.Generator) -> Walk:
-        """Walk once on flat ground.
-
-        The seed draws what differs between days: heading, clock, joint angles (sd 0.03 rad) and the friction of the
-        ground (0.7 to 1.1).
-        """
-        self._place(style, rng)
-        velocities, yaws, fell = [], [], False
-        for _ in range(round(seconds * CONTROL_HZ)):
-            self.robot.command(self.gait.step(command, style))
-            self.world.step(SUBSTEPS)
-            state = self.robot.read()
-            velocities.append(state.heading_velocity[0])
-            yaws.append(state.yaw)
-            if has_fallen(state):
-                fell = True
+    def walk(self, order: Order, seconds: float, seed: int, kick: Kick | None = None) -> Walk:
+        """Walk once; the seed decides everything that is left to chance."""
+        observation, _ = self.env.reset(seed=seed, options={"order": order})
+        steps: list[Transition] = []
+        yaws: list[float] = []
+        fell = False
+        for index in range(round(seconds * CONTROL_HZ)):
+            if kick is not None and index == round(kick.at_s * CONTROL_HZ):
+                angle = self.env.np_random.uniform(-np.pi, np.pi)
+                self.env.robot.push((kick.speed * np.cos(angle), kick.speed * np.sin(angle), 0.0))
+            action = np.zeros(12) if self._policy is None else self._policy(observation)
+            observation, _, fell, _, _ = self.env.step(action)
+            steps.append(self.env.transition)
+            yaws.append(self.env.state.yaw)
+            if fell:
                 break
-        return _measure(np.array(velocities), np.unwrap(yaws), command, style, fell)
-
-    def _place(self, style: GaitStyle, rng: np.random.Generator) -> None:
-        self.world.set_ground_friction(float(rng.uniform(0.7, 1.1)))
-        self.gait.reset(style, float(rng.random()))
-        joints = standing_joints(style, self.robot.spec) + rng.normal(0.0, 0.03, 12)
-        height = style.height_m + self.robot.spec.foot_radius_m
-        self.robot.reset((0.0, 0.0, height), float(rng.uniform(-np.pi, np.pi)), joints)
+        return _measure(steps, np.unwrap(yaws), order, self._mass, fell)
 
     def close(self) -> None:
         """Let go of the physics."""
-        self.world.close()
+        self.env.close()
 
 
-def _measure(speeds: np.ndarray, yaws: np.ndarray, command: VelocityCommand, style: GaitStyle, fell: bool) -> Walk:
+def _measure(steps: list[Transition], yaws: np.ndarray, order: Order, mass: float, fell: bool) -> Walk:
     settle = round(SETTLE_S * CONTROL_HZ)
-    speeds, yaws = speeds[settle:], yaws[settle:]
-    if len(speeds) < CONTROL_HZ:
-        return Walk(fell, np.nan, np.nan, np.nan, np.nan)
-    stride = round(CONTROL_HZ / style.frequency_hz)
-    smooth = np.convolve(speeds, np.full(stride, 1 / stride), mode="valid")
-    drift = (yaws[-1] - yaws[0]) / ((len(yaws) - 1) / CONTROL_HZ) - command.wz
+    steps, yaws = steps[settle:], yaws[settle:]
+    if len(steps) < CONTROL_HZ:
+        return Walk(fell, *[np.nan] * 7)
+    forward, left = np.array([step.velocity for step in steps]).T
+    stride = round(CONTROL_HZ / order.style.frequency_hz)
+    smooth = np.convolve(forward, np.full(stride, 1 / stride), mode="valid")
+    drift = (yaws[-1] - yaws[0]) / ((len(yaws) - 1) / CONTROL_HZ) - order.command.wz
+    speed = float(np.hypot(forward.mean(), left.mean()))
+    power = float(np.mean([step.power for step in steps]))
+    match = np.mean([np.equal(step.contacts, step.stance).mean() for step in steps])
     return Walk(
         fell,
-        float(np.sqrt(np.mean((speeds - command.vx) ** 2))),
-        float(np.sqrt(np.mean((smooth - command.vx) ** 2))),
-        float(speeds.mean()),
+        float(np.sqrt(np.mean((forward - order.command.vx) ** 2))),
+        float(np.sqrt(np.mean((smooth - order.command.vx) ** 2))),
+        float(forward.mean()),
+        float(left.mean() - order.command.vy),
         float(drift),
+        power / (mass * GRAVITY * speed) if speed > 0.05 else float("nan"),
+        float(match),
     )
