@@ -63,6 +63,8 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         self.robot = Quadruped(self.world)
         self.gait = GaitGenerator(self.robot.spec, DT_S)
         self._standing = standing_joints(GAITS["stand"], self.robot.spec)
+        # Bullet's contacts of one episode would warm-start the next; the blank world has none.
+        self._blank = self.world.snapshot()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -70,6 +72,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         """Stand somewhere, with a new order, robot and day."""
         super().reset(seed=seed)
         rng = self.np_random
+        self.world.restore(self._blank)
         self.drawn = draw(rng, self.config.randomization)
         apply(self.robot, self.drawn)
         fixed = (options or {}).get("order")

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from stable_baselines3.common.env_checker import check_env as sb3_check_env
+
+import envs
+from envs.locomotion.commands import CommandConfig, Order, sample_order
+from envs.locomotion.env import LocomotionConfig, LocomotionEnv
+from envs.locomotion.randomization import NONE
+from envs.locomotion.rewards import TERMS, RewardWeights, reward
+from policies.gait.mirror import mirror_action, mirror_observation
+from robots.gait import VelocityCommand, gait_style
+
+REGISTERED = [name for name in gym.registry if name.startswith("Empaw/")]
+CALM = LocomotionConfig(randomization=NONE)
+
+
+@pytest.fixture
+def env():
+    made = LocomotionEnv(CALM)
+    yield made
+    made.close()
+
+
+def roll(env: LocomotionEnv, seed: int, steps: int = 60, order: Order | None = None) -> np.ndarray:
+    actions = np.random.default_rng(seed).uniform(-1, 1, (steps, 12)) * 0.3
+    observation, _ = env.reset(seed=seed, options={"order": order} if order else None)
+    seen = [observation]
+    for action in actions:
+        observation, _, fell, ended, _ = env.step(action)
+        seen.append(observation)
+        if fell or ended:
+            observation, _ = env.reset()
+    return np.array(seen)
+
+
+@pytest.mark.parametrize("name", REGISTERED)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_registered_environments_keep_the_contracts(name):
+    made = gym.make(name)
+    check_env(made.unwrapped, skip_render_check=True)
+    sb3_check_env(made.unwrapped)
+    made.close()
+
+
+def test_both_ways_of_asking_for_an_environment_work():
+    assert envs.__name__ == "envs"
+    for name in ("Empaw/Locomotion-v0", "envs:Empaw/Locomotion-v0"):
+        gym.make(name).close()
+
+
+def test_the_same_seed_gives_the_same_walk():
+    first, second = LocomotionEnv(), LocomotionEnv()
+    walk = roll(first, 5)
+    assert np.array_equal(walk, roll(second, 5))
+    assert np.array_equal(walk, roll(first, 5)), "a world that was used must not remember"
+    assert not np.array_equal(walk, roll(first, 6))
+
+
+def test_zero_action_is_the_clocked_gait(env):
+    order = Order(VelocityCommand(0.5), gait_style("trot"))
+    env.reset(seed=0, options={"order": order})
+    speeds = []
+    for _ in range(250):
+        _, _, fell, _, _ = env.step(np.zeros(12))
+        assert not fell
+        speeds.append(env.transition.velocity[0])
+    assert np.mean(speeds[100:]) == pytest.approx(0.5, abs=0.05)
+
+
+def test_terms_are_reported_and_add_up(env):
+    env.reset(seed=0)
+    _, value, fell, _, info = env.step(np.full(12, 0.5))
+    assert set(info["reward_terms"]) == set(TERMS) == set(RewardWeights.__dataclass_fields__)
+    assert not fell
+    assert value == pytest.approx(sum(info["reward_terms"].values()) / 5)
+
+
+def test_going_as_told_pays_more_than_not(env):
+    """The same walk, judged by the command that it follows and by one that it does not."""
+
+    def earned(told: float) -> float:
+        env.reset(seed=0, options={"order": Order(VelocityCommand(0.5), gait_style("trot"))})
+        total = 0.0
+        for _ in range(150):
+            env.step(np.zeros(12))
+            judged = env.transition._replace(order=Order(VelocityCommand(told), gait_style("trot")))
+            total += reward(judged, RewardWeights())[0]
+        return total
+
+    assert earned(0.5) > earned(0.8) > earned(1.2)
+
+
+@pytest.mark.parametrize("action", [np.full(12, np.nan), np.full(12, np.inf), np.zeros(11), np.zeros((1, 12))])
+def test_actions_that_are_none_are_refused_and_nothing_moves(env, action):
+    env.reset(seed=0)
+    before = env.robot.read().position
+    with pytest.raises(ValueError, match="12 finite numbers"):
+        env.step(action)
+    assert np.array_equal(env.robot.read().position, before)
+
+
+def test_a_fall_ends_the_episode_and_costs(env):
+    env.reset(seed=0, options={"order": Order(VelocityCommand(), gait_style("trot"))})
+    env.robot.push((0.0, 6.0, 2.0))
+    for _ in range(150):
+        _, value, fell, ended, _ = env.step(np.zeros(12))
+        if fell:
+            break
+    assert fell
+    assert not ended
+    assert value < 0
+
+
+def test_an_episode_is_cut_after_its_time():
+    env = LocomotionEnv(replace(CALM, episode_s=1.0))
+    env.reset(seed=1, options={"order": Order(VelocityCommand(), gait_style("trot"))})
+    ends = [env.step(np.zeros(12))[3] for _ in range(50)]
+    env.close()
+    assert ends == [False] * 49 + [True]
+
+
+def test_orders_change_within_an_episode_and_stay_in_range():
+    config = CommandConfig()
+    rng = np.random.default_rng(0)
+    orders = [sample_order(rng, config) for _ in range(500)]
+    assert {order.style.name for order in orders} == set(config.gaits)
+    for order in orders:
+        assert config.speed_m_s[0] <= order.command.vx <= config.top_speed_m_s[config.gaits.index(order.style.name)]
+        assert abs(order.command.wz) <= 0.9
+    env = LocomotionEnv(CALM)
+    env.reset(seed=0)
+    seen = set()
+    for _ in range(400):
+        _, _, fell, _, _ = env.step(np.zeros(12))
+        seen.add(env.order)
+        if fell:
+            break
+    env.close()
+    assert len(seen) > 1
+
+
+def test_rendering_gives_a_picture():
+    env = LocomotionEnv(render_mode="rgb_array")
+    env.reset(seed=0)
+    picture = env.render()
+    env.close()
+    assert picture is not None
+    assert picture.shape == (240, 320, 3)
+    assert picture.std() > 5
+    with pytest.raises(ValueError, match="rgb_array"):
+        LocomotionEnv(render_mode="ansi")
+
+
+def test_a_mirror_held_twice_changes_nothing(rng):
+    observation, action = rng.standard_normal((5, 75)), rng.standard_normal((5, 12))
+    assert np.array_equal(mirror_observation(mirror_observation(observation)), observation)
+    assert np.array_equal(mirror_action(mirror_action(action)), action)
+
+
+def test_the_physics_looks_the_same_in_the_mirror(env, rng):
+    """A mirrored action from a mirrored state leads to the mirrored state: the maps get every sign and leg right."""
+    action = rng.uniform(-0.5, 0.5, 12)
+
+    def after(order: Order, act: np.ndarray, clock: list[float]) -> np.ndarray:
+        env.reset(seed=0, options={"order": order})
+        env.gait.reset(order.style, 0.2)
+        env.gait.offsets = clock
+        env.robot.reset((0, 0, 0.32), 0.0, env._standing)
+        for _ in range(6):
+            observation = env.step(act)[0]
+        return observation
+
+    style = gait_style("walk", roll_rad=0.0)
+    order = Order(VelocityCommand(0.3, 0.2, 0.4), style)
+    phases = style.phases
+    mirrored_style = replace(style, phases=(phases[1], phases[0], phases[3], phases[2]))
+    mirrored_order = Order(VelocityCommand(0.3, -0.2, -0.4), mirrored_style)
+    seen = after(order, action, list(style.phases))
+    mirrored = after(mirrored_order, mirror_action(action), list(mirrored_style.phases))
+    assert np.abs(seen - mirror_observation(seen)).max() > 0.5, "the walk itself must not be symmetric"
+    assert np.allclose(mirror_observation(seen), mirrored, atol=0.05)
