@@ -8,12 +8,18 @@ from pathlib import Path
 import tyro
 
 from policies.gait.evaluate import Evaluate, Row, evaluate
-from policies.gait.train import Train, train
+from policies.gait.train_config import Train
 
 
 def main(args: Evaluate | Train) -> list[Row] | Path:
     """Measure the gaits (one row for each gait and speed), or train a policy (its folder)."""
-    return train(args) if isinstance(args, Train) else evaluate(args)
+    if isinstance(args, Evaluate):
+        return evaluate(args)
+    try:
+        from policies.gait.train import train
+    except ModuleNotFoundError as problem:
+        raise RuntimeError(f"training needs {problem.name}: pip install 'empaw[train]'") from problem
+    return train(args)
 
 
 def cli() -> None:
@@ -21,7 +27,7 @@ def cli() -> None:
     args = tyro.extras.subcommand_cli_from_dict({"train": Train, "evaluate": Evaluate}, description=__doc__)
     try:
         main(args)
-    except (ValueError, OSError) as problem:
+    except (ValueError, OSError, RuntimeError) as problem:
         sys.exit(f"error: {problem}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -7,8 +7,10 @@ live run must not stutter while it works, so there a thread does.
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import threading
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -17,6 +19,7 @@ from perception.emotion import EmotionEstimate
 from perception.speech.stream import SpeechStream
 
 EAR_RATE_HZ = 16000
+_log = logging.getLogger("empaw")
 
 
 class Hearing(NamedTuple):
@@ -74,28 +77,30 @@ class ThreadedEar:
     """Estimates in a thread of its own; `push` never waits.
 
     Sound waits in a queue of at most `backlog_s`; when the network cannot keep up, the oldest sound is dropped, so that
-    the dog answers to what is said now.
+    the dog answers to what is said now. What was heard before a `reset` never comes out after it. `on_problem` is
+    called, from the ear's thread, with words for a person when the network fails; the ear goes on with the next sound.
     """
 
     def __init__(self, stream: SpeechStream, backlog_s: float = 2.0) -> None:
         self._stream = stream
-        self._sound: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=int(backlog_s * 50))
-        self._estimates: queue.SimpleQueue[EmotionEstimate] = queue.SimpleQueue()
+        self._sound: queue.Queue[tuple[int, np.ndarray] | None] = queue.Queue(maxsize=int(backlog_s * 50))
+        self._estimates: queue.SimpleQueue[tuple[int, EmotionEstimate]] = queue.SimpleQueue()
         self._hearing = Hearing(False, None)
-        self._forget = threading.Event()
+        self._epoch = 0
+        self.on_problem: Callable[[str], None] = lambda text: None
         self._thread = threading.Thread(target=self._work, name="empaw-ear", daemon=True)
         self._thread.start()
 
     def push(self, samples: np.ndarray) -> list[EmotionEstimate]:
         """Take samples (N,) float32 at 16 kHz; return the estimates that have become ready since the last call."""
-        try:
-            self._sound.put_nowait(samples)
-        except queue.Full:
+        if self._sound.full():
             self._drop_oldest()
-            self._sound.put_nowait(samples)
+        self._sound.put_nowait((self._epoch, samples))
         ready = []
         while not self._estimates.empty():
-            ready.append(self._estimates.get())
+            epoch, estimate = self._estimates.get()
+            if epoch == self._epoch:
+                ready.append(estimate)
         return ready
 
     def _drop_oldest(self) -> None:
@@ -108,10 +113,9 @@ class ThreadedEar:
         return self._hearing
 
     def reset(self) -> None:
-        """Forget what was heard, before the next sound is listened to."""
-        self._forget.set()
-        while not self._estimates.empty():
-            self._estimates.get()
+        """Forget what was heard; what the thread still has of it belongs to an epoch that is over."""
+        self._epoch += 1
+        self._hearing = Hearing(False, None)
 
     def close(self) -> None:
         """End the thread."""
@@ -120,10 +124,22 @@ class ThreadedEar:
         self._thread.join(timeout=5)
 
     def _work(self) -> None:
-        while (samples := self._sound.get()) is not None:
-            if self._forget.is_set():
-                self._forget.clear()
+        heard = 0
+        while (item := self._sound.get()) is not None:
+            epoch, samples = item
+            if epoch != heard:
+                heard = epoch
                 self._stream.reset()
-            for estimate in self._stream.push(samples):
-                self._estimates.put(estimate)
-            self._hearing = Hearing(self._stream.voice_active, self._stream.level_db)
+            try:
+                for estimate in self._stream.push(samples):
+                    self._estimates.put((epoch, estimate))
+            except Exception as problem:  # whatever the network does, the dog must not go deaf for good
+                _log.exception("the ear failed and begins again")
+                self.on_problem(f"The dog's ear failed ({_short(problem)}) and begins again.")
+                self._stream.reset()
+            if epoch == self._epoch:
+                self._hearing = Hearing(self._stream.voice_active, self._stream.level_db)
+
+
+def _short(problem: Exception) -> str:
+    return " ".join(str(problem).split())[:200]

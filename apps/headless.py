@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,10 @@ from rich.progress import Progress, TaskID
 
 from apps.session import Session, SessionConfig
 from apps.timeline import Step, Timeline
+from perception.emotion import LABELS
 from robots.dog import CONTROL_HZ
+from robots.quiet import reserve_stdout
+from robots.results import check_writable, write_json
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Run:
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
     window: bool = False
-    """Open PyBullet's own window as well (needs a display)."""
+    """Open PyBullet's own window as well (needs a display). Closing that window ends the program."""
 
 
 def run(args: Run) -> Timeline:
@@ -48,8 +50,13 @@ def run(args: Run) -> Timeline:
     """
     if not 0.02 <= args.seconds <= 3600:
         raise ValueError(f"--seconds {args.seconds} came; allowed are 0.02 to 3600")
+    if args.emotion is not None and args.emotion not in LABELS:
+        raise ValueError(f"--emotion {args.emotion!r} came; allowed are {', '.join(LABELS)}")
+    for place in (args.json, args.record):
+        check_writable(place)
     config = SessionConfig(seed=args.seed, weights=args.weights, table=args.table, window=args.window)
     console = Console(stderr=True)
+    output = reserve_stdout() if args.window else sys.stdout
     with Session(config=config) as session, Progress(console=console, transient=True) as bar:
         if args.speech is not None:
             session.hear(args.speech)
@@ -62,7 +69,7 @@ def run(args: Run) -> Timeline:
         else:
             timeline = session.run(args.seconds, lambda step: _watch(session, step, bar, task))
     if args.json is not None:
-        _save(timeline, args.json)
+        write_json(timeline.as_json(), args.json, output)
     console.print(summary(timeline))
     if args.record is not None:
         console.print(f"video: {args.record.resolve()}")
@@ -74,14 +81,6 @@ def _watch(session: Session, step: Step, bar: Progress, task: TaskID) -> None:
         bar.update(task, completed=step.t)
         if session.config.window:
             session.show()
-
-
-def _save(timeline: Timeline, place: str) -> None:
-    text = json.dumps(timeline.as_json())
-    if place == "-":
-        sys.stdout.write(text + "\n")
-    else:
-        Path(place).write_text(text + "\n")
 
 
 def summary(timeline: Timeline) -> str:

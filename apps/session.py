@@ -69,6 +69,8 @@ class Session:
     def __init__(self, seed: int | None = None, config: SessionConfig | None = None, ear: Ear | None = None) -> None:
         """Set the scene; `seed` overrides the one in `config`, and `ear` the shipped network's ear."""
         config = config or SessionConfig()
+        if (config.seed if seed is None else seed) < 0:
+            raise ValueError(f"seed {config.seed if seed is None else seed} came; a seed is 0 or more")
         self.config = config if seed is None else replace(config, seed=seed)
         self.ear = ear or _make_ear(self.config)
         table = BehaviourTable.load(self.config.table) if self.config.table else None
@@ -89,6 +91,7 @@ class Session:
         self.clip: str | None = None
         self.sounds: list[tuple[float, str]] = []
         self._microphone: deque[np.ndarray] = deque()
+        self._backlog = 0
         self._substep = 0
         self._lying_s = 0.0
         self._mouth_until = -1.0
@@ -97,9 +100,8 @@ class Session:
         self.command = VelocityCommand()
         # The seed is where the dog happens to stand, which way it looks, and which foot is next.
         place = self.rng.normal(0, 0.08, 2)
-        self.dog.expression.reset()
+        self.dog.expression.reset(self.rng)
         self.dog.reset((float(place[0]), float(place[1])), float(self.rng.normal(0, 0.15)), float(self.rng.random()))
-        self.dog.expression._rng = self.rng
         self.state = self.dog.body.read()
 
     # ------------------------------------------------------------------ what a person does
@@ -133,10 +135,12 @@ class Session:
 
     def listen(self, samples: np.ndarray) -> None:
         """Take live samples (N,) float32 at 16 kHz from a microphone; the oldest are dropped when they pile up."""
+        if not len(samples):
+            return
         self._microphone.append(samples)
-        allowed = int(self.config.max_backlog_s * EAR_RATE_HZ)
-        while sum(map(len, self._microphone)) > allowed and len(self._microphone) > 1:
-            self._microphone.popleft()
+        self._backlog += len(samples)
+        while self._backlog > self.config.max_backlog_s * EAR_RATE_HZ and len(self._microphone) > 1:
+            self._backlog -= len(self._microphone.popleft())
 
     def feel(self, emotion: str | None) -> None:
         """Set by hand what the dog believes the person feels; None gives it back to the ear.
@@ -244,18 +248,21 @@ class Session:
             end = position + SAMPLES_PER_STEP
             chunk = samples[position:end]
             self.playing = Playing(name, samples, end) if end < len(samples) else None
-            self._microphone.clear()
+            self._forget_microphone()
         elif self._microphone:
             chunk = np.concatenate(self._microphone)
             # A little more than real time while there is a backlog, so that a late burst is caught up with.
             share = SAMPLES_PER_STEP * (1 if len(chunk) < EAR_RATE_HZ // 5 else 2)
-            self._microphone.clear()
-            if len(chunk) > share:
-                self._microphone.append(chunk[share:])
+            self._forget_microphone()
+            self.listen(chunk[share:])
             return chunk[:share]
         else:
             return _SILENCE
         return chunk if len(chunk) == SAMPLES_PER_STEP else np.pad(chunk, (0, SAMPLES_PER_STEP - len(chunk)))
+
+    def _forget_microphone(self) -> None:
+        self._microphone.clear()
+        self._backlog = 0
 
     def _choose(self) -> Behaviour:
         before = self.behaviour

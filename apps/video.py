@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -41,11 +42,14 @@ def film(session: Session, path: Path, seconds: float, progress: Callable[[float
 
     Raises:
         VideoError: the file cannot be written.
+        ValueError: shorter than a frame.
     """
     import av
 
     began = time.perf_counter()
-    draft = path.with_name(f".{path.stem}.part.mp4")
+    if seconds * FRAMES_HZ < 1:
+        raise ValueError(f"{seconds} s came; a film needs at least one frame, {1 / FRAMES_HZ} s")
+    draft = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
     heard = _Heard(session)
     steps: list[Step] = []
     try:
@@ -63,11 +67,12 @@ def film(session: Session, path: Path, seconds: float, progress: Callable[[float
             _write_sound(container, audio, heard.mix(seconds))
         draft.replace(path)
     except (OSError, av.FFmpegError) as problem:
-        with contextlib.suppress(OSError):
-            draft.unlink()
         raise VideoError(
             f"cannot write the video {path}: {problem}. Is the folder writable and the disk not full?"
         ) from problem
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()
     took = time.perf_counter() - began
     return Timeline(session.clip, session.config.seed, steps, list(session.sounds), seconds / took)
 

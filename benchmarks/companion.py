@@ -27,6 +27,7 @@ from apps.session import Session
 from perception.emotion import LABELS
 from perception.speech.audio import read_sound
 from perception.speech.datasets import load_folds, load_ravdess
+from perception.speech.model import DEFAULT_FOLDER
 from policies.behaviour import default_table
 
 MEASURED_S = 3.0
@@ -69,6 +70,7 @@ class Played(NamedTuple):
 def main(args: Args) -> dict:
     """Play every clip and return the figures."""
     actors = load_folds(args.folds).test_actors[args.fold]
+    _check_unheard(actors)
     clips = [clip for clip in load_ravdess(args.data) if clip.actor in actors]
     console = Console(stderr=True)
     jobs = (
@@ -77,13 +79,20 @@ def main(args: Args) -> dict:
     )
     work = Parallel(n_jobs=args.workers, return_as="generator")(jobs)
     played = list(track(work, "playing clips", len(clips), console=console))
-    result = {"fold": args.fold, "actors": sorted(actors), **figures(played)}
+    result = {"fold": args.fold, "actors": sorted(actors), **figures(played, np.random.default_rng(args.seed))}
     report(result, console)
     if args.json == "-":
         sys.stdout.write(json.dumps(result) + "\n")
     elif args.json is not None:
         Path(args.json).write_text(json.dumps(result, indent=1) + "\n")
     return result
+
+
+def _check_unheard(actors: tuple[int, ...]) -> None:
+    """Only speakers whom the shipped network has not heard say anything about new ones."""
+    held_out = json.loads((DEFAULT_FOLDER / "config.json").read_text())["held_out_actors"]
+    if not set(actors) <= set(held_out):
+        raise ValueError(f"the shipped network was trained on some of {sorted(actors)}; it has never heard {held_out}")
 
 
 def play(path: Path, label: str, after_s: float, seed: np.random.SeedSequence) -> Played:
@@ -106,7 +115,7 @@ def play(path: Path, label: str, after_s: float, seed: np.random.SeedSequence) -
     )
 
 
-def figures(played: list[Played]) -> dict:
+def figures(played: list[Played], rng: np.random.Generator) -> dict:
     """Confusion of called-for against shown behaviours, agreement with the estimate, and gaits by emotion."""
     answers = default_table().answers
     called = [answers[label] for label in LABELS]
@@ -129,7 +138,14 @@ def figures(played: list[Played]) -> dict:
     return {
         "clips": len(played),
         "shown_is_intended": round(float(np.mean([p.shown == p.intended for p in played])), 4),
+        "shown_is_intended_95": _wilson(sum(p.shown == p.intended for p in played), len(played)),
         "shown_is_called_for_ua": round(float(np.mean(recalls)), 4),
+        "shown_is_called_for_ua_95": _bootstrap(played, rng),
+        "chance_ua": 1 / len(LABELS),
+        "intended_rows": columns,
+        "intended_confusion": [
+            [sum(p.intended == row and p.shown == column for p in played) for column in columns] for row in columns
+        ],
         "falls": sum(p.fell for p in played),
         "rows": called,
         "columns": columns,
@@ -137,6 +153,21 @@ def figures(played: list[Played]) -> dict:
         "gaits": gaits,
         "calm_against_angry": separation(gaits["calm"], gaits["angry"]),
     }
+
+
+def _wilson(hits: int, n: int, z: float = 1.96) -> list[float]:
+    share = hits / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return [round(float(middle - half), 4), round(float(middle + half), 4)]
+
+
+def _bootstrap(played: list[Played], rng: np.random.Generator) -> list[float]:
+    """95 % interval of the mean recall over clips. There are four speakers only: read it as a lower bound."""
+    answers = default_table().answers
+    hits = {label: np.array([p.shown == answers[label] for p in played if p.label == label]) for label in LABELS}
+    means = [np.mean([rng.choice(found, len(found)).mean() for found in hits.values()]) for _ in range(2000)]
+    return [round(float(value), 4) for value in np.percentile(means, (2.5, 97.5))]
 
 
 def separation(first: dict, second: dict) -> dict[str, float]:

@@ -63,6 +63,11 @@ def _speech(data: dict[str, Any]) -> str:
                 f"{data['ua_random_split']:.3f}",
                 "a warning: every test voice was met in training; do not quote it",
             ],
+            [
+                "fold 0 alone",
+                f"{data['per_fold'][0]['ua']:.3f}",
+                "the one fold whose speakers no setting was chosen on",
+            ],
             ["calibration error (ECE)", f"{data['ece']:.3f}", f"in the 3 s window {data['ece_window_3s']:.3f}"],
         ],
     )
@@ -84,12 +89,37 @@ def _gait(data: dict[str, Any]) -> str:
 
 
 def _companion(data: dict[str, Any]) -> str:
-    columns = data["columns"]
-    rows = [
-        [f"**{name}**", *(str(count) if count else "" for count in row)]
-        for name, row in zip(data["rows"], data["confusion"], strict=True)
-    ]
-    return _table(["called for ↓ shown →", *columns], rows) + "\n\n" + _gaits(data)
+    def confusion(rows: list[str], counts: list[list[int]], head: str) -> str:
+        cells = [
+            [f"**{name}**", *(str(count) if count else "" for count in row)]
+            for name, row in zip(rows, counts, strict=True)
+            if any(row)
+        ]
+        return _table([head, *data["columns"]], cells)
+
+    low, high = data["shown_is_intended_95"]
+    follows = (
+        f"The dog does what its own estimate asks for in {100 * data['shown_is_intended']:.1f} % of {data['clips']} "
+        f"clips (95 %: {100 * low:.1f} to {100 * high:.1f}; the rest are near ties that hysteresis holds back), with "
+        f"{data['falls']} falls:"
+    )
+    ua_low, ua_high = data["shown_is_called_for_ua_95"]
+    right = (
+        f"Whether the estimate was right is another matter. What the actor meant is what the dog answers with a mean "
+        f"recall of {data['shown_is_called_for_ua']:.3f} (95 % over clips: {ua_low:.3f} to {ua_high:.3f}; chance "
+        f"{data['chance_ua']:.3f}):"
+    )
+    apart = "The last row is the difference of the means over the sum of the spreads: beyond 1 they do not touch."
+    return "\n\n".join(
+        [
+            follows,
+            confusion(data["intended_rows"], data["intended_confusion"], "estimate asks for ↓ shown →"),
+            right,
+            confusion(data["rows"], data["confusion"], "actor means ↓ shown →"),
+            "Gait over the last three seconds, mean ± sd over clips, by what the actor meant. " + apart,
+            _gaits(data),
+        ]
+    )
 
 
 def _gaits(data: dict[str, Any]) -> str:

@@ -79,13 +79,13 @@ class BehaviourTable:
         """
         try:
             data = tomllib.loads(path.read_text())
-            rules = Rules(**data["rules"])
+            rules = Rules(**{key: _number("[rules]", key, value) for key, value in data["rules"].items()})
             beats = {name: _behaviour(name, entry) for name, entry in data["behaviour"].items()}
             table = cls(rules, dict(data["answers"]), beats)
             _check(table)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
             raise ValueError(f"{path} is not a TOML file: {problem}") from problem
-        except (KeyError, TypeError, ValueError) as problem:
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise ValueError(f"{path}: {problem}. Compare it with {DEFAULT_TABLE}.") from problem
         return table
 
@@ -108,7 +108,7 @@ def _behaviour(name: str, entry: Mapping[str, Any]) -> tuple[Behaviour, ...]:
 
 def _beat(name: str, says: str, beat: dict[str, Any]) -> Behaviour:
     where = f"behaviour {name!r}"
-    style_changes = {key: float(beat.pop(key)) for key in _STYLE_KEYS if key in beat}
+    style_changes = {key: _number(where, key, beat.pop(key)) for key in _STYLE_KEYS if key in beat}
     style = gait_style(beat.pop("gait"), **style_changes)
     known = {item.name for item in fields(Behaviour)} - {"name", "says", "style"}
     if unknown := set(beat) - known:
@@ -116,16 +116,42 @@ def _beat(name: str, says: str, beat: dict[str, Any]) -> Behaviour:
     for key, allowed in (("goal", get_args(Goal)), ("posture", POSTURES), ("face", FACES), ("sound", CALLS)):
         if key in beat and beat[key] not in allowed:
             raise ValueError(f"{where}: {key} {beat[key]!r} is not one of {', '.join(allowed)}")
-    ranges = (
-        ("speed", beat.get("speed", 0.0), SPEED_RANGE_M_S),
-        ("frequency_hz", style.frequency_hz, FREQUENCY_RANGE_HZ),
-        ("height_m", style.height_m, HEIGHT_RANGE_M),
-        ("seconds", beat.get("seconds", 1.0), (0.1, 60.0)),
-    )
-    for key, value, (low, high) in ranges:
-        if not low <= value <= high:
-            raise ValueError(f"{where}: {key} {value} is outside {low} to {high}")
+    for key in ("speed", "distance_m", "curve_rad", "seconds"):
+        if key in beat:
+            beat[key] = _number(where, key, beat[key])
+    _number(where, "frequency_hz", style.frequency_hz)
     return Behaviour(name=name, says=says, style=style, **beat)
+
+
+# What each number in the table may be; SI units.
+_RANGES: dict[str, tuple[float, float]] = {
+    "unsure_below": (0.0, 1.0),
+    "switch_margin": (0.0, 1.0),
+    "confirm_s": (0.0, 10.0),
+    "dwell_s": (0.0, 60.0),
+    "memory_s": (0.1, 600.0),
+    "frequency_hz": FREQUENCY_RANGE_HZ,
+    "duty": (0.3, 0.95),
+    "swing_m": (0.0, 0.15),
+    "bounce": (0.0, 1.5),
+    "height_m": HEIGHT_RANGE_M,
+    "pitch_rad": (-0.5, 0.5),
+    "roll_rad": (-0.4, 0.4),
+    "speed": SPEED_RANGE_M_S,
+    "distance_m": (0.3, 20.0),
+    "curve_rad": (-1.5, 1.5),
+    "seconds": (0.1, 60.0),
+}
+
+
+def _number(where: str, key: str, value: Any) -> float:
+    """Check a number of the table; NaN is in no range."""
+    if key not in _RANGES:
+        raise ValueError(f"{where}: unknown key {key!r}")
+    low, high = _RANGES[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(f"{where}: {key} {value!r} is outside {low} to {high}")
+    return float(value)
 
 
 def _check(table: BehaviourTable) -> None:

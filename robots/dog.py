@@ -46,7 +46,7 @@ class Dog:
     def reset(self, position: tuple[float, float] = (0.0, 0.0), yaw: float = 0.0, clock: float = 0.0) -> None:
         """Stand, at rest, at a place (x, y) in m with a heading in rad and the gait's clock at `clock` cycles."""
         style = GAITS["stand"]
-        self._unsteady_s = 0.0
+        self._unsteady_s = -self.rest_s
         self.gait.reset(style, clock)
         height = style.height_m + self.spec.foot_radius_m
         self.body.reset((*position, height), yaw, standing_joints(style, self.spec))
@@ -54,12 +54,16 @@ class Dog:
     # A trunk that moves this much faster than told has been shoved; less is the sway of the gait itself.
     stumble_m_s = 0.5
     steady_s = 0.8
+    # Then the gait is left alone for a while: catching at every step would keep a swaying pace from ever settling.
+    rest_s = 0.8
 
     def control(self, command: VelocityCommand, style: GaitStyle, state: QuadrupedState) -> None:
         """Give the motors their next targets; a dog that is shoved catches itself, stepping even where it stood."""
         error = np.array(state.heading_velocity) - self.gait.velocity[:2]
         size = float(np.hypot(*error))
-        self._unsteady_s = self.steady_s if size > self.stumble_m_s else self._unsteady_s - 1 / CONTROL_HZ
+        if size > self.stumble_m_s and self._unsteady_s <= -self.rest_s:
+            self._unsteady_s = self.steady_s
+        self._unsteady_s -= 1 / CONTROL_HZ
         if self._unsteady_s > 0:
             x, y = error * max(0.0, 1.0 - 0.15 / max(size, 1e-9))
             self.body.command(self.gait.step(command, replace(style, stepping=True), (float(x), float(y))))

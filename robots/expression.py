@@ -98,11 +98,12 @@ class ExpressiveBody:
     def __init__(self, trunk_size_m: tuple[float, float, float], rng: np.random.Generator) -> None:
         self._front = (trunk_size_m[0] / 2 - 0.02, 0.0, trunk_size_m[2] / 2 - 0.01)
         self._back = (-trunk_size_m[0] / 2 - 0.01, 0.0, trunk_size_m[2] / 2 - 0.02)
-        self._rng = rng
-        self.reset()
+        self.reset(rng)
 
-    def reset(self) -> None:
-        """Go back to the neutral posture at once."""
+    def reset(self, rng: np.random.Generator) -> None:
+        """Go back to the neutral posture at once; `rng` decides when to blink and flick from here on."""
+        self._rng = rng
+        self._mouth = 0.0
         self.joints = POSTURES["neutral"].vector()
         self._rates = np.zeros(8)
         self._time = 0.0
@@ -133,8 +134,6 @@ class ExpressiveBody:
             eye_open=self.face.eye_open * (1.0 - 0.95 * float(self._blink > 0.3)),
             mouth_open=max(self.face.mouth_open, self._mouth),
         )
-
-    _mouth = 0.0
 
     def link_poses(self, trunk_pose: np.ndarray) -> np.ndarray:
         """(6, 7) position in m and quat_xyzw of neck, head, ears, tail and its tip, given the trunk's (7,) pose."""

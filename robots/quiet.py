@@ -7,6 +7,7 @@ import ctypes
 import os
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 
 @contextlib.contextmanager
@@ -28,3 +29,14 @@ def silent_c_output() -> Iterator[None]:
             os.dup2(copy, stream)
             os.close(copy)
         os.close(nowhere)
+
+
+def reserve_stdout() -> TextIO:
+    """Keep the standard output for us: what C code prints from now on goes to the standard error.
+
+    Bullet's window has a thread of its own that prints for as long as it lives.
+    """
+    sys.stdout.flush()
+    ours = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return ours

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -120,3 +121,60 @@ def test_the_lock_pins_every_dependency_exactly():
     pins = [line for line in lines if line and not line.startswith("#")]
     assert all(line.count("==") == 1 for line in pins)
     assert "torch==2.13.0" in pins
+
+
+def test_the_readme_says_what_the_results_say():
+    done = run("benchmarks/readme.py", "--check", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["sim_gui.py", "--no-browser", "--weights", "/nowhere"], "/nowhere"),
+        (["sim_gui.py", "--no-browser", "--seed", "-1"], "0 or more"),
+        (["sim_gui.py", "--no-browser", "--port", "70000"], "65535"),
+        (["sim_gui.py", "--no-browser", "--certificate", "/no.pem", "--key", "/no.key"], "/no.pem"),
+        (["sim_gui.py", "--no-browser", "--window"], "display"),
+        (["sim_gui.py", "run", "--seconds", "1", "--window"], "display"),
+        (["sim_gui.py", "run", "--seconds", "1", "--json", "/proc/nowhere/x.json"], "/proc"),
+        (["sim_gui.py", "run", "--seconds", "1", "--record", "/"], "folder"),
+        (["sim_gui.py", "run", "--emotion", "bored"], "happy"),
+        (["sim_gui.py", "run", "--speech", "/nowhere.wav"], "/nowhere.wav"),
+        (["train_gait.py", "evaluate", "--cells", "gallop:1"], "gallop"),
+        (["train_gait.py", "evaluate", "--policy", "/nowhere"], "/nowhere"),
+        (["train_gait.py", "train", "--resume", "--out", "/tmp/nowhere"], "no checkpoint"),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else "",
+)
+def test_mistakes_get_one_clear_line(arguments, complaint):
+    environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
+    done = run(*arguments, cwd=ROOT, env=environment)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert complaint in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2
+
+
+@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="xvfb-run is not installed")
+def test_bullets_own_window_opens_and_leaves_the_output_alone():
+    command = ["xvfb-run", "-a", sys.executable, "sim_gui.py", "run", "--window", "--seconds", "0.4", "--json", "-"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert len(json.loads(done.stdout)["steps"]) == 20
+
+
+def test_measuring_needs_no_training_library():
+    hide = (
+        "import sys, runpy\n"
+        "class Hide:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('stable_baselines3', 'tensorboard', 'sklearn', 'librosa', 'matplotlib'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Hide())\n"
+        "sys.argv = sys.argv[1:]\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    )
+    cells = ["--cells", "trot:0.5", "--episodes", "1", "--workers", "1"]
+    assert run("-c", hide, "train_gait.py", "evaluate", *cells, cwd=ROOT).returncode == 0
+    refused = run("-c", hide, "train_gait.py", "train", "--out", "/tmp/nowhere", cwd=ROOT)
+    assert "empaw[train]" in refused.stderr

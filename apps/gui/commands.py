@@ -34,20 +34,28 @@ def to_command(order: Any, live: LiveSession) -> Command:
         "pause": lambda v: _pause(v, live),
     }
     if not isinstance(name, str) or name not in makers:
-        raise CommandError(f"unknown command {name!r}: there are {', '.join(makers)}")
+        raise CommandError(f"unknown command {_shown(name)}: there are {', '.join(makers)}")
     return makers[name](value)
 
 
 def _with_text(value: Any, method: Callable[[Session, str | None], None]) -> Command:
     if value is not None and not isinstance(value, str):
-        raise CommandError(f"expected a name or null, got {value!r}")
+        raise CommandError(f"expected a name or null, got {_shown(value)}")
     return lambda session: method(session, value)
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise CommandError(f"expected a number, got {value!r}")
-    return float(value)
+        raise CommandError(f"expected a number, got {_shown(value)}")
+    try:
+        return float(value)
+    except OverflowError as problem:
+        raise CommandError(f"{_shown(value)} is too large a number") from problem
+
+
+def _shown(value: Any) -> str:
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**20 else "a huge number"
+    return text[:80]
 
 
 def _with_number(value: Any, method: Callable[[Session, float | None], None]) -> Command:
@@ -59,12 +67,12 @@ def _push(value: Any) -> Command:
     if value is None:
         return lambda session: session.push()
     if not isinstance(value, dict) or "direction_rad" not in value:
-        raise CommandError(f'expected null or {{"direction_rad": angle}}, got {value!r}')
+        raise CommandError(f'expected null or {{"direction_rad": angle}}, got {_shown(value)}')
     angle = _number(value["direction_rad"])
     return lambda session: session.push(angle)
 
 
 def _pause(value: Any, live: LiveSession) -> Command:
     if not isinstance(value, bool):
-        raise CommandError(f"expected true or false, got {value!r}")
+        raise CommandError(f"expected true or false, got {_shown(value)}")
     return lambda session: live.pause(value)

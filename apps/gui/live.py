@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from apps.ear import ThreadedEar
 from apps.gui.messages import pose_message, state_message
 from apps.session import Session, SessionConfig
 from robots.world import WorldConfig
@@ -23,6 +24,7 @@ TICK_SUBSTEPS = 4
 """Physics steps between two pose messages: 250 Hz / 4 = 62.5 Hz, a little more than a screen of 60 Hz shows."""
 TICK_S = TICK_SUBSTEPS * WorldConfig.time_step_s
 STATE_EVERY_TICKS = 6
+MAX_FAILURES = 5
 _log = logging.getLogger("empaw")
 
 
@@ -54,7 +56,7 @@ class LiveSession:
     """Runs a `Session` in real time in a thread of its own."""
 
     def __init__(self, config: SessionConfig) -> None:
-        self._config = config
+        self.config = config
         self._commands: queue.Queue[tuple[Callable[[Session], Any], Future]] = queue.Queue(maxsize=256)
         self._pose_listeners: set[Listener] = set()
         self._live_listeners: set[Listener] = set()
@@ -89,6 +91,9 @@ class LiveSession:
     def submit(self, command: Callable[[Session], Any]) -> Future:
         """Have the simulation's thread call `command` with the session; the future holds what it returns or raises."""
         future: Future = Future()
+        if not self.alive:
+            future.set_exception(RuntimeError("the simulation has ended: start the program again"))
+            return future
         try:
             self._commands.put_nowait((command, future))
         except queue.Full:
@@ -128,26 +133,37 @@ class LiveSession:
 
     def _run(self) -> None:
         try:
-            session = Session(config=self._config)
-        except (ValueError, RuntimeError, OSError) as problem:
+            session = Session(config=self.config)
+        except Exception as problem:  # handed to whoever called `start`, who can tell the user
             self._ready.set_exception(problem)
             return
         session.on_sound = self._sound
+        if isinstance(session.ear, ThreadedEar):
+            session.ear.on_problem = lambda text: self.notice(text, "error")
         self.links = [link.as_json() for link in session.dog.links]
         self._ready.set_result(None)
         try:
             self._loop(session)
         finally:
+            self._stop.set()
+            self._refuse_waiting()
             session.close()
+
+    def _refuse_waiting(self) -> None:
+        while not self._commands.empty():
+            _, future = self._commands.get_nowait()
+            if future.set_running_or_notify_cancel():
+                future.set_exception(RuntimeError("the simulation has ended: start the program again"))
 
     def _loop(self, session: Session) -> None:
         due = time.perf_counter()
-        ticks, mark = 0, (due, session.time)
+        ticks, failures, mark = 0, 0, (due, session.time)
         while not self._stop.is_set():
-            self._obey(session)
-            if not self.paused:
-                self._advance(session)
-            self._publish(session, with_state=ticks % STATE_EVERY_TICKS == 0)
+            failures = 0 if self._tick(session, ticks) else failures + 1
+            if failures > MAX_FAILURES:
+                _log.error("the simulation fails again and again, and ends")
+                self.notice("The simulation fails again and again, and has ended: start the program again.", "error")
+                return
             ticks += 1
             due += TICK_S
             now = time.perf_counter()
@@ -158,6 +174,26 @@ class LiveSession:
                 due = now  # too far behind to catch up: go on from here rather than race
             self._stop.wait(max(0.0, due - now))
 
+    def _tick(self, session: Session, ticks: int) -> bool:
+        """Obey, advance, publish; False when something broke and the session began again."""
+        try:
+            self._obey(session)
+            if not self.paused:
+                session.advance(TICK_SUBSTEPS)
+            self._publish(session, with_state=ticks % STATE_EVERY_TICKS == 0)
+        except Exception as problem:  # the person at the page should not have to restart anything
+            _log.exception("the simulation broke off and begins again")
+            self.notice(f"The simulation broke off ({str(problem)[:200]}) and begins again.", "error")
+            self._begin_again(session)
+            return False
+        return True
+
+    def _begin_again(self, session: Session) -> None:
+        try:
+            session.reset()
+        except Exception:  # counted by the loop, which gives up after some of these
+            _log.exception("the session cannot be reset")
+
     def _obey(self, session: Session) -> None:
         for _ in range(self._commands.qsize()):
             command, future = self._commands.get_nowait()
@@ -165,17 +201,8 @@ class LiveSession:
                 continue
             try:
                 future.set_result(command(session))
-            except (ValueError, TypeError) as problem:
+            except Exception as problem:  # the one who gave the command learns of it
                 future.set_exception(problem)
-
-    def _advance(self, session: Session) -> None:
-        try:
-            session.advance(TICK_SUBSTEPS)
-        except (ValueError, FloatingPointError, ArithmeticError) as problem:
-            # A body thrown about may leave the numbers; the person at the page should not have to restart anything.
-            _log.exception("the simulation broke off and begins again")
-            self.notice(f"The simulation broke off ({problem}) and begins again.", "error")
-            session.reset()
 
     def _publish(self, session: Session, with_state: bool) -> None:
         if session.config.window:

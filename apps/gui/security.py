@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -57,14 +56,13 @@ class Gate:
         if self._token is None and _without_port(host) not in LOOPBACK:
             return _no(400, f"host {host!r} is not this machine: open the address that the program printed")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host and _changes_something(scope):
+        if origin is not None and _host_of(origin) != host and _changes_something(scope):
             return _no(403, f"a page of {origin!r} may not talk to this server: open the address that it printed")
         return None if self._token is None else self._ask_for_token(scope, headers)
 
     def _ask_for_token(self, scope: Scope, headers: Headers) -> Response | None:
         assert self._token is not None
-        cookie = SimpleCookie(headers.get("cookie", "")).get(_COOKIE)
-        if cookie is not None and secrets.compare_digest(cookie.value.encode(), self._token.encode()):
+        if any(secrets.compare_digest(value.encode(), self._token.encode()) for value in _cookies(headers)):
             return None
         offered = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if scope["type"] == "http" and secrets.compare_digest(offered.encode(), self._token.encode()):
@@ -76,6 +74,19 @@ class Gate:
 
 def _no(status: int, text: str) -> Response:
     return JSONResponse({"error": text}, status_code=status)
+
+
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # no origin that a browser would send
+        return None
+
+
+def _cookies(headers: Headers) -> list[str]:
+    """Every value of our cookie. Read by hand: the standard library stops at another program's malformed cookie."""
+    pairs = [part.strip().partition("=") for part in headers.get("cookie", "").split(";")]
+    return [value for name, _, value in pairs if name == _COOKIE]
 
 
 def _without_port(host: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import uvicorn
 from rich.console import Console
 
+from apps.gui.live import LiveSession
 from apps.gui.server import make_app
 from apps.session import SessionConfig
 
@@ -28,7 +29,7 @@ class Serve:
     browser: bool = True
     """Open the page in the default browser."""
     window: bool = False
-    """Open PyBullet's own window as well (needs a display)."""
+    """Open PyBullet's own window as well (needs a display). Closing that window ends the program."""
     seed: int = 0
     """Where the dog starts."""
     weights: Path | None = None
@@ -48,8 +49,7 @@ def serve(args: Serve) -> None:
         ValueError: certificate without key or the other way round, or weights or table that cannot be used.
         OSError: no port is free, or the interface does not exist.
     """
-    if (args.certificate is None) != (args.key is None):
-        raise ValueError("--certificate and --key belong together: give both or none")
+    _check(args)
     config = SessionConfig(seed=args.seed, live=True, window=args.window, weights=args.weights, table=args.table)
     local = args.host in ("127.0.0.1", "localhost", "::1")
     token = None if local else secrets.token_urlsafe(24)
@@ -59,9 +59,11 @@ def serve(args: Serve) -> None:
     if port != args.port and args.port:
         console.print(f"port {args.port} is taken, using {port}")
     address = _address(args, port, token)
+    live = LiveSession(config)
+    live.start()
     server = uvicorn.Server(
         uvicorn.Config(
-            make_app(config, token),
+            make_app(live, token),
             log_level="warning",
             ws_max_size=2**20,
             timeout_graceful_shutdown=2,
@@ -76,9 +78,19 @@ def serve(args: Serve) -> None:
         sys.exit(3)
 
 
+def _check(args: Serve) -> None:
+    if (args.certificate is None) != (args.key is None):
+        raise ValueError("--certificate and --key belong together: give both or none")
+    for path in (args.certificate, args.key):
+        if path is not None and not path.is_file():
+            raise ValueError(f"there is no file {path}: --certificate and --key take PEM files")
+    if not 0 <= args.port <= 65535:
+        raise ValueError(f"--port {args.port} came; allowed are 0 (any free one) to 65535")
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for candidate in range(port, port + 20 if port else 1):
+    for candidate in range(port, min(port + 20, 65536) if port else 1):
         listening = socket.socket(family, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

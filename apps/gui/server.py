@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -15,6 +14,7 @@ import numpy as np
 from fastapi import FastAPI, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.requests import ClientDisconnect
 
 from apps.gui.commands import CommandError, to_command
 from apps.gui.live import Listener, LiveSession
@@ -31,16 +31,16 @@ MAX_UPLOAD_BYTES = 25 * 2**20
 # What is over the limit is read and thrown away up to here, so that the sender gets to see the answer.
 MAX_DRAINED_BYTES = 512 * 2**20
 MAX_CHUNK_BYTES = 2**16
+UPLOAD_TIMEOUT_S = 120.0
 
 
-def make_app(config: SessionConfig, token: str | None = None) -> FastAPI:
-    """Make the application; the simulation starts and stops with it."""
-    live = LiveSession(config)
+def make_app(live: LiveSession, token: str | None = None) -> FastAPI:
+    """Make the application around a live session that runs already; the session stops with it."""
+    config = live.config
     table = BehaviourTable.load(config.table) if config.table else default_table()
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(live.start)
         yield
         await asyncio.to_thread(live.stop)
 
@@ -87,12 +87,12 @@ def _add_pages(app: FastAPI, live: LiveSession, table: BehaviourTable, config: S
 
 
 def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None:
-    decoding = asyncio.Semaphore(1)  # one file at a time bounds the memory that uploads can take
+    # So many files are received and decoded at a time; the senders of others wait, and nothing of theirs is kept.
+    places = asyncio.Semaphore(3)
 
     async def play(source: bytes | Path, name: str, **more: str) -> Response:
         try:
-            async with decoding:
-                sound = await asyncio.to_thread(read_sound, source, config.max_sound_s)
+            sound = await asyncio.to_thread(read_sound, source, config.max_sound_s)
         except SoundError as problem:
             return _error(415, str(problem))
         duration = await asyncio.wrap_future(live.submit(lambda session: session.hear(sound, name=name)))
@@ -101,18 +101,16 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
     @app.post("/api/hear", responses={413: {"description": "too large"}, 415: {"description": "not a sound"}})
     async def hear(request: Request) -> Response:
         """Let the dog hear a sound file: the body is the file, `X-File-Name` its name."""
-        body, total = bytearray(), 0
-        async for chunk in request.stream():
-            total += len(chunk)
-            if total <= MAX_UPLOAD_BYTES:
-                body += chunk
-            elif total > MAX_DRAINED_BYTES:
-                break
-        if total > MAX_UPLOAD_BYTES:
-            body.clear()
-            return _error(413, f"the file is larger than {MAX_UPLOAD_BYTES >> 20} MB: cut it, or save it as mp3 or ogg")
         name = Path(unquote(request.headers.get("x-file-name", "upload"))).name[:120] or "upload"
-        return await play(bytes(body), name)
+        async with places:
+            try:
+                body = await asyncio.wait_for(_body(request), UPLOAD_TIMEOUT_S)
+            except (asyncio.TimeoutError, ClientDisconnect):
+                return _error(408, "the upload broke off: send the file again")
+            if body is None:
+                limit = MAX_UPLOAD_BYTES >> 20
+                return _error(413, f"the file is larger than {limit} MB: cut it, or save it as mp3 or ogg")
+            return await play(body, name)
 
     @app.post("/api/hear_sample", responses={415: {"description": "not a sound"}})
     async def hear_sample() -> Response:
@@ -123,6 +121,20 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
     def sample() -> Response:
         """The bundled sample, for the page to play aloud."""
         return FileResponse(SAMPLE, media_type="audio/wav")
+
+
+async def _body(request: Request) -> bytes | None:
+    """The body, or None when it is too large; then it is read to its end and thrown away."""
+    body, total = bytearray(), 0
+    async for chunk in request.stream():
+        total += len(chunk)
+        if total <= MAX_UPLOAD_BYTES:
+            body += chunk
+        elif total > MAX_DRAINED_BYTES:
+            break
+        else:
+            body.clear()
+    return bytes(body) if total <= MAX_UPLOAD_BYTES else None
 
 
 def _add_sockets(app: FastAPI, live: LiveSession) -> None:
@@ -182,14 +194,18 @@ async def _obey(socket: WebSocket, live: LiveSession, message: dict[str, Any]) -
     number: int | None = None
     try:
         order = json.loads(message.get("text") or "null")
-        number = order.get("id") if isinstance(order, dict) else None
-        command = to_command(order, live)
-        result: Future = live.submit(command)
-        await asyncio.wrap_future(result)
-    except (CommandError, ValueError, TypeError, RuntimeError) as problem:
-        await socket.send_json({"type": "ack", "id": number, "ok": False, "error": str(problem)})
+        number = _id(order)
+        await asyncio.wrap_future(live.submit(to_command(order, live)))
+    except (ValueError, TypeError, RuntimeError, ArithmeticError) as problem:
+        await socket.send_json({"type": "ack", "id": number, "ok": False, "error": str(problem)[:300]})
     else:
         await socket.send_json({"type": "ack", "id": number, "ok": True})
+
+
+def _id(order: Any) -> int | None:
+    """The number that a command wants to be acknowledged by; anything else could not be sent back as JSON."""
+    number = order.get("id") if isinstance(order, dict) else None
+    return number if isinstance(number, int) and abs(number) < 2**63 else None
 
 
 class _Microphone:
@@ -208,12 +224,11 @@ class _Microphone:
             return
         self._speaker = socket
         try:
-            resample = To16k(_rate(await socket.receive_text()))
+            resample = To16k(_rate(await _next(socket)))
             while True:
-                samples = _samples(await socket.receive_bytes())
-                heard = resample(samples)
+                heard = resample(_samples(await _next(socket)))
                 self._live.submit(lambda session, heard=heard: session.listen(heard))  # type: ignore[misc]
-        except (SoundError, CommandError, KeyError) as problem:
+        except (SoundError, CommandError) as problem:
             await self._refuse(socket, f"The microphone's stream cannot be used: {problem}")
         finally:
             self._speaker = None
@@ -223,17 +238,25 @@ class _Microphone:
         await socket.close(code=4400)
 
 
-def _rate(text: str) -> float:
+async def _next(socket: WebSocket) -> Mapping[str, Any]:
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1000))
+    return message
+
+
+def _rate(message: Mapping[str, Any]) -> float:
+    text = message.get("text") or ""
     try:
         return float(json.loads(text)["rate"])
-    except (ValueError, TypeError, KeyError) as problem:
+    except (ValueError, TypeError, KeyError, OverflowError) as problem:
         raise CommandError(f'first comes the sampling rate as {{"rate": 48000}}, got {text[:80]!r}') from problem
 
 
-def _samples(chunk: bytes) -> np.ndarray:
+def _samples(message: Mapping[str, Any]) -> np.ndarray:
     """Int16 PCM -> float32 within [-1, 1]."""
-    if len(chunk) > MAX_CHUNK_BYTES or len(chunk) % 2:
-        raise CommandError(
-            f"a chunk has {len(chunk)} bytes; allowed are whole 16-bit samples, at most {MAX_CHUNK_BYTES}"
-        )
+    chunk = message.get("bytes")
+    if chunk is None or len(chunk) > MAX_CHUNK_BYTES or len(chunk) % 2:
+        came = "a text" if chunk is None else f"{len(chunk)} bytes"
+        raise CommandError(f"{came} came; allowed are whole 16-bit samples, at most {MAX_CHUNK_BYTES} bytes at a time")
     return np.frombuffer(chunk, "<i2").astype(np.float32) / 32768

@@ -98,7 +98,8 @@ function refusalText(error) {
 export class Microphone {
   /**
    * @param {{isMuted: () => boolean, onLevel: (db: number, muted: boolean) => void,
-   *   onNotice: (level: string, text: string) => void}} options  `isMuted` tells when to send silence instead
+   *   onNotice: (level: string, text: string) => void, onRefused: () => void}} options  `isMuted` tells when to send
+   *   silence instead; `onRefused`: the server does not want it, and it is off now
    */
   constructor(options) {
     this.options = options;
@@ -135,6 +136,10 @@ export class Microphone {
     const socket = new ReconnectingSocket("/ws/microphone", {
       onOpen: () => socket.send(JSON.stringify({ rate: context.sampleRate })),
       onMessage: (data) => this.#heard(data),
+      onRefused: () => {
+        this.stop();
+        this.options.onRefused();
+      },
     });
     this.socket = socket;
     const source = context.createMediaStreamSource(this.stream);

@@ -6,18 +6,23 @@ const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 6000;
 const SILENCE_MS = 8000;
 const ACK_TIMEOUT_MS = 5000;
+/** Close code of a server that will not take this connection: trying again would not help. */
+const REFUSED_CODE = 4400;
 
 /** Full WebSocket address of a path on this page's server. */
 export function socketAddress(path) {
   return `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
 }
 
-/** A WebSocket that reconnects with growing, jittered waits until `close()`; one silent for too long is replaced. */
+/**
+ * A WebSocket that reconnects with growing, jittered waits until `close()` or until the server refuses it; one silent
+ * for too long is replaced.
+ */
 export class ReconnectingSocket {
   /**
    * @param {string} path
    * @param {{onOpen?: () => void, onMessage: (data: string|ArrayBuffer) => void, onClose?: () => void,
-   *   expectsMessages?: boolean}} handlers
+   *   onRefused?: () => void, expectsMessages?: boolean}} handlers  `onRefused`: closed for good by the server
    */
   constructor(path, handlers) {
     this.path = path;
@@ -66,13 +71,18 @@ export class ReconnectingSocket {
       this.lastHeard = performance.now();
       this.handlers.onMessage(event.data);
     };
-    socket.onclose = () => this.#closed(socket);
+    socket.onclose = ({ code }) => this.#closed(socket, code);
   }
 
-  #closed(socket) {
+  #closed(socket, code) {
     if (socket !== this.socket) return;
     this.handlers.onClose?.();
     if (this.stopped) return;
+    if (code === REFUSED_CODE) {
+      this.close();
+      this.handlers.onRefused?.();
+      return;
+    }
     const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.failures) * (0.75 + 0.5 * Math.random());
     this.failures += 1;
     this.timer = setTimeout(() => this.#open(), wait);

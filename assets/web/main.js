@@ -125,6 +125,7 @@ const microphone = new Microphone({
   isMuted: () => voice.isSounding || playback.isPlaying,
   onLevel: (db, muted) => panel.showLevel(db, muted),
   onNotice: (level, text) => panel.notice(level, text),
+  onRefused: () => panel.showMicrophone(false),
 });
 
 async function toggleMicrophone() {

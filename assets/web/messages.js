@@ -41,7 +41,7 @@
  * @property {number[]|null} probabilities  (8,)
  * @property {number|null} valence  -1..1
  * @property {number|null} arousal  -1..1
- * @property {string|null} source  "voice", "manual", "upload", ...
+ * @property {string|null} source  "speech", "manual", ...
  * @property {string} behaviour
  * @property {string} says
  * @property {string} gait

@@ -191,7 +191,7 @@ export class Panel {
     setText($("real-time"), `${state.real_time_factor.toFixed(2)}×`);
     setText($("behaviour"), readable(state.behaviour));
     $("behaviour").dataset.name = state.behaviour;
-    setText($("says"), state.fallen ? "It has fallen over: press reset." : state.says);
+    setText($("says"), state.fallen ? "It has fallen over and gets up by itself in a moment." : state.says);
     setText($("gait"), readable(state.gait));
     setText($("measured-speed"), `${signed(state.vx)} m/s`);
     setText($("cadence"), `${state.frequency.toFixed(1)} Hz`);
@@ -341,5 +341,5 @@ export class Panel {
 }
 
 function sourceName(source) {
-  return { voice: "your voice", manual: "your choice", upload: "the recording", sample: "the sample" }[source] ?? readable(source);
+  return { speech: "the voice", manual: "your choice" }[source] ?? readable(source);
 }

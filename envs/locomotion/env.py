@@ -86,7 +86,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         self._smooth_velocity, self._smooth_turn = np.zeros(2), 0.0
         self._steps = 0
         self.state = self.robot.read()
-        self.contacts = self.robot.foot_contacts()
+        self.contacts = np.zeros(4, bool)  # Bullet finds contacts when it steps; until then it reports old ones
         return self._observe(), {"order": self.order}
 
     def _draw_hold(self) -> int:

@@ -9,13 +9,11 @@ from typing import Annotated
 import tyro
 
 from perception.speech import convert, evaluate, predict, train
-from perception.speech.audio import SoundError
+from perception.speech.command import one_line
 from perception.speech.convert import ConvertConfig
-from perception.speech.datasets import DatasetError
 from perception.speech.evaluate import EvaluateConfig
 from perception.speech.predict import PredictConfig
 from perception.speech.train import TrainConfig
-from perception.speech.weights import WeightsError
 
 Command = (
     Annotated[TrainConfig, tyro.conf.subcommand("train")]
@@ -38,17 +36,20 @@ def run(config: TrainConfig | EvaluateConfig | PredictConfig | ConvertConfig) ->
 
 
 def cli(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line, run it, and turn errors of data and weights into one line and exit status 2."""
-    config = tyro.cli(
-        Command,
-        prog="python -m perception.speech",
-        description="Emotion from the voice: train, evaluate on voices never met, judge sound files.",
-        args=arguments,
-    )
+    """Parse the command line, run it, and turn errors of settings, data, weights and disks into one line and status 2.
+
+    `SoundError`, `DatasetError`, `WeightsError` and `CommandError` are ValueErrors; torch reports with RuntimeError.
+    """
     try:
+        config = tyro.cli(
+            Command,
+            prog="python -m perception.speech",
+            description="Emotion from the voice: train, evaluate on voices never met, judge sound files.",
+            args=arguments,
+        )
         return run(config)
-    except (SoundError, DatasetError, WeightsError) as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         return 2
 
 

@@ -33,6 +33,18 @@ class ActivityConfig:
     hangover_s: float = 0.2
     """Voice lasts this long after the last loud frame, so that stops and pauses between words do not cut it."""
 
+    def __post_init__(self) -> None:
+        if not SILENCE_DB <= self.absolute_floor_db <= 0.0:
+            raise ValueError(
+                f"absolute_floor_db is {self.absolute_floor_db}; allowed are {SILENCE_DB:g} to 0 dB of full scale."
+            )
+        if not 0.0 <= self.above_noise_db <= 60.0:
+            raise ValueError(f"above_noise_db is {self.above_noise_db}; allowed are 0 to 60 dB.")
+        if not 0.2 <= self.memory_s <= 600.0:
+            raise ValueError(f"memory_s is {self.memory_s}; allowed are 0.2 to 600 s.")
+        if not 0.0 <= self.hangover_s <= 10.0:
+            raise ValueError(f"hangover_s is {self.hangover_s}; allowed are 0 to 10 s.")
+
 
 def frame_levels_db(samples: np.ndarray) -> np.ndarray:
     """RMS level of each whole 10 ms frame of samples (N,): (N // 160,) dB relative to full scale."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 if TYPE_CHECKING:
+    import av
     import soundfile
 
 RATE_HZ = 16_000
@@ -24,6 +25,7 @@ LEAST_RATE_HZ, MOST_RATE_HZ = 8_000, 192_000
 MOST_CHANNELS = 32
 MOST_PEAK = 8.0  # 18 dB over full scale: beyond, the numbers are integers that were never divided
 BLOCK = 1 << 16  # samples over all channels decoded at once
+MOST_CHUNKS = 1_000  # of a WAV file before its samples; programs write a handful
 
 # Formats that PyAV may open. Playlists are not among them: they make the decoder open other files and addresses.
 _AV_FORMATS = "matroska,webm,mov,mp4,m4a,3gp,ogg,mp3,aac,flac,wav,w64,aiff,caf,amr,ac3,eac3,au,mpegts,asf,avi,flv"
@@ -89,7 +91,42 @@ def read_sound(source: Path | str | bytes, max_seconds: float = 600.0) -> Sound:
     Raises:
         SoundError: nothing there, no sound in it, empty, truncated, NaN or infinity in it, or too long.
     """
-    return Sound(np.concatenate(list(stream_sound(source, max_seconds))))
+    sound = Sound(np.concatenate(list(stream_sound(source, max_seconds))))
+    if len(sound.samples) == 0:
+        raise SoundError(f"{_name(source)} has too few samples to be a sound. Record or export it again.")
+    return sound
+
+
+def sound_from_samples(samples: np.ndarray, rate_hz: float, max_seconds: float = 600.0) -> Sound:
+    """Make a sound of samples that are already in memory, under the rules that hold for files.
+
+    Args:
+        samples: floats (N,) or (N, channels), nominally within [-1, 1]; channels are averaged.
+        rate_hz: samples per second, 8 to 192 kHz; other rates than 16 kHz are resampled.
+        max_seconds: longer sounds are refused.
+
+    Raises:
+        SoundError: no such float array, empty, NaN or infinity in it, far beyond full scale, too long, or a rate or a
+            number of channels that is not allowed.
+    """
+    label, array = "the given array", np.asarray(samples)
+    if array.dtype.kind != "f" or array.ndim not in (1, 2):
+        raise SoundError(
+            f"{label} has shape {array.shape} and type {array.dtype}; expected floats (N,) or (N, channels) within "
+            "[-1, 1]. Divide 16-bit integers by 32768."
+        )
+    _check_rate(rate_hz, label)
+    if array.ndim == 2:
+        _check_channels(array.shape[1], f"{label} of shape {array.shape}, read as (N, channels),")
+    if len(array) / rate_hz > max_seconds:
+        raise SoundError(
+            f"{label} lasts {len(array) / rate_hz:g} s; allowed are {max_seconds:g} s. Cut it or raise max_seconds."
+        )
+    _check_block(array, label, 0.0)
+    sound = Sound(To16k(rate_hz)(array, last=True))
+    if len(sound.samples) == 0:
+        raise SoundError(f"{label} has {len(array)} samples: too few to be a sound. Record it again.")
+    return sound
 
 
 def stream_sound(source: Path | str | bytes, max_seconds: float | None = None) -> Iterator[np.ndarray]:
@@ -98,12 +135,16 @@ def stream_sound(source: Path | str | bytes, max_seconds: float | None = None) -
     Raises:
         SoundError: as for `read_sound`; what is wrong late in a file is raised when the decoder gets there.
     """
-    label = f"the given sound ({len(source)} bytes)" if isinstance(source, bytes) else str(source)
+    label = _name(source)
     with ExitStack() as stack:
         handle = stack.enter_context(_open(source, label))
         seconds = 0.0
         to_16k: To16k | None = None
         for rate_hz, block in _decode(handle, label):
+            # Broadcasts joined end to end change their rate on the way.
+            if to_16k is not None and to_16k.rate_hz != rate_hz:
+                yield to_16k(np.zeros(0, np.float32), last=True)
+                to_16k = None
             to_16k = to_16k or To16k(_check_rate(rate_hz, label))
             _check_block(block, label, seconds)
             seconds += len(block) / rate_hz
@@ -116,6 +157,10 @@ def stream_sound(source: Path | str | bytes, max_seconds: float | None = None) -
         if to_16k is None or seconds == 0.0:
             raise SoundError(f"{label} is a sound file with no samples in it. Record or export it again.")
         yield to_16k(np.zeros(0, np.float32), last=True)
+
+
+def _name(source: Path | str | bytes) -> str:
+    return f"the given sound ({len(source)} bytes)" if isinstance(source, bytes) else str(source)
 
 
 def _open(source: Path | str | bytes, label: str) -> BinaryIO:
@@ -176,30 +221,42 @@ def _decode_soundfile(sound: soundfile.SoundFile, label: str) -> Iterator[tuple[
 def _decode_av(handle: BinaryIO, label: str) -> Iterator[tuple[int, np.ndarray]]:
     import av
 
+    options = {"format_whitelist": _AV_FORMATS, "protocol_whitelist": ""}
     try:
-        with av.open(
-            handle, mode="r", options={"format_whitelist": _AV_FORMATS, "protocol_whitelist": ""}
-        ) as container:
+        # Titles come in any encoding, and nobody reads them here.
+        with av.open(handle, mode="r", options=options, metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise SoundError(f"{label} has no sound track; expected sound ({_KNOWN}).")
-            to_float = av.AudioResampler(format="fltp")
-            for frame in container.decode(container.streams.audio[0]):
-                _check_channels(frame.layout.nb_channels, label)
-                for part in to_float.resample(frame):
-                    yield part.sample_rate, part.to_ndarray().mean(axis=0)
-    except av.FFmpegError as error:
+            yield from _float_blocks(container.decode(container.streams.audio[0]), label)
+    except SoundError:
+        raise
+    except (av.FFmpegError, ValueError) as error:
         handle.seek(0)
         raise SoundError(
-            f"{label} cannot be read as sound: it begins with {handle.read(16)!r} ({error.strerror}). "
+            f"{label} cannot be read as sound: it begins with {handle.read(16)!r} "
+            f"({getattr(error, 'strerror', None) or error}). "
             f"Expected {_KNOWN}; convert it, for instance with 'ffmpeg -i IN OUT.wav'."
         ) from error
+
+
+def _float_blocks(frames: Iterator[av.AudioFrame], label: str) -> Iterator[tuple[int, np.ndarray]]:
+    """Average the channels of decoded frames; a converter for each stretch of one format, layout and rate."""
+    import av
+
+    to_float, kind = av.AudioResampler(format="fltp"), None
+    for frame in frames:
+        _check_channels(frame.layout.nb_channels, label)
+        if kind != (kind := (frame.format.name, frame.layout.name, frame.sample_rate)):
+            to_float = av.AudioResampler(format="fltp")
+        for part in to_float.resample(frame):
+            yield part.sample_rate, part.to_ndarray().mean(axis=0)
 
 
 def _check_wav_length(handle: BinaryIO, label: str) -> None:
     """Find WAV files that were cut off: libsndfile would silently take what is there."""
     head = handle.read(12)
     size = handle.seek(0, io.SEEK_END)
-    position = 12
+    position, chunks = 12, 0
     while head[:4] == b"RIFF" and head[8:] == b"WAVE" and position + 8 <= size:
         handle.seek(position)
         name, length = handle.read(4), int.from_bytes(handle.read(4), "little")
@@ -210,6 +267,12 @@ def _check_wav_length(handle: BinaryIO, label: str) -> None:
                     f"{label} is truncated: {size - position - 8} of {length} bytes of sound are there. Copy it again."
                 )
             break
+        chunks += 1
+        if chunks > MOST_CHUNKS:
+            # Every decoder would walk through all of them: seconds of work for nothing.
+            raise SoundError(
+                f"{label} cannot be read as sound: no samples in its first {MOST_CHUNKS} chunks. Export it again."
+            )
         position += 8 + length + length % 2
     handle.seek(0)
 

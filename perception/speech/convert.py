@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from perception.speech.audio import RATE_HZ
+from perception.speech.command import CommandError, check_folder
 from perception.speech.encoder import DEFAULT_FOLDER, N_FFT, EncoderConfig, SpeechEncoder
-from perception.speech.weights import fill, write_folder
+from perception.speech.weights import fill, read_tensor_file, write_folder
+
+PUBLISHED_LAYERS = 4
 
 CARD = """# Whisper-tiny audio encoder, first {layers} of 4 layers
 
@@ -60,15 +63,22 @@ class ConvertConfig:
 
 
 def main(config: ConvertConfig) -> Path:
-    """Write the reduced encoder and return its folder."""
+    """Write the reduced encoder and return its folder.
+
+    Raises:
+        CommandError: a number of layers that the network does not have, or a folder that cannot be written.
+        WeightsError: the source is missing, damaged, or of another network.
+    """
     import librosa
     import torch
-    from safetensors.torch import load_file
 
+    if not 1 <= config.layers <= PUBLISHED_LAYERS:
+        raise CommandError(f"layers is {config.layers}; allowed are 1 to {PUBLISHED_LAYERS}.")
     shape = replace(EncoderConfig(), layers=config.layers)
     encoder = SpeechEncoder(shape)
     wanted = encoder.state_dict().keys()
-    tensors = {name: value.float() for name, value in load_file(config.source).items() if name in wanted}
+    tensors = {name: value for name, value in read_tensor_file(config.source).items() if name in wanted}
+    check_folder(config.out)
     tensors["mel_bank"] = torch.from_numpy(librosa.filters.mel(sr=RATE_HZ, n_fft=N_FFT, n_mels=shape.mel_bins))
     fill(encoder, tensors, config.source)
     notes = {"source": "openai/whisper-tiny, audio encoder", "licence": "MIT, Copyright (c) 2022 OpenAI"}

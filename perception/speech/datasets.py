@@ -56,15 +56,23 @@ class Folds:
 
     test_actors: tuple[tuple[int, ...], ...]
 
-    def test_mask(self, actors: np.ndarray, fold: int) -> np.ndarray:
-        """Tell for each clip, by its actor (N,), whether it is in the test part of a fold: bool (N,).
+    def actors_of(self, fold: int) -> tuple[int, ...]:
+        """List the test actors of a fold.
 
         Raises:
             DatasetError: there is no such fold.
         """
         if not 0 <= fold < len(self.test_actors):
             raise DatasetError(f"fold {fold} was asked for; the file has folds 0 to {len(self.test_actors) - 1}.")
-        return np.isin(actors, self.test_actors[fold])
+        return self.test_actors[fold]
+
+    def test_mask(self, actors: np.ndarray, fold: int) -> np.ndarray:
+        """Tell for each clip, by its actor (N,), whether it is in the test part of a fold: bool (N,).
+
+        Raises:
+            DatasetError: there is no such fold.
+        """
+        return np.isin(actors, self.actors_of(fold))
 
 
 def parse_name(path: Path) -> Clip:

@@ -17,13 +17,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from perception.speech.audio import MOST_PEAK, RATE_HZ
-from perception.speech.weights import fill, read_config, read_tensors
+from perception.speech.weights import WeightsError, build, read_config
 
 N_FFT = 400
 HOP = 160
 N_MELS = 80
 MIN_SAMPLES = 4_800  # 0.3 s: below, a handful of frames says nothing; the sound is padded with zeros to this length
 MAX_SAMPLES = 30 * RATE_HZ  # the longest sound that Whisper was trained on
+LEAST_POSITIONS = MAX_SAMPLES // (2 * HOP)
+MOST_LAYERS, MOST_WIDTH = 32, 1280  # those of Whisper-large
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "whisper_tiny_encoder"
 
 
@@ -77,9 +79,10 @@ class _Layer(nn.Module):
 
 def sinusoids(length: int, channels: int) -> Tensor:
     """Positions of Whisper (`whisper/model.py`): (length, channels), sines then cosines, time scale up to 10,000."""
+    # On the CPU even where shapes alone are computed: torch loads 800 modules to do this on its device without memory.
     step = math.log(10_000) / (channels // 2 - 1)
-    scales = torch.exp(-step * torch.arange(channels // 2, dtype=torch.float64))
-    angle = torch.arange(length, dtype=torch.float64)[:, None] * scales[None, :]
+    scales = torch.exp(-step * torch.arange(channels // 2, dtype=torch.float64, device="cpu"))
+    angle = torch.arange(length, dtype=torch.float64, device="cpu")[:, None] * scales[None, :]
     return torch.cat([angle.sin(), angle.cos()], dim=1).float()
 
 
@@ -97,7 +100,7 @@ class SpeechEncoder(nn.Module):
         self.conv2 = nn.Conv1d(config.d_model, config.d_model, 3, stride=2, padding=1)
         self.layers = nn.ModuleList(_Layer(config.d_model, config.heads) for _ in range(config.layers))
         self.register_buffer("mel_bank", torch.zeros(config.mel_bins, N_FFT // 2 + 1))
-        self.register_buffer("window", torch.hann_window(N_FFT), persistent=False)
+        self.register_buffer("window", torch.hann_window(N_FFT, device="cpu"), persistent=False)
         self.register_buffer("positions", sinusoids(config.max_positions, config.d_model), persistent=False)
 
     @classmethod
@@ -108,9 +111,16 @@ class SpeechEncoder(nn.Module):
             WeightsError: the folder lacks a file, a file is damaged, or names and shapes are of another network.
         """
         folder = Path(folder)
-        encoder = cls(read_config(folder, EncoderConfig))
-        fill(encoder, read_tensors(folder), folder)
-        return encoder.eval()
+        config = read_config(folder, EncoderConfig)
+        split = config.d_model % 2 == 0 and config.d_model % config.heads == 0
+        known = config.layers <= MOST_LAYERS and config.d_model <= MOST_WIDTH
+        if not (split and known and LEAST_POSITIONS <= config.max_positions <= 4 * LEAST_POSITIONS):
+            raise WeightsError(
+                f"{folder / 'config.json'}: {config} came; allowed are at most {MOST_LAYERS} layers, d_model even, a "
+                f"multiple of heads and at most {MOST_WIDTH}, and max_positions {LEAST_POSITIONS} to "
+                f"{4 * LEAST_POSITIONS}. Restore the folder."
+            )
+        return build(lambda: cls(config), folder)
 
     def log_mel(self, samples: np.ndarray) -> Tensor:
         """Whisper's log-mel spectrogram of float samples (N,): (mel_bins, N // 160), about -1.5 .. 1.5.

@@ -20,6 +20,7 @@ from perception.emotion import (
     unweighted_accuracy,
     weighted_accuracy,
 )
+from perception.speech.command import check_folder, check_output, check_run
 from perception.speech.datasets import Clip, DatasetError, Folds, load_folds, load_ravdess
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.encoder import SpeechEncoder
@@ -174,7 +175,9 @@ def load_data(data: Path, folds: Folds, cache: Path, encoder: Path) -> Data:
         DatasetError: the folder is wrong, or an actor of the folds has no clips in it.
         SoundError: a clip is no usable sound.
         WeightsError: the encoder cannot be loaded.
+        CommandError: the cache cannot be written.
     """
+    check_folder(cache)
     clips: list[Clip] = load_ravdess(data)
     actors = np.array([clip.actor for clip in clips])
     missing = sorted({actor for fold in folds.test_actors for actor in fold} - set(actors.tolist()))
@@ -253,20 +256,23 @@ def main(config: EvaluateConfig) -> Evaluation:
 
     Raises:
         DatasetError, SoundError, WeightsError: data or encoder cannot be used.
+        CommandError: a setting, the cache or the output cannot be used; raised before the work.
     """
     import torch
 
+    check_run(config.threads, config.seed)
+    target = None if config.json is None else check_output(config.json)
     torch.set_num_threads(config.threads)
     folds = load_folds(config.folds)
     data = load_data(config.data, folds, config.cache, config.encoder)
     result = evaluate(data, folds, config.fit, config.seed)
-    if config.json is not None:
+    if target is not None:
         text = json.dumps(result.as_json(), indent=1) + "\n"
-        if str(config.json) == "-":
+        if str(target) == "-":
             sys.stdout.write(text)
+            sys.stdout.flush()
         else:
-            config.json.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(config.json, text.encode())
+            write_atomic(target, text.encode())
     return result
 
 

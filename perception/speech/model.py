@@ -17,8 +17,9 @@ from torch.nn import functional
 
 from perception.emotion import LABELS, softmax
 from perception.speech import encoder as whisper
+from perception.speech.audio import RATE_HZ
 from perception.speech.encoder import SpeechEncoder, check_samples
-from perception.speech.weights import WeightsError, fill, read_config, read_tensors
+from perception.speech.weights import WeightsError, build, read_config, useless
 from perception.speech.windows import trim_to_voice
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "speech_emotion"
@@ -98,14 +99,23 @@ class SpeechEmotionModel:
         """Load the shipped weights, or others that `python -m perception.speech train` wrote.
 
         Raises:
-            WeightsError: a file is missing, damaged, or of another network.
+            WeightsError: a file is missing, damaged, of another network, or its numbers cannot judge a sound.
         """
         folder = Path(folder)
         config = read_config(folder, HeadConfig)
-        encoder = SpeechEncoder.load(encoder_folder)
-        head = HeadEnsemble(config)
-        fill(head, read_tensors(folder), folder)
-        return cls(encoder, head)
+        model = cls(SpeechEncoder.load(encoder_folder), build(lambda: HeadEnsemble(config), folder))
+        model._try_out(folder, Path(encoder_folder))
+        return model
+
+    def _try_out(self, folder: Path, encoder_folder: Path) -> None:
+        """Judge one second of low noise: numbers that are finite one by one may still overflow together."""
+        if not bool((self.head.scale > 0.0).all()):
+            raise useless(f"{folder}: 'scale' must be positive; its least entry is {float(self.head.scale.min()):g}")
+        noise = np.random.default_rng(0).normal(0.0, 0.01, RATE_HZ).astype(np.float32)
+        if not np.isfinite(self.features(noise)).all():
+            raise useless(f"{encoder_folder}: the encoder turns low noise into NaN or infinity")
+        if not np.isfinite(self.logits(noise)).all():
+            raise useless(f"{folder}: the network judges low noise as NaN or infinity")
 
     @torch.inference_mode()
     def features(self, samples: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ import tyro
 
 from perception.emotion import LABELS, EmotionEstimate
 from perception.speech.audio import SoundError, stream_sound
+from perception.speech.command import CommandError, check_output, check_run
 from perception.speech.model import DEFAULT_FOLDER, SpeechEmotionModel
 from perception.speech.progress import track
 from perception.speech.stream import SpeechStream
@@ -42,7 +44,7 @@ class PredictConfig:
     csv: Path | None = None
     """Write the rows as CSV to this file; - is stdout."""
     json: Path | None = None
-    """Write the rows as a JSON list to this file; - is stdout."""
+    """Write the rows as one JSON object, {"rows": [...]}, to this file; - is stdout."""
     weights: Path = DEFAULT_FOLDER
     """Folder of the trained weights."""
     windows: WindowConfig = field(default_factory=lambda: WindowConfig(hop_s=0.5))
@@ -68,28 +70,33 @@ class PredictResult(NamedTuple):
 
 
 class RowWriter:
-    """Writes rows as they come: to a file, which appears under its name when it is complete, or to stdout."""
+    """Writes rows as they come: to a draft, which takes the name of the file when it is complete, or to stdout.
+
+    As JSON the rows are one object {"rows": [...]}. A run that ends in an error leaves no file, and on stdout no end.
+    """
 
     def __init__(self, path: Path, kind: str) -> None:
-        self._path = path
+        self._stdout = str(path) == "-"
+        self._path = check_output(path)
+        self._part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
         self._kind = kind
-        self._part = path.with_name(f".{path.name}.part")
         self._rows = 0
 
     def __enter__(self) -> RowWriter:
-        self._stdout = str(self._path) == "-"
-        if not self._stdout:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
         self._out: TextIO = sys.stdout if self._stdout else self._part.open("w", newline="", encoding="utf-8")
         self._csv = csv.DictWriter(self._out, COLUMNS, lineterminator="\n")
+        return self
+
+    def _begin(self) -> None:
         if self._kind == "csv":
             self._csv.writeheader()
         else:
-            self._out.write("[")
-        return self
+            self._out.write('{"rows": [')
 
     def write(self, row: dict[str, str | float]) -> None:
         """Add one row with the keys of `COLUMNS`."""
+        if self._rows == 0:
+            self._begin()
         if self._kind == "csv":
             self._csv.writerow(row)
         else:
@@ -97,16 +104,22 @@ class RowWriter:
         self._rows += 1
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if error is None:
+                self._end()
+        finally:
+            if not self._stdout:
+                self._part.unlink(missing_ok=True)
+
+    def _end(self) -> None:
+        if self._rows == 0:
+            self._begin()
         if self._kind == "json":
-            self._out.write("\n]\n")
-        if self._stdout:
-            self._out.flush()
-            return
-        self._out.close()
-        if error is None:
+            self._out.write("\n]}\n")
+        self._out.flush()
+        if not self._stdout:
+            self._out.close()
             self._part.replace(self._path)
-        else:
-            self._part.unlink()
 
 
 def find_sounds(source: Path) -> list[Path]:
@@ -157,16 +170,31 @@ def main(config: PredictConfig) -> PredictResult:
     Raises:
         SoundError: a folder holds no sound files.
         WeightsError: the weights cannot be used.
+        CommandError: a setting or an output cannot be used; raised before the work.
     """
     import torch
 
-    torch.set_num_threads(config.threads)
+    check_run(config.threads)
     files = find_sounds(config.source)
-    targets = [(path, kind) for path, kind in ((config.csv, "csv"), (config.json, "json")) if path is not None]
-    stream = SpeechStream(SpeechEmotionModel.load(config.weights), config=config.windows)
+    targets = _targets(config, files)
+    torch.set_num_threads(config.threads)
     with ExitStack() as stack:
-        writers = [stack.enter_context(RowWriter(path, kind)) for path, kind in targets or [(Path("-"), "csv")]]
+        writers = [stack.enter_context(RowWriter(path, kind)) for path, kind in targets]
+        stream = SpeechStream(SpeechEmotionModel.load(config.weights), config=config.windows)
         return _judge(files, stream, config.windows.window_s, writers)
+
+
+def _targets(config: PredictConfig, files: Sequence[Path]) -> list[tuple[Path, str]]:
+    """List where to write, and in which form; refuse places that would spoil one another."""
+    targets = [(path, kind) for path, kind in ((config.csv, "csv"), (config.json, "json")) if path is not None]
+    places = [Path(os.path.realpath(path)) if str(path) != "-" else path for path, _ in targets]
+    if len(set(places)) < len(places):
+        raise CommandError(f"--csv and --json both came as {config.csv}; give each a place of its own.")
+    sounds = {Path(os.path.realpath(path)) for path in files}
+    for place in places:
+        if place in sounds:
+            raise CommandError(f"{place} is a sound to be judged and would be overwritten. Name another output.")
+    return targets or [(Path("-"), "csv")]
 
 
 def _judge(files: Sequence[Path], stream: SpeechStream, window_s: float, writers: Sequence[RowWriter]) -> PredictResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 Config = TypeVar("Config")
+Network = TypeVar("Network", bound="nn.Module")
 
 MOST_SIZE = 65_536  # a damaged number must not ask for all memory
 _RESTORE = "Restore the folder from the release, or train it again with 'python -m perception.speech train'."
@@ -20,6 +21,11 @@ _RESTORE = "Restore the folder from the release, or train it again with 'python 
 
 class WeightsError(ValueError):
     """A weights folder is missing, damaged, or belongs to another network."""
+
+
+def useless(what: str) -> WeightsError:
+    """Build the error for weights of the right shape that cannot judge anything."""
+    return WeightsError(f"{what}; these weights are damaged. {_RESTORE}")
 
 
 def read_config(folder: Path, kind: type[Config]) -> Config:
@@ -64,17 +70,46 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: the file is missing, truncated, or not in the safetensors format.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = folder / "model.safetensors"
     if not path.is_file():
         raise WeightsError(f"{path} is missing; a weights folder holds model.safetensors and config.json. {_RESTORE}")
+    return read_tensor_file(path)
+
+
+def read_tensor_file(path: Path) -> dict[str, Tensor]:
+    """Read a .safetensors file as float32 tensors.
+
+    Raises:
+        WeightsError: the file is missing, truncated, or not in the safetensors format.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise WeightsError(f"{path} is missing; expected a .safetensors file. Check the path.")
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read as safetensors ({error}). {_RESTORE}") from error
     return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def build(make: Callable[[], Network], folder: Path) -> Network:
+    """Make a network and fill it from a weights folder, in evaluation mode.
+
+    Its shapes are compared with those of the file before it takes memory: a damaged size must not ask for all of it.
+
+    Raises:
+        WeightsError: a file is missing or damaged, or its tensors are those of another network, or useless.
+    """
+    import torch
+
+    tensors = read_tensors(folder)
+    with torch.device("meta"):
+        _check_shapes(make(), tensors, folder)
+    module = make()
+    fill(module, tensors, folder)
+    return module.eval()
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
@@ -83,16 +118,20 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None
     Raises:
         WeightsError: a tensor is missing, is unknown, has another shape, or holds NaN or infinity.
     """
+    _check_shapes(module, tensors, folder)
+    broken = sorted(name for name, tensor in tensors.items() if not bool(tensor.isfinite().all()))
+    if broken:
+        raise WeightsError(f"{folder}: {broken[:3]} hold NaN or infinity. {_RESTORE}")
+    module.load_state_dict(dict(tensors))
+
+
+def _check_shapes(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     came = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     wrong = sorted(name for name in wanted.keys() | came.keys() if wanted.get(name) != came.get(name))
     if wrong:
         shown = "; ".join(f"{n}: {came.get(n, 'absent')}, expected {wanted.get(n, 'nothing')}" for n in wrong[:3])
         raise WeightsError(f"{folder} holds the weights of another network: {len(wrong)} differ ({shown}). {_RESTORE}")
-    broken = sorted(name for name, tensor in tensors.items() if not bool(tensor.isfinite().all()))
-    if broken:
-        raise WeightsError(f"{folder}: {broken[:3]} hold NaN or infinity. {_RESTORE}")
-    module.load_state_dict(dict(tensors))
 
 
 def write_folder(folder: Path, tensors: Mapping[str, Tensor], config: Any, notes: Mapping[str, Any], card: str) -> None:
@@ -111,5 +150,9 @@ def write_folder(folder: Path, tensors: Mapping[str, Tensor], config: Any, notes
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or an interruption, sees the old content or the new one, never a part."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

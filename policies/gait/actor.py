@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from policies.gait.mirror import mirror_action, mirror_observation
+
 _CLIP = 8.0
 
 
@@ -35,8 +37,13 @@ class Actor:
         """Mean actions (..., 12) for observations (..., obs) as the environment gives them."""
         return self.forward(self.normalise(observations))
 
-    def forward(self, hidden: np.ndarray) -> np.ndarray:
-        """Mean actions for observations that are normalised already."""
+    def forward(self, normalised: np.ndarray) -> np.ndarray:
+        """Mean actions for observations that are normalised already: the mean of both sides of the mirror."""
+        both = self._network(np.stack([normalised, mirror_observation(normalised)]))
+        mean: np.ndarray = 0.5 * (both[0] + mirror_action(both[1]))
+        return mean
+
+    def _network(self, hidden: np.ndarray) -> np.ndarray:
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             hidden = hidden @ weight.T + bias
             hidden = np.where(hidden > 0, hidden, np.expm1(np.minimum(hidden, 0.0)))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from envs.locomotion.commands import Order
 from policies.gait.actor import Actor
 from policies.gait.rollout import Kick, Walk, Walker
 from robots.gait import FREQUENCY_RANGE_HZ, SPEED_RANGE_M_S, VelocityCommand, gait_style
+from robots.results import check_writable, write_json
 
 CHUNK = 10
 """Walks per job: long enough to pay for the making of a world, short enough for the progress bar."""
@@ -103,6 +102,7 @@ def evaluate(args: Evaluate) -> list[Row]:
     """
     orders = [_order(cell, args) for cell in args.cells]
     _check(args)
+    check_writable(args.json)
     if args.policy != "none":
         Actor.load(Path(args.policy))  # complain here and not in a worker
     jobs = [
@@ -121,7 +121,7 @@ def evaluate(args: Evaluate) -> list[Row]:
     rows = [_row(orders[cell], args, walks, rng) for cell, walks in results.items()]
     console.print(_table(rows))
     if args.json is not None:
-        _save(rows, args.json)
+        write_json({"rows": [asdict(row) for row in rows]}, args.json)
     return rows
 
 
@@ -239,11 +239,3 @@ def _table(rows: list[Row]) -> Table:
 
 def _show(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _save(rows: list[Row], place: str) -> None:
-    text = json.dumps({"rows": [asdict(row) for row in rows]}, indent=1) + "\n"
-    if place == "-":
-        _ = sys.stdout.write(text)
-    else:
-        Path(place).write_text(text)

@@ -1,6 +1,8 @@
-"""Left and right: what a walk looks like in a mirror. A policy trained on both does not drift to one side.
+"""Left and right: what a walk looks like in a mirror.
 
-After Abdolhosseini et al. 2019, "On learning symmetric locomotion" (duplicated experience).
+A policy that is the mean of what it does and of the mirror image of what it would do in the mirror cannot prefer a
+side: it is equivariant by construction. (Of the ways that Abdolhosseini et al. 2019, "On learning symmetric
+locomotion", compare, training on mirrored copies of the experience made PPO diverge here after 300,000 steps.)
 """
 
 from __future__ import annotations
@@ -39,17 +41,18 @@ def _observation_map() -> tuple[np.ndarray, np.ndarray]:
         signs.append(sign)
         start += len(index)
     assert start == OBSERVATION_SIZE
-    return np.concatenate(order), np.concatenate(signs)
+    return np.concatenate(order), np.concatenate(signs).astype(np.float32)
 
 
-_ORDER, _SIGNS = _observation_map()
+OBSERVATION_ORDER, OBSERVATION_SIGNS = _observation_map()
+ACTION_ORDER, ACTION_SIGNS = _BY_JOINT, _FLIP_SIDEWAYS.astype(np.float32)
 
 
 def mirror_observation(observation: np.ndarray) -> np.ndarray:
     """(..., 75) -> (..., 75) as seen in a mirror."""
-    return observation[..., _ORDER] * _SIGNS
+    return observation[..., OBSERVATION_ORDER] * OBSERVATION_SIGNS
 
 
 def mirror_action(action: np.ndarray) -> np.ndarray:
     """(..., 12) -> (..., 12) as seen in a mirror."""
-    return action[..., _BY_JOINT] * _FLIP_SIDEWAYS
+    return action[..., ACTION_ORDER] * ACTION_SIGNS

@@ -1,4 +1,4 @@
-"""PPO from stable-baselines3, fed with whole rollouts from our workers and with their mirror images."""
+"""PPO from stable-baselines3, fed with whole rollouts from our workers, for a policy that knows no left or right."""
 
 from __future__ import annotations
 
@@ -10,32 +10,46 @@ import numpy as np
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from envs.locomotion.env import OBSERVATION_SIZE
 from policies.gait.actor import Actor
-from policies.gait.mirror import mirror_action, mirror_observation
+from policies.gait.mirror import ACTION_ORDER, ACTION_SIGNS, OBSERVATION_ORDER, OBSERVATION_SIGNS, mirror_observation
+from policies.gait.train_config import PPOConfig
 from policies.gait.workers import Rollout
 
 
-@dataclass(frozen=True)
-class PPOConfig:
-    """Settings of the learner; the names are stable-baselines3's."""
+class SymmetricPolicy(ActorCriticPolicy):
+    """An actor and a critic that treat left and right alike: see `policies.gait.mirror`."""
 
-    n_steps: int = 256
-    batch_size: int = 1024
-    n_epochs: int = 5
-    learning_rate: float = 4e-4
-    gamma: float = 0.98
-    gae_lambda: float = 0.95
-    clip_range: float = 0.2
-    target_kl: float = 0.03
-    ent_coef: float = 0.0
-    vf_coef: float = 0.5
-    max_grad_norm: float = 1.0
-    log_std_init: float = -1.2
-    hidden: tuple[int, ...] = (256, 128)
-    mirror: bool = True
+    def evaluate_actions(  # type: ignore[override]
+        self, obs: torch.Tensor, actions: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Values (n, 1), log-probabilities (n,) and entropy (n,) of actions (n, 12) given observations (n, 75)."""
+        mirrored = _mirror(obs)
+        straight, reflected = self._means(obs), self._means(mirrored)
+        mean = 0.5 * (straight + reflected[:, ACTION_ORDER] * torch.from_numpy(ACTION_SIGNS))
+        log_std = 0.5 * (self.log_std + self.log_std[ACTION_ORDER])
+        normal = torch.distributions.Normal(mean, log_std.exp())
+        return self._values(obs, mirrored), normal.log_prob(actions).sum(dim=1), normal.entropy().sum(dim=1)
+
+    def predict_values(self, obs: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        """Values (n, 1) of observations (n, 75)."""
+        return self._values(obs, _mirror(obs))
+
+    def _means(self, obs: torch.Tensor) -> torch.Tensor:
+        means: torch.Tensor = self.action_net(self.mlp_extractor.forward_actor(obs))
+        return means
+
+    def _values(self, obs: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
+        both = [self.value_net(self.mlp_extractor.forward_critic(seen)) for seen in (obs, mirrored)]
+        values: torch.Tensor = 0.5 * (both[0] + both[1])
+        return values
+
+
+def _mirror(obs: torch.Tensor) -> torch.Tensor:
+    return obs[:, OBSERVATION_ORDER] * torch.from_numpy(OBSERVATION_SIGNS)
 
 
 class _Spaces(VecEnv):
@@ -75,6 +89,9 @@ class Normaliser:
 
     def update(self, total: np.ndarray, square_total: np.ndarray, count: int) -> None:
         """Take sums over `count` observations."""
+        # Sums over the mirrored observations too: the normaliser must not know left from right either.
+        total = 0.5 * (total + mirror_observation(total))
+        square_total = 0.5 * (square_total + square_total[OBSERVATION_ORDER])
         mean = total / count
         variance = np.maximum(square_total / count - mean**2, 0.0)
         both = self.count + count
@@ -92,12 +109,12 @@ class Learner:
         self.normaliser = Normaliser()
         torch.manual_seed(seed)
         self.model = PPO(
-            "MlpPolicy",
-            _Spaces(envs * (2 if config.mirror else 1)),
+            SymmetricPolicy,
+            _Spaces(envs),
             n_steps=config.n_steps,
             batch_size=config.batch_size,
             n_epochs=config.n_epochs,
-            learning_rate=config.learning_rate,
+            learning_rate=self._learning_rate,
             gamma=config.gamma,
             gae_lambda=config.gae_lambda,
             clip_range=config.clip_range,
@@ -117,6 +134,10 @@ class Learner:
             # Begin as the clocked gait itself: residuals near zero.
             self.model.policy.get_parameter("action_net.weight").mul_(0.05)
 
+    def _learning_rate(self, remaining: float) -> float:
+        first, last = self.config.learning_rate, self.config.final_learning_rate
+        return last + (first - last) * remaining
+
     def set_logger(self, logger: Logger) -> None:
         """Where the learner's figures go."""
         self.model.set_logger(logger)
@@ -132,7 +153,7 @@ class Learner:
             scale.astype(np.float32),
             tuple(layer.weight.detach().numpy().copy() for layer in layers),
             tuple(layer.bias.detach().numpy().copy() for layer in layers),
-            policy.log_std.detach().numpy().copy(),
+            0.5 * (policy.log_std + policy.log_std[ACTION_ORDER]).detach().numpy(),
         )
 
     def learn(self, rollouts: list[Rollout], progress: float) -> None:
@@ -148,37 +169,21 @@ class Learner:
     @torch.no_grad()
     def _fill(self, rollouts: list[Rollout]) -> None:
         buffer, policy, gamma = self.model.rollout_buffer, self.model.policy, self.config.gamma
-        columns = [_columns(rollout) for rollout in rollouts]
-        if self.config.mirror:
-            columns += [_mirrored(column) for column in columns]
-        observations = np.concatenate([column.observations for column in columns], axis=1)
-        actions = np.concatenate([column.actions for column in columns], axis=1)
-        rewards = np.concatenate([column.rewards for column in columns], axis=1)
-        starts = np.concatenate([column.starts for column in columns], axis=1)
+        observations = np.concatenate([rollout.observations for rollout in rollouts], axis=1)
+        actions = np.concatenate([rollout.actions for rollout in rollouts], axis=1)
+        rewards = np.concatenate([rollout.rewards for rollout in rollouts], axis=1)
+        starts = np.concatenate([rollout.starts for rollout in rollouts], axis=1)
         offset = 0
-        for column in columns:
-            for step, index, last in column.truncated:
-                value = policy.predict_values(torch.from_numpy(np.ascontiguousarray(last[None], np.float32)))
-                rewards[step, offset + index] += gamma * float(value)
-            offset += column.rewards.shape[1]
+        for rollout in rollouts:
+            # An episode that was cut, not lost, goes on to be worth what the critic expects.
+            for step, index, last in rollout.truncated:
+                rewards[step, offset + index] += gamma * float(policy.predict_values(torch.from_numpy(last[None])))
+            offset += rollout.rewards.shape[1]
         buffer.reset()
         for step in range(len(rewards)):
             seen, done = torch.from_numpy(observations[step]), torch.from_numpy(actions[step])
             values, log_prob, _ = policy.evaluate_actions(seen, done)
             buffer.add(observations[step], actions[step], rewards[step], starts[step], values.flatten(), log_prob)
-        last = np.concatenate([column.last_observations for column in columns])
-        ended = np.concatenate([column.last_starts for column in columns])
+        last = np.concatenate([rollout.last_observations for rollout in rollouts])
+        ended = np.concatenate([rollout.last_starts for rollout in rollouts])
         buffer.compute_returns_and_advantage(policy.predict_values(torch.from_numpy(last)), ended)
-
-
-def _columns(rollout: Rollout) -> Rollout:
-    return rollout._replace(rewards=rollout.rewards.copy())
-
-
-def _mirrored(rollout: Rollout) -> Rollout:
-    return rollout._replace(
-        observations=mirror_observation(rollout.observations).astype(np.float32),
-        actions=mirror_action(rollout.actions).astype(np.float32),
-        last_observations=mirror_observation(rollout.last_observations).astype(np.float32),
-        truncated=[(step, index, mirror_observation(last)) for step, index, last in rollout.truncated],
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,31 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.logger import configure
 
-from envs.locomotion.env import LocomotionConfig
-from policies.gait.ppo import Learner, Normaliser, PPOConfig
+from policies.gait.ppo import Learner, Normaliser
+from policies.gait.train_config import Train
 from policies.gait.workers import Rollout, Workers
-
-
-@dataclass(frozen=True)
-class Train:
-    """Train the gait policy with PPO; continue a broken run with --resume."""
-
-    out: Path = Path("runs/gait")
-    """Folder for checkpoints, curves and the policy."""
-    n_timesteps: int = 3_000_000
-    """Control steps to learn from."""
-    seed: int = 0
-    """Seed of everything; the same seed and number of workers give the same policy."""
-    workers: int = 2
-    """Processes that walk."""
-    envs: int = 8
-    """Dogs in each of them."""
-    resume: bool = False
-    """Go on from the checkpoint in --out."""
-    ppo: PPOConfig = field(default_factory=PPOConfig)
-    """Settings of the learner."""
-    task: LocomotionConfig = field(default_factory=LocomotionConfig)
-    """Settings of the task."""
 
 
 def train(args: Train) -> Path:

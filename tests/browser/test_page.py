@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 import time
 import wave
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, WebSocket, sync_playwright
 
 from perception.speech.audio import read_sound
 from tests.conftest import ROOT
@@ -179,13 +180,56 @@ def test_a_phone_shows_everything_without_scrolling_sideways(browser, server):
     opened.close()
 
 
-def test_the_page_comes_back_after_the_connection_breaks(browser, server):
-    opened = Visit(browser, server, DESKTOP)
-    opened.page.context.set_offline(True)
-    opened.page.context.set_offline(False)
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_the_page_comes_back_when_the_server_was_restarted(browser):
+    arguments = ("--port", str(free_port()))
+    with running_server(*arguments) as first:
+        opened = Visit(browser, first, DESKTOP)
+        opened.until("window.empaw.poseCount > 10")
+    opened.until("document.querySelector('#connection').dataset.status === 'lost'")
+    assert opened.page.locator("#connection-text").inner_text() == "reconnecting"
+    assert opened.page.locator("#banner").is_visible()
+    for name in ("#push", "#reset", "[data-emotion='happy']"):
+        assert opened.page.locator(name).is_disabled()
+    opened.page.wait_for_timeout(500)  # what was still on its way
     count = opened.page.evaluate("window.empaw.poseCount")
-    opened.until(f"window.empaw.poseCount > {count} + 50")
-    opened.page.close()
+    with running_server(*arguments) as second:
+        assert second.address == first.address
+        opened.until(f"window.empaw.poseCount > {count} + 50", 30)
+        opened.until("document.querySelector('#connection').dataset.status === 'connected'")
+        assert opened.page.locator("#banner").is_hidden()
+        answered = opened.page.evaluate("window.empaw.acks.length")
+        opened.page.click("[data-emotion='happy']")
+        opened.until(f"window.empaw.acks.length > {answered}")
+        opened.state("s.manual.emotion === 'happy'")
+        opened.page.close()  # the browser has reported the refused connections as errors
+
+
+def test_a_second_microphone_is_refused_once_and_lets_go(browser, server):
+    first, second = Visit(browser, server, DESKTOP), Visit(browser, server, DESKTOP)
+    microphones: list[WebSocket] = []
+    second.page.on("websocket", lambda s: microphones.append(s) if s.url.endswith("/ws/microphone") else None)
+    with first.page.expect_websocket(lambda s: s.url.endswith("/ws/microphone")) as speaking:
+        first.page.click("#microphone")
+    speaking.value.wait_for_event("framesent")
+    second.page.click("#microphone")
+    second.until("document.querySelector('#notice').innerText.includes('another browser')")
+    second.until("document.querySelector('#microphone').getAttribute('aria-pressed') === 'false'")
+    second.page.wait_for_timeout(3000)  # several times the wait before a lost connection is tried again
+    assert [opened.is_closed() for opened in microphones] == [True]
+    button = second.page.locator("#microphone")
+    assert button.get_attribute("aria-pressed") == "false"
+    assert button.is_enabled()
+    assert second.page.locator("#microphone-text").inner_text() == "Microphone"
+    assert first.page.locator("#microphone").get_attribute("aria-pressed") == "true"
+    first.page.click("#microphone")
+    second.close()
+    first.close()
 
 
 def loud_clip(ravdess: Path, folder: Path) -> Path:

@@ -1,5 +1,6 @@
 import io
 import struct
+import time
 import tracemalloc
 
 import av
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from perception.speech.audio import SoundError, To16k, read_sound, stream_sound
+from perception.speech.audio import SoundError, To16k, read_sound, sound_from_samples, stream_sound
 
 
 def tone(rate: int, seconds: float = 1.0, hz: float = 440.0) -> np.ndarray:
@@ -20,9 +21,12 @@ def wav(samples: np.ndarray, rate: int = 16_000, subtype: str = "PCM_16", kind: 
     return out.getvalue()
 
 
-def webm(samples: np.ndarray, rate: int = 48_000, container: str = "webm", codec: str = "libopus") -> bytes:
+def webm(
+    samples: np.ndarray, rate: int = 48_000, container: str = "webm", codec: str = "libopus", title: str = ""
+) -> bytes:
     out = io.BytesIO()
     with av.open(out, "w", format=container) as file:
+        file.metadata["title"] = title
         stream = file.add_stream(codec, rate=rate)
         stream.layout = "mono"
         frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None], format="s16", layout="mono")
@@ -172,3 +176,71 @@ def test_resampler_takes_stereo_and_drops_nan_but_no_integers():
         to_16k(np.zeros(10, np.int16))
     with pytest.raises(SoundError, match="4000 Hz"):
         To16k(4_000)
+
+
+def test_title_in_another_encoding_does_not_matter():
+    content = webm(tone(48_000), container="ipod", codec="aac", title="Caf__ 1")
+    assert b"Caf__" in content
+    sound = read_sound(content.replace(b"Caf__", "Café!".encode("latin-1")))
+    assert sound.duration_s == pytest.approx(1.0, abs=0.1)
+
+
+@pytest.mark.parametrize("codec", ["text", "bytes"])
+def test_decoder_trouble_of_any_kind_is_a_sound_error(codec, monkeypatch):
+    trouble = ValueError("odd frame") if codec == "text" else UnicodeDecodeError("utf-8", b"\xe9", 0, 1, "odd byte")
+    monkeypatch.setattr(av, "open", lambda *_, **__: (_ for _ in ()).throw(trouble))
+    with pytest.raises(SoundError, match="odd"):
+        read_sound(b"no sound at all")
+
+
+def test_rate_that_changes_on_the_way():
+    parts = [webm(tone(rate), rate, "adts", "aac") for rate in (16_000, 44_100)]
+    samples = read_sound(b"".join(parts)).samples
+    assert len(samples) / 16_000 == pytest.approx(2.0, abs=0.2)
+    assert peak_hz(samples[2_000:14_000]) == pytest.approx(440, abs=2)
+    assert peak_hz(samples[-14_000:-2_000]) == pytest.approx(440, abs=2)
+
+
+def test_a_wav_of_empty_chunks_costs_nothing():
+    start = time.perf_counter()
+    with pytest.raises(SoundError, match="1000 chunks"):
+        read_sound(b"RIFF\x00\x00\x00\x00WAVE" + bytes(25_000_000))
+    assert time.perf_counter() - start < 1.0
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 48_000])
+def test_arrays_become_what_their_file_becomes(rate):
+    both = np.stack([tone(rate), np.zeros(rate, np.float32)], axis=1)
+    sound = sound_from_samples(both, rate)
+    assert (sound.samples.dtype, sound.rate_hz) == (np.float32, 16_000)
+    assert np.allclose(sound.samples, read_sound(wav(both, rate, "FLOAT")).samples, atol=1e-6)
+    assert np.allclose(sound_from_samples(both.mean(axis=1).astype(np.float64), rate).samples, sound.samples, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "message"),
+    [
+        (np.zeros(100, np.int16), 16_000, "32768"),
+        (np.zeros((2, 2, 2), np.float32), 16_000, r"\(N, channels\)"),
+        (np.zeros((2, 48_000), np.float32), 16_000, r"shape \(2, 48000\).* channels; allowed"),
+        (np.zeros(0, np.float32), 16_000, "too few"),
+        (np.zeros((10, 0), np.float32), 16_000, "0 channels"),
+        (np.zeros(1, np.float32), 192_000, "too few"),
+        (np.array([0.0, np.nan]), 16_000, "NaN or infinity"),
+        (np.array([0.0, -np.inf]), 16_000, "NaN or infinity"),
+        (np.array([0.0, 1e300]), 16_000, "Divide"),
+        (tone(16_000) * 100, 16_000, "Divide"),
+        (np.zeros(16_000 * 11, np.float32), 16_000, "allowed are 10 s"),
+        (tone(4_000), 4_000, "4000 Hz"),
+        (tone(16_000), float("nan"), "nan Hz"),
+        (tone(16_000), 0, "0 Hz"),
+    ],
+)
+def test_bad_arrays_say_what_is_wrong(samples, rate, message):
+    with pytest.raises(SoundError, match=message):
+        sound_from_samples(samples, rate, max_seconds=10.0)
+
+
+def test_a_file_of_one_sample_at_a_high_rate_is_no_sound():
+    with pytest.raises(SoundError, match="too few"):
+        read_sound(wav(tone(192_000)[:1], 192_000))

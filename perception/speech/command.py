@@ -1,0 +1,77 @@
+"""What the commands share: checks that come before long work, and errors as one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+MOST_THREADS = 1_024
+
+
+class CommandError(ValueError):
+    """A setting or an output of a command cannot be used."""
+
+
+def check_run(threads: int, seed: int = 0) -> None:
+    """Refuse numbers that would fail only after long work.
+
+    Raises:
+        CommandError: `threads` is not within 1 to 1024, or `seed` not within 0 to 2**32 - 1.
+    """
+    if not 1 <= threads <= MOST_THREADS:
+        raise CommandError(f"threads is {threads}; allowed are 1 to {MOST_THREADS}. Use the number of idle cores.")
+    if not 0 <= seed < 1 << 32:
+        raise CommandError(f"seed is {seed}; allowed are 0 to {(1 << 32) - 1}. Choose another.")
+
+
+def check_output(path: Path) -> Path:
+    """Make sure that a file can be written, before the work; return it with links followed. - is stdout.
+
+    Raises:
+        CommandError: it is a folder or a device, or its folder cannot be made or written.
+    """
+    if str(path) == "-":
+        return path
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise CommandError(f"{path} is no regular file; name a file to write, or - for stdout where that is allowed.")
+    check_folder(target.parent)
+    return target
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder and make sure that files can be written in it, before the work.
+
+    Raises:
+        CommandError: it cannot be made or written.
+    """
+    draft = folder / f".{os.getpid()}.probe.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(b"")
+        draft.unlink()
+    except OSError as error:
+        raise CommandError(
+            f"nothing can be written in {folder} ({error.strerror}). Name another place, or change its permissions."
+        ) from error
+
+
+def one_line(error: Exception) -> str:
+    """Say an error in one line: what happened and to which file."""
+    if isinstance(error, BrokenPipeError):
+        _let_stdout_go()
+        return "whoever read the output closed it before its end; what came until then is incomplete."
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}. Check the path, its permissions and the space on the disk."
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _let_stdout_go() -> None:
+    """Send what is still buffered nowhere, or the interpreter complains about the closed pipe when it ends."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
