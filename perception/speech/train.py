@@ -189,8 +189,8 @@ has its own licence; a product needs weights trained on data that allow it.
 {figures}
 
 The shape of the network and its training were chosen by cross-validation over the training actors of fold 0, who are
-the test actors of folds 1 to 5. Of the six folds in `benchmarks/results/speech.json` only fold 0 (UA 0.727) is therefore
-untouched by any choice; the mean over the six is of more voices, but of voices that took part in the choice.
+the test actors of folds 1 to 5. So of the six folds in `benchmarks/results/speech.json` only fold 0 (UA 0.727) is
+untouched by any choice; the mean over all six is of more voices, five sixths of which took part in the choice.
 
 ## Limits
 

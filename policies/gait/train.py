@@ -6,6 +6,7 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -71,10 +72,14 @@ def _restore(args: Train, learner: Learner) -> int:
         mean, variance = state["mean"].numpy(), state["variance"].numpy()
         learner.normaliser = Normaliser(float(state["count"]), mean, variance)
         return int(state["iteration"])
-    except (KeyError, RuntimeError, EOFError, OSError) as problem:
+    except (KeyError, RuntimeError, EOFError, OSError, UnpicklingError) as problem:
         raise ValueError(
-            f"{path} cannot be continued from ({problem}): it is damaged or of another network"
+            f"{path} cannot be continued from ({_first_line(problem)}): it is damaged or of another network"
         ) from problem
+
+
+def _first_line(problem: Exception) -> str:
+    return str(problem).splitlines()[0][:200] if str(problem) else type(problem).__name__
 
 
 def _checkpoint(args: Train, learner: Learner, iteration: int) -> None:

@@ -1,5 +1,8 @@
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,6 +10,8 @@ import torch
 
 from perception.speech.encoder import DEFAULT_FOLDER, SpeechEncoder, sinusoids
 from perception.speech.weights import WeightsError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -117,3 +122,22 @@ def test_card_carries_the_licence():
     card = (DEFAULT_FOLDER / "CARD.md").read_text()
     assert "MIT License" in card and "Copyright (c) 2022 OpenAI" in card
     assert json.loads((DEFAULT_FOLDER / "config.json").read_text())["layers"] == 3
+
+
+@pytest.mark.parametrize(
+    "entries", [{"heads": 7}, {"d_model": 385}, {"d_model": 65_536}, {"layers": 65_536}, {"max_positions": 1}]
+)
+def test_sizes_that_no_encoder_has_are_refused_before_they_take_memory(tmp_path, entries):
+    folder = tmp_path / "encoder"
+    shutil.copytree(DEFAULT_FOLDER, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **entries}))
+    with pytest.raises(WeightsError, match="allowed are at most"):
+        SpeechEncoder.load(folder)
+
+
+def test_loading_leaves_torch_as_small_as_it_is():
+    # The device without memory would load 800 modules to compute positions on it: seconds of start-up.
+    code = "from perception.speech.encoder import SpeechEncoder\nimport sys\nSpeechEncoder.load()\nprint('sympy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "False", done.stderr

@@ -1,17 +1,22 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from perception.emotion import LABELS, softmax, unweighted_accuracy
+from perception.speech import train
 from perception.speech.audio import read_sound
 from perception.speech.datasets import load_ravdess
+from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.model import DEFAULT_FOLDER, HeadConfig, HeadEnsemble, SpeechEmotionModel, pool
 from perception.speech.stream import SpeechStream
 from perception.speech.weights import WeightsError
@@ -84,6 +89,8 @@ def test_damaged_or_foreign_weights(tmp_path):
         ({"labels": ["yes", "no"]}, "another network|labels"),
         ({"hidden": "many"}, "config.json"),
         ({"members": -1}, "config.json"),
+        ({"members": 65_536, "hidden": 65_536}, "another network"),
+        ({"inputs": 65_536, "hidden": 65_536}, "another network"),
     ],
 )
 def test_config_that_does_not_fit(tmp_path, entries, message):
@@ -93,12 +100,51 @@ def test_config_that_does_not_fit(tmp_path, entries, message):
         SpeechEmotionModel.load(folder)
 
 
+def _change(folder: Path, **changes: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    save_file({**tensors, **{n: f(tensors[n]).contiguous() for n, f in changes.items()}}, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scale": torch.zeros_like}, "scale"),
+        ({"scale": torch.neg}, "scale"),
+        ({"w1": lambda t: torch.full_like(t, 6e4).float() * 1e34, "mean": lambda t: t - 1.0}, "NaN or infinity"),
+        ({"scale": lambda t: torch.full_like(t, 1e-44, dtype=torch.float32)}, "NaN or infinity"),
+    ],
+)
+def test_finite_numbers_that_cannot_judge(tmp_path, changes, message):
+    folder = _copy(tmp_path)
+    _change(folder, **changes)
+    with pytest.raises(WeightsError, match=message):
+        SpeechEmotionModel.load(folder)
+
+
+def test_encoder_that_overflows(tmp_path):
+    folder = Path(shutil.copytree(ENCODER_FOLDER, tmp_path / "encoder"))
+    _change(folder, **{"layers.0.fc1.weight": lambda t: torch.full_like(t, 3e38, dtype=torch.float32)})
+    with pytest.raises(WeightsError, match="encoder turns"):
+        SpeechEmotionModel.load(encoder_folder=folder)
+
+
 def test_card_and_config_state_data_licence_and_held_out_voices():
     card = (DEFAULT_FOLDER / "CARD.md").read_text()
     config = json.loads((DEFAULT_FOLDER / "config.json").read_text())
     assert "CC BY-NC-SA 4.0" in card and "non-commercial" in card
     assert config["held_out_actors"] == [1, 11, 20, 21]
     assert config["held_out_figures"]["ua"] > 0.65
+
+
+def test_card_is_that_of_the_trainer_and_of_the_behaviour_table():
+    card = (DEFAULT_FOLDER / "CARD.md").read_text()
+    fixed = [line for line in train.CARD.splitlines() if "{" not in line]
+    assert len(fixed) > 20 and [line for line in fixed if line not in card] == []
+    folds = json.loads((ROOT / "benchmarks" / "results" / "speech.json").read_text())["per_fold"]
+    assert f"only fold 0 (UA {folds[0]['ua']:.3f})" in card
+    table = (ROOT / "policies" / "behaviour.toml").read_text()
+    assert re.search(rf"^unsure_below = {train.ACTS_FROM}\b", table, re.MULTILINE)
+    assert f"acts on an estimate from {train.ACTS_FROM} on" in card
 
 
 @pytest.fixture(scope="module")

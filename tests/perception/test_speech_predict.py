@@ -10,7 +10,7 @@ import pytest
 import soundfile as sf
 
 from perception.emotion import LABELS
-from perception.speech import predict
+from perception.speech import evaluate, predict
 from perception.speech.__main__ import cli
 from perception.speech.audio import SoundError
 from perception.speech.predict import COLUMNS, PredictConfig
@@ -45,7 +45,7 @@ def test_folder_with_a_bad_file_goes_on(folder, tmp_path, capsys):
     assert "bad.wav" in capsys.readouterr().err
     rows = list(csv.DictReader(out.open()))
     assert tuple(rows[0]) == COLUMNS
-    assert len(rows) == result.rows == len(json.loads(listing.read_text()))
+    assert len(rows) == result.rows == len(json.loads(listing.read_text())["rows"])
     ends = [float(row["end_s"]) for row in rows]
     assert np.allclose(np.diff(ends), 0.5) and ends[-1] <= 4.0
     for row in rows:
@@ -53,7 +53,7 @@ def test_folder_with_a_bad_file_goes_on(folder, tmp_path, capsys):
         assert p.sum() == pytest.approx(1.0, abs=1e-3)
         assert row["label"] == LABELS[int(p.argmax())]
         assert float(row["start_s"]) == pytest.approx(max(0.0, float(row["end_s"]) - 3.0))
-    assert json.loads(listing.read_text())[0]["label"] == rows[0]["label"]
+    assert json.loads(listing.read_text())["rows"][0]["label"] == rows[0]["label"]
 
 
 def test_nothing_to_judge(tmp_path):
@@ -61,7 +61,7 @@ def test_nothing_to_judge(tmp_path):
         predict.main(PredictConfig(tmp_path))
     result = predict.main(PredictConfig(tmp_path / "nowhere.wav", json=tmp_path / "o.json"))
     assert "missing" in result.failures[0].reason
-    assert json.loads((tmp_path / "o.json").read_text()) == []
+    assert json.loads((tmp_path / "o.json").read_text()) == {"rows": []}
 
 
 def test_an_interrupted_run_leaves_no_half_table(tmp_path, monkeypatch):
@@ -105,7 +105,7 @@ def test_command_line_end_to_end(folder):
     command = [sys.executable, "-m", "perception.speech", "predict", str(folder / "sub" / "good.wav"), "--json", "-"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)[0]["file"].endswith("good.wav")
+    assert json.loads(done.stdout)["rows"][0]["file"].endswith("good.wav")
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,90 @@ def test_command_line_end_to_end(folder):
     [
         (["evaluate", "--data", "/nowhere", "--folds", "/nowhere.json"], "nowhere.json is missing"),
         (["predict", "/nowhere/a.wav", "--weights", "/nowhere"], "config.json is missing"),
+        (["predict", "/nowhere/a.wav", "--csv", "/proc/x.csv"], "nothing can be written in /proc"),
+        (["predict", "/nowhere/a.wav", "--csv", "/dev/null"], "no regular file"),
+        (["predict", "/nowhere/a.wav", "--csv", "-", "--json", "-"], "a place of its own"),
+        (["predict", "/nowhere/a.wav", "--csv", "/nowhere/b/../a.wav"], "would be overwritten"),
+        (["predict", "/nowhere/a.wav", "--threads", "0"], "threads is 0"),
+        (["evaluate", "--data", "/nowhere", "--folds", "/nowhere.json", "--threads", "-1"], "threads is -1"),
+        (["train", "--data", "/nowhere", "--folds", "/nowhere.json", "--seed", "-1"], "seed is -1"),
+        (["evaluate", "--data", "/nowhere", "--folds", "/nowhere.json", "--json", "/proc/x/y.json"], "/proc/x"),
+        (["train", "--data", "/nowhere", "--folds", "/nowhere.json", "--out", "/proc/x"], "/proc/x"),
+        (["convert", "--source", "/nope"], "/nope is missing"),
+        (["convert", "--source", "/nope", "--layers", "9"], "layers is 9"),
     ],
 )
 def test_errors_are_one_line(arguments, message, capsys):
     assert cli(arguments) == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ") and message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        ("--windows.activity.memory-s", "nan"),
+        ("--windows.activity.memory-s", "inf"),
+        ("--windows.activity.hangover-s", "-1"),
+        ("--windows.activity.absolute-floor-db", "nan"),
+        ("--windows.activity.above-noise-db", "inf"),
+        ("--windows.hop-s", "nan"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_with_the_range(setting, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli(["predict", "/nowhere/a.wav", *setting])
+    assert caught.value.code == 2
+    assert "allowed are" in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
+def test_fold_and_cache_are_checked_before_the_encoding(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(evaluate, "load_ravdess", lambda _: pytest.fail("the work began"))
+    folds = tmp_path / "folds.json"
+    folds.write_text('{"test_actors": [[1, 2], [3, 4]]}')
+    base = ["--data", str(tmp_path), "--folds", str(folds)]
+    assert cli(["train", *base, "--out", str(tmp_path / "w"), "--held-out-fold", "7"]) == 2
+    assert "folds 0 to 1" in capsys.readouterr().err
+    assert cli(["evaluate", *base, "--cache", "/proc/x"]) == 2
+    assert "nothing can be written in /proc/x" in capsys.readouterr().err
+
+
+def test_outputs_are_opened_before_the_weights_and_leave_no_draft(tmp_path, capsys):
+    out = tmp_path / "rows.csv"
+    out.write_text("kept")
+    assert cli(["predict", str(tmp_path / "a.wav"), "--csv", str(out), "--weights", "/nowhere"]) == 2
+    assert "config.json is missing" in capsys.readouterr().err
+    assert out.read_text() == "kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    predict.main(PredictConfig(tmp_path / "nowhere.wav", json=tmp_path / "link.json"))
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "real.json").read_text()) == {"rows": []}
+
+
+def test_a_reader_that_leaves_early(folder):
+    command = [sys.executable, "-m", "perception.speech", "predict", str(folder / "sub" / "good.wav")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        run.stdout.close()
+        err = run.stderr.read()
+        assert run.wait(timeout=120) == 2
+    assert err.startswith("error: ") and "closed" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("first\n  second"), "first second"),
+        (OSError(28, "No space left on device", "/a/b"), "/a/b: No space left on device"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_errors_of_libraries_are_one_line(error, said, monkeypatch, capsys):
+    monkeypatch.setattr(predict, "main", lambda _: (_ for _ in ()).throw(error))
+    assert cli(["predict", "a.wav"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and said in err and err.count("\n") == 1

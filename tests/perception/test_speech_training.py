@@ -83,7 +83,18 @@ def test_more_groups_than_actors():
         actor_groups(np.array([1, 2, 3]), 4)
 
 
-@pytest.mark.parametrize("entry", [{"members": 0}, {"dropout": 1.5}, {"epochs": -1}, {"learning_rate": 0.0}])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"members": 0},
+        {"dropout": 1.5},
+        {"epochs": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"weight_decay": float("nan")},
+        {"inner_groups": 1},
+    ],
+)
 def test_wrong_settings(entry):
     with pytest.raises(ValueError, match="must be"):
         FitConfig(**entry)
@@ -196,6 +207,8 @@ def test_trained_weights_load_and_answer_as_reported(small_ravdess, cache_folder
     card = (out / "CARD.md").read_text()
     assert "CC BY-NC-SA 4.0" in card and "actors 1, 2 were never used" in card
     assert {path.name for path in out.iterdir()} == {"model.safetensors", "config.json", "CARD.md"}
+    assert result.acted is not None and 0.0 <= result.acted.share <= 1.0
+    assert "acts on an estimate from 0.38 on" in card and "training actors of fold 0" in card
     before = (out / "model.safetensors").read_bytes()
     shutil.rmtree(out)
     train.main(config)
