@@ -138,6 +138,11 @@ def test_sizes_that_no_encoder_has_are_refused_before_they_take_memory(tmp_path,
 
 def test_loading_leaves_torch_as_small_as_it_is():
     # The device without memory would load 800 modules to compute positions on it: seconds of start-up.
-    code = "from perception.speech.encoder import SpeechEncoder\nimport sys\nSpeechEncoder.load()\nprint('sympy' in sys.modules)"
+    code = (
+        "import sys\n"
+        "from perception.speech.encoder import SpeechEncoder\n"
+        "SpeechEncoder.load()\n"
+        "print('sympy' in sys.modules)\n"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "False", done.stderr
