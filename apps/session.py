@@ -20,7 +20,7 @@ import numpy as np
 from apps.ear import EAR_RATE_HZ, Ear, InlineEar, ThreadedEar
 from apps.timeline import Manual, Playing, Snapshot, Step, Timeline
 from perception.emotion import LABELS, EmotionEstimate
-from perception.speech.audio import Sound, To16k, read_sound
+from perception.speech.audio import Sound, read_sound, sound_from_samples
 from perception.speech.model import SpeechEmotionModel
 from perception.speech.stream import SpeechStream
 from policies.behaviour import Behaviour, BehaviourSelector, BehaviourTable
@@ -120,11 +120,14 @@ class Session:
         Raises:
             SoundError: it cannot be read, is empty, not finite, or longer than `config.max_sound_s`.
         """
-        if isinstance(sound, np.ndarray):
-            sound = Sound(To16k(rate_hz)(sound, last=True), EAR_RATE_HZ)
-        elif not isinstance(sound, Sound):
+        limit = self.config.max_sound_s
+        if isinstance(sound, Sound):
+            sound = sound if sound.rate_hz == EAR_RATE_HZ else sound_from_samples(sound.samples, sound.rate_hz, limit)
+        elif isinstance(sound, np.ndarray):
+            sound = sound_from_samples(sound, rate_hz, limit)
+        else:
             name = name or ("sound" if isinstance(sound, bytes) else Path(sound).name)
-            sound = read_sound(sound, max_seconds=self.config.max_sound_s)
+            sound = read_sound(sound, max_seconds=limit)
         self.clip = name or "samples"
         self.playing = Playing(self.clip, sound.samples, 0)
         return len(sound.samples) / EAR_RATE_HZ

@@ -11,7 +11,7 @@ import soundfile
 from apps.headless import Run, run
 from apps.session import Session, SessionConfig
 from apps.video import VideoError
-from perception.speech.audio import SoundError
+from perception.speech.audio import Sound, SoundError
 from policies.behaviour import default_table
 from tests.conftest import HELD_OUT_FOLD, ROOT, ScriptedEar, estimate
 
@@ -170,10 +170,26 @@ def test_silence_is_heard_and_believed_to_be_nothing():
     assert {step.behaviour for step in steps} == {"idle"}
 
 
-def test_nan_samples_are_survived():
+@pytest.mark.parametrize(
+    "samples",
+    [np.full(32000, np.nan, np.float32), np.zeros(0, np.float32), np.zeros(16000, np.int16), np.full(16000, 1e6)],
+    ids=["nan", "empty", "integers", "far too loud"],
+)
+def test_samples_that_are_no_sound_are_refused(session, samples):
+    with pytest.raises(SoundError):
+        session.hear(samples)
+    assert session.playing is None
+
+
+def test_nan_at_the_microphone_is_survived():
     with Session() as session:
-        session.hear(np.full(32000, np.nan, np.float32))
-        assert session.run(2.5).steps[-1].behaviour == "idle"
+        session.listen(np.full(16000, np.nan, np.float32))
+        assert session.run(2.0).steps[-1].behaviour == "idle"
+
+
+def test_sounds_at_other_rates_last_as_long_as_they_last(session):
+    assert session.hear(Sound(np.zeros(48000, np.float32), 48000)) == pytest.approx(1.0, abs=0.01)
+    assert session.hear(np.zeros(8000), rate_hz=8000) == pytest.approx(1.0, abs=0.01)
 
 
 def test_a_film_has_picture_and_sound_of_the_right_length(tmp_path):
