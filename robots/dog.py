@@ -34,6 +34,12 @@ def has_fallen(state: QuadrupedState) -> bool:
 class Dog:
     """A quadruped that walks by its clock and shows how it feels. One `control` per 1/50 s, then five world steps."""
 
+    # A trunk that moves this much faster than told has been shoved; less is the sway of the gait itself.
+    stumble_m_s = 0.5
+    steady_s = 0.8
+    # Then the gait is left alone for a while: catching at every step would keep a swaying pace from ever settling.
+    rest_s = 0.8
+
     def __init__(self, world: World, rng: np.random.Generator, spec: QuadrupedSpec | None = None) -> None:
         self.world = world
         self.body = Quadruped(world, spec)
@@ -50,12 +56,6 @@ class Dog:
         self.gait.reset(style, clock)
         height = style.height_m + self.spec.foot_radius_m
         self.body.reset((*position, height), yaw, standing_joints(style, self.spec))
-
-    # A trunk that moves this much faster than told has been shoved; less is the sway of the gait itself.
-    stumble_m_s = 0.5
-    steady_s = 0.8
-    # Then the gait is left alone for a while: catching at every step would keep a swaying pace from ever settling.
-    rest_s = 0.8
 
     def control(self, command: VelocityCommand, style: GaitStyle, state: QuadrupedState) -> None:
         """Give the motors their next targets; a dog that is shoved catches itself, stepping even where it stood."""

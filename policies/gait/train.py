@@ -48,6 +48,8 @@ def train(args: Train) -> Path:
                 figures = _log(learner, rollouts, iteration, per_iteration, rolled - began, time.perf_counter() - began)
                 _checkpoint(args, learner, iteration)
                 bar.update(task, completed=iteration, description=figures)
+                if not console.is_terminal and iteration % 10 == 0:
+                    console.print(figures)  # a log file sees no progress bar
     finally:
         workers.close()
     learner.actor().save(args.out / "policy", {"timesteps": iteration * per_iteration, "seed": args.seed})
