@@ -10,7 +10,6 @@ did with it: the behaviour that the speaker's emotion calls for against the one 
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +28,9 @@ from perception.speech.audio import read_sound
 from perception.speech.datasets import load_folds, load_ravdess
 from perception.speech.model import DEFAULT_FOLDER
 from policies.behaviour import default_table
+from policies.intervals import wilson
+from robots.dog import CONTROL_HZ
+from robots.results import check_writable, write_json
 
 MEASURED_S = 3.0
 """Gait is measured over the last seconds of a session, when the behaviour has settled in."""
@@ -69,6 +71,7 @@ class Played(NamedTuple):
 
 def main(args: Args) -> dict:
     """Play every clip and return the figures."""
+    check_writable(args.json)
     actors = load_folds(args.folds).test_actors[args.fold]
     _check_unheard(actors)
     clips = [clip for clip in load_ravdess(args.data) if clip.actor in actors]
@@ -81,10 +84,8 @@ def main(args: Args) -> dict:
     played = list(track(work, "playing clips", len(clips), console=console))
     result = {"fold": args.fold, "actors": sorted(actors), **figures(played, np.random.default_rng(args.seed))}
     report(result, console)
-    if args.json == "-":
-        sys.stdout.write(json.dumps(result) + "\n")
-    elif args.json is not None:
-        Path(args.json).write_text(json.dumps(result, indent=1) + "\n")
+    if args.json is not None:
+        write_json(result, args.json)
     return result
 
 
@@ -102,7 +103,7 @@ def play(path: Path, label: str, after_s: float, seed: np.random.SeedSequence) -
         seconds = session.hear(read_sound(path), name=path.name) + after_s
         steps = session.run(seconds).steps
         intended = session.selector.intended(session.estimate, session.time)
-    settled = steps[-round(MEASURED_S * 50) :]
+    settled = steps[-round(MEASURED_S * CONTROL_HZ) :]
     return Played(
         label,
         steps[-1].emotion,
@@ -120,9 +121,6 @@ def figures(played: list[Played], rng: np.random.Generator) -> dict:
     answers = default_table().answers
     called = [answers[label] for label in LABELS]
     columns = [*called, "ask", "idle"]
-    confusion = [
-        [sum(answers[p.label] == row and p.shown == column for p in played) for column in columns] for row in called
-    ]
     gaits = {}
     for label in LABELS:
         rows = [p for p in played if p.label == label]
@@ -138,28 +136,24 @@ def figures(played: list[Played], rng: np.random.Generator) -> dict:
     return {
         "clips": len(played),
         "shown_is_intended": round(float(np.mean([p.shown == p.intended for p in played])), 4),
-        "shown_is_intended_95": _wilson(sum(p.shown == p.intended for p in played), len(played)),
+        "shown_is_intended_95": wilson(sum(p.shown == p.intended for p in played), len(played)),
         "shown_is_called_for_ua": round(float(np.mean(recalls)), 4),
         "shown_is_called_for_ua_95": _bootstrap(played, rng),
         "chance_ua": 1 / len(LABELS),
         "intended_rows": columns,
-        "intended_confusion": [
-            [sum(p.intended == row and p.shown == column for p in played) for column in columns] for row in columns
-        ],
+        "intended_confusion": confusion([(p.intended, p.shown) for p in played], columns, columns),
         "falls": sum(p.fell for p in played),
         "rows": called,
         "columns": columns,
-        "confusion": confusion,
+        "confusion": confusion([(answers[p.label], p.shown) for p in played], called, columns),
         "gaits": gaits,
         "calm_against_angry": separation(gaits["calm"], gaits["angry"]),
     }
 
 
-def _wilson(hits: int, n: int, z: float = 1.96) -> list[float]:
-    share = hits / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return [round(float(middle - half), 4), round(float(middle + half), 4)]
+def confusion(pairs: list[tuple[str, str]], rows: list[str], columns: list[str]) -> list[list[int]]:
+    """How often each row's name came with each column's."""
+    return [[pairs.count((row, column)) for column in columns] for row in rows]
 
 
 def _bootstrap(played: list[Played], rng: np.random.Generator) -> list[float]:

@@ -10,11 +10,9 @@ share and the time from a click to the page's answer are measured by tests/brows
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import numpy as np
@@ -25,6 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from apps.gui.server import SAMPLE
 from apps.session import Session
+from robots.results import check_writable, write_json
 from tests.serving import Server, running_server
 
 
@@ -40,14 +39,13 @@ class Args:
 
 def main(args: Args) -> dict:
     """Measure and return the figures."""
+    check_writable(args.json)
     with running_server() as server:
         result = measure(server, args.seconds)
     result["headless_real_time_factor"] = headless_real_time_factor()
     Console(stderr=True).print(result)
-    if args.json == "-":
-        sys.stdout.write(json.dumps(result) + "\n")
-    elif args.json is not None:
-        Path(args.json).write_text(json.dumps(result, indent=1) + "\n")
+    if args.json is not None:
+        write_json(result, args.json)
     return result
 
 

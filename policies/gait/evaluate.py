@@ -15,6 +15,7 @@ from rich.table import Table
 from envs.locomotion.commands import Order
 from policies.gait.actor import Actor
 from policies.gait.rollout import Kick, Walk, Walker
+from policies.intervals import wilson
 from robots.gait import FREQUENCY_RANGE_HZ, SPEED_RANGE_M_S, VelocityCommand, gait_style
 from robots.results import check_writable, write_json
 
@@ -192,7 +193,7 @@ def _row(order: Order, args: Evaluate, walks: list[Walk], rng: np.random.Generat
         _mean(walk.mean_speed for walk in measured),
         _mean(walk.sideways for walk in measured),
         round(fell / len(walks), 4),
-        round(_wilson_high(fell, len(walks)), 4),
+        wilson(fell, len(walks))[1],
         round(1 - fell / len(walks), 4),
         _mean(drift),
         round(float(drift.max()), 4) if measured else None,
@@ -212,12 +213,6 @@ def _bootstrap(values: np.ndarray, rng: np.random.Generator) -> tuple[float | No
         return None, None
     low, high = np.percentile(rng.choice(values, (2000, len(values))).mean(axis=1), (2.5, 97.5))
     return round(float(low), 4), round(float(high), 4)
-
-
-def _wilson_high(hits: int, n: int, z: float = 1.96) -> float:
-    share = hits / n
-    middle = share + z * z / (2 * n)
-    return (middle + z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))) / (1 + z * z / n)
 
 
 def _table(rows: list[Row]) -> Table:
