@@ -1,30 +1,41 @@
-"""Empaw's gaits: `train_gait.py train` teaches them, `train_gait.py evaluate` measures how they walk."""
+"""Empaw's gaits: train them, evaluate how they walk, record a film of one, export a policy."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import tyro
 
+from apps.gait_film import Record, record
 from policies.gait.evaluate import Evaluate, Row, evaluate
+from policies.gait.export import Export, export
 from policies.gait.train_config import Train
 
+COMMANDS: dict[str, Callable[..., Any]] = {"train": Train, "evaluate": Evaluate, "record": Record, "export": Export}
 
-def main(args: Evaluate | Train) -> list[Row] | Path:
-    """Measure the gaits (one row for each gait and speed), or train a policy (its folder)."""
+
+def main(args: Evaluate | Export | Record | Train) -> list[Row] | Path:
+    """Measure the gaits (one row for each case and policy), or train, film or export a policy (where it lies)."""
     if isinstance(args, Evaluate):
         return evaluate(args)
+    if isinstance(args, Record):
+        return record(args)
     try:
+        if isinstance(args, Export):
+            return export(args)
         from policies.gait.train import train
+
+        return train(args)
     except ModuleNotFoundError as problem:
-        raise RuntimeError(f"training needs {problem.name}: pip install 'empaw[train]'") from problem
-    return train(args)
+        raise RuntimeError(f"this needs {problem.name}: pip install 'empaw[train]'") from problem
 
 
 def cli() -> None:
     """Parse the command line and run."""
-    args = tyro.extras.subcommand_cli_from_dict({"train": Train, "evaluate": Evaluate}, description=__doc__)
+    args = tyro.extras.subcommand_cli_from_dict(COMMANDS, description=__doc__)
     try:
         main(args)
     except (ValueError, OSError, RuntimeError) as problem:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import time
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
+from apps.mp4 import AUDIO_HZ, filming
 from apps.timeline import Snapshot, Step, Timeline
 from perception.emotion import LABELS
 from robots.dog import CONTROL_HZ
@@ -26,74 +24,31 @@ if TYPE_CHECKING:
 FRAMES_HZ = 25
 VIEW = (480, 360)
 PANEL_WIDTH = 320
-_AUDIO_HZ = 16000
 _INK, _PALE, _PAPER, _BAR = (52, 48, 44), (140, 132, 122), (247, 243, 236), (224, 138, 60)
-
-
-class VideoError(RuntimeError):
-    """The video cannot be written; the message says where and why."""
 
 
 def film(session: Session, path: Path, seconds: float, progress: Callable[[float], None] | None = None) -> Timeline:
     """Run a session and write what happens as an MP4 (H.264 and AAC).
 
-    The film is written beside its place and moved there when it is whole, so that a film of before is not lost to a run
-    that breaks off.
-
     Raises:
         VideoError: the file cannot be written.
         ValueError: shorter than a frame.
     """
-    import av
-
     began = time.perf_counter()
     if seconds * FRAMES_HZ < 1:
         raise ValueError(f"{seconds} s came; a film needs at least one frame, {1 / FRAMES_HZ} s")
-    draft = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
     heard = _Heard(session)
     steps: list[Step] = []
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with av.open(str(draft), "w", options={"movflags": "faststart"}) as container:
-            video, audio = _add_streams(container)
-            for index in range(round(seconds * FRAMES_HZ)):
-                steps += session.advance(5 * CONTROL_HZ // FRAMES_HZ)
-                heard.note()
-                frame = av.VideoFrame.from_ndarray(compose(session.picture(*VIEW), session.snapshot()), format="rgb24")
-                container.mux(video.encode(frame))
-                if progress is not None:
-                    progress((index + 1) / (seconds * FRAMES_HZ))
-            container.mux(video.encode(None))
-            _write_sound(container, audio, heard.mix(seconds))
-        draft.replace(path)
-    except (OSError, av.FFmpegError) as problem:
-        raise VideoError(
-            f"cannot write the video {path}: {problem}. Is the folder writable and the disk not full?"
-        ) from problem
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()
+    with filming(path, (VIEW[0] + PANEL_WIDTH, VIEW[1]), FRAMES_HZ, sound=True) as reel:
+        for index in range(round(seconds * FRAMES_HZ)):
+            steps += session.advance(5 * CONTROL_HZ // FRAMES_HZ)
+            heard.note()
+            reel.add(compose(session.picture(*VIEW), session.snapshot()))
+            if progress is not None:
+                progress((index + 1) / (seconds * FRAMES_HZ))
+        reel.end(heard.mix(seconds))
     took = time.perf_counter() - began
     return Timeline(session.clip, session.config.seed, steps, list(session.sounds), seconds / took)
-
-
-def _add_streams(container: Any) -> tuple[Any, Any]:
-    video = container.add_stream("libx264", rate=FRAMES_HZ, options={"crf": "23", "preset": "veryfast"})
-    video.width, video.height, video.pix_fmt = VIEW[0] + PANEL_WIDTH, VIEW[1], "yuv420p"
-    audio = container.add_stream("aac", rate=_AUDIO_HZ)
-    audio.layout = "mono"
-    return video, audio
-
-
-def _write_sound(container: Any, stream: Any, samples: np.ndarray) -> None:
-    import av
-
-    block = 1024
-    for start in range(0, len(samples), block):
-        frame = av.AudioFrame.from_ndarray(samples[None, start : start + block], format="fltp", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = _AUDIO_HZ, start, Fraction(1, _AUDIO_HZ)
-        container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
 
 
 class _Heard:
@@ -111,20 +66,20 @@ class _Heard:
         playing = self._session.playing
         if playing is not None and playing.samples is not self._last:
             self._last = playing.samples
-            began = self._session.time - self._start_s - playing.position / _AUDIO_HZ
+            began = self._session.time - self._start_s - playing.position / AUDIO_HZ
             self._voices.append((began, playing.samples))
 
     def mix(self, seconds: float) -> np.ndarray:
         """Voices and the dog's own sounds, (N,) float32 in [-1, 1]."""
         import soxr
 
-        track = np.zeros(int(seconds * _AUDIO_HZ), np.float32)
+        track = np.zeros(int(seconds * AUDIO_HZ), np.float32)
         calls = [
-            (at - self._start_s, 0.6 * soxr.resample(synthesise(name), CALL_RATE_HZ, _AUDIO_HZ))
+            (at - self._start_s, 0.6 * soxr.resample(synthesise(name), CALL_RATE_HZ, AUDIO_HZ))
             for at, name in self._session.sounds
         ]
         for at, samples in self._voices + calls:
-            begin = int(at * _AUDIO_HZ)
+            begin = int(at * AUDIO_HZ)
             samples = samples[max(0, -begin) :]
             begin = max(0, begin)
             length = max(0, min(len(samples), len(track) - begin))

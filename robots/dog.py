@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 
+from robots.balance import CatchStep
 from robots.expression import ExpressiveBody, expressive_links
 from robots.gait import GAITS, GaitGenerator, GaitStyle, VelocityCommand, leg_ik
 from robots.quadruped import Quadruped, QuadrupedSpec, QuadrupedState, quadruped_links
@@ -26,25 +29,63 @@ def standing_joints(style: GaitStyle, spec: QuadrupedSpec) -> np.ndarray:
     return leg_ik(feet, spec).ravel()
 
 
-def has_fallen(state: QuadrupedState) -> bool:
-    """Whether the trunk lies on the ground or on its side."""
-    return bool(state.upright < FALLEN_UPRIGHT or state.position[2] < FALLEN_HEIGHT_M)
+def has_fallen(state: QuadrupedState, ground_m: float = 0.0) -> bool:
+    """Whether the trunk lies on its side or on the ground, which is at `ground_m`."""
+    return bool(state.upright < FALLEN_UPRIGHT or state.position[2] - ground_m < FALLEN_HEIGHT_M)
+
+
+class Legs(Protocol):
+    """What turns a command into joint targets: the clocked gait, or a policy that was trained."""
+
+    @property
+    def gait(self) -> GaitGenerator:
+        """The clock and the style as they stand now."""
+
+    def reset(self, style: GaitStyle, joints: np.ndarray, clock: float) -> None:
+        """Start anew, standing with joints at (12,) rad and the gait's clock at `clock` cycles."""
+
+    def step(
+        self, command: VelocityCommand, style: GaitStyle, state: QuadrupedState, contacts: list[bool]
+    ) -> np.ndarray:
+        """Joint targets (12,) rad for the next 1/50 s."""
+
+
+class ClockedLegs:
+    """The clocked gait with a catch step: nothing learned."""
+
+    def __init__(self, spec: QuadrupedSpec) -> None:
+        self.gait = GaitGenerator(spec, 1 / CONTROL_HZ)
+        self._balance = CatchStep(1 / CONTROL_HZ)
+
+    def reset(self, style: GaitStyle, joints: np.ndarray, clock: float) -> None:
+        """Start anew."""
+        self.gait.reset(style, clock)
+        self._balance.reset()
+
+    def step(
+        self, command: VelocityCommand, style: GaitStyle, state: QuadrupedState, contacts: list[bool]
+    ) -> np.ndarray:
+        """Joint targets (12,) rad; a dog that is shoved catches itself, stepping even where it stood."""
+        (vx, vy), (told_x, told_y, _) = state.heading_velocity, self.gait.velocity
+        caught = self._balance.update(vx - told_x, vy - told_y)
+        style = replace(style, stepping=True) if self._balance.catching else style
+        return self.gait.step(command, style, caught)
 
 
 class Dog:
-    """A quadruped that walks by its clock and shows how it feels. One `control` per 1/50 s, then five world steps."""
+    """A quadruped that walks and shows how it feels. One `control` per 1/50 s, then five world steps."""
 
-    # A trunk that moves this much faster than told has been shoved; less is the sway of the gait itself.
-    stumble_m_s = 0.5
-    steady_s = 0.8
-    # Then the gait is left alone for a while: catching at every step would keep a swaying pace from ever settling.
-    rest_s = 0.8
-
-    def __init__(self, world: World, rng: np.random.Generator, spec: QuadrupedSpec | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        rng: np.random.Generator,
+        spec: QuadrupedSpec | None = None,
+        legs: Callable[[QuadrupedSpec], Legs] = ClockedLegs,
+    ) -> None:
         self.world = world
         self.body = Quadruped(world, spec)
         self.spec = self.body.spec
-        self.gait = GaitGenerator(self.spec, 1 / CONTROL_HZ)
+        self.legs = legs(self.spec)
         self.expression = ExpressiveBody(self.spec.trunk_size_m, rng)
         self.links: tuple[Link, ...] = (*quadruped_links(self.spec), *expressive_links())
         self.reset()
@@ -52,23 +93,18 @@ class Dog:
     def reset(self, position: tuple[float, float] = (0.0, 0.0), yaw: float = 0.0, clock: float = 0.0) -> None:
         """Stand, at rest, at a place (x, y) in m with a heading in rad and the gait's clock at `clock` cycles."""
         style = GAITS["stand"]
-        self._unsteady_s = -self.rest_s
-        self.gait.reset(style, clock)
-        height = style.height_m + self.spec.foot_radius_m
-        self.body.reset((*position, height), yaw, standing_joints(style, self.spec))
+        joints = standing_joints(style, self.spec)
+        self.legs.reset(style, joints, clock)
+        self.body.reset((*position, style.height_m + self.spec.foot_radius_m), yaw, joints)
+
+    @property
+    def gait(self) -> GaitGenerator:
+        """The clock and the style as they stand now."""
+        return self.legs.gait
 
     def control(self, command: VelocityCommand, style: GaitStyle, state: QuadrupedState) -> None:
-        """Give the motors their next targets; a dog that is shoved catches itself, stepping even where it stood."""
-        error = np.array(state.heading_velocity) - self.gait.velocity[:2]
-        size = float(np.hypot(*error))
-        if size > self.stumble_m_s and self._unsteady_s <= -self.rest_s:
-            self._unsteady_s = self.steady_s
-        self._unsteady_s -= 1 / CONTROL_HZ
-        if self._unsteady_s > 0:
-            x, y = error * max(0.0, 1.0 - 0.15 / max(size, 1e-9))
-            self.body.command(self.gait.step(command, replace(style, stepping=True), (float(x), float(y))))
-        else:
-            self.body.command(self.gait.step(command, style))
+        """Give the motors their next targets."""
+        self.body.command(self.legs.step(command, style, state, self.body.foot_contacts()))
 
     def link_poses(self) -> np.ndarray:
         """(19, 7) position in m and quat_xyzw of every link in the order of `links`."""

@@ -8,6 +8,7 @@ learned here: this is what walks before any training, and what a learned policy 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import acos, atan2, cos, sin, sqrt
@@ -76,6 +77,7 @@ GAITS: dict[str, GaitStyle] = {
 }
 
 GRAVITY = 9.81  # m/s^2
+MAX_RISE_M = 0.10  # difference in height that the legs make up for
 MAX_PUSH_OFF_M_S = 1.0  # what the legs can give; at a low cadence the whole swing would ask for more
 
 # Limits of what the body can do; commands outside are refused where a person types them and clipped in the loop.
@@ -133,6 +135,7 @@ class GaitGenerator:
     velocity_lag_s = 0.10
     balance_s = 0.15
     balance_lag_s = 0.04
+    ground_lag_s = 0.05
     phase_rate = 1.2  # cycles per second at which a leg may change its place in the cycle
 
     def __init__(self, spec: QuadrupedSpec, dt_s: float = 0.02) -> None:
@@ -146,6 +149,7 @@ class GaitGenerator:
         self.offsets: list[float] = list(style.phases)
         self.velocity: list[float] = [0.0, 0.0, 0.0]
         self._caught = [0.0, 0.0]
+        self._rises = [0.0] * 4
         self._style: list[float] = _style_values(style)
         self._activity = 0.0
 
@@ -165,6 +169,11 @@ class GaitGenerator:
         return self._style[0] * self._activity
 
     @property
+    def caught(self) -> tuple[float, float]:
+        """How far the feet are set aside to catch the body, forward and left, m."""
+        return self._caught[0], self._caught[1]
+
+    @property
     def height_m(self) -> float:
         """The commanded height of the hips as it stands now."""
         return self._style[4]
@@ -174,7 +183,8 @@ class GaitGenerator:
         command: VelocityCommand,
         style: GaitStyle,
         velocity_error: tuple[float, float] = (0.0, 0.0),
-        residual: np.ndarray | None = None,
+        residual: Sequence[float] | None = None,
+        ground: Sequence[float] | None = None,
     ) -> np.ndarray:
         """Advance one control step.
 
@@ -183,18 +193,30 @@ class GaitGenerator:
             style: how to step.
             velocity_error: how much faster than commanded the trunk moves, forward and left, m/s. The feet are set that
                 way, `balance_s` for each m/s, which catches a shoved body (Raibert 1986, eq. 2.4). Zero is open loop.
-            residual: (4, 3) m, added to where the feet go, in axes of the trunk; what a learned policy has to say.
+            residual: (12) m as x, y, z leg by leg, added to where the feet go, in axes of the trunk; what a learned
+                policy has to say.
+            ground: (4) m, height of the ground where each foot stands or will land. None is flat.
 
         Returns:
             (12,) rad joint targets, leg by leg (FR, FL, RR, RL), each abduction, thigh, calf.
         """
-        feet = self.step_feet(command, style, velocity_error)
-        return leg_ik(feet if residual is None else feet + residual, self.spec).ravel()
+        feet = self._feet(command, style, velocity_error, ground)
+        if residual is not None:
+            feet = [now + more for now, more in zip(feet, residual, strict=True)]
+        angles: list[float] = []
+        for leg, side in enumerate(self.spec.hip_sides):
+            x, y, z = feet[3 * leg : 3 * leg + 3]
+            angles += _leg_angles(x, y, z, side, self.spec)
+        return np.array(angles)
 
-    def step_feet(
-        self, command: VelocityCommand, style: GaitStyle, velocity_error: tuple[float, float] = (0.0, 0.0)
-    ) -> np.ndarray:
-        """Advance one control step; (4, 3) m feet relative to their hip joints in axes of the trunk."""
+    def _feet(
+        self,
+        command: VelocityCommand,
+        style: GaitStyle,
+        velocity_error: tuple[float, float],
+        ground: Sequence[float] | None,
+    ) -> list[float]:
+        """Advance one control step; (12) m feet as x, y, z relative to their hip joints in axes of the trunk."""
         self._ease(command, style)
         frequency, duty, swing, bounce, height, pitch, roll, reach, drift = self._style
         self.clock = (self.clock + frequency * self.dt_s) % 1.0
@@ -204,15 +226,36 @@ class GaitGenerator:
         stance_s = activity * duty / max(frequency, 1e-6)
         # Landing at -v and leaving at +v with v = g T_flight / 2 makes the stance a parabola of this depth.
         crouch = min(bounce * GRAVITY / 2 * (1.0 - duty) / max(frequency, 1e-6), MAX_PUSH_OFF_M_S) * stance_s
-        feet = []
-        for phase, (hip_x, hip_y, _), side in zip(self.phases, self.spec.hips, self.spec.hip_sides, strict=True):
+        phases = self.phases
+        steps, clearance = self._place(phases, ground)
+        feet: list[float] = []
+        for phase, rise, (hip_x, hip_y, _), side in zip(
+            phases, steps, self.spec.hips, self.spec.hip_sides, strict=True
+        ):
             along, lift, down = _foot_cycle(phase, duty)
             # The ground must pass under a stance foot at v + w x r.
             x = along * (vx + drift - wz * (hip_y + side)) * stance_s + caught_x * activity + reach
             y = along * (vy + wz * (hip_x + reach)) * stance_s + caught_y * activity + side
-            z = lift * swing * activity + down * crouch * (0.25 - along * along) - height
-            feet.append((x, y, z))
-        return _lean(np.array(feet), self.spec.hip_positions, pitch, roll)
+            z = lift * (swing + clearance) * activity + down * crouch * (0.25 - along * along) - height + rise
+            feet += (x, y, z)
+        return _lean(feet, self.spec, pitch, roll)
+
+    def _place(self, phases: list[float], ground: Sequence[float] | None) -> tuple[list[float], float]:
+        """Heights (4) m that the feet take above their mean, and how much higher they must be lifted, m.
+
+        A foot takes the height of its next place while it swings and keeps it while it stands.
+        """
+        if ground is None:
+            self._rises = [0.0] * 4
+            return self._rises, 0.0
+        follow, duty = min(1.0, self.dt_s / self.ground_lag_s), self._style[1]
+        middle = sum(ground) / 4
+        wanted = [min(max(height - middle, -MAX_RISE_M), MAX_RISE_M) for height in ground]
+        self._rises = [
+            now + (goal - now) * (follow if phase >= duty else 0.25 * follow)
+            for now, goal, phase in zip(self._rises, wanted, phases, strict=True)
+        ]
+        return self._rises, min(max(ground) - min(ground), MAX_RISE_M)
 
     def _ease(self, command: VelocityCommand, style: GaitStyle) -> None:
         dt = self.dt_s
@@ -269,10 +312,14 @@ def _foot_cycle(phase: float, duty: float) -> tuple[float, float, float]:
     return swing, 16.0 * (u * (1.0 - u)) ** 2, 0.0
 
 
-def _lean(feet: np.ndarray, hips: np.ndarray, pitch: float, roll: float) -> np.ndarray:
-    """Move the feet (4, 3) from level axes under each hip to the axes of a trunk that is pitched and rolled."""
+def _lean(feet: list[float], spec: QuadrupedSpec, pitch: float, roll: float) -> list[float]:
+    """Move the feet (12) m from level axes under each hip to the axes of a trunk that is pitched and rolled."""
     if pitch == 0.0 and roll == 0.0:
         return feet
     cp, sp, cr, sr = cos(pitch), sin(pitch), cos(roll), sin(roll)
-    rotation = np.array([[cp, sp * sr, sp * cr], [0.0, cr, -sr], [-sp, cp * sr, cp * cr]])  # R_level_trunk
-    return (hips + feet) @ rotation - hips
+    leaned: list[float] = []
+    for leg, (hip_x, hip_y, hip_z) in enumerate(spec.hips):
+        x, y, z = feet[3 * leg] + hip_x, feet[3 * leg + 1] + hip_y, feet[3 * leg + 2] + hip_z
+        along = sp * x + cp * z  # R_level_trunk transposed, written out: pitch first, then roll
+        leaned += [cp * x - sp * z - hip_x, cr * y + sr * along - hip_y, cr * along - sr * y - hip_z]
+    return leaned

@@ -197,10 +197,10 @@ class Quadruped:
         linear, angular = self._read_velocity(self.body)
         self.world.client.resetBaseVelocity(self.body, np.add(linear, velocity_change).tolist(), angular)
 
-    def foot_contacts(self) -> np.ndarray:
-        """(4,) bool: which feet touch something."""
+    def foot_contacts(self) -> list[bool]:
+        """Which feet (4) touch something."""
         touching = {point[3] for point in self.world.client.getContactPoints(bodyA=self.body)}
-        return np.array([calf in touching for calf in (2, 5, 8, 11)])
+        return [calf in touching for calf in (2, 5, 8, 11)]
 
     def link_poses(self) -> np.ndarray:
         """(13, 7) position in m and quat_xyzw in the world frame: the trunk, then the links in joint order."""

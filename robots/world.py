@@ -86,6 +86,29 @@ class World:
         self.client.changeVisualShape(body, -1, rgbaColor=(1.0, 0.93, 0.82, 1.0))
         return body
 
+    def set_ground(self, heights: np.ndarray, cell_m: float) -> None:
+        """Put uneven ground in the place of the plane, centred on the origin.
+
+        Args:
+            heights: (ny, nx) m, at points `cell_m` apart; rows go along y, columns along x.
+            cell_m: distance of the points, m.
+        """
+        rows, columns = heights.shape
+        shape = self.client.createCollisionShape(
+            pybullet.GEOM_HEIGHTFIELD,
+            meshScale=(cell_m, cell_m, 1.0),
+            heightfieldData=heights.ravel().tolist(),
+            # Bullet's fast index runs along x, and it calls the points along x rows.
+            numHeightfieldRows=columns,
+            numHeightfieldColumns=rows,
+        )
+        self.client.removeBody(self.ground)
+        # Bullet centres the heights between the lowest and the highest.
+        self.ground = int(self.client.createMultiBody(0, shape))
+        self.client.changeVisualShape(self.ground, -1, rgbaColor=(0.78, 0.72, 0.62, 1.0))
+        self.place(self.ground, (0.0, 0.0, float(heights.min() + heights.max()) / 2), (0, 0, 0, 1))
+        self.set_ground_friction(self.config.ground_friction)
+
     def set_ground_friction(self, friction: float) -> None:
         """Set the lateral friction coefficient of the ground."""
         self.client.changeDynamics(self.ground, -1, lateralFriction=friction)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import hypot
 from typing import NamedTuple
 
 import numpy as np
 
-from robots.gait import GaitStyle, VelocityCommand, gait_style
+from robots.gait import GAITS, GaitStyle, VelocityCommand, gait_style
+
+LONGEST_STEP_M = 0.29
+"""How far the ground may pass under a foot while it stands; the legs reach 15 cm to either side of the hip."""
 
 
 class Order(NamedTuple):
@@ -15,6 +19,11 @@ class Order(NamedTuple):
 
     command: VelocityCommand
     style: GaitStyle
+
+    @classmethod
+    def stand(cls) -> Order:
+        """Stand still."""
+        return cls(VelocityCommand(), GAITS["stand"])
 
 
 @dataclass(frozen=True)
@@ -25,10 +34,10 @@ class CommandConfig:
     most people will use. `top_speed` bounds vx by gait: a walk cannot run.
     """
 
-    gaits: tuple[str, ...] = ("trot", "walk", "pace", "bound", "pronk")
-    gait_shares: tuple[float, ...] = (0.3, 0.2, 0.2, 0.15, 0.15)
-    speed_m_s: tuple[float, float] = (-0.6, 1.2)
-    top_speed_m_s: tuple[float, ...] = (1.2, 0.6, 1.1, 1.1, 0.5)
+    gaits: tuple[str, ...] = ("trot", "walk", "pace", "bound", "pronk", "stand")
+    gait_shares: tuple[float, ...] = (0.28, 0.18, 0.2, 0.17, 0.13, 0.04)
+    speed_m_s: tuple[float, float] = (-0.6, 1.25)
+    top_speed_m_s: tuple[float, ...] = (1.25, 0.6, 1.1, 1.1, 0.5, 0.0)
     sideways_m_s: tuple[float, float] = (-0.35, 0.35)
     turn_rad_s: tuple[float, float] = (-0.9, 0.9)
     frequency_hz: tuple[float, float] = (1.2, 3.5)
@@ -38,18 +47,36 @@ class CommandConfig:
     still_share: float = 0.1
     straight_share: float = 0.5
     default_share: float = 0.5
-    hold_s: tuple[float, float] = (2.5, 6.0)
+    hold_s: tuple[float, float] = (2.0, 6.0)
+
+
+UNEVEN = CommandConfig(
+    gait_shares=(0.55, 0.2, 0.12, 0.06, 0.04, 0.03),
+    speed_m_s=(-0.4, 0.7),
+    sideways_m_s=(-0.2, 0.2),
+    turn_rad_s=(-0.5, 0.5),
+    frequency_hz=(1.6, 3.2),
+    height_m=(0.26, 0.32),
+    pitch_rad=(-0.1, 0.1),
+    swing_m=(0.04, 0.09),
+)
+"""Orders that make sense on uneven ground."""
 
 
 def sample_order(rng: np.random.Generator, config: CommandConfig) -> Order:
-    """Draw an order."""
+    """Draw an order that legs can follow: a slow cadence goes with a low speed."""
     index = int(rng.choice(len(config.gaits), p=config.gait_shares))
-    return Order(sample_velocity(rng, config, config.top_speed_m_s[index]), sample_style(rng, config, index))
+    vx, vy, wz = sample_velocity(rng, config, config.top_speed_m_s[index])
+    style = sample_style(rng, config, index)
+    share = min(1.0, LONGEST_STEP_M * style.frequency_hz / (style.duty * max(hypot(vx, vy), 1e-6)))
+    return Order(VelocityCommand(vx * share, vy * share, wz), style)
 
 
 def sample_velocity(rng: np.random.Generator, config: CommandConfig, top_speed: float) -> VelocityCommand:
     """Draw a velocity: in place, straight ahead, or any."""
     if rng.random() < config.still_share:
+        return VelocityCommand()
+    if top_speed == 0.0:
         return VelocityCommand()
     low, high = config.speed_m_s
     vx = float(rng.uniform(low, min(high, top_speed)))

@@ -3,51 +3,60 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import asin, atan2
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
-from envs.locomotion.commands import CommandConfig, Order, sample_order
+from envs.locomotion.commands import UNEVEN, CommandConfig, Order, sample_order
+from envs.locomotion.footholds import NO_SCAN, Footholds, Footing
+from envs.locomotion.locomotor import DT_S, OBSERVATION_SIZE, Locomotor, posture
 from envs.locomotion.randomization import RandomizationConfig, apply, draw, maybe_push
 from envs.locomotion.rewards import RewardWeights, Transition, reward
+from envs.locomotion.terrain import CELL_M, LEVELS, TERRAINS, Patch, TerrainMap, build
 from robots.dog import CONTROL_HZ, SUBSTEPS, has_fallen, standing_joints
-from robots.gait import GAITS, GaitGenerator
 from robots.quadruped import Quadruped
 from robots.world import Camera, World, WorldConfig
 
-DT_S = 1 / CONTROL_HZ
-RESIDUAL_M = np.tile([0.06, 0.04, 0.04], (4, 1))
-"""How far an action of 1 moves a foot, (4, 3) m. With 8 cm almost nothing is learned."""
-OBSERVATION_SIZE = 75
+PRIVILEGED_SIZE = 11
+_SENSED = 30  # the first entries of an observation come from sensors with noise
 
 
 @dataclass(frozen=True)
 class LocomotionConfig:
-    """Everything that shapes the task. `smoothing` is the weight of the newest action in the smoothed one."""
+    """Everything that shapes the task.
+
+    `terrain` is one of `TERRAINS`; uneven ground is laid out by `terrain_seed`. `commands` left out are those that
+    make sense on the terrain.
+    """
 
     episode_s: float = 20.0
-    smoothing: float = 0.4
-    fall_penalty: float = 5.0
-    commands: CommandConfig = field(default_factory=CommandConfig)
+    fall_penalty: float = 1.5
+    terrain: str = "flat"
+    terrain_seed: int = 0
+    commands: CommandConfig | None = None
     weights: RewardWeights = field(default_factory=RewardWeights)
     randomization: RandomizationConfig = field(default_factory=RandomizationConfig)
 
 
 class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
-    """A quadruped on flat ground at 50 Hz.
+    """A quadruped at 50 Hz on 250 Hz physics.
 
-    Observation (75,): gravity and gyroscope in the body (3 + 3), joint angles from standing, joint speeds, errors of
-    the motors, the smoothed action (4 x 12), the clock of each leg as cosine and sine (8), touching feet (4), and the
-    order: vx, vy, wz, frequency, duty, swing, bounce, height, pitch (9). No privileged state is in it.
+    Observation (95,): what `envs.locomotion.locomotor.OBSERVATION` lists. Nothing in it is privileged: the velocity is
+    an estimate from accelerometer, gyroscope and legs. `privileged()` (11,) is for a critic.
 
-    Action (12,) in [-1, 1]: residuals of the feet FR, FL, RR, RL along x, y, z, in units of `RESIDUAL_M`. Zero is the
-    clocked gait itself.
+    Action (12,) in [-1, 1]: residuals of the feet FR, FL, RR, RL along x, y, z, in units of
+    `envs.locomotion.locomotor.RESIDUAL_M`. Zero is the clocked gait itself, which catches shoves by Raibert's rule.
 
-    `info` carries `reward_terms` of the step, and `order` after a reset. An episode ends with a fall (terminated) or
-    after `episode_s` (truncated).
+    `info` carries `reward_terms` of the step, and `order` and `patch` after a reset. An episode ends with a fall
+    (terminated), or after `episode_s` or at the edge of the ground (truncated).
 
-    `reset(options={"order": Order})` fixes the order for the whole episode.
+    `reset(options={"order": Order, "level": int})` fixes the order for the whole episode, and bounds the difficulty of
+    the patch of ground (1 to 5, drawn up to it) unless `"patch": Patch` names one.
+
+    Raises:
+        ValueError: an unknown render mode or terrain.
     """
 
     metadata = {"render_modes": ["human", "rgb_array"], "render_fps": CONTROL_HZ}  # noqa: RUF012 - Gymnasium's form
@@ -56,13 +65,26 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode {render_mode!r} is not one of {self.metadata['render_modes']} or None")
         self.config = config or LocomotionConfig()
+        if self.config.terrain not in TERRAINS:
+            raise ValueError(f"unknown terrain {self.config.terrain!r}: choose one of {', '.join(TERRAINS)}")
         self.render_mode = render_mode
         self.observation_space = gym.spaces.Box(-np.inf, np.inf, (OBSERVATION_SIZE,), np.float32)
         self.action_space = gym.spaces.Box(-1.0, 1.0, (12,), np.float32)
         self.world = World(WorldConfig(window=render_mode == "human"))
+        self.map: TerrainMap | None = None
+        if self.config.terrain != "flat":
+            self.map = build(self.config.terrain, self.config.terrain_seed)
+            self.world.set_ground(self.map.heights, CELL_M)
+        self._footing: Footing | None = None
+        self.commands = self.config.commands or (CommandConfig() if self.map is None else UNEVEN)
         self.robot = Quadruped(self.world)
-        self.gait = GaitGenerator(self.robot.spec, DT_S)
-        self._standing = standing_joints(GAITS["stand"], self.robot.spec)
+        self.locomotor = Locomotor(self.robot.spec)
+        self._footholds = None if self.map is None else Footholds(self.map, self.robot.spec)
+        noise = self.config.randomization
+        self._noise = np.repeat(
+            [noise.gravity_noise, 0.25 * noise.gyro_noise, noise.joint_noise, 0.05 * noise.joint_speed_noise],
+            [3, 3, 12, 12],
+        )
         # Bullet's contacts of one episode would warm-start the next; the blank world has none.
         self._blank = self.world.snapshot()
 
@@ -71,26 +93,46 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Stand somewhere, with a new order, robot and day."""
         super().reset(seed=seed)
-        rng = self.np_random
+        rng, options = self.np_random, options or {}
         self.world.restore(self._blank)
         self.drawn = draw(rng, self.config.randomization)
         apply(self.robot, self.drawn)
-        fixed = (options or {}).get("order")
-        self.order: Order = fixed or sample_order(rng, self.config.commands)
+        fixed = options.get("order")
+        self.order: Order = fixed or sample_order(rng, self.commands)
         self._hold_steps = 10**9 if fixed else self._draw_hold()
-        self.gait.reset(self.order.style, float(rng.random()))
-        self.targets = standing_joints(self.order.style, self.robot.spec) + rng.normal(0.0, 0.03, 12)
-        height = self.order.style.height_m + self.robot.spec.foot_radius_m
-        self.robot.reset((0.0, 0.0, height), float(rng.uniform(-np.pi, np.pi)), self.targets)
-        self.action = np.zeros(12)
-        self._smooth_velocity, self._smooth_turn = np.zeros(2), 0.0
+        targets = standing_joints(self.order.style, self.robot.spec) + rng.normal(0.0, 0.03, 12)
+        self.locomotor.reset(self.order, targets, float(rng.random()))
+        patch = self._draw_patch(options)
+        x, y, ground = self._draw_place(patch)
+        height = self.order.style.height_m + self.robot.spec.foot_radius_m + ground
+        self.robot.reset((x, y, height), float(rng.uniform(-np.pi, np.pi)), targets)
+        self._smooth = [0.0, 0.0, 0.0, self.order.style.pitch_rad, self.order.style.height_m]
+        if self._footholds is not None:
+            self._footholds.reset()
         self._steps = 0
-        self.state = self.robot.read()
-        self.contacts = np.zeros(4, bool)  # Bullet finds contacts when it steps; until then it reports old ones
-        return self._observe(), {"order": self.order}
+        self._read([False] * 4)  # Bullet finds contacts when it steps; until then it reports old ones
+        return self._observe(), {"order": self.order, "patch": patch}
 
     def _draw_hold(self) -> int:
-        return round(float(self.np_random.uniform(*self.config.commands.hold_s)) * CONTROL_HZ)
+        return round(float(self.np_random.uniform(*self.commands.hold_s)) * CONTROL_HZ)
+
+    def _draw_patch(self, options: dict[str, Any]) -> Patch | None:
+        if self.map is None:
+            return None
+        if "patch" in options:
+            patch: Patch = options["patch"]
+            return patch
+        level = int(options.get("level", LEVELS))
+        fit = [patch for patch in self.map.patches if patch.level <= max(level, 1)]
+        return fit[int(self.np_random.integers(len(fit)))]
+
+    def _draw_place(self, patch: Patch | None) -> tuple[float, float, float]:
+        """Where to stand (x, y) m, and the height of the highest ground under the dog."""
+        if patch is None or self.map is None:
+            return 0.0, 0.0, 0.0
+        x, y = (float(center + self.np_random.uniform(-0.2, 0.2)) for center in patch.center)
+        around = np.linspace(-0.3, 0.3, 13)
+        return x, y, float(self.map.height(*np.meshgrid(x + around, y + around)).max())
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance 20 ms.
@@ -101,80 +143,107 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         action = np.asarray(action, dtype=np.float64)
         if action.shape != (12,) or not np.isfinite(action).all():
             raise ValueError(f"an action is 12 finite numbers within [-1, 1]; got shape {action.shape}: {action}")
-        last_action = self.action
-        self.action = last_action + self.config.smoothing * (np.clip(action, -1.0, 1.0) - last_action)
-        residual = self.action.reshape(4, 3) * RESIDUAL_M
-        self.targets = self.gait.step(self.order.command, self.order.style, residual=residual)
-        self._move()
-        self.transition = self._transition(last_action)
+        self._move(self.locomotor.act(action, self.order, self._footing))
+        self._read(self.robot.foot_contacts())
+        self.transition = self._transition()
         value, terms = reward(self.transition, self.config.weights)
-        fell = has_fallen(self.state)
+        fell = has_fallen(self.state, self._ground)
         self._steps += 1
         self._hold_steps -= 1
         if self._hold_steps <= 0:
-            self.order, self._hold_steps = sample_order(self.np_random, self.config.commands), self._draw_hold()
-        truncated = not fell and self._steps >= self.config.episode_s * CONTROL_HZ
-        # The reward is per second of walking, so that its size does not depend on the control rate.
-        total = value * DT_S * 10 - (self.config.fall_penalty if fell else 0.0)
-        return self._observe(), float(total), fell, truncated, {"reward_terms": terms}
+            self.order, self._hold_steps = sample_order(self.np_random, self.commands), self._draw_hold()
+        over = self._steps >= self.config.episode_s * CONTROL_HZ or self._off_the_map()
+        # Per second of walking, so that its size does not depend on the control rate; critics like small returns.
+        total = value * DT_S * 2.5 - (self.config.fall_penalty if fell else 0.0)
+        return self._observe(), total, fell, over and not fell, {"reward_terms": terms}
 
-    def _move(self) -> None:
+    def _off_the_map(self) -> bool:
+        return self.map is not None and not self.map.inside(
+            float(self.state.position[0]), float(self.state.position[1])
+        )
+
+    def _move(self, targets: np.ndarray) -> None:
         delay = self.drawn.latency_substeps
         if delay:
             self.world.step(delay)
-        self.robot.command(self.targets)
+        self.robot.command(targets)
         if delay < SUBSTEPS:
             self.world.step(SUBSTEPS - delay)
         maybe_push(self.robot, self.np_random, self.config.randomization, DT_S)
-        self.state = self.robot.read()
-        self.contacts = self.robot.foot_contacts()
 
-    def _transition(self, last_action: np.ndarray) -> Transition:
-        state = self.state
-        velocity = state.heading_velocity
-        share = min(1.0, DT_S * self.order.style.frequency_hz)
-        self._smooth_velocity += share * (np.array(velocity) - self._smooth_velocity)
-        self._smooth_turn += share * (float(state.angular_velocity[2]) - self._smooth_turn)
-        gravity = -state.rotation[2]
-        wx, wy, _ = state.angular_velocity
+    def _read(self, contacts: list[bool]) -> None:
+        self.state = state = self.robot.read()
+        self._seen = seen = posture(state)
+        noise = self.drawn.accelerometer
+        z = self.np_random.standard_normal() if noise.noise else 0.0
+        self.locomotor.sense(state, seen, contacts, self.order, noise, z)
+        self.contacts = contacts
+        self._look()
+
+    def _look(self) -> None:
+        """See the ground around the feet."""
+        if self._footholds is not None:
+            x, y, _ = self.state.position.tolist()
+            noise = self.config.randomization.scan_noise * self.np_random.standard_normal(12)
+            self._footing = self._footholds.look(self.locomotor.gait, (x, y, self._seen.yaw), noise)
+
+    @property
+    def _ground(self) -> float:
+        return 0.0 if self._footing is None else self._footing.ground_m
+
+    def _transition(self) -> Transition:
+        state, seen, locomotor, order = self.state, self._seen, self.locomotor, self.order
+        gx, gy, gz = seen.gravity
+        pitch = asin(min(1.0, max(-1.0, gx)))
+        wx, wy, wz = state.angular_velocity.tolist()
+        height = float(state.position[2]) - self._ground - self.robot.spec.foot_radius_m
+        share = min(1.0, DT_S * order.style.frequency_hz)
+        now = (*seen.velocity, wz, pitch, height)
+        self._smooth = [before + share * (new - before) for before, new in zip(self._smooth, now, strict=True)]
+        vx, vy, turn, smooth_pitch, smooth_height = self._smooth
         return Transition(
-            self.order,
-            velocity,
-            (float(self._smooth_velocity[0]), float(self._smooth_velocity[1])),
-            self._smooth_turn,
-            float(np.hypot(wx, wy)),
-            float(np.arctan2(-gravity[1], -gravity[2])),
-            float(np.arcsin(np.clip(gravity[0], -1.0, 1.0))),
-            float(state.position[2]) - self.robot.spec.foot_radius_m,
-            tuple(self.contacts.tolist()),
-            tuple(phase < self.gait.duty for phase in self.gait.phases),
-            float(np.abs(state.joint_torques * state.joint_velocities).sum()),
-            self.action,
-            last_action,
+            order,
+            seen.velocity,
+            (vx, vy),
+            turn,
+            wx * wx + wy * wy,
+            atan2(-gy, -gz),
+            pitch,
+            smooth_pitch,
+            height,
+            smooth_height,
+            self.contacts,
+            locomotor.stance,
+            float(np.abs(state.joint_torques) @ np.abs(state.joint_velocities)),
+            locomotor.action,
+            locomotor.last_action,
         )
 
     def _observe(self) -> np.ndarray:
-        noise, rng, state = self.config.randomization, self.np_random, self.state
-        rotation = state.rotation
-        angle = 2 * np.pi * np.array(self.gait.phases)
-        command, style = self.order
-        jitter = rng.standard_normal(30)
-        values = np.concatenate(
+        observation = self.locomotor.observe(self.order, NO_SCAN if self._footing is None else self._footing.scan)
+        if self._noise.any():
+            observation[:_SENSED] += self._noise * self.np_random.standard_normal(_SENSED)
+        return observation.astype(np.float32)
+
+    def privileged(self) -> np.ndarray:
+        """(11,) what only a critic may see: true velocity errors, now and over a stride, height, friction and so on."""
+        command, drawn, (vx, vy) = self.order.command, self.drawn, self._seen.velocity
+        return np.array(
             [
-                -rotation[2] + noise.gravity_noise * jitter[:3],
-                0.25 * (state.angular_velocity @ rotation + noise.gyro_noise * jitter[3:6]),
-                state.joint_positions - self._standing + noise.joint_noise * jitter[6:18],
-                0.05 * (state.joint_velocities + noise.joint_speed_noise * jitter[18:30]),
-                3.0 * (self.targets - state.joint_positions),
-                self.action,
-                np.cos(angle),
-                np.sin(angle),
-                self.contacts,
-                (2.0 * command.vx, 2.0 * command.vy, command.wz, style.frequency_hz - 2.4, 4.0 * (style.duty - 0.6)),
-                (20 * (style.swing_m - 0.05), style.bounce, 20 * (style.height_m - 0.3), 4.0 * style.pitch_rad),
-            ]
+                2 * (vx - command.vx),
+                2 * (vy - command.vy),
+                4 * (self._smooth[0] - command.vx),
+                4 * (self._smooth[1] - command.vy),
+                2 * (self._smooth[2] - command.wz),
+                float(self.state.velocity[2]),
+                10 * (float(self.state.position[2]) - self._ground - 0.3),
+                2 * (drawn.friction - 0.7),
+                0.3 * (drawn.added_mass - 2.0),
+                5 * (drawn.motor_strength - 1.0),
+                0.5 * (drawn.latency_substeps - 2),
+            ],
+            np.float32,
         )
-        return values.astype(np.float32)
 
     def render(self) -> np.ndarray | None:
         """A picture (240, 320, 3) uint8 RGB in mode `rgb_array`; in mode `human` the window follows the robot."""
@@ -182,7 +251,8 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         if self.render_mode == "human":
             self.world.follow((x, y, z))
             return None
-        return self.world.picture(Camera((x + 1.1, y - 1.2, 0.75), (x, y, 0.26)), 320, 240)
+        ground = self._ground
+        return self.world.picture(Camera((x + 1.1, y - 1.2, ground + 0.75), (x, y, ground + 0.26)), 320, 240)
 
     def close(self) -> None:
         """Let go of the physics."""

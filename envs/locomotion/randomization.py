@@ -1,4 +1,4 @@
-"""What differs between robots and days: friction, weight, motors, delay, shoves, noise of the sensors."""
+"""What differs between robots and days: friction, weight, motors, delay, shoves, errors of the sensors."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from robots.estimator import ImuError
 from robots.quadruped import Quadruped
 
 
@@ -15,22 +16,39 @@ class RandomizationConfig:
     """Ranges, each low, high; SI units. `NONE` switches everything off.
 
     `latency_substeps` is in physics steps of 4 ms; `push_m_s` is the velocity that a shove adds, once in
-    `push_every_s` on average.
+    `push_every_s` on average. Noises are standard deviations; that of `scan` is of each height under the dog, in m.
     """
 
-    friction: tuple[float, float] = (0.35, 1.2)
+    friction: tuple[float, float] = (0.3, 1.2)
     added_mass: tuple[float, float] = (-1.0, 5.0)
     motor_strength: tuple[float, float] = (0.85, 1.1)
     latency_substeps: tuple[int, int] = (0, 5)
-    push_m_s: tuple[float, float] = (0.0, 1.2)
-    push_every_s: float = 4.0
+    push_m_s: tuple[float, float] = (0.0, 1.3)
+    push_every_s: float = 5.0
     gravity_noise: float = 0.02
     gyro_noise: float = 0.1
     joint_noise: float = 0.01
     joint_speed_noise: float = 0.5
+    accelerometer_noise: float = 0.3
+    accelerometer_bias: float = 0.1
+    scan_noise: float = 0.01
 
 
-NONE = RandomizationConfig((0.9, 0.9), (0.0, 0.0), (1.0, 1.0), (0, 0), (0.0, 0.0), 1e9, 0.0, 0.0, 0.0, 0.0)
+NONE = RandomizationConfig(
+    friction=(0.9, 0.9),
+    added_mass=(0.0, 0.0),
+    motor_strength=(1.0, 1.0),
+    latency_substeps=(0, 0),
+    push_m_s=(0.0, 0.0),
+    push_every_s=1e9,
+    gravity_noise=0.0,
+    gyro_noise=0.0,
+    joint_noise=0.0,
+    joint_speed_noise=0.0,
+    accelerometer_noise=0.0,
+    accelerometer_bias=0.0,
+    scan_noise=0.0,
+)
 
 
 class Draw(NamedTuple):
@@ -40,16 +58,19 @@ class Draw(NamedTuple):
     added_mass: float
     motor_strength: float
     latency_substeps: int
+    accelerometer: ImuError
 
 
 def draw(rng: np.random.Generator, config: RandomizationConfig) -> Draw:
     """Draw a robot and a day."""
     low, high = config.latency_substeps
+    bias = config.accelerometer_bias
     return Draw(
         float(rng.uniform(*config.friction)),
         float(rng.uniform(*config.added_mass)),
         float(rng.uniform(*config.motor_strength)),
         int(rng.integers(low, high + 1)),
+        ImuError((float(rng.uniform(-bias, bias)), float(rng.uniform(-bias, bias))), config.accelerometer_noise),
     )
 
 

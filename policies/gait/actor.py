@@ -14,6 +14,9 @@ from policies.gait.mirror import mirror_action, mirror_observation
 _CLIP = 8.0
 
 
+SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "weights" / "gait"
+
+
 class ActorError(ValueError):
     """Weights that cannot be used; the message says what came and what was expected."""
 
@@ -30,8 +33,8 @@ class Actor:
 
     def normalise(self, observations: np.ndarray) -> np.ndarray:
         """(..., obs) -> (..., obs), clipped."""
-        clipped: np.ndarray = np.clip((observations - self.mean) / self.scale, -_CLIP, _CLIP)
-        return clipped
+        scaled = (observations - self.mean) / self.scale
+        return np.minimum(np.maximum(scaled, -_CLIP), _CLIP)
 
     def __call__(self, observations: np.ndarray) -> np.ndarray:
         """Mean actions (..., 12) for observations (..., obs) as the environment gives them."""
@@ -105,3 +108,12 @@ class Actor:
             inputs = len(bias)
         if inputs != len(self.log_std) or self.mean.shape != self.scale.shape or not (self.scale > 0).all():
             raise ActorError(f"{folder}: the tensors do not fit each other")
+
+
+def shipped() -> Actor:
+    """The policy that comes with Empaw.
+
+    Raises:
+        ActorError: it is not there, or damaged.
+    """
+    return Actor.load(SHIPPED)

@@ -1,9 +1,9 @@
-"""Measure gaits: many walks with different seeds for each gait and speed, on any number of cores."""
+"""Measure gaits: many walks with different seeds for each case, with and without a policy, on any number of cores."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,38 +12,31 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from envs.locomotion.commands import Order
-from policies.gait.actor import Actor
-from policies.gait.rollout import Kick, Walk, Walker
+from policies.gait.actor import Actor, shipped
+from policies.gait.cases import SUITE, Case, case
+from policies.gait.rollout import Walk, Walker
 from policies.intervals import wilson
-from robots.gait import FREQUENCY_RANGE_HZ, SPEED_RANGE_M_S, VelocityCommand, gait_style
 from robots.results import check_writable, write_json
 
 CHUNK = 10
 """Walks per job: long enough to pay for the making of a world, short enough for the progress bar."""
-DEFAULT_CELLS = (
-    "trot:0.2",
-    "trot:0.5",
-    "trot:0.8",
-    "walk:0.2",
-    "walk:0.3",
-    "walk:0.5",
-    "pace:0.5",
-    "bound:0.5",
-    "pronk:0.3",
-)
+DEFAULT_CELLS = ("trot:0.2", "trot:0.5", "trot:0.8", "walk:0.3", "pace:0.5", "bound:0.5", "pronk:0.3")
+_SEED_OF_TEST_GROUND = 1_000_000  # far from any ground that was trained on
 
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Measure how gaits walk: tracking, falls, drift and effort over many walks on flat ground."""
+    """Measure how gaits walk: tracking, falls, drift and effort over many walks."""
 
     cells: tuple[str, ...] = DEFAULT_CELLS
-    """What to measure, each gait:speed with the speed in m/s."""
-    policy: str = "none"
-    """'none' for the clocked gait alone (zero action), or the folder of a trained policy."""
+    """What to measure, each gait:speed with the speed in m/s. The options below hold for each of them."""
+    suite: tuple[str, ...] = ()
+    """Instead of cells: parts of the README's table (tracking, directions, cadence, posture, changes, kicks, terrain,
+    days), or 'all'."""
+    policy: tuple[str, ...] = ("default", "none")
+    """'default' for the shipped policy, 'none' for the clocked gait alone (zero action), or folders of policies."""
     episodes: int = 100
-    """Walks for each cell, each with a seed of its own."""
+    """Walks for each case, each with a seed of its own; all policies walk the same ones."""
     seconds: float = 6.0
     """Length of a walk, s."""
     vy: float = 0.0
@@ -52,158 +45,193 @@ class Evaluate:
     """Commanded turn rate, rad/s."""
     frequency: float | None = None
     """Cadence in Hz instead of the gait's own."""
+    height: float | None = None
+    """Height of the hips in m instead of the gait's own."""
+    pitch: float = 0.0
+    """Pitch of the trunk, rad, positive nose down."""
+    to_gait: str | None = None
+    """Gait to change to halfway."""
+    terrain: str = "flat"
+    """flat, rough (8 cm), slopes (15 degrees), stairs (10 cm), or stones (gaps of 10 cm)."""
     kick: float = 0.0
     """Velocity that a shove in a random direction adds after 2 s, m/s."""
+    friction: float | None = None
+    """Friction of the ground; from walk to walk between 0.7 and 1.1 if left out."""
+    added_mass: float = 0.0
+    """Load on the trunk, kg."""
+    motor_strength: float = 1.0
+    """Share of the motors' torque and gains."""
+    latency_ms: float = 0.0
+    """Delay between reading and motors, up to 20 ms."""
     seed: int = 0
     """First of the seeds."""
     workers: int = 2
     """Processes. The figures do not depend on it."""
     json: str | None = None
     """File for the figures; '-' for standard output."""
+    plots: Path | None = None
+    """Folder for plots: tracking, contact diagrams, survival."""
+
+    def cases(self) -> list[Case]:
+        """What is to be measured.
+
+        Raises:
+            ValueError: something unknown or out of range.
+        """
+        if self.suite:
+            names = tuple(SUITE) if "all" in self.suite else self.suite
+            if not set(names) <= set(SUITE):
+                raise ValueError(f"unknown part of the suite in {self.suite}: choose of {', '.join(SUITE)}, or all")
+            return [one for name in names for one in SUITE[name]]
+        options = ("vy", "yaw_rate", "frequency", "height", "pitch", "to_gait", "terrain", "kick", "friction")
+        more = {name: getattr(self, name) for name in (*options, "added_mass", "motor_strength", "latency_ms")}
+        return [case(cell, **more) for cell in self.cells]
 
 
 @dataclass(frozen=True)
-class Row:
-    """One gait at one speed. Intervals are 95 %: over walks by bootstrap for `rmse`, Wilson's for `falls`.
+class Figures:
+    """Figures of one case with one policy. Intervals are 95 %: bootstrap over walks for `rmse`, Wilson's for `falls`.
 
     `rmse` in m/s is over every control step, `rmse_stride` after averaging over a stride (the trunk sways within one);
-    `yaw_drift` is the mean of the absolute turn rate beside the command, rad/s; `falls` the share of walks that ended
-    in one. What could not be measured, because every walk fell early, is None.
+    the errors are means of the absolute error of each walk's mean; `yaw_drift` in rad/s likewise; `falls` is the share
+    of walks that ended in one. What could not be measured, because every walk fell early, is None.
     """
 
-    policy: str
-    gait: str
-    speed: float
-    vy: float
-    yaw_rate: float
-    frequency: float
-    terrain: str
-    kick: float
     episodes: int
     rmse: float | None
     rmse_low: float | None
     rmse_high: float | None
     rmse_stride: float | None
     mean_speed: float | None
+    speed_error: float | None
     sideways: float | None
     falls: float
+    falls_low: float
     falls_high: float
     survival: float
     yaw_drift: float | None
     yaw_drift_max: float | None
+    height_error: float | None
+    pitch_error: float | None
     cost_of_transport: float | None
     contact_match: float | None
+    progress: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case, one policy, and what came of it."""
+
+    policy: str
+    case: Case
+    figures: Figures
+
+    def flat(self) -> dict[str, object]:
+        """One level, as JSON takes it."""
+        return {"policy": self.policy, **asdict(self.case), **asdict(self.figures)}
 
 
 def evaluate(args: Evaluate) -> list[Row]:
-    """Walk every cell and save the figures.
+    """Walk every case with every policy and save the figures.
 
     Raises:
-        ValueError: unknown gait, a speed or cadence out of range, no walks asked for, or a policy that cannot be read.
+        ValueError: something unknown or out of range, no walks asked for, or a policy that cannot be read.
     """
-    orders = [_order(cell, args) for cell in args.cells]
+    cases = args.cases()
     _check(args)
     check_writable(args.json)
-    if args.policy != "none":
-        Actor.load(Path(args.policy))  # complain here and not in a worker
+    policies = {name: load_policy(name) for name in args.policy}  # complain here and not in a worker
     jobs = [
-        (cell, range(start, min(start + CHUNK, args.episodes)))
-        for cell in range(len(orders))
+        (index, name, range(start, min(start + CHUNK, args.episodes)))
+        for index in range(len(cases))
+        for name in policies
         for start in range(0, args.episodes, CHUNK)
     ]
     console = Console(stderr=True)
     work = Parallel(n_jobs=args.workers, return_as="generator")(
-        delayed(_walks)(orders[cell], episodes, args, cell) for cell, episodes in jobs
+        delayed(_walks)(cases[index], policies[name], episodes, args, index) for index, name, episodes in jobs
     )
-    results: dict[int, list[Walk]] = {cell: [] for cell in range(len(orders))}
-    for (cell, _), walks in zip(jobs, track(work, "walking", len(jobs), console=console), strict=True):
-        results[cell] += walks
-    rng = np.random.default_rng(args.seed)
-    rows = [_row(orders[cell], args, walks, rng) for cell, walks in results.items()]
+    results: dict[tuple[int, str], list[Walk]] = {}
+    for (index, name, _), walks in zip(jobs, track(work, "walking", len(jobs), console=console), strict=True):
+        results.setdefault((index, name), []).extend(walks)
+    rows = [
+        Row(name, cases[index], _figures(walks, cases[index], np.random.default_rng(args.seed)))
+        for (index, name), walks in results.items()
+    ]
     console.print(_table(rows))
     if args.json is not None:
-        write_json({"rows": [asdict(row) for row in rows]}, args.json)
+        write_json({"rows": [row.flat() for row in rows]}, args.json)
+    if args.plots is not None:
+        from policies.gait.plots import draw_plots
+
+        draw_plots(rows, policies, args.plots, args.seed)
     return rows
 
 
-def _order(cell: str, args: Evaluate) -> Order:
-    gait, _, speed_text = cell.partition(":")
-    style = gait_style(gait)
-    low, high = SPEED_RANGE_M_S
-    try:
-        speed = float(speed_text)
-    except ValueError:
-        raise ValueError(f"cell {cell!r} is not gait:speed, as in trot:0.5") from None
-    if not low <= speed <= high:
-        raise ValueError(f"cell {cell!r}: speeds go from {low} to {high} m/s")
-    if args.frequency is not None:
-        style = replace(style, frequency_hz=args.frequency)
-    return Order(VelocityCommand(speed, args.vy, args.yaw_rate), style)
+def load_policy(name: str) -> Actor | None:
+    """The policy of that name; None for 'none', the clocked gait alone.
+
+    Raises:
+        ActorError: it cannot be read.
+    """
+    if name == "none":
+        return None
+    return shipped() if name == "default" else Actor.load(Path(name))
 
 
 def _check(args: Evaluate) -> None:
-    allowed = {
-        "episodes": (1, 100_000),
-        "seconds": (3.0, 600.0),
-        "vy": (-0.5, 0.5),
-        "yaw_rate": (-1.5, 1.5),
-        "kick": (0.0, 5.0),
-        "seed": (0, 2**31),
-        "frequency": FREQUENCY_RANGE_HZ,
-    }
-    for name, (low, high) in allowed.items():
+    for name, (low, high) in {"episodes": (1, 100_000), "seconds": (3.0, 600.0), "seed": (0, 2**31)}.items():
         value = getattr(args, name)
-        if value is not None and not low <= value <= high:
-            raise ValueError(f"--{name.replace('_', '-')} {value} came; allowed are {low} to {high}")
+        if not low <= value <= high:
+            raise ValueError(f"--{name} {value} came; allowed are {low} to {high}")
+    if not args.policy:
+        raise ValueError("no --policy came; give 'default', 'none', or folders of policies")
 
 
-def _walks(order: Order, episodes: range, args: Evaluate, cell: int) -> list[Walk]:
-    walker = Walker(None if args.policy == "none" else Actor.load(Path(args.policy)))
-    kick = Kick(args.kick) if args.kick else None
+def _walks(one: Case, policy: Actor | None, episodes: range, args: Evaluate, index: int) -> list[Walk]:
+    walker = Walker(one, policy, _SEED_OF_TEST_GROUND + episodes.start)
     try:
-        return [walker.walk(order, args.seconds, _seed(args.seed, cell, episode), kick) for episode in episodes]
+        return [walker.walk(args.seconds, _seed(args.seed, index, episode)) for episode in episodes]
     finally:
         walker.close()
 
 
-def _seed(seed: int, cell: int, episode: int) -> int:
+def _seed(seed: int, index: int, episode: int) -> int:
     """A seed of its own for every walk, whichever process takes it."""
-    return int(np.random.SeedSequence(seed, spawn_key=(cell, episode)).generate_state(1)[0])
+    return int(np.random.SeedSequence(seed, spawn_key=(index, episode)).generate_state(1)[0])
 
 
-def _row(order: Order, args: Evaluate, walks: list[Walk], rng: np.random.Generator) -> Row:
+def _figures(walks: list[Walk], one: Case, rng: np.random.Generator) -> Figures:
     measured = [walk for walk in walks if not np.isnan(walk.rmse)]
     drift = np.abs([walk.yaw_drift for walk in measured])
     fell = sum(walk.fell for walk in walks)
     low, high = _bootstrap(np.array([walk.rmse for walk in measured]), rng)
-    return Row(
-        args.policy,
-        order.style.name,
-        order.command.vx,
-        order.command.vy,
-        order.command.wz,
-        order.style.frequency_hz,
-        "flat",
-        args.kick,
+    falls_low, falls_high = wilson(fell, len(walks))
+    return Figures(
         len(walks),
         _mean(walk.rmse for walk in measured),
         low,
         high,
         _mean(walk.rmse_stride for walk in measured),
         _mean(walk.mean_speed for walk in measured),
-        _mean(walk.sideways for walk in measured),
+        _mean(abs(walk.mean_speed - one.speed) for walk in measured),
+        _mean(abs(walk.sideways) for walk in measured),
         round(fell / len(walks), 4),
-        wilson(fell, len(walks))[1],
+        falls_low,
+        falls_high,
         round(1 - fell / len(walks), 4),
         _mean(drift),
         round(float(drift.max()), 4) if measured else None,
-        _mean(walk.cost_of_transport for walk in measured if not np.isnan(walk.cost_of_transport)),
+        _mean(abs(walk.height_error) for walk in measured),
+        _mean(abs(walk.pitch_error) for walk in measured),
+        _mean(walk.cost_of_transport for walk in measured),
         _mean(walk.contact_match for walk in measured),
+        _mean(walk.progress for walk in measured),
     )
 
 
 def _mean(values: Iterable[float]) -> float | None:
-    known = list(values)
+    known = [value for value in values if not np.isnan(value)]
     return round(float(np.mean(known)), 4) if known else None
 
 
@@ -216,20 +244,31 @@ def _bootstrap(values: np.ndarray, rng: np.random.Generator) -> tuple[float | No
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table("gait", "m/s", "walks", "rmse [95 %]", "stride", "falls %", "drift", "effort", "schedule")
+    table = Table("case", "policy", "walks", "rmse [95 %]", "stride", "falls %", "drift", "effort", "schedule")
     for row in rows:
+        figures = row.figures
         table.add_row(
-            row.gait,
-            f"{row.speed:.1f}",
-            str(row.episodes),
-            f"{_show(row.rmse)} [{_show(row.rmse_low)}, {_show(row.rmse_high)}]",
-            _show(row.rmse_stride),
-            f"{100 * row.falls:.0f} (<= {100 * row.falls_high:.0f})",
-            _show(row.yaw_drift),
-            _show(row.cost_of_transport),
-            _show(row.contact_match),
+            describe(row.case),
+            row.policy,
+            str(figures.episodes),
+            f"{_show(figures.rmse)} [{_show(figures.rmse_low)}, {_show(figures.rmse_high)}]",
+            _show(figures.rmse_stride),
+            f"{100 * figures.falls:.0f} (<= {100 * figures.falls_high:.0f})",
+            _show(figures.yaw_drift),
+            _show(figures.cost_of_transport),
+            _show(figures.contact_match),
         )
     return table
+
+
+def describe(one: Case) -> str:
+    """A case in a few words: its gait, its speed, and whatever is not usual."""
+    usual = Case(one.gait, one.speed)
+    more = [
+        f"{name} {value}" for name, value in asdict(one).items() if value != getattr(usual, name) and name != "to_gait"
+    ]
+    gait = one.gait if one.to_gait is None else f"{one.gait} to {one.to_gait}"
+    return ", ".join([f"{gait} {one.speed:g} m/s", *more])
 
 
 def _show(value: float | None) -> str:

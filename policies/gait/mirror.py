@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.locomotion.env import OBSERVATION_SIZE
+from envs.locomotion.locomotor import OBSERVATION
 
 # Legs come as FR, FL, RR, RL: the mirror swaps the first with the second and the third with the fourth.
 _LEGS = np.array([1, 0, 3, 2])
@@ -18,38 +18,43 @@ _FLIP_ABDUCTION = np.tile([-1.0, 1.0, 1.0], 4)
 _FLIP_SIDEWAYS = np.tile([1.0, -1.0, 1.0], 4)
 
 
+def _stay(*signs: float) -> tuple[np.ndarray, np.ndarray]:
+    return np.arange(len(signs)), np.array(signs)
+
+
+_MIRRORS: dict[str, tuple[np.ndarray, np.ndarray]] = {
+    "vector": _stay(1.0, -1.0, 1.0),
+    "axial": _stay(-1.0, 1.0, -1.0),
+    "plane": _stay(1.0, -1.0),
+    "odd": _stay(-1.0),
+    "order": _stay(1.0, -1.0, -1.0, *[1.0] * 7),
+    "joints": (_BY_JOINT, _FLIP_ABDUCTION),
+    "feet": (_BY_JOINT, _FLIP_SIDEWAYS),
+    "legs": (_LEGS, np.ones(4)),
+    "scan": (_BY_JOINT, np.ones(12)),
+}
+"""Where the entries of a mirrored block come from, and their signs."""
+
+
 def _observation_map() -> tuple[np.ndarray, np.ndarray]:
-    """Where each entry of a mirrored observation comes from, and its sign; follows the order in `LocomotionEnv`."""
     order: list[np.ndarray] = []
     signs: list[np.ndarray] = []
     start = 0
-    joints = (_BY_JOINT, _FLIP_ABDUCTION)
-    blocks = (
-        (np.arange(3), np.array([1.0, -1.0, 1.0])),  # gravity
-        (np.arange(3), np.array([-1.0, 1.0, -1.0])),  # gyroscope, an axial vector
-        joints,
-        joints,
-        joints,
-        (_BY_JOINT, _FLIP_SIDEWAYS),  # feet's residuals
-        (_LEGS, np.ones(4)),
-        (_LEGS, np.ones(4)),
-        (_LEGS, np.ones(4)),
-        (np.arange(9), np.array([1.0, -1.0, -1.0, 1, 1, 1, 1, 1, 1])),
-    )
-    for index, sign in blocks:
+    for block in OBSERVATION:
+        index, sign = _MIRRORS[block.mirror]
         order.append(start + index)
         signs.append(sign)
-        start += len(index)
-    assert start == OBSERVATION_SIZE
+        start += block.size
     return np.concatenate(order), np.concatenate(signs).astype(np.float32)
 
 
 OBSERVATION_ORDER, OBSERVATION_SIGNS = _observation_map()
 ACTION_ORDER, ACTION_SIGNS = _BY_JOINT, _FLIP_SIDEWAYS.astype(np.float32)
+PRIVILEGED_SIGNS = np.array([1, -1, 1, -1, -1, 1, 1, 1, 1, 1, 1], np.float32)
 
 
 def mirror_observation(observation: np.ndarray) -> np.ndarray:
-    """(..., 75) -> (..., 75) as seen in a mirror."""
+    """(..., 95) -> (..., 95) as seen in a mirror."""
     return observation[..., OBSERVATION_ORDER] * OBSERVATION_SIGNS
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,29 +14,78 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 
-from envs.locomotion.env import OBSERVATION_SIZE
+from envs.locomotion.env import PRIVILEGED_SIZE
+from envs.locomotion.locomotor import OBSERVATION_SIZE
 from policies.gait.actor import Actor
-from policies.gait.mirror import ACTION_ORDER, ACTION_SIGNS, OBSERVATION_ORDER, OBSERVATION_SIGNS, mirror_observation
+from policies.gait.mirror import (
+    ACTION_ORDER,
+    ACTION_SIGNS,
+    OBSERVATION_ORDER,
+    OBSERVATION_SIGNS,
+    PRIVILEGED_SIGNS,
+    mirror_observation,
+)
 from policies.gait.train_config import PPOConfig
 from policies.gait.workers import Rollout
+
+SEEN_BY_CRITIC = OBSERVATION_SIZE + PRIVILEGED_SIZE
+_ORDER = np.concatenate([OBSERVATION_ORDER, OBSERVATION_SIZE + np.arange(PRIVILEGED_SIZE)])
+_SIGNS = torch.from_numpy(np.concatenate([OBSERVATION_SIGNS, PRIVILEGED_SIGNS]))
+_ACTION_SIGNS = torch.from_numpy(ACTION_SIGNS)
+
+
+class AsymmetricExtractor(torch.nn.Module):
+    """Two networks: the actor's sees the observation, the critic's the privileged state behind it as well."""
+
+    def __init__(self, hidden: Sequence[int], activation: type[torch.nn.Module]) -> None:
+        super().__init__()
+        self.latent_dim_pi = self.latent_dim_vf = hidden[-1]
+        self.policy_net = _layers(OBSERVATION_SIZE, hidden, activation)
+        self.value_net = _layers(SEEN_BY_CRITIC, hidden, activation)
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Both."""
+        return self.forward_actor(features), self.forward_critic(features)
+
+    def forward_actor(self, features: torch.Tensor) -> torch.Tensor:
+        """(n, 106) -> (n, latent), from the first 95."""
+        latent: torch.Tensor = self.policy_net(features[:, :OBSERVATION_SIZE])
+        return latent
+
+    def forward_critic(self, features: torch.Tensor) -> torch.Tensor:
+        """(n, 106) -> (n, latent)."""
+        latent: torch.Tensor = self.value_net(features)
+        return latent
+
+
+def _layers(inputs: int, hidden: Sequence[int], activation: type[torch.nn.Module]) -> torch.nn.Sequential:
+    layers: list[torch.nn.Module] = []
+    for outputs in hidden:
+        layers += [torch.nn.Linear(inputs, outputs), activation()]
+        inputs = outputs
+    return torch.nn.Sequential(*layers)
 
 
 class SymmetricPolicy(ActorCriticPolicy):
     """An actor and a critic that treat left and right alike: see `policies.gait.mirror`."""
 
+    def _build_mlp_extractor(self) -> None:
+        assert isinstance(self.net_arch, list)
+        self.mlp_extractor = AsymmetricExtractor(self.net_arch, self.activation_fn)  # type: ignore[assignment]
+
     def evaluate_actions(  # type: ignore[override]
         self, obs: torch.Tensor, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Values (n, 1), log-probabilities (n,) and entropy (n,) of actions (n, 12) given observations (n, 75)."""
+        """Values (n, 1), log-probabilities (n,) and entropy (n,) of actions (n, 12) given observations (n, 106)."""
         mirrored = _mirror(obs)
         straight, reflected = self._means(obs), self._means(mirrored)
-        mean = 0.5 * (straight + reflected[:, ACTION_ORDER] * torch.from_numpy(ACTION_SIGNS))
+        mean = 0.5 * (straight + reflected[:, ACTION_ORDER] * _ACTION_SIGNS)
         log_std = 0.5 * (self.log_std + self.log_std[ACTION_ORDER])
         normal = torch.distributions.Normal(mean, log_std.exp())
         return self._values(obs, mirrored), normal.log_prob(actions).sum(dim=1), normal.entropy().sum(dim=1)
 
     def predict_values(self, obs: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        """Values (n, 1) of observations (n, 75)."""
+        """Values (n, 1) of observations (n, 106)."""
         return self._values(obs, _mirror(obs))
 
     def _means(self, obs: torch.Tensor) -> torch.Tensor:
@@ -49,7 +99,7 @@ class SymmetricPolicy(ActorCriticPolicy):
 
 
 def _mirror(obs: torch.Tensor) -> torch.Tensor:
-    return obs[:, OBSERVATION_ORDER] * torch.from_numpy(OBSERVATION_SIGNS)
+    return obs[:, _ORDER] * _SIGNS
 
 
 class _Spaces(VecEnv):
@@ -58,7 +108,7 @@ class _Spaces(VecEnv):
     def __init__(self, num_envs: int) -> None:
         super().__init__(
             num_envs,
-            gym.spaces.Box(-np.inf, np.inf, (OBSERVATION_SIZE,), np.float32),
+            gym.spaces.Box(-np.inf, np.inf, (SEEN_BY_CRITIC,), np.float32),
             gym.spaces.Box(-1.0, 1.0, (12,), np.float32),
         )
 
@@ -107,6 +157,7 @@ class Learner:
     def __init__(self, config: PPOConfig, envs: int, seed: int) -> None:
         self.config = config
         self.normaliser = Normaliser()
+        self.learning_rate = config.learning_rate
         torch.manual_seed(seed)
         self.model = PPO(
             SymmetricPolicy,
@@ -114,7 +165,7 @@ class Learner:
             n_steps=config.n_steps,
             batch_size=config.batch_size,
             n_epochs=config.n_epochs,
-            learning_rate=self._learning_rate,
+            learning_rate=lambda _: self.learning_rate,
             gamma=config.gamma,
             gae_lambda=config.gae_lambda,
             clip_range=config.clip_range,
@@ -134,9 +185,14 @@ class Learner:
             # Begin as the clocked gait itself: residuals near zero.
             self.model.policy.get_parameter("action_net.weight").mul_(0.05)
 
-    def _learning_rate(self, remaining: float) -> float:
-        first, last = self.config.learning_rate, self.config.final_learning_rate
-        return last + (first - last) * remaining
+    def _adapt(self) -> None:
+        """Move the learning rate toward updates of the desired size; smaller ones at the end, to settle."""
+        moved = float(self.model.logger.name_to_value["train/approx_kl"])
+        desired = self.config.desired_kl * max(0.2, self.model._current_progress_remaining)
+        if moved > 1.5 * desired:
+            self.learning_rate = max(self.learning_rate / 1.3, 1e-5)
+        elif moved < desired / 1.5:
+            self.learning_rate = min(self.learning_rate * 1.3, 2e-3)
 
     def set_logger(self, logger: Logger) -> None:
         """Where the learner's figures go."""
@@ -162,6 +218,7 @@ class Learner:
         model._current_progress_remaining = 1.0 - progress
         self._fill(rollouts)
         model.train()
+        self._adapt()
         for rollout in rollouts:
             count = rollout.rewards.size
             self.normaliser.update(rollout.raw_sum, rollout.raw_square_sum, count)

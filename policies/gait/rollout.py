@@ -1,24 +1,22 @@
-"""One walk: an order goes in, how well it was followed comes out. With a policy, or with the clocked gait alone."""
+"""One walk: a case goes in, how well it was followed comes out. With a policy, or with the clocked gait alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from envs.locomotion.commands import Order
-from envs.locomotion.env import LocomotionConfig, LocomotionEnv
-from envs.locomotion.randomization import NONE
+from envs.locomotion.env import LocomotionEnv
 from envs.locomotion.rewards import Transition
+from policies.gait.cases import TERRAIN_LEVEL, Case
 from robots.dog import CONTROL_HZ
 from robots.gait import GRAVITY
 
 SETTLE_S = 1.5
 """The dog starts at rest; tracking is measured from here on."""
-# Between walks differ: heading, clock, joint angles (the task's own draw) and the friction of the ground.
-DAYS = replace(NONE, friction=(0.7, 1.1))
+KICK_S = 2.0
 Policy = Callable[[np.ndarray], np.ndarray]
 
 
@@ -27,8 +25,9 @@ class Walk(NamedTuple):
 
     `rmse` is over the forward velocity at every control step against the command, m/s; `rmse_stride` over the velocity
     averaged over a stride; `sideways` and `yaw_drift` are the mean leftward velocity (m/s) and turn rate (rad/s) minus
-    what was commanded. `cost_of_transport` is power over weight times speed; `contact_match` is the share of feet and
-    steps that do what the clock says. NaN where a fall came too early to measure anything.
+    what was commanded; `height_error` (m) and `pitch_error` (rad) are means likewise. `cost_of_transport` is power over
+    weight times speed; `contact_match` the share of feet and steps that do what the clock says; `progress` the way made
+    over the way commanded. NaN where a fall came too early to measure anything.
     """
 
     fell: bool
@@ -37,67 +36,95 @@ class Walk(NamedTuple):
     mean_speed: float
     sideways: float
     yaw_drift: float
+    height_error: float
+    pitch_error: float
     cost_of_transport: float
     contact_match: float
+    progress: float
 
 
-class Kick(NamedTuple):
-    """A shove of `speed` m/s in a random direction at `at_s`."""
+class Trace(NamedTuple):
+    """A walk as it went, step by step."""
 
-    speed: float
-    at_s: float = 2.0
+    steps: list[Transition]
+    yaws: np.ndarray  # (n,) rad, continuous
+    places: np.ndarray  # (n, 2) m
+    fell: bool
 
 
 class Walker:
-    """An environment used for one walk after the other."""
+    """An environment used for one walk after the other in one case."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
-        self.env = LocomotionEnv(LocomotionConfig(randomization=DAYS))
+    def __init__(self, case: Case, policy: Policy | None = None, terrain_seed: int = 0) -> None:
+        self.case = case
+        self.env = LocomotionEnv(case.config(terrain_seed))
         self._policy = policy
-        self._mass = self.env.robot.spec.mass
+        self._mass = self.env.robot.spec.mass + case.added_mass
 
-    def walk(self, order: Order, seconds: float, seed: int, kick: Kick | None = None) -> Walk:
-        """Walk once; the seed decides everything that is left to chance."""
-        observation, _ = self.env.reset(seed=seed, options={"order": order})
-        steps: list[Transition] = []
-        yaws: list[float] = []
-        fell = False
-        for index in range(round(seconds * CONTROL_HZ)):
-            if kick is not None and index == round(kick.at_s * CONTROL_HZ):
-                angle = self.env.np_random.uniform(-np.pi, np.pi)
-                self.env.robot.push((kick.speed * np.cos(angle), kick.speed * np.sin(angle), 0.0))
+    def walk(self, seconds: float, seed: int) -> Walk:
+        """Walk once and measure; the seed decides everything that is left to chance."""
+        return measure(self.trace(seconds, seed), self.case.later_order or self.case.order, self._mass)
+
+    def trace(self, seconds: float, seed: int, watch: Callable[[LocomotionEnv], None] | None = None) -> Trace:
+        """Walk once; `watch` is called after every control step."""
+        env, case, steps = self.env, self.case, round(seconds * CONTROL_HZ)
+        observation, _ = env.reset(seed=seed, options=self._options())
+        done: list[Transition] = []
+        yaws, places, fell = [env.state.yaw], [env.state.position[:2]], False
+        for index in range(steps):
+            if case.kick and index == round(KICK_S * CONTROL_HZ):
+                angle = env.np_random.uniform(-np.pi, np.pi)
+                env.robot.push((case.kick * np.cos(angle), case.kick * np.sin(angle), 0.0))
+            if case.later_order is not None and index == steps // 2:
+                env.order = case.later_order
             action = np.zeros(12) if self._policy is None else self._policy(observation)
-            observation, _, fell, _, _ = self.env.step(action)
-            steps.append(self.env.transition)
-            yaws.append(self.env.state.yaw)
-            if fell:
+            observation, _, fell, ended, _ = env.step(action)
+            done.append(env.transition)
+            yaws.append(env.state.yaw)
+            places.append(env.state.position[:2])
+            if watch is not None:
+                watch(env)
+            if fell or ended:
                 break
-        return _measure(steps, np.unwrap(yaws), order, self._mass, fell)
+        return Trace(done, np.unwrap(yaws), np.array(places), fell)
+
+    def _options(self) -> dict[str, object]:
+        options: dict[str, object] = {"order": self.case.order}
+        if self.env.map is not None:
+            options["patch"] = next(patch for patch in self.env.map.patches if patch.level == TERRAIN_LEVEL)
+        return options
 
     def close(self) -> None:
         """Let go of the physics."""
         self.env.close()
 
 
-def _measure(steps: list[Transition], yaws: np.ndarray, order: Order, mass: float, fell: bool) -> Walk:
-    settle = round(SETTLE_S * CONTROL_HZ)
-    steps, yaws = steps[settle:], yaws[settle:]
+def measure(trace: Trace, order: Order, mass: float) -> Walk:
+    """Turn a walk into figures; `order` is the last that was given, `mass` in kg."""
+    changed = sum(step.order != order for step in trace.steps)
+    settle = changed + round(SETTLE_S * CONTROL_HZ)
+    steps, yaws = trace.steps[settle:], trace.yaws[settle:]
     if len(steps) < CONTROL_HZ:
-        return Walk(fell, *[np.nan] * 7)
+        return Walk(trace.fell, *[np.nan] * 10)
+    command, style = order
     forward, left = np.array([step.velocity for step in steps]).T
-    stride = round(CONTROL_HZ / order.style.frequency_hz)
+    stride = round(CONTROL_HZ / style.frequency_hz)
     smooth = np.convolve(forward, np.full(stride, 1 / stride), mode="valid")
-    drift = (yaws[-1] - yaws[0]) / ((len(yaws) - 1) / CONTROL_HZ) - order.command.wz
+    drift = (yaws[-1] - yaws[0]) / ((len(yaws) - 1) / CONTROL_HZ) - command.wz
     speed = float(np.hypot(forward.mean(), left.mean()))
+    told = float(np.hypot(command.vx, command.vy))
     power = float(np.mean([step.power for step in steps]))
-    match = np.mean([np.equal(step.contacts, step.stance).mean() for step in steps])
+    way = float(np.hypot(*(trace.places[-1] - trace.places[settle])))
     return Walk(
-        fell,
-        float(np.sqrt(np.mean((forward - order.command.vx) ** 2))),
-        float(np.sqrt(np.mean((smooth - order.command.vx) ** 2))),
+        trace.fell,
+        float(np.sqrt(np.mean((forward - command.vx) ** 2))),
+        float(np.sqrt(np.mean((smooth - command.vx) ** 2))),
         float(forward.mean()),
-        float(left.mean() - order.command.vy),
+        float(left.mean() - command.vy),
         float(drift),
+        float(np.mean([step.height for step in steps]) - style.height_m),
+        float(np.mean([step.pitch for step in steps]) - style.pitch_rad),
         power / (mass * GRAVITY * speed) if speed > 0.05 else float("nan"),
-        float(match),
+        float(np.mean([np.equal(step.contacts, step.stance).mean() for step in steps])),
+        way / (told * len(steps) / CONTROL_HZ) if told else float("nan"),
     )

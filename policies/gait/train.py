@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,62 +18,103 @@ from stable_baselines3.common.logger import configure
 
 from policies.gait.ppo import Learner, Normaliser
 from policies.gait.train_config import Train
-from policies.gait.workers import Rollout, Workers
+from policies.gait.workers import Rollout, RolloutSource, Workers
+
+
+class Report(NamedTuple):
+    """How an iteration went."""
+
+    iteration: int
+    steps: int
+    reward: float
+    frames_per_s: float
+
+    def __str__(self) -> str:
+        return f"{self.steps / 1e6:.2f} M steps, {self.frames_per_s:.0f} a second, reward {self.reward:.3f}"
 
 
 def train(args: Train) -> Path:
-    """Train and return the folder of the policy.
+    """Train and return the folder of the policy; with a sweep, that of the sweep.
 
     Raises:
-        ValueError: nothing to resume, or something to overwrite.
+        ValueError: a number out of range, nothing to resume, or something to overwrite.
         OSError: the folder cannot be written.
+        RuntimeError: a worker died, or Ray is missing.
     """
+    args.check()
+    folder = args.folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    if args.sweep:
+        from policies.gait.sweep import sweep
+
+        return sweep(args, folder)
+    console = Console(stderr=True)
+    console.print(f"run: {folder}")
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    iterations = -(-args.timesteps // args.per_iteration)
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("training", total=iterations)
+
+        def show(report: Report) -> None:
+            bar.update(task, completed=report.iteration, description=str(report))
+            if not console.is_terminal and report.iteration % 10 == 0:
+                console.print(str(report))  # a log file sees no progress bar
+
+        learner = run(args, folder, show)
+    learner.actor().save(folder / "policy", {"timesteps": iterations * args.per_iteration, "seed": args.seed})
+    console.print(f"policy: {folder / 'policy'}")
+    return folder / "policy"
+
+
+def run(args: Train, folder: Path, report: Callable[[Report], None]) -> Learner:
+    """Go through the iterations that are left; `report` is called after each and may raise to break off."""
     torch.set_num_threads(1)
     learner = Learner(args.ppo, args.workers * args.envs, args.seed)
-    learner.set_logger(configure(str(args.out), ["tensorboard"]))
-    iteration = _restore(args, learner)
-    per_iteration = args.workers * args.envs * args.ppo.n_steps
-    iterations = -(-args.n_timesteps // per_iteration)
-    workers = Workers(args.task, args.workers, args.envs, args.seed, generation=iteration)
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    learner.set_logger(configure(str(folder), ["tensorboard"]))
+    if args.resume and (folder / "checkpoint.pt").exists():
+        iteration = restore(folder, learner)
+    else:
+        iteration = 0
+        (folder / "config.json").write_text(json.dumps(asdict(args), default=str, indent=1) + "\n")
+    iterations = -(-args.timesteps // args.per_iteration)
+    workers = _workers(args, iteration)
     try:
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task("training", total=iterations, completed=iteration)
-            while iteration < iterations:
-                began = time.perf_counter()
-                rollouts = workers.roll(learner.actor(), args.ppo.n_steps)
-                rolled = time.perf_counter()
-                learner.learn(rollouts, iteration / iterations)
-                iteration += 1
-                figures = _log(learner, rollouts, iteration, per_iteration, rolled - began, time.perf_counter() - began)
-                _checkpoint(args, learner, iteration)
-                bar.update(task, completed=iteration, description=figures)
-                if not console.is_terminal and iteration % 10 == 0:
-                    console.print(figures)  # a log file sees no progress bar
+        while iteration < iterations:
+            began = time.perf_counter()
+            rollouts = workers.roll(learner.actor(), args.ppo.n_steps)
+            rolled = time.perf_counter()
+            learner.learn(rollouts, iteration / iterations)
+            iteration += 1
+            _checkpoint(folder, learner, iteration)
+            took = time.perf_counter() - began
+            report(_log(learner, rollouts, iteration, (rolled - began) / took, args.per_iteration / took))
     finally:
         workers.close()
-    learner.actor().save(args.out / "policy", {"timesteps": iteration * per_iteration, "seed": args.seed})
-    console.print(f"policy: {args.out / 'policy'}")
-    return args.out / "policy"
+    return learner
 
 
-def _restore(args: Train, learner: Learner) -> int:
-    path = args.out / "checkpoint.pt"
-    if not args.resume:
-        if path.exists():
-            raise ValueError(f"{args.out} holds a run already: continue it with --resume, or give another --out")
-        args.out.mkdir(parents=True, exist_ok=True)
-        (args.out / "config.json").write_text(json.dumps(asdict(args), default=str, indent=1) + "\n")
-        return 0
-    if not path.exists():
-        raise ValueError(f"there is no checkpoint in {args.out}: start without --resume, or give the folder of a run")
+def _workers(args: Train, generation: int) -> RolloutSource:
+    if args.engine == "processes":
+        return Workers(args.crews(), args.seed, generation)
+    from policies.gait.ray_workers import RayWorkers
+
+    return RayWorkers(args.crews(), args.seed, generation, args.address)
+
+
+def restore(folder: Path, learner: Learner) -> int:
+    """Load the checkpoint of a run into a learner; returns the iterations that it took.
+
+    Raises:
+        ValueError: it is damaged or of another network.
+    """
+    path = folder / "checkpoint.pt"
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True)
         learner.model.policy.load_state_dict(state["policy"])
         learner.model.policy.optimizer.load_state_dict(state["optimizer"])
         mean, variance = state["mean"].numpy(), state["variance"].numpy()
         learner.normaliser = Normaliser(float(state["count"]), mean, variance)
+        learner.learning_rate = float(state["learning_rate"])
         return int(state["iteration"])
     except (KeyError, RuntimeError, EOFError, OSError, UnpicklingError) as problem:
         raise ValueError(
@@ -84,9 +126,9 @@ def _first_line(problem: Exception) -> str:
     return str(problem).splitlines()[0][:200] if str(problem) else type(problem).__name__
 
 
-def _checkpoint(args: Train, learner: Learner, iteration: int) -> None:
+def _checkpoint(folder: Path, learner: Learner, iteration: int) -> None:
     """Written beside its place first: a run that is killed leaves the last whole one."""
-    draft = args.out / ".checkpoint.part"
+    draft = folder / ".checkpoint.part"
     torch.save(
         {
             "policy": learner.model.policy.state_dict(),
@@ -94,18 +136,17 @@ def _checkpoint(args: Train, learner: Learner, iteration: int) -> None:
             "mean": torch.from_numpy(learner.normaliser.mean),
             "variance": torch.from_numpy(learner.normaliser.variance),
             "count": learner.normaliser.count,
+            "learning_rate": learner.learning_rate,
             "iteration": iteration,
         },
         draft,
     )
-    draft.replace(args.out / "checkpoint.pt")
+    draft.replace(folder / "checkpoint.pt")
 
 
-def _log(
-    learner: Learner, rollouts: list[Rollout], iteration: int, per_iteration: int, rolling_s: float, total_s: float
-) -> str:
+def _log(learner: Learner, rollouts: list[Rollout], iteration: int, rolling: float, frames_per_s: float) -> Report:
     logger = learner.model.logger
-    steps = iteration * per_iteration
+    steps = iteration * sum(rollout.rewards.size for rollout in rollouts)
     episodes = [episode for rollout in rollouts for episode in rollout.episodes]
     if episodes:
         logger.record("rollout/return", float(np.mean([value for value, _, _ in episodes])))
@@ -113,9 +154,10 @@ def _log(
         logger.record("rollout/falls", float(np.mean([fell for _, _, fell in episodes])))
     for name in rollouts[0].terms:
         logger.record(f"reward/{name}", float(np.mean([rollout.terms[name] for rollout in rollouts])))
+    logger.record("rollout/level", float(np.mean([rollout.level for rollout in rollouts])))
     mean = float(np.mean([rollout.rewards.mean() for rollout in rollouts]))
     logger.record("rollout/reward", mean)
-    logger.record("time/frames_per_s", per_iteration / total_s)
-    logger.record("time/rolling_share", rolling_s / total_s)
+    logger.record("time/frames_per_s", frames_per_s)
+    logger.record("time/rolling_share", rolling)
     logger.dump(steps)
-    return f"{steps / 1e6:.2f} M steps, {per_iteration / total_s:.0f} a second, reward {mean:.3f}"
+    return Report(iteration, steps, mean, frames_per_s)

@@ -8,119 +8,161 @@ from __future__ import annotations
 
 import multiprocessing as mp
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
+from envs.locomotion.terrain import LEVELS
 from policies.gait.actor import Actor
 
 
 class Rollout(NamedTuple):
-    """What n environments did for T steps. Observations are normalised."""
+    """What n environments did for T steps. Observations are normalised, with the privileged state behind them."""
 
-    observations: np.ndarray  # (T, n, obs) float32
+    observations: np.ndarray  # (T, n, obs + privileged) float32
     actions: np.ndarray  # (T, n, 12) float32
     rewards: np.ndarray  # (T, n) float32
     starts: np.ndarray  # (T, n) bool: the observation is the first of its episode
     truncated: list[tuple[int, int, np.ndarray]]  # step, environment, normalised last observation
-    last_observations: np.ndarray  # (n, obs)
+    last_observations: np.ndarray  # (n, obs + privileged)
     last_starts: np.ndarray  # (n,) bool
     raw_sum: np.ndarray  # (obs,) sums over raw observations, for the normaliser
     raw_square_sum: np.ndarray  # (obs,)
     episodes: list[tuple[float, int, bool]]  # return, length, fell
     terms: dict[str, float]  # mean of every reward term
+    level: float  # mean difficulty of the ground, 0 where all is flat
+
+
+class Member:
+    """One environment of a crew, and how difficult its ground may be by now."""
+
+    def __init__(self, config: LocomotionConfig, seed: np.random.SeedSequence) -> None:
+        self.env = LocomotionEnv(config)
+        self.uneven = config.terrain != "flat"
+        self.level = 1
+        first, _ = self.env.reset(seed=int(seed.generate_state(1)[0]), options={"level": 1})
+        self.total, self.length = 0.0, 0
+        self._start = first
+
+    def first(self) -> np.ndarray:
+        """(obs,) the first observation of all."""
+        return self._start
+
+    def again(self, fell: bool) -> np.ndarray:
+        """Start the next episode, on harder ground when the last was survived; (obs,) its first observation."""
+        self.total, self.length = 0.0, 0
+        if self.uneven:
+            self.level = min(max(self.level + (-1 if fell else 1), 1), LEVELS)
+        return self.env.reset(options={"level": self.level})[0]
 
 
 class Crew:
     """The environments of one worker, stepped one after the other."""
 
-    def __init__(self, config: LocomotionConfig, seeds: list[np.random.SeedSequence]) -> None:
-        self._envs = [LocomotionEnv(config) for _ in seeds]
+    def __init__(self, configs: list[LocomotionConfig], seeds: list[np.random.SeedSequence]) -> None:
         self._rng = np.random.default_rng(seeds[0].spawn(1)[0])
-        first = [env.reset(seed=int(seed.generate_state(1)[0]))[0] for env, seed in zip(self._envs, seeds, strict=True)]
-        self._raw = np.stack(first)
-        self._starts = np.ones(len(first), bool)
-        self._returns = np.zeros(len(first))
-        self._lengths = np.zeros(len(first), int)
+        self._members = [Member(config, seed) for config, seed in zip(configs, seeds, strict=True)]
+        self._raw = np.stack([member.first() for member in self._members])
+        self._privileged = np.stack([member.env.privileged() for member in self._members])
+        self._starts = np.ones(len(seeds), bool)
 
     def roll(self, actor: Actor, steps: int) -> Rollout:
         """Act for `steps` steps in every environment."""
         n, size = self._raw.shape
-        observations = np.empty((steps, n, size), np.float32)
+        observations = np.empty((steps, n, size + self._privileged.shape[1]), np.float32)
         actions = np.empty((steps, n, 12), np.float32)
         rewards = np.empty((steps, n), np.float32)
         starts = np.empty((steps, n), bool)
         raw_sum, raw_square_sum = np.zeros(size), np.zeros(size)
-        truncated: list[tuple[int, int, np.ndarray]] = []
-        episodes: list[tuple[float, int, bool]] = []
-        terms: dict[str, float] = {}
+        log = _Log()
         for step in range(steps):
             raw_sum += self._raw.sum(axis=0)
             raw_square_sum += (self._raw.astype(np.float64) ** 2).sum(axis=0)
-            observations[step] = actor.normalise(self._raw)
+            observations[step] = self._seen(actor)
             starts[step] = self._starts
-            actions[step] = actor.sample(observations[step], self._rng)
+            actions[step] = actor.sample(observations[step, :, :size], self._rng)
             for index in range(n):
-                rewards[step, index] = self._act(index, actions[step, index], actor, step, truncated, episodes, terms)
+                rewards[step, index] = self._act(index, actions[step, index], actor, step, log)
         return Rollout(
             observations,
             actions,
             rewards,
             starts,
-            truncated,
-            actor.normalise(self._raw).astype(np.float32),
+            log.truncated,
+            self._seen(actor),
             self._starts.copy(),
             raw_sum,
             raw_square_sum,
-            episodes,
-            {name: total / (steps * n) for name, total in terms.items()},
+            log.episodes,
+            {name: total / (steps * n) for name, total in log.terms.items()},
+            float(np.mean([member.level if member.uneven else 0.0 for member in self._members])),
         )
 
-    def _act(
-        self,
-        index: int,
-        action: np.ndarray,
-        actor: Actor,
-        step: int,
-        truncated: list[tuple[int, int, np.ndarray]],
-        episodes: list[tuple[float, int, bool]],
-        terms: dict[str, float],
-    ) -> float:
-        env = self._envs[index]
-        observation, value, fell, ended, info = env.step(action)
+    def _seen(self, actor: Actor) -> np.ndarray:
+        return np.concatenate([actor.normalise(self._raw), self._privileged], axis=1).astype(np.float32)
+
+    def _act(self, index: int, action: np.ndarray, actor: Actor, step: int, log: _Log) -> float:
+        member = self._members[index]
+        observation, value, fell, ended, info = member.env.step(action)
         for name, term in info["reward_terms"].items():
-            terms[name] = terms.get(name, 0.0) + term
-        self._returns[index] += value
-        self._lengths[index] += 1
+            log.terms[name] = log.terms.get(name, 0.0) + term
+        member.total += value
+        member.length += 1
         self._starts[index] = fell or ended
         if fell or ended:
             if ended:
-                truncated.append((step, index, actor.normalise(observation).astype(np.float32)))
-            episodes.append((float(self._returns[index]), int(self._lengths[index]), bool(fell)))
-            self._returns[index], self._lengths[index] = 0.0, 0
-            observation, _ = env.reset()
+                last = np.concatenate([actor.normalise(observation), member.env.privileged()])
+                log.truncated.append((step, index, last.astype(np.float32)))
+            log.episodes.append((member.total, member.length, fell))
+            observation = member.again(fell)
         self._raw[index] = observation
+        self._privileged[index] = member.env.privileged()
         return value
 
 
-def _work(pipe: Connection, config: LocomotionConfig, seeds: list[np.random.SeedSequence]) -> None:
-    crew = Crew(config, seeds)
+class _Log:
+    """What a rollout notes besides its arrays."""
+
+    def __init__(self) -> None:
+        self.truncated: list[tuple[int, int, np.ndarray]] = []
+        self.episodes: list[tuple[float, int, bool]] = []
+        self.terms: dict[str, float] = {}
+
+
+def _work(pipe: Connection, configs: list[LocomotionConfig], seeds: list[np.random.SeedSequence]) -> None:
+    crew = Crew(configs, seeds)
     while (order := pipe.recv()) is not None:
         pipe.send(crew.roll(*order))
+
+
+class RolloutSource(Protocol):
+    """Where rollouts come from."""
+
+    def roll(self, actor: Actor, steps: int) -> list[Rollout]:
+        """Let all workers act at once; their rollouts in the order of the workers."""
+
+    def close(self) -> None:
+        """End the workers."""
+
+
+def crew_seeds(seed: int, generation: int, worker: int, envs: int) -> list[np.random.SeedSequence]:
+    """Seeds of the environments of a worker; a run that goes on is another generation."""
+    return [np.random.SeedSequence(seed, spawn_key=(generation, worker, env)) for env in range(envs)]
 
 
 class Workers:
     """A number of processes, each with a crew. The same seed and number of workers give the same rollouts."""
 
-    def __init__(self, config: LocomotionConfig, workers: int, envs: int, seed: int, generation: int = 0) -> None:
+    def __init__(self, configs: list[list[LocomotionConfig]], seed: int, generation: int = 0) -> None:
+        """One worker for each list of configurations, one environment for each of them."""
         context = mp.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []
-        for worker in range(workers):
+        for worker, crew in enumerate(configs):
             ours, theirs = context.Pipe()
-            seeds = [np.random.SeedSequence(seed, spawn_key=(generation, worker, env)) for env in range(envs)]
-            process = context.Process(target=_work, args=(theirs, config, seeds), daemon=True)
+            seeds = crew_seeds(seed, generation, worker, len(crew))
+            process = context.Process(target=_work, args=(theirs, crew, seeds), daemon=True)
             process.start()
             theirs.close()
             self._pipes.append(ours)

@@ -3,23 +3,46 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from policies.gait.cases import SUITE, Case
 from policies.gait.evaluate import Evaluate, evaluate
 from tests.conftest import ROOT
 
+CLOCKED = Evaluate(policy=("none",), seconds=3.0)
+
 
 def test_figures_do_not_depend_on_the_number_of_workers():
-    args = {"cells": ("trot:0.5", "walk:0.3"), "episodes": 12, "seconds": 3.0}
-    assert evaluate(Evaluate(**args, workers=1)) == evaluate(Evaluate(**args, workers=2))
+    args = replace(CLOCKED, cells=("trot:0.5", "walk:0.3"), episodes=12)
+    assert evaluate(replace(args, workers=1)) == evaluate(replace(args, workers=2))
 
 
 def test_a_trot_tracks_its_speed_and_an_impossible_walk_does_not_pass():
-    good, bad = evaluate(Evaluate(cells=("trot:0.5", "walk:1.2"), episodes=3, seconds=4.0, workers=1))
+    args = replace(CLOCKED, cells=("trot:0.5", "walk:1.2"), episodes=3, seconds=4.0, workers=1)
+    good, bad = (row.figures for row in evaluate(args))
     assert good.rmse is not None and good.rmse < 0.06
     assert good.falls == 0
+    assert good.progress == pytest.approx(1.0, abs=0.1)
     assert bad.falls > 0 or (bad.rmse is not None and bad.rmse > 0.1)
+
+
+def test_what_makes_a_walk_hard_makes_it_fall():
+    def falls(**more) -> float:
+        args = replace(CLOCKED, cells=("trot:0.4",), episodes=6, seconds=5.0, workers=1, **more)
+        return evaluate(args)[0].figures.falls
+
+    assert falls() == 0.0
+    assert falls(kick=3.0) > 0.5
+    assert falls(terrain="stones") > 0.0
+
+
+def test_an_order_that_changes_is_measured_after_the_change():
+    args = replace(CLOCKED, cells=("trot:0.4",), to_gait="walk", episodes=2, seconds=6.0, workers=1)
+    figures = evaluate(args)[0].figures
+    assert figures.mean_speed == pytest.approx(0.4, abs=0.08)
+    assert figures.contact_match is not None and figures.contact_match > 0.8
 
 
 @pytest.mark.parametrize(
@@ -28,11 +51,39 @@ def test_a_trot_tracks_its_speed_and_an_impossible_walk_does_not_pass():
 )
 def test_bad_cells_are_named(cell, complaint):
     with pytest.raises(ValueError, match=complaint):
-        evaluate(Evaluate(cells=(cell,), episodes=1))
+        evaluate(replace(CLOCKED, cells=(cell,), episodes=1))
 
 
-def test_the_script_writes_one_json_object_and_nothing_else():
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ({"terrain": "lava"}, "lava.*stairs"),
+        ({"friction": -1.0}, "friction -1.0"),
+        ({"latency_ms": 50.0}, "0.0 to 20.0"),
+        ({"suite": ("nonsense",)}, "nonsense.*kicks"),
+        ({"policy": ()}, "policy"),
+        ({"policy": ("/nowhere",)}, "/nowhere"),
+        ({"episodes": 0}, "episodes 0"),
+        ({"to_gait": "gallop"}, "gallop"),
+    ],
+)
+def test_bad_options_are_named(more, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        evaluate(replace(CLOCKED, cells=("trot:0.5",), **{"episodes": 1, **more}))
+
+
+def test_the_suite_has_no_case_twice_and_every_gait():
+    cases = [case for part in SUITE.values() for case in part]
+    assert len(set(cases)) == len(cases)
+    assert {case.gait for case in cases} == {"trot", "walk", "pace", "bound", "pronk"}
+    assert Case("trot", 0.8) in SUITE["tracking"]
+
+
+def test_the_script_writes_one_json_object_and_nothing_else(tmp_path):
     command = [sys.executable, "train_gait.py", "evaluate", "--cells", "trot:0.5", "--episodes", "1", "--seconds", "3"]
-    done = subprocess.run([*command, "--json", "-"], cwd=ROOT, capture_output=True, text=True, timeout=120, check=True)
+    more = ["--policy", "none", "--json", "-", "--plots", str(tmp_path)]
+    done = subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, timeout=180, check=True)
     row = json.loads(done.stdout)["rows"][0]
-    assert {"gait", "speed", "episodes", "rmse", "falls", "yaw_drift"} <= set(row)
+    assert {"policy", "gait", "speed", "terrain", "kick", "episodes", "rmse", "falls", "yaw_drift"} <= set(row)
+    assert {path.name for path in tmp_path.iterdir()} == {"tracking.png", "contacts.png", "survival.png"}
+    assert all(path.stat().st_size > 5000 for path in tmp_path.iterdir())

@@ -25,7 +25,7 @@ SMALL = PPOConfig(n_steps=32, batch_size=64, n_epochs=2, hidden=(32, 16))
 @pytest.fixture(scope="module")
 def learner() -> Learner:
     made = Learner(SMALL, envs=2, seed=0)
-    made.normaliser.update(np.full(75, 3.0), np.full(75, 9.0), 10)
+    made.normaliser.update(np.full(95, 3.0), np.full(95, 9.0), 10)
     with torch.no_grad():
         made.model.policy.get_parameter("action_net.weight").mul_(50.0)
     return made
@@ -33,10 +33,11 @@ def learner() -> Learner:
 
 def test_numpy_and_torch_agree_on_the_policy(learner, rng):
     actor = learner.actor()
-    seen = actor.normalise(rng.standard_normal((20, 75))).astype(np.float32)
+    seen = actor.normalise(rng.standard_normal((20, 95))).astype(np.float32)
     actions = rng.standard_normal((20, 12)).astype(np.float32)
     with torch.no_grad():
-        _, log_prob, _ = learner.model.policy.evaluate_actions(torch.from_numpy(seen), torch.from_numpy(actions))
+        both = np.concatenate([seen, rng.standard_normal((20, 11)).astype(np.float32)], axis=1)
+        _, log_prob, _ = learner.model.policy.evaluate_actions(torch.from_numpy(both), torch.from_numpy(actions))
     deviation = (actions - actor.forward(seen)) / np.exp(actor.log_std)
     expected = -0.5 * (deviation**2).sum(axis=1) - actor.log_std.sum() - 6 * np.log(2 * np.pi)
     assert np.allclose(log_prob.numpy(), expected, rtol=1e-4, atol=1e-3)
@@ -44,14 +45,14 @@ def test_numpy_and_torch_agree_on_the_policy(learner, rng):
 
 def test_the_policy_knows_no_left_or_right(learner, rng):
     actor = learner.actor()
-    raw = rng.standard_normal((10, 75))
+    raw = rng.standard_normal((10, 95))
     assert np.allclose(actor(mirror_observation(raw)), mirror_action(actor(raw)), atol=1e-4)
     assert np.abs(actor(raw)).max() > 0.05, "a policy that does nothing would be symmetric as well"
 
 
 def test_the_normaliser_sees_both_sides_of_the_mirror(rng):
     normaliser = Normaliser(count=1e-9)
-    data = rng.standard_normal((1000, 75)) + 0.5
+    data = rng.standard_normal((1000, 95)) + 0.5
     for part in np.split(data, 4):
         normaliser.update(part.sum(axis=0), (part**2).sum(axis=0), len(part))
     both = np.concatenate([data, mirror_observation(data)])
@@ -61,7 +62,7 @@ def test_the_normaliser_sees_both_sides_of_the_mirror(rng):
 
 def test_workers_give_the_same_rollouts_for_the_same_seed(learner):
     def rewards() -> np.ndarray:
-        workers = Workers(LocomotionConfig(), workers=2, envs=1, seed=3)
+        workers = Workers([[LocomotionConfig()], [LocomotionConfig(terrain="stairs")]], seed=3)
         try:
             rolled = workers.roll(learner.actor(), 20)
         finally:
@@ -76,7 +77,7 @@ def test_workers_give_the_same_rollouts_for_the_same_seed(learner):
 def test_a_saved_policy_acts_the_same_and_damage_is_named(learner, rng, tmp_path):
     actor = learner.actor()
     actor.save(tmp_path, {})
-    raw = rng.standard_normal((5, 75)).astype(np.float32)
+    raw = rng.standard_normal((5, 95)).astype(np.float32)
     assert np.allclose(Actor.load(tmp_path)(raw), actor(raw), atol=1e-6)
     weights = tmp_path / "model.safetensors"
     whole = weights.read_bytes()

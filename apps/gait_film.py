@@ -1,0 +1,105 @@
+"""Film a walk: the dog, the speed that it was told and took, and which feet touch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from rich.console import Console
+
+from apps.mp4 import filming
+from envs.locomotion.env import LocomotionEnv
+from envs.locomotion.rewards import Transition
+from policies.gait.cases import Case
+from policies.gait.evaluate import load_policy
+from policies.gait.rollout import Walker
+from robots.dog import CONTROL_HZ
+from robots.quadruped import LEGS
+from robots.world import Camera
+
+FRAMES_HZ = 25
+VIEW = (640, 480)
+STRIP = 96
+_PAPER, _INK, _STANCE, _TOUCH = (247, 243, 236), (52, 48, 44), (240, 222, 196), (70, 74, 80)
+
+
+@dataclass(frozen=True)
+class Record:
+    """Film a walk as an MP4."""
+
+    out: Path = Path("runs/gait.mp4")
+    """Where to write it."""
+    policy: str = "default"
+    """'default' for the shipped policy, 'none' for the clocked gait alone, or the folder of a policy."""
+    case: Case = field(default_factory=lambda: Case("trot", 0.5))
+    """How to walk, where, and what happens on the way."""
+    seconds: float = 8.0
+    """Length of the film, s."""
+    seed: int = 0
+    """Seed of the walk."""
+
+
+def record(args: Record) -> Path:
+    """Write the film and return its path.
+
+    Raises:
+        ValueError: a policy that cannot be read, or a length out of range.
+        VideoError: the file cannot be written.
+    """
+    if not 0.1 <= args.seconds <= 600.0:
+        raise ValueError(f"--seconds {args.seconds} came; allowed are 0.1 to 600")
+    walker = Walker(args.case, load_policy(args.policy), args.seed)
+    seen: list[Transition] = []
+    try:
+        with filming(args.out, (VIEW[0], VIEW[1] + STRIP), FRAMES_HZ) as film:
+
+            def watch(env: LocomotionEnv) -> None:
+                seen.append(env.transition)
+                if len(seen) % (CONTROL_HZ // FRAMES_HZ) == 0:
+                    film.add(np.vstack([_look(env), draw_strip(seen)]))
+
+            trace = walker.trace(args.seconds, args.seed, watch)
+            film.end()
+    finally:
+        walker.close()
+    end = "fell" if trace.fell else "stayed up"
+    Console(stderr=True).print(f"{args.out}: {len(seen) / CONTROL_HZ:.1f} s, the dog {end}")
+    return args.out
+
+
+def _look(env: LocomotionEnv) -> np.ndarray:
+    x, y, z = (float(value) for value in env.state.position)
+    return env.world.picture(Camera((x + 1.0, y - 1.3, z + 0.45), (x, y, z - 0.05)), *VIEW)
+
+
+def draw_strip(steps: list[Transition]) -> np.ndarray:
+    """(96, 640, 3) uint8 RGB: the last two seconds of contacts over the clock's stances, and the speeds in words."""
+    strip = np.full((STRIP, VIEW[0], 3), _PAPER, np.uint8)
+    last = steps[-2 * CONTROL_HZ :]
+    width = (VIEW[0] - 270) // (2 * CONTROL_HZ)
+    for leg, name in enumerate(LEGS):
+        top = 10 + 20 * leg
+        _write(strip, name, (8, top + 12))
+        for index, step in enumerate(last):
+            left = 40 + width * index
+            if step.stance[leg]:
+                strip[top : top + 16, left : left + width] = _STANCE
+            if step.contacts[leg]:
+                strip[top + 4 : top + 12, left : left + width] = _TOUCH
+    command, style = last[-1].order
+    vx, vy = last[-1].smooth_velocity
+    for row, text in enumerate(
+        (
+            f"{style.name}, {style.frequency_hz:.1f} Hz",
+            f"told  {command.vx:+.2f} {command.vy:+.2f} m/s {command.wz:+.2f} rad/s",
+            f"walks {vx:+.2f} {vy:+.2f} m/s {last[-1].smooth_turn:+.2f} rad/s",
+        )
+    ):
+        _write(strip, text, (VIEW[0] - 265, 26 + 24 * row))
+    return strip
+
+
+def _write(image: np.ndarray, text: str, place: tuple[int, int]) -> None:
+    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)

@@ -1,0 +1,176 @@
+"""Everything between sensors and observation, and between action and motors.
+
+The task and the dog of the simulation share this, so that what was trained is what runs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import atan2, cos, sin, sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from envs.locomotion.commands import Order
+from envs.locomotion.footholds import NO_SCAN, Footing
+from robots.balance import CatchStep
+from robots.dog import CONTROL_HZ, standing_joints
+from robots.estimator import NO_ERROR, ImuError, VelocityEstimator
+from robots.gait import GAITS, GaitGenerator
+from robots.quadruped import QuadrupedSpec, QuadrupedState
+
+DT_S = 1 / CONTROL_HZ
+RESIDUAL_M = np.tile([0.06, 0.05, 0.04], 4)
+"""How far an action of 1 moves a foot, (12,) m. With 8 cm almost nothing is learned."""
+SMOOTHING = 0.4
+"""Weight of the newest action in the smoothed one; without smoothing almost nothing is learned either."""
+
+
+class Block(NamedTuple):
+    """A part of the observation: its size, its scale, and how it looks in a mirror (see `policies.gait.mirror`)."""
+
+    name: str
+    size: int
+    mirror: str
+    scale: float = 1.0
+
+
+OBSERVATION = (
+    Block("gravity", 3, "vector"),
+    Block("gyroscope", 3, "axial", 0.25),
+    Block("joint_positions", 12, "joints"),
+    Block("joint_speeds", 12, "joints", 0.05),
+    Block("motor_errors", 12, "joints", 3.0),
+    Block("action", 12, "feet"),
+    Block("clock_cosine", 4, "legs"),
+    Block("clock_sine", 4, "legs"),
+    Block("contacts", 4, "legs"),
+    Block("order", 10, "order"),
+    Block("velocity_error", 2, "plane", 2.0),
+    Block("smooth_velocity_error", 2, "plane", 4.0),
+    Block("smooth_turn_error", 1, "odd", 2.0),
+    Block("caught", 2, "plane", 10.0),
+    Block("scan", 12, "scan", 10.0),
+)
+OBSERVATION_SIZE = sum(block.size for block in OBSERVATION)
+_SCALES = np.concatenate([np.full(block.size, block.scale) for block in OBSERVATION])
+
+
+class Posture(NamedTuple):
+    """What several users want to know of one reading, worked out once."""
+
+    yaw: float
+    velocity: tuple[float, float]  # forward, left in the heading's level frame, m/s: the truth, never observed
+    gravity: tuple[float, float, float]  # unit vector in the trunk's frame
+    gyro: tuple[float, float, float]  # rad/s in the trunk's frame
+
+
+def posture(state: QuadrupedState) -> Posture:
+    """Turn a reading into heading, velocity, gravity and turn rates."""
+    x, y, z, w = state.quat_xyzw.tolist()
+    vx, vy, _ = state.velocity.tolist()
+    gx, gy, gz = state.angular_velocity.tolist()
+    # Rows of R_world_trunk.
+    r00, r01, r02 = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)
+    r10, r11, r12 = 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)
+    r20, r21, r22 = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
+    along = sqrt(r00 * r00 + r10 * r10) or 1.0
+    c, s = r00 / along, r10 / along
+    return Posture(
+        atan2(r10, r00),
+        (c * vx + s * vy, c * vy - s * vx),
+        (-r20, -r21, -r22),
+        (r00 * gx + r10 * gy + r20 * gz, r01 * gx + r11 * gy + r21 * gz, r02 * gx + r12 * gy + r22 * gz),
+    )
+
+
+class Locomotor:
+    """Gait, balance, estimate of velocity and smoothed action of one dog."""
+
+    def __init__(self, spec: QuadrupedSpec) -> None:
+        self.spec = spec
+        self.gait = GaitGenerator(spec, DT_S)
+        self.balance = CatchStep(DT_S)
+        self.estimator = VelocityEstimator(spec, DT_S)
+        self._standing = standing_joints(GAITS["stand"], spec)
+        self.reset(Order.stand(), self._standing)
+
+    def reset(self, order: Order, targets: np.ndarray, clock: float = 0.0) -> None:
+        """Start anew, standing with motors at `targets` (12,) rad and the gait's clock at `clock` cycles."""
+        self.gait.reset(order.style, clock)
+        self.balance.reset()
+        self.estimator.reset()
+        self.targets = targets
+        self.action = self.last_action = np.zeros(12)
+        self._smooth = [0.0, 0.0, 0.0]
+
+    @property
+    def stance(self) -> list[bool]:
+        """Which feet (4) the clock holds to the ground."""
+        if self.gait.frequency_hz == 0.0:
+            return [True] * 4
+        return [phase < self.gait.duty for phase in self.gait.phases]
+
+    def sense(
+        self,
+        state: QuadrupedState,
+        seen: Posture,
+        contacts: list[bool],
+        order: Order,
+        error: ImuError = NO_ERROR,
+        z: float = 0.0,
+    ) -> None:
+        """Take a reading; `error` and the standard normal `z` spoil the accelerometer."""
+        self.estimator.update(state, contacts, error, z)
+        self._contacts = contacts
+        self._seen = seen
+        self._joints = state
+        share = min(1.0, DT_S * order.style.frequency_hz)
+        now = (*self.estimator.velocity, float(state.angular_velocity[2]))
+        self._smooth = [before + share * (new - before) for before, new in zip(self._smooth, now, strict=True)]
+
+    def act(self, action: np.ndarray, order: Order, footing: Footing | None = None) -> np.ndarray:
+        """Turn an action (12,) in [-1, 1] into joint targets (12,) rad, on flat ground or with regard to a footing."""
+        (vx, vy), (told_x, told_y, _) = self.estimator.velocity, self.gait.velocity
+        caught = self.balance.update(vx - told_x, vy - told_y)
+        style = order.style
+        if self.balance.catching and not style.stepping:
+            style = replace(style, stepping=True)
+        self.last_action = self.action
+        bounded = np.minimum(np.maximum(action, -1.0), 1.0)
+        self.action = self.last_action + SMOOTHING * (bounded - self.last_action)
+        residual = self.action * RESIDUAL_M
+        if footing is None:
+            self.targets = self.gait.step(order.command, style, caught, residual.tolist())
+        else:
+            residual += footing.nudges
+            self.targets = self.gait.step(order.command, style, caught, residual.tolist(), footing.grounds)
+        return self.targets
+
+    def observe(self, order: Order, scan: np.ndarray = NO_SCAN) -> np.ndarray:
+        """(95,) what `OBSERVATION` lists, scaled; `scan` (12,) m is the footing's."""
+        state, seen, gait = self._joints, self._seen, self.gait
+        command, style = order
+        vx, vy = self.estimator.velocity
+        angles = [6.283185307179586 * phase for phase in gait.phases]
+        joints = state.joint_positions
+        parts = (
+            seen.gravity,
+            seen.gyro,
+            joints - self._standing,
+            state.joint_velocities,
+            self.targets - joints,
+            self.action,
+            [cos(angle) for angle in angles],
+            [sin(angle) for angle in angles],
+            self._contacts,
+            (2.0 * command.vx, 2.0 * command.vy, command.wz, style.frequency_hz - 2.4, 4.0 * (style.duty - 0.6)),
+            (20 * (style.swing_m - 0.05), style.bounce, 20 * (style.height_m - 0.3), 4.0 * style.pitch_rad),
+            (float(style.stepping), vx - command.vx, vy - command.vy),
+            (self._smooth[0] - command.vx, self._smooth[1] - command.vy, self._smooth[2] - command.wz),
+            gait.caught,
+            scan,
+        )
+        observation: np.ndarray = np.concatenate(parts)
+        observation *= _SCALES
+        return observation
