@@ -1,0 +1,198 @@
+"""How fast the task steps and the trainer trains, each as a ratio measured in one run on one machine.
+
+python benchmarks/locomotion.py --json benchmarks/results/locomotion.json
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import tyro
+from rich.console import Console
+
+from envs.locomotion.commands import Order
+from envs.locomotion.env import LocomotionConfig, LocomotionEnv
+from envs.locomotion.randomization import NONE
+from policies.gait.train_config import Train
+from robots.dog import SUBSTEPS
+from robots.gait import VelocityCommand, gait_style
+from robots.results import check_writable, write_json
+
+
+@dataclass(frozen=True)
+class Args:
+    """Measure `env.step` against raw physics, and training against stable-baselines3's own vectorised environments."""
+
+    rounds: int = 7
+    """Repetitions; contestants take turns, and the median of the ratios counts."""
+    iterations: int = 3
+    """Iterations of training in each measurement."""
+    json: str | None = None
+    """File for the figures; '-' for standard output."""
+
+
+class Spread(NamedTuple):
+    """A median over rounds and the range of the rounds."""
+
+    median: float
+    low: float
+    high: float
+
+
+def main(args: Args) -> dict[str, Any]:
+    """Measure and save."""
+    check_writable(args.json)
+    console = Console(stderr=True)
+    found: dict[str, Any] = {"rounds": args.rounds, "step_over_raw": {}}
+    for terrain in ("flat", "rough"):
+        found["step_over_raw"][terrain] = _spread([_step_ratio(terrain) for _ in range(args.rounds)])
+        console.print(f"env.step over raw physics and reads, {terrain}: {found['step_over_raw'][terrain]}")
+    rates = _training_rates(args, console)
+    best = max((name for name in rates if name.startswith("sb3")), key=lambda name: np.median(rates[name]))
+    found["frames_per_s"] = {name: _spread(values) for name, values in rates.items()}
+    found["best_of_sb3"] = best
+    ratios = (np.array(rates["ours, 2 workers x 8"]) / np.array(rates[best])).tolist()
+    found["ours_over_best_of_sb3"] = _spread(ratios)
+    console.print(f"ours over {best}: {found['ours_over_best_of_sb3']}")
+    if args.json is not None:
+        write_json(found, args.json)
+    return found
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {
+        name: round(value, 3)
+        for name, value in Spread(float(np.median(values)), min(values), max(values))._asdict().items()
+    }
+
+
+def _step_ratio(terrain: str, steps: int = 600) -> float:
+    """Rate of `env.step` over that of physics and reads alone: the same walk, the same motor targets."""
+    env = LocomotionEnv(LocomotionConfig(terrain=terrain, randomization=NONE))
+    order = Order(VelocityCommand(0.0), gait_style("trot"))
+    options = {"order": order, "level": 1}
+    env.reset(seed=0, options=options)
+    targets: list[np.ndarray] = []
+    command = env.robot.command
+    env.robot.command = lambda angles: (targets.append(angles), command(angles))[1]  # type: ignore[method-assign]
+    stepping = _seconds(lambda: env.step(np.zeros(12)), steps)
+    env.robot.command = command  # type: ignore[method-assign]
+    env.reset(seed=0, options=options)
+    pending = iter(targets)
+    client, body, joints = env.world.client, env.robot.body, list(range(12))
+
+    def raw() -> None:
+        command(next(pending))
+        for _ in range(SUBSTEPS):
+            client.stepSimulation()
+        client.getBasePositionAndOrientation(body)
+        client.getBaseVelocity(body)
+        client.getJointStates(body, joints)
+        client.getContactPoints(bodyA=body)
+
+    alone = _seconds(raw, steps)
+    env.close()
+    return alone / stepping
+
+
+def _seconds(act: Callable[[], object], times: int) -> float:
+    began = time.process_time()
+    for _ in range(times):
+        act()
+    return time.process_time() - began
+
+
+def _training_rates(args: Args, console: Console) -> dict[str, list[float]]:
+    """Frames a second of whole training iterations, learning included."""
+    train = Train(recipe="quick")
+    contestants: dict[str, Callable[[], float]] = {
+        "ours, 2 workers x 8": lambda: _ours(train, args.iterations),
+        "ours, 1 worker x 16": lambda: _ours(replace(train, workers=1, envs=16), args.iterations),
+        "ours, 2 workers x 4": lambda: _ours(replace(train, envs=4), args.iterations),
+        "ours, 4 workers x 4": lambda: _ours(replace(train, workers=4, envs=4), args.iterations),
+        "sb3 DummyVecEnv x 16": lambda: _sb3(train, "dummy", 16, args.iterations),
+        "sb3 SubprocVecEnv x 4": lambda: _sb3(train, "subproc", 4, args.iterations),
+        "sb3 SubprocVecEnv x 16": lambda: _sb3(train, "subproc", 16, args.iterations),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(args.rounds):
+        for name, measure in contestants.items():
+            rates[name].append(measure())
+            console.print(f"round {turn + 1} of {args.rounds}: {name}: {rates[name][-1]:.0f} frames/s")
+    return rates
+
+
+def _ours(train: Train, iterations: int) -> float:
+    import torch
+    from stable_baselines3.common.logger import configure
+
+    from policies.gait.ppo import Learner
+    from policies.gait.workers import Workers
+
+    torch.set_num_threads(1)
+    learner = Learner(train.ppo, train.workers * train.envs, 0)
+    learner.set_logger(configure(None, []))
+    workers = Workers(train.crews(), 0)
+    try:
+        learner.learn(workers.roll(learner.actor(), train.ppo.n_steps), 0.0)  # the first makes the worlds
+        began = time.perf_counter()
+        for _ in range(iterations):
+            learner.learn(workers.roll(learner.actor(), train.ppo.n_steps), 0.0)
+        return iterations * train.per_iteration / (time.perf_counter() - began)
+    finally:
+        workers.close()
+
+
+def _sb3(train: Train, kind: str, envs: int, iterations: int) -> float:
+    """The same environment, network sizes and settings, as SB3 runs them out of the box."""
+    import torch
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.callbacks import BaseCallback
+    from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
+
+    class Clock(BaseCallback):
+        """Notes when each rollout begins."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.times: list[float] = []
+
+        def _on_rollout_start(self) -> None:
+            self.times.append(time.perf_counter())
+
+        def _on_step(self) -> bool:
+            return True
+
+    torch.set_num_threads(1)
+    ppo = train.ppo
+    makers = [LocomotionEnv] * envs
+    world = DummyVecEnv(makers) if kind == "dummy" else SubprocVecEnv(makers, start_method="spawn")  # type: ignore[arg-type]
+    steps = train.per_iteration // envs
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = PPO(
+            "MlpPolicy",
+            world,
+            n_steps=steps,
+            batch_size=ppo.batch_size,
+            n_epochs=ppo.n_epochs,
+            policy_kwargs={"net_arch": list(ppo.hidden), "activation_fn": torch.nn.ELU},
+            device="cpu",
+        )
+    clock = Clock()
+    model.learn((iterations + 2) * steps * envs, callback=clock)
+    world.close()
+    return iterations * steps * envs / (clock.times[iterations + 1] - clock.times[1])
+
+
+if __name__ == "__main__":
+    try:
+        main(tyro.cli(Args, description=__doc__))
+    except (ValueError, OSError, RuntimeError) as problem:
+        sys.exit(f"error: {problem}")
