@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from policies.gait.mirror import mirror_action, mirror_observation
+from envs.locomotion.locomotor import OBSERVATION_SIZE
+from policies.gait.mirror import ACTION_SIGNS, mirror_action, mirror_observation
 
 _CLIP = 8.0
 
@@ -100,6 +101,11 @@ class Actor:
 
     def _check(self, folder: Path) -> None:
         inputs = len(self.mean)
+        if (inputs, len(self.log_std)) != (OBSERVATION_SIZE, len(ACTION_SIGNS)):
+            raise ActorError(
+                f"{folder} holds a policy for {inputs} observations and {len(self.log_std)} actions; this task has "
+                f"{OBSERVATION_SIZE} and {len(ACTION_SIGNS)}: it is of another version or another robot"
+            )
         for weight, bias in zip(self.weights, self.biases, strict=True):
             if weight.shape != (len(bias), inputs) or not np.isfinite(weight).all():
                 raise ActorError(

@@ -107,6 +107,7 @@ def _write_onnx(actor: Actor, path: Path) -> float:
         raise ValueError("ONNX needs onnx and onnxruntime: pip install 'empaw[train]', or give --no-onnx") from problem
     module = Deployed(actor).eval()
     seen = np.random.default_rng(0).normal(0.0, 2.0, (64, OBSERVATION_SIZE)).astype(np.float32)
+    # The newer exporter needs packages of its own; this one writes the same dozen nodes.
     torch.onnx.export(
         module,
         (torch.from_numpy(seen),),

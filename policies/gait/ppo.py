@@ -67,7 +67,7 @@ def _layers(inputs: int, hidden: Sequence[int], activation: type[torch.nn.Module
 
 
 class SymmetricPolicy(ActorCriticPolicy):
-    """An actor and a critic that treat left and right alike: see `policies.gait.mirror`."""
+    """An actor that treats left and right alike: see `policies.gait.mirror`."""
 
     def _build_mlp_extractor(self) -> None:
         assert isinstance(self.net_arch, list)
@@ -77,25 +77,20 @@ class SymmetricPolicy(ActorCriticPolicy):
         self, obs: torch.Tensor, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Values (n, 1), log-probabilities (n,) and entropy (n,) of actions (n, 12) given observations (n, 106)."""
-        mirrored = _mirror(obs)
-        straight, reflected = self._means(obs), self._means(mirrored)
+        straight, reflected = self._means(obs), self._means(_mirror(obs))
         mean = 0.5 * (straight + reflected[:, ACTION_ORDER] * _ACTION_SIGNS)
         log_std = 0.5 * (self.log_std + self.log_std[ACTION_ORDER])
         normal = torch.distributions.Normal(mean, log_std.exp())
-        return self._values(obs, mirrored), normal.log_prob(actions).sum(dim=1), normal.entropy().sum(dim=1)
+        return self.predict_values(obs), normal.log_prob(actions).sum(dim=1), normal.entropy().sum(dim=1)
 
     def predict_values(self, obs: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         """Values (n, 1) of observations (n, 106)."""
-        return self._values(obs, _mirror(obs))
+        values: torch.Tensor = self.value_net(self.mlp_extractor.forward_critic(obs))
+        return values
 
     def _means(self, obs: torch.Tensor) -> torch.Tensor:
         means: torch.Tensor = self.action_net(self.mlp_extractor.forward_actor(obs))
         return means
-
-    def _values(self, obs: torch.Tensor, mirrored: torch.Tensor) -> torch.Tensor:
-        both = [self.value_net(self.mlp_extractor.forward_critic(seen)) for seen in (obs, mirrored)]
-        values: torch.Tensor = 0.5 * (both[0] + both[1])
-        return values
 
 
 def _mirror(obs: torch.Tensor) -> torch.Tensor:
@@ -181,18 +176,29 @@ class Learner:
             device="cpu",
             seed=seed,
         )
+        self.model.policy.log_std.requires_grad_(False)
         with torch.no_grad():
             # Begin as the clocked gait itself: residuals near zero.
             self.model.policy.get_parameter("action_net.weight").mul_(0.05)
 
     def _adapt(self) -> None:
-        """Move the learning rate toward updates of the desired size; smaller ones at the end, to settle."""
+        """Move the learning rate toward updates of the desired size."""
         moved = float(self.model.logger.name_to_value["train/approx_kl"])
-        desired = self.config.desired_kl * max(0.2, self.model._current_progress_remaining)
+        desired = self.config.desired_kl
         if moved > 1.5 * desired:
             self.learning_rate = max(self.learning_rate / 1.3, 1e-5)
         elif moved < desired / 1.5:
             self.learning_rate = min(self.learning_rate * 1.3, 2e-3)
+
+    def explore(self, progress: float) -> None:
+        """Set the size of exploration for this share of the training.
+
+        It must end small: feet that are shaken slow a trot down by 0.1 m/s, and a policy that made up for that would be
+        too fast as soon as nothing shakes them.
+        """
+        first, last = self.config.log_std_init, self.config.log_std_final
+        with torch.no_grad():
+            self.model.policy.log_std.fill_(first + (last - first) * min(1.0, progress / 0.8))
 
     def set_logger(self, logger: Logger) -> None:
         """Where the learner's figures go."""

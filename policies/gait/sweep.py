@@ -66,7 +66,7 @@ def _settings(trial: optuna.Trial | optuna.trial.FrozenTrial, ppo: PPOConfig) ->
         gae_lambda=trial.suggest_float("gae_lambda", 0.9, 0.98),
         clip_range=trial.suggest_categorical("clip_range", [0.1, 0.2, 0.3]),
         n_epochs=trial.suggest_int("n_epochs", 3, 10),
-        log_std_init=trial.suggest_float("log_std_init", -2.0, -0.7),
+        log_std_init=trial.suggest_float("log_std_init", -1.8, -0.7),
     )
 
 

@@ -81,6 +81,7 @@ def run(args: Train, folder: Path, report: Callable[[Report], None]) -> Learner:
     try:
         while iteration < iterations:
             began = time.perf_counter()
+            learner.explore(iteration / iterations)
             rollouts = workers.roll(learner.actor(), args.ppo.n_steps)
             rolled = time.perf_counter()
             learner.learn(rollouts, iteration / iterations)

@@ -26,11 +26,12 @@ class PPOConfig:
     gae_lambda: float = 0.95
     clip_range: float = 0.2
     target_kl: float = 0.05
-    desired_kl: float = 0.012
+    desired_kl: float = 0.015
     ent_coef: float = 0.0
     vf_coef: float = 0.5
     max_grad_norm: float = 1.0
-    log_std_init: float = -1.2
+    log_std_init: float = -1.3
+    log_std_final: float = -2.7
     hidden: tuple[int, ...] = (256, 128)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_levels_grow_harder_and_the_same_seed_builds_the_same(kind):
     assert len(unevenness) == LEVELS
     if kind != "stones":  # whose ditches grow wider, not deeper
         heights = [np.ptp(around(terrain, patch)) for patch in terrain.patches]
-        assert all(lower < higher for lower, higher in zip(heights, heights[1:], strict=False))
+        assert all(lower < higher for lower, higher in pairwise(heights))
 
 
 def test_the_fourth_level_is_what_the_figures_say():
@@ -51,7 +52,7 @@ def test_mixed_ground_has_every_kind_at_every_level():
     assert {(patch.kind, patch.level) for patch in terrain.patches} == {
         (kind, level) for kind in HARDEST for level in range(1, LEVELS + 1)
     }
-    with pytest.raises(ValueError, match="lava.*stairs"):
+    with pytest.raises(ValueError, match=r"lava.*stairs"):
         build("lava", 0)
     with pytest.raises(ValueError, match="lava"):
         LocomotionEnv(LocomotionConfig(terrain="lava"))

@@ -1,22 +1,32 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 
-from envs.locomotion.env import LocomotionConfig
+from envs.locomotion.commands import Order
+from envs.locomotion.env import LocomotionConfig, LocomotionEnv
+from envs.locomotion.randomization import NONE
+from envs.locomotion.terrain import HARDEST
 from policies.gait.actor import Actor, ActorError
+from policies.gait.controller import LearnedLegs
+from policies.gait.export import Export, export
 from policies.gait.mirror import mirror_action, mirror_observation
 from policies.gait.ppo import Learner, Normaliser
-from policies.gait.train_config import PPOConfig
-from policies.gait.workers import Workers
+from policies.gait.train import train
+from policies.gait.train_config import PPOConfig, Train
+from policies.gait.workers import Member, Workers
+from robots.gait import VelocityCommand, gait_style
 from tests.conftest import ROOT
 
 SMALL = PPOConfig(n_steps=32, batch_size=64, n_epochs=2, hidden=(32, 16))
@@ -85,6 +95,130 @@ def test_a_saved_policy_acts_the_same_and_damage_is_named(learner, rng, tmp_path
         weights.write_bytes(damage)
         with pytest.raises(ActorError, match=str(tmp_path)):
             Actor.load(tmp_path)
+
+
+def test_a_saved_policy_that_is_not_of_this_task_is_named(tmp_path):
+    small = Actor(np.zeros(5), np.ones(5), (np.zeros((12, 5)),), (np.zeros(12),), np.zeros(12))
+    small.save(tmp_path, {})
+    with pytest.raises(ActorError, match="95"):
+        Actor.load(tmp_path)
+
+
+def test_exploration_ends_small_and_the_actor_tells(learner):
+    learner.explore(0.0)
+    first = learner.actor().log_std
+    learner.explore(1.0)
+    assert np.allclose(first, SMALL.log_std_init)
+    assert np.allclose(learner.actor().log_std, SMALL.log_std_final)
+    assert SMALL.log_std_final < SMALL.log_std_init - 1
+
+
+def test_onnx_says_what_torch_says(learner, tmp_path):
+    learner.actor().save(tmp_path / "policy", {})
+    export(Export(tmp_path / "policy", tmp_path / "out"))
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"model.safetensors", "config.json", "model.onnx"}
+    seen = np.random.default_rng(1).standard_normal((7, 95)).astype(np.float32)
+    session = onnxruntime.InferenceSession(str(tmp_path / "out" / "model.onnx"), providers=["CPUExecutionProvider"])
+    assert np.allclose(session.run(None, {"observation": seen})[0], learner.actor()(seen), atol=1e-5)
+    with pytest.raises(ActorError, match="no gait policy"):
+        export(Export(tmp_path, tmp_path / "other"))
+
+
+def test_the_legs_of_the_simulation_do_what_the_task_does(learner):
+    """Same policy, same start: the dog's controller and the environment send the same motor targets."""
+    actor = learner.actor()
+    env = LocomotionEnv(LocomotionConfig(randomization=NONE))
+    order = Order(VelocityCommand(0.4), gait_style("trot"))
+    observation, _ = env.reset(seed=0, options={"order": order})
+    legs = LearnedLegs(actor, env.robot.spec)
+    legs.reset(order.style, env.locomotor.targets, env.locomotor.gait.clock)
+    contacts = [False] * 4
+    for _ in range(60):
+        targets = legs.step(*order, env.state, contacts)
+        observation, _, fell, _, _ = env.step(actor(observation))
+        contacts = env.contacts
+        assert np.allclose(env.locomotor.targets, targets, atol=1e-4)
+        if fell:
+            break
+    env.close()
+
+
+def test_runs_are_numbered_and_the_newest_is_resumed(tmp_path):
+    plain = Train(log_folder=tmp_path)
+    assert plain.folder() == tmp_path / "ppo" / "Empaw-Locomotion-v0_1"
+    for number in (1, 2, 11):
+        folder = tmp_path / "ppo" / f"Empaw-Locomotion-v0_{number}"
+        folder.mkdir(parents=True)
+        (folder / "checkpoint.pt").touch()
+    assert plain.folder().name == "Empaw-Locomotion-v0_12"
+    assert replace(plain, resume=True).folder().name == "Empaw-Locomotion-v0_11"
+    with pytest.raises(ValueError, match="there is no run"):
+        Train(log_folder=tmp_path / "empty", resume=True).folder()
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        ({"workers": 0}, "workers 0"),
+        ({"n_timesteps": 0}, "timesteps 0"),
+        ({"uneven": 1.5}, "uneven 1.5"),
+        ({"address": "here"}, "--engine ray"),
+        ({"seed": -1}, "seed -1"),
+    ],
+)
+def test_bad_settings_are_named(more, complaint, tmp_path):
+    with pytest.raises(ValueError, match=complaint):
+        train(Train(out=tmp_path / "run", **more))
+    assert not (tmp_path / "run").exists()
+
+
+def test_recipes_and_crews():
+    full, quick = Train(), Train(recipe="quick")
+    assert quick.timesteps < full.timesteps
+    assert {task.terrain for crew in quick.crews() for task in crew} == {"flat"}
+    uneven = [task for crew in full.crews() for task in crew if task.terrain != "flat"]
+    assert {task.terrain for task in uneven} == set(HARDEST)
+    assert len({task.terrain_seed for task in uneven}) == len(uneven), "no two grounds are laid out alike"
+
+
+def test_ground_grows_harder_only_for_who_stays_up():
+    member = Member(LocomotionConfig(terrain="stairs"), np.random.SeedSequence(0))
+    levels = []
+    for fell in (False, False, True, False, True, True, True):
+        member.again(fell)
+        levels.append(member.level)
+    member.env.close()
+    assert levels == [2, 3, 2, 3, 2, 1, 1]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_ray_gives_the_same_rollouts_as_processes(learner):
+    pytest.importorskip("ray")
+    from policies.gait.ray_workers import RayWorkers
+
+    configs = [[LocomotionConfig()], [LocomotionConfig()]]
+    rolled = []
+    for make in (Workers, RayWorkers):
+        workers = make(configs, seed=3)
+        try:
+            rolled.append(np.concatenate([one.observations for one in workers.roll(learner.actor(), 15)], axis=1))
+        finally:
+            workers.close()
+    assert np.array_equal(*rolled)
+
+
+def test_a_sweep_keeps_its_trials_and_goes_on(tmp_path):
+    optuna = pytest.importorskip("optuna")
+    args = Train(out=tmp_path, sweep=1, n_timesteps=64, workers=1, envs=2, recipe="quick", ppo=SMALL)
+    train(args)
+    train(replace(args, resume=True))
+    study = optuna.load_study(study_name="gait", storage=f"sqlite:///{tmp_path / 'sweep.db'}")
+    assert len(study.trials) == 2
+    best = json.loads((tmp_path / "best.json").read_text())
+    assert best["reward"] == study.best_value
+    assert 1e-4 <= best["ppo"]["learning_rate"] <= 1e-3
+    with pytest.raises(ValueError, match="--resume"):
+        train(args)
 
 
 def command(out: Path, *more: str) -> list[str]:
