@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import acos, atan2, cos, sin, sqrt
+from operator import sub
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +78,7 @@ GAITS: dict[str, GaitStyle] = {
 }
 
 GRAVITY = 9.81  # m/s^2
+SETTLED = 1e-7  # changes smaller than this, in a step, are not worth their time
 MAX_RISE_M = 0.10  # difference in height that the legs make up for
 MAX_PUSH_OFF_M_S = 1.0  # what the legs can give; at a low cadence the whole swing would ask for more
 
@@ -152,6 +154,7 @@ class GaitGenerator:
         self._rises = [0.0] * 4
         self._style: list[float] = _style_values(style)
         self._activity = 0.0
+        self._told, self._shown, self._settled = VelocityCommand(), style, False
 
     @property
     def phases(self) -> list[float]:
@@ -259,6 +262,10 @@ class GaitGenerator:
 
     def _ease(self, command: VelocityCommand, style: GaitStyle) -> None:
         dt = self.dt_s
+        if command == self._told and style is self._shown and self._settled:
+            return
+        self._told, self._shown = command, style
+        before = [*self.velocity, *self._style, *self.offsets, self._activity]
         follow, blend = min(1.0, dt / self.velocity_lag_s), min(1.0, dt / self.style_lag_s)
         self.velocity = [now + (goal - now) * follow for now, goal in zip(self.velocity, command, strict=True)]
         self._style = [now + (goal - now) * blend for now, goal in zip(self._style, _style_values(style), strict=True)]
@@ -266,6 +273,8 @@ class GaitGenerator:
         limit = self.phase_rate * dt
         gaps = [(goal - now + 0.5) % 1.0 - 0.5 for now, goal in zip(self.offsets, style.phases, strict=True)]
         self.offsets = [now + min(max(gap, -limit), limit) for now, gap in zip(self.offsets, gaps, strict=True)]
+        now = [*self.velocity, *self._style, *self.offsets, self._activity]
+        self._settled = max(map(abs, map(sub, now, before))) < SETTLED
 
     def _catch(self, velocity_error: tuple[float, float]) -> list[float]:
         """(2) m: where the feet go to catch the body; eased in, since feet on the ground must not be torn away."""

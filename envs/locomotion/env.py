@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import asin, atan2
+from math import asin, atan2, isfinite
 from typing import Any
 
 import gymnasium as gym
@@ -85,6 +85,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
             [noise.gravity_noise, 0.25 * noise.gyro_noise, noise.joint_noise, 0.05 * noise.joint_speed_noise],
             [3, 3, 12, 12],
         )
+        self._noisy = bool(self._noise.any())
         # Bullet's contacts of one episode would warm-start the next; the blank world has none.
         self._blank = self.world.snapshot()
 
@@ -141,7 +142,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
             ValueError: the action has the wrong shape, or is not finite; nothing moves then.
         """
         action = np.asarray(action, dtype=np.float64)
-        if action.shape != (12,) or not np.isfinite(action).all():
+        if action.shape != (12,) or not isfinite(action @ action):
             raise ValueError(f"an action is 12 finite numbers within [-1, 1]; got shape {action.shape}: {action}")
         self._move(self.locomotor.act(action, self.order, self._footing))
         self._read(self.robot.foot_contacts())
@@ -221,7 +222,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
 
     def _observe(self) -> np.ndarray:
         observation = self.locomotor.observe(self.order, NO_SCAN if self._footing is None else self._footing.scan)
-        if self._noise.any():
+        if self._noisy:
             observation[:_SENSED] += self._noise * self.np_random.standard_normal(_SENSED)
         return observation.astype(np.float32)
 

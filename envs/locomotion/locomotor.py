@@ -154,23 +154,33 @@ class Locomotor:
         vx, vy = self.estimator.velocity
         angles = [6.283185307179586 * phase for phase in gait.phases]
         joints = state.joint_positions
-        parts = (
-            seen.gravity,
-            seen.gyro,
-            joints - self._standing,
-            state.joint_velocities,
-            self.targets - joints,
-            self.action,
-            [cos(angle) for angle in angles],
-            [sin(angle) for angle in angles],
-            self._contacts,
-            (2.0 * command.vx, 2.0 * command.vy, command.wz, style.frequency_hz - 2.4, 4.0 * (style.duty - 0.6)),
-            (20 * (style.swing_m - 0.05), style.bounce, 20 * (style.height_m - 0.3), 4.0 * style.pitch_rad),
-            (float(style.stepping), vx - command.vx, vy - command.vy),
-            (self._smooth[0] - command.vx, self._smooth[1] - command.vy, self._smooth[2] - command.wz),
-            gait.caught,
-            scan,
-        )
-        observation: np.ndarray = np.concatenate(parts)
-        observation *= _SCALES
-        return observation
+        # One list of plain numbers: concatenating small arrays and tuples takes three times as long.
+        values = [
+            *seen.gravity,
+            *seen.gyro,
+            *(joints - self._standing).tolist(),
+            *state.joint_velocities.tolist(),
+            *(self.targets - joints).tolist(),
+            *self.action.tolist(),
+            *[cos(angle) for angle in angles],
+            *[sin(angle) for angle in angles],
+            *self._contacts,
+            2.0 * command.vx,
+            2.0 * command.vy,
+            command.wz,
+            style.frequency_hz - 2.4,
+            4.0 * (style.duty - 0.6),
+            20 * (style.swing_m - 0.05),
+            style.bounce,
+            20 * (style.height_m - 0.3),
+            4.0 * style.pitch_rad,
+            float(style.stepping),
+            vx - command.vx,
+            vy - command.vy,
+            self._smooth[0] - command.vx,
+            self._smooth[1] - command.vy,
+            self._smooth[2] - command.wz,
+            *gait.caught,
+            *scan.tolist(),
+        ]
+        return np.array(values) * _SCALES
