@@ -12,8 +12,8 @@ from rich.console import Console
 from apps.mp4 import filming
 from envs.locomotion.env import LocomotionEnv
 from envs.locomotion.rewards import Transition
+from policies.gait.actor import load_policy
 from policies.gait.cases import Case
-from policies.gait.evaluate import load_policy
 from policies.gait.rollout import Walker
 from robots.dog import CONTROL_HZ
 from robots.quadruped import LEGS

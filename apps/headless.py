@@ -37,6 +37,8 @@ class Run:
     """Folder of speech weights instead of the shipped ones."""
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
+    gait: str = "default"
+    """Policy to walk with: 'default', 'none' for the clocked gait alone, or the folder of one that you trained."""
     window: bool = False
     """Open PyBullet's own window as well (needs a display). Closing that window ends the program."""
 
@@ -54,7 +56,7 @@ def run(args: Run) -> Timeline:
         raise ValueError(f"--emotion {args.emotion!r} came; allowed are {', '.join(LABELS)}")
     for place in (args.json, args.record):
         check_writable(place)
-    config = SessionConfig(seed=args.seed, weights=args.weights, table=args.table, window=args.window)
+    config = SessionConfig(seed=args.seed, weights=args.weights, table=args.table, window=args.window, gait=args.gait)
     console = Console(stderr=True)
     output = reserve_stdout() if args.window else sys.stdout
     with Session(config=config) as session, Progress(console=console, transient=True) as bar:

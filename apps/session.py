@@ -24,12 +24,14 @@ from perception.speech.audio import Sound, read_sound, sound_from_samples
 from perception.speech.model import SpeechEmotionModel
 from perception.speech.stream import SpeechStream
 from policies.behaviour import Behaviour, BehaviourSelector, BehaviourTable
+from policies.gait.actor import load_policy
+from policies.gait.controller import LearnedLegs
 from policies.steering import bearing_to, movement, steer
-from robots.dog import CONTROL_HZ, SUBSTEPS, Dog, Scenery, has_fallen
+from robots.dog import CONTROL_HZ, SUBSTEPS, ClockedLegs, Dog, Legs, Scenery, has_fallen
 from robots.expression import POSTURES
 from robots.face import FACES
 from robots.gait import SPEED_RANGE_M_S, VelocityCommand, gait_style
-from robots.quadruped import QuadrupedState
+from robots.quadruped import QuadrupedSpec, QuadrupedState
 from robots.sounds import sound_seconds
 from robots.world import World, WorldConfig
 
@@ -44,7 +46,8 @@ class SessionConfig:
 
     `person` is where the person stands, (x, y) in m; the dog starts at the origin, looking about their way. `live` puts
     the ear in a thread of its own, which a page wants and a reproducible run must not have. `window` opens Bullet's own
-    window. `weights` is a folder of speech weights instead of the shipped ones, `table` another behaviour table.
+    window. `weights` is a folder of speech weights instead of the shipped ones, `table` another behaviour table, `gait`
+    a policy to walk with: 'default', 'none' for the clocked gait alone, or a folder.
     """
 
     seed: int = 0
@@ -53,6 +56,7 @@ class SessionConfig:
     window: bool = False
     weights: Path | None = None
     table: Path | None = None
+    gait: str = "default"
     get_up_after_s: float = 1.5
     max_sound_s: float = 600.0
     max_backlog_s: float = 1.0
@@ -76,7 +80,7 @@ class Session:
         table = BehaviourTable.load(self.config.table) if self.config.table else None
         self.selector = BehaviourSelector(table)
         self.world = World(WorldConfig(window=self.config.window))
-        self.dog = Dog(self.world, np.random.default_rng(self.config.seed))
+        self.dog = Dog(self.world, np.random.default_rng(self.config.seed), legs=_choose_legs(self.config.gait))
         self.scenery: Scenery | None = None
         self.person = np.array(self.config.person)
         self.on_sound: Callable[[str], None] = lambda name: None
@@ -354,6 +358,11 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _choose_legs(gait: str) -> Callable[[QuadrupedSpec], Legs]:
+    actor = load_policy(gait)
+    return ClockedLegs if actor is None else lambda spec: LearnedLegs(actor, spec)
 
 
 def _make_ear(config: SessionConfig) -> Ear:

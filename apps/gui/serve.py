@@ -36,6 +36,8 @@ class Serve:
     """Folder of speech weights instead of the shipped ones."""
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
+    gait: str = "default"
+    """Policy to walk with: 'default', 'none' for the clocked gait alone, or the folder of one that you trained."""
     certificate: Path | None = None
     """TLS certificate (PEM); browsers give the microphone to pages of other machines over TLS only."""
     key: Path | None = None
@@ -50,7 +52,9 @@ def serve(args: Serve) -> None:
         OSError: no port is free, or the interface does not exist.
     """
     _check(args)
-    config = SessionConfig(seed=args.seed, live=True, window=args.window, weights=args.weights, table=args.table)
+    config = SessionConfig(
+        seed=args.seed, live=True, window=args.window, weights=args.weights, table=args.table, gait=args.gait
+    )
     local = args.host in ("127.0.0.1", "localhost", "::1")
     token = None if local else secrets.token_urlsafe(24)
     listening = _listen(args.host, args.port)

@@ -116,10 +116,10 @@ class Actor:
             raise ActorError(f"{folder}: the tensors do not fit each other")
 
 
-def shipped() -> Actor:
-    """The policy that comes with Empaw.
+def load_policy(name: str) -> Actor | None:
+    """The policy of that name: 'default' is the one that comes with Empaw, 'none' is None, the clocked gait alone.
 
     Raises:
-        ActorError: it is not there, or damaged.
+        ActorError: it is not there, damaged, or of another task.
     """
-    return Actor.load(SHIPPED)
+    return None if name == "none" else Actor.load(SHIPPED if name == "default" else Path(name))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from policies.gait.actor import Actor, shipped
+from policies.gait.actor import Actor, load_policy
 from policies.gait.cases import SUITE, Case, case
 from policies.gait.rollout import Walk, Walker
 from policies.intervals import wilson
@@ -92,7 +92,8 @@ class Evaluate:
 class Figures:
     """Figures of one case with one policy. Intervals are 95 %: bootstrap over walks for `rmse`, Wilson's for `falls`.
 
-    `rmse` in m/s is over every control step, `rmse_stride` after averaging over a stride (the trunk sways within one);
+    `rmse` in m/s is over the velocity averaged over a stride, `rmse_instant` over every control step (the trunk sways
+    within a stride, a bound by 0.2 m/s);
     the errors are means of the absolute error of each walk's mean; `yaw_drift` in rad/s likewise; `falls` is the share
     of walks that ended in one. What could not be measured, because every walk fell early, is None.
     """
@@ -101,7 +102,7 @@ class Figures:
     rmse: float | None
     rmse_low: float | None
     rmse_high: float | None
-    rmse_stride: float | None
+    rmse_instant: float | None
     mean_speed: float | None
     speed_error: float | None
     sideways: float | None
@@ -168,17 +169,6 @@ def evaluate(args: Evaluate) -> list[Row]:
     return rows
 
 
-def load_policy(name: str) -> Actor | None:
-    """The policy of that name; None for 'none', the clocked gait alone.
-
-    Raises:
-        ActorError: it cannot be read.
-    """
-    if name == "none":
-        return None
-    return shipped() if name == "default" else Actor.load(Path(name))
-
-
 def _check(args: Evaluate) -> None:
     for name, (low, high) in {"episodes": (1, 100_000), "seconds": (3.0, 600.0), "seed": (0, 2**31)}.items():
         value = getattr(args, name)
@@ -202,7 +192,7 @@ def _seed(seed: int, index: int, episode: int) -> int:
 
 
 def _figures(walks: list[Walk], one: Case, rng: np.random.Generator) -> Figures:
-    measured = [walk for walk in walks if not np.isnan(walk.rmse)]
+    measured = [walk for walk in walks if not np.isnan(walk.rmse_instant)]
     drift = np.abs([walk.yaw_drift for walk in measured])
     fell = sum(walk.fell for walk in walks)
     low, high = _bootstrap(np.array([walk.rmse for walk in measured]), rng)
@@ -212,7 +202,7 @@ def _figures(walks: list[Walk], one: Case, rng: np.random.Generator) -> Figures:
         _mean(walk.rmse for walk in measured),
         low,
         high,
-        _mean(walk.rmse_stride for walk in measured),
+        _mean(walk.rmse_instant for walk in measured),
         _mean(walk.mean_speed for walk in measured),
         _mean(abs(walk.mean_speed - one.speed) for walk in measured),
         _mean(abs(walk.sideways) for walk in measured),
@@ -244,7 +234,7 @@ def _bootstrap(values: np.ndarray, rng: np.random.Generator) -> tuple[float | No
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table("case", "policy", "walks", "rmse [95 %]", "stride", "falls %", "drift", "effort", "schedule")
+    table = Table("case", "policy", "walks", "rmse [95 %]", "instant", "falls %", "drift", "effort", "schedule")
     for row in rows:
         figures = row.figures
         table.add_row(
@@ -252,7 +242,7 @@ def _table(rows: list[Row]) -> Table:
             row.policy,
             str(figures.episodes),
             f"{_show(figures.rmse)} [{_show(figures.rmse_low)}, {_show(figures.rmse_high)}]",
-            _show(figures.rmse_stride),
+            _show(figures.rmse_instant),
             f"{100 * figures.falls:.0f} (<= {100 * figures.falls_high:.0f})",
             _show(figures.yaw_drift),
             _show(figures.cost_of_transport),

@@ -23,16 +23,16 @@ Policy = Callable[[np.ndarray], np.ndarray]
 class Walk(NamedTuple):
     """How one walk went.
 
-    `rmse` is over the forward velocity at every control step against the command, m/s; `rmse_stride` over the velocity
-    averaged over a stride; `sideways` and `yaw_drift` are the mean leftward velocity (m/s) and turn rate (rad/s) minus
-    what was commanded; `height_error` (m) and `pitch_error` (rad) are means likewise. `cost_of_transport` is power over
-    weight times speed; `contact_match` the share of feet and steps that do what the clock says; `progress` the way made
-    over the way commanded. NaN where a fall came too early to measure anything.
+    `rmse` is of the forward velocity, averaged over a stride, against the command, m/s; `rmse_instant` of that at every
+    control step, within which every gait sways; `sideways` and `yaw_drift` are the mean leftward velocity (m/s) and
+    turn rate (rad/s) minus what was commanded; `height_error` (m) and `pitch_error` (rad) are means likewise.
+    `cost_of_transport` is power over weight times speed; `contact_match` the share of feet and steps that do what the
+    clock says; `progress` the way made over the way commanded. NaN where a fall came too early to measure anything.
     """
 
     fell: bool
     rmse: float
-    rmse_stride: float
+    rmse_instant: float
     mean_speed: float
     sideways: float
     yaw_drift: float
@@ -117,8 +117,8 @@ def measure(trace: Trace, order: Order, mass: float) -> Walk:
     way = float(np.hypot(*(trace.places[-1] - trace.places[settle])))
     return Walk(
         trace.fell,
-        float(np.sqrt(np.mean((forward - command.vx) ** 2))),
         float(np.sqrt(np.mean((smooth - command.vx) ** 2))),
+        float(np.sqrt(np.mean((forward - command.vx) ** 2))),
         float(forward.mean()),
         float(left.mean() - command.vy),
         float(drift),
