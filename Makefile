@@ -48,8 +48,9 @@ check: $(VENV)/.developing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-results: $(VENV)/.developing  ## make the README's tables again (about an hour; needs DATA)
-	$(BIN)/python train_gait.py evaluate --json $(RESULTS)/gait.json
+results: $(VENV)/.developing  ## make the README's tables again (two hours; needs DATA)
+	$(BIN)/python train_gait.py evaluate --suite all --json $(RESULTS)/gait.json
+	$(BIN)/python benchmarks/locomotion.py --json $(RESULTS)/locomotion.json
 	$(BIN)/python -m perception.speech evaluate --data $(DATA)/speech/ravdess_16k \
 		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/speech.json
 	$(BIN)/python benchmarks/companion.py --data $(DATA)/speech/ravdess_16k \

@@ -15,6 +15,8 @@ from typing import Any
 
 import tyro
 
+from benchmarks.gait_table import details, summary, worse_than_nothing
+
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
@@ -74,18 +76,34 @@ def _speech(data: dict[str, Any]) -> str:
 
 
 def _gait(data: dict[str, Any]) -> str:
-    rows = [
+    rows = data["rows"]
+    others = [name for name in dict.fromkeys(row["policy"] for row in rows) if name not in ("none", "default")]
+    policies = {"none": "zero action", "default": "**learned**"}
+    policies |= {name: f"seed {number}" for number, name in enumerate(others, start=1)}
+    worse = worse_than_nothing(rows, "default")
+    if worse:
+        remark = f"Where the learned gait is worse than zero action, beyond both intervals: {'; '.join(worse)}."
+    else:
+        remark = "In no case does the learned gait fall more or track worse than zero action, beyond both intervals."
+    long = _table(*details(rows, policies))
+    shut = f"<details><summary>All cases, {rows[0]['episodes']} walks each</summary>\n\n{long}\n\n</details>"
+    return "\n\n".join([_table(*summary(rows, policies)), remark, shut])
+
+
+def _locomotion(data: dict[str, Any]) -> str:
+    def spread(figures: dict[str, float], digits: int = 2) -> str:
+        return f"{figures['median']:.{digits}f} ({figures['low']:.{digits}f} to {figures['high']:.{digits}f})"
+
+    rates = data["frames_per_s"]
+    return _table(
+        ["what", "median (range of rounds)"],
         [
-            row["gait"],
-            f"{row['speed']:.1f}",
-            f"{row['rmse']:.3f} ({row['rmse_low']:.3f} to {row['rmse_high']:.3f})",
-            f"{row['rmse_stride']:.3f}",
-            f"{100 * row['falls']:.0f} (≤ {100 * row['falls_high']:.0f})",
-            f"{row['yaw_drift']:.3f}",
-        ]
-        for row in data["rows"]
-    ]
-    return _table(["gait", "m/s", "rmse m/s (95 %)", "rmse over a stride", "falls % (95 %)", "yaw drift rad/s"], rows)
+            ["`env.step` over raw physics and reads, flat", spread(data["step_over_raw"]["flat"])],
+            ["the same on uneven ground", spread(data["step_over_raw"]["rough"])],
+            *([f"training, frames a second: {name}", spread(rates[name], 0)] for name in rates),
+            [f"**ours over the best of SB3's ({data['best_of_sb3']})**", spread(data["ours_over_best_of_sb3"])],
+        ],
+    )
 
 
 def _companion(data: dict[str, Any]) -> str:
@@ -153,6 +171,7 @@ def _live(data: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "speech": _speech,
     "gait": _gait,
+    "locomotion": _locomotion,
     "companion": _companion,
     "live": _live,
 }

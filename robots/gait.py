@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import acos, atan2, cos, sin, sqrt
-from operator import sub
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +35,7 @@ class GaitStyle:
         name: what the gait is called.
         phases: clock offsets of the legs (FR, FL, RR, RL) in cycles: with 0.25 a leg runs a quarter cycle ahead.
         frequency_hz: steps of a leg per second.
-        duty: the part of the cycle that a foot spends on the ground.
+        duty: the part of the cycle that a foot spends on the ground; more at a low cadence, see `effective_duty`.
         swing_m: how high a foot is lifted.
         bounce: share of a ballistic push-off that the stance legs give; with 1 the trunk is thrown just high enough to
             fall for the whole swing, which is what gaits with a flight phase need.
@@ -61,6 +60,17 @@ class GaitStyle:
     drift_m_s: float = 0.0
     stepping: bool = True
 
+    @property
+    def effective_duty(self) -> float:
+        """The duty factor, raised where a swing would last longer than `LONGEST_SWING_S`.
+
+        Animals, too, walk slower by standing longer, not by swinging longer; and nobody stands on two legs of one side
+        for half a second.
+        """
+        return max(self.duty, 1.0 - LONGEST_SWING_S * self.frequency_hz)
+
+
+LONGEST_SWING_S = 0.165
 
 # Phases after Hildebrand's diagrams: diagonal pairs trot, lateral pairs pace, front and hind pairs bound.
 GAITS: dict[str, GaitStyle] = {
@@ -68,7 +78,7 @@ GAITS: dict[str, GaitStyle] = {
     for style in (
         GaitStyle("stand", (0.0, 0.5, 0.5, 0.0), frequency_hz=2.4, duty=0.65, swing_m=0.05, stepping=False),
         GaitStyle("walk", (0.25, 0.75, 0.5, 0.0), 1.6, 0.78, swing_m=0.04, reach_m=-0.01, drift_m_s=0.05),
-        GaitStyle("trot", (0.0, 0.5, 0.5, 0.0), 2.8, 0.65, swing_m=0.05, reach_m=0.01, drift_m_s=0.035),
+        GaitStyle("trot", (0.0, 0.5, 0.5, 0.0), 2.8, 0.54, swing_m=0.05, reach_m=0.01, drift_m_s=0.035),
         GaitStyle("pace", (0.0, 0.5, 0.0, 0.5), 3.0, 0.58, swing_m=0.05, reach_m=-0.01, drift_m_s=0.065),
         GaitStyle(
             "bound", (0.0, 0.0, 0.5, 0.5), 3.2, 0.62, 0.03, bounce=0.5, height_m=0.28, reach_m=0.02, drift_m_s=0.06
@@ -78,7 +88,6 @@ GAITS: dict[str, GaitStyle] = {
 }
 
 GRAVITY = 9.81  # m/s^2
-SETTLED = 1e-7  # changes smaller than this, in a step, are not worth their time
 MAX_RISE_M = 0.10  # difference in height that the legs make up for
 MAX_PUSH_OFF_M_S = 1.0  # what the legs can give; at a low cadence the whole swing would ask for more
 
@@ -154,7 +163,6 @@ class GaitGenerator:
         self._rises = [0.0] * 4
         self._style: list[float] = _style_values(style)
         self._activity = 0.0
-        self._told, self._shown, self._settled = VelocityCommand(), style, False
 
     @property
     def phases(self) -> list[float]:
@@ -262,10 +270,6 @@ class GaitGenerator:
 
     def _ease(self, command: VelocityCommand, style: GaitStyle) -> None:
         dt = self.dt_s
-        if command == self._told and style is self._shown and self._settled:
-            return
-        self._told, self._shown = command, style
-        before = [*self.velocity, *self._style, *self.offsets, self._activity]
         follow, blend = min(1.0, dt / self.velocity_lag_s), min(1.0, dt / self.style_lag_s)
         self.velocity = [now + (goal - now) * follow for now, goal in zip(self.velocity, command, strict=True)]
         self._style = [now + (goal - now) * blend for now, goal in zip(self._style, _style_values(style), strict=True)]
@@ -273,8 +277,6 @@ class GaitGenerator:
         limit = self.phase_rate * dt
         gaps = [(goal - now + 0.5) % 1.0 - 0.5 for now, goal in zip(self.offsets, style.phases, strict=True)]
         self.offsets = [now + min(max(gap, -limit), limit) for now, gap in zip(self.offsets, gaps, strict=True)]
-        now = [*self.velocity, *self._style, *self.offsets, self._activity]
-        self._settled = max(map(abs, map(sub, now, before))) < SETTLED
 
     def _catch(self, velocity_error: tuple[float, float]) -> list[float]:
         """(2) m: where the feet go to catch the body; eased in, since feet on the ground must not be torn away."""
@@ -288,7 +290,7 @@ class GaitGenerator:
 def _style_tuple(style: GaitStyle) -> tuple[float, ...]:
     return (
         style.frequency_hz,
-        style.duty,
+        style.effective_duty,
         style.swing_m,
         style.bounce,
         style.height_m,

@@ -68,7 +68,7 @@ def sample_order(rng: np.random.Generator, config: CommandConfig) -> Order:
     index = int(rng.choice(len(config.gaits), p=config.gait_shares))
     vx, vy, wz = sample_velocity(rng, config, config.top_speed_m_s[index])
     style = sample_style(rng, config, index)
-    share = min(1.0, LONGEST_STEP_M * style.frequency_hz / (style.duty * max(hypot(vx, vy), 1e-6)))
+    share = min(1.0, LONGEST_STEP_M * style.frequency_hz / (style.effective_duty * max(hypot(vx, vy), 1e-6)))
     return Order(VelocityCommand(vx * share, vy * share, wz), style)
 
 

@@ -32,7 +32,7 @@ class LocomotionConfig:
     """
 
     episode_s: float = 20.0
-    fall_penalty: float = 1.5
+    fall_penalty: float = 3.0
     terrain: str = "flat"
     terrain_seed: int = 0
     commands: CommandConfig | None = None

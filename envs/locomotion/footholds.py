@@ -67,8 +67,10 @@ class Footholds:
 
     @staticmethod
     def _strides(gait: GaitGenerator) -> np.ndarray:
-        """(4, 2) m from under the hip to where each foot stands or, while it swings, will land."""
+        """(4, 2) m from under the hip to where each foot stands or will land: until then the body goes on."""
         (vx, vy, _), (caught_x, caught_y), duty = gait.velocity, gait.caught, gait.duty
-        stance_s = duty / max(gait.frequency_hz, 1.0)
-        along = [(0.5 - phase / duty if phase < duty else 0.5) * stance_s for phase in gait.phases]
-        return np.array([(share * vx + caught_x, share * vy + caught_y) for share in along])
+        cycle_s = 1.0 / max(gait.frequency_hz, 1.0)
+        ahead_s = [
+            (0.5 * duty - phase if phase < duty else 0.5 * duty + 1.0 - phase) * cycle_s for phase in gait.phases
+        ]
+        return np.array([(time_s * vx + caught_x, time_s * vy + caught_y) for time_s in ahead_s])

@@ -6,6 +6,7 @@ The task and the dog of the simulation share this, so that what was trained is w
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from math import atan2, cos, sin, sqrt
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from envs.locomotion.footholds import NO_SCAN, Footing
 from robots.balance import CatchStep
 from robots.dog import CONTROL_HZ, standing_joints
 from robots.estimator import NO_ERROR, ImuError, VelocityEstimator
-from robots.gait import GAITS, GaitGenerator
+from robots.gait import GAITS, GaitGenerator, GaitStyle, VelocityCommand
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 DT_S = 1 / CONTROL_HZ
@@ -24,6 +25,9 @@ RESIDUAL_M = np.tile([0.06, 0.05, 0.04], 4)
 """How far an action of 1 moves a foot, (12,) m. With 8 cm almost nothing is learned."""
 SMOOTHING = 0.4
 """Weight of the newest action in the smoothed one; without smoothing almost nothing is learned either."""
+
+
+TURN_GAIN, MAX_TRIM_RAD_S = 1.0, 0.3  # per second, of the integral that holds the heading; its bound
 
 
 class Block(NamedTuple):
@@ -84,6 +88,12 @@ def posture(state: QuadrupedState) -> Posture:
     )
 
 
+@lru_cache(maxsize=256)
+def _steadier(style: GaitStyle) -> GaitStyle:
+    """On uneven ground two feet are too few for half of the time."""
+    return replace(style, duty=max(style.duty, 0.65))
+
+
 class Locomotor:
     """Gait, balance, estimate of velocity and smoothed action of one dog."""
 
@@ -103,6 +113,7 @@ class Locomotor:
         self.targets = targets
         self.action = self.last_action = np.zeros(12)
         self._smooth = [0.0, 0.0, 0.0]
+        self._turn_trim = 0.0
 
     @property
     def stance(self) -> list[bool]:
@@ -136,16 +147,24 @@ class Locomotor:
         style = order.style
         if self.balance.catching and not style.stepping:
             style = replace(style, stepping=True)
+        command = self._hold_heading(order.command)
         self.last_action = self.action
         bounded = np.minimum(np.maximum(action, -1.0), 1.0)
         self.action = self.last_action + SMOOTHING * (bounded - self.last_action)
         residual = self.action * RESIDUAL_M
         if footing is None:
-            self.targets = self.gait.step(order.command, style, caught, residual.tolist())
+            self.targets = self.gait.step(command, style, caught, residual.tolist())
         else:
             residual += footing.nudges
-            self.targets = self.gait.step(order.command, style, caught, residual.tolist(), footing.grounds)
+            style = _steadier(style)
+            self.targets = self.gait.step(command, style, caught, residual.tolist(), footing.grounds)
         return self.targets
+
+    def _hold_heading(self, command: VelocityCommand) -> VelocityCommand:
+        """Turn a little more when the gyroscope says that the dog turns too little: drift comes to nothing."""
+        wanted = command.wz - float(self._joints.angular_velocity[2]) if self.gait.frequency_hz else -self._turn_trim
+        self._turn_trim = min(max(self._turn_trim + TURN_GAIN * wanted * DT_S, -MAX_TRIM_RAD_S), MAX_TRIM_RAD_S)
+        return command._replace(wz=command.wz + self._turn_trim)
 
     def observe(self, order: Order, scan: np.ndarray = NO_SCAN) -> np.ndarray:
         """(95,) what `OBSERVATION` lists, scaled; `scan` (12,) m is the footing's."""
@@ -169,7 +188,7 @@ class Locomotor:
             2.0 * command.vy,
             command.wz,
             style.frequency_hz - 2.4,
-            4.0 * (style.duty - 0.6),
+            4.0 * (gait.duty - 0.6),
             20 * (style.swing_m - 0.05),
             style.bounce,
             20 * (style.height_m - 0.3),

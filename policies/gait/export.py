@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import tyro
 from rich.console import Console
 
 from envs.locomotion.locomotor import OBSERVATION_SIZE
@@ -22,7 +23,7 @@ TOLERANCE = 1e-5
 class Export:
     """Take the policy out of a run, or out of a folder that holds one already."""
 
-    run: Path
+    run: tyro.conf.Positional[Path]
     """Folder of a run (with checkpoint.pt) or of a policy (with model.safetensors)."""
     out: Path
     """Folder to write model.safetensors, config.json and model.onnx to."""

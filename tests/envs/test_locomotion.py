@@ -134,7 +134,8 @@ def test_orders_change_within_an_episode_and_stay_in_range():
     assert {order.style.name for order in orders} == set(config.gaits)
     for order in orders:
         assert config.speed_m_s[0] <= order.command.vx <= config.top_speed_m_s[config.gaits.index(order.style.name)]
-        assert np.hypot(*order.command[:2]) * order.style.duty / order.style.frequency_hz <= LONGEST_STEP_M + 1e-9
+        stance_s = order.style.effective_duty / order.style.frequency_hz
+        assert np.hypot(*order.command[:2]) * stance_s <= LONGEST_STEP_M + 1e-9
         assert abs(order.command.wz) <= 0.9
     env = LocomotionEnv(replace(CALM, commands=CommandConfig(gaits=("trot",), gait_shares=(1.0,))))
     env.reset(seed=0)
@@ -189,3 +190,23 @@ def test_the_physics_looks_the_same_in_the_mirror(env, rng):
     mirrored = after(mirrored_order, mirror_action(action), list(mirrored_style.phases))
     assert np.abs(seen - mirror_observation(seen)).max() > 0.5, "the walk itself must not be symmetric"
     assert np.allclose(mirror_observation(seen), mirrored, atol=0.05)
+
+
+def test_the_heading_is_held_against_a_gait_that_turns(env, monkeypatch):
+    order = Order(VelocityCommand(0.4), gait_style("trot"))
+    step = env.locomotor.gait.step
+    crooked = lambda told, *more: step(told._replace(wz=told.wz + 0.25), *more)  # noqa: E731
+    monkeypatch.setattr(env.locomotor.gait, "step", crooked)
+
+    def turn(held: bool) -> float:
+        env.reset(seed=0, options={"order": order})
+        rates = []
+        for _ in range(300):
+            if not held:
+                env.locomotor._turn_trim = 0.0
+            env.step(np.zeros(12))
+            rates.append(env.state.angular_velocity[2])
+        return float(np.mean(rates[-100:]))
+
+    assert turn(held=False) > 0.15
+    assert abs(turn(held=True)) < 0.03

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robots.gait import GAITS, GaitGenerator, VelocityCommand, _foot_cycle, gait_style, leg_ik
+from robots.gait import GAITS, LONGEST_SWING_S, GaitGenerator, VelocityCommand, _foot_cycle, gait_style, leg_ik
 from robots.quadruped import QuadrupedSpec
 
 SPEC = QuadrupedSpec()
@@ -102,3 +104,39 @@ def test_standing_keeps_all_feet_still():
 def test_an_unknown_gait_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'gallop'.*trot"):
         gait_style("gallop")
+
+
+def test_a_slow_cadence_stands_longer_instead_of_swinging_longer():
+    trot = GAITS["trot"]
+    assert trot.effective_duty == trot.duty
+    slow = replace(trot, frequency_hz=1.2)
+    assert (1 - slow.effective_duty) / slow.frequency_hz == pytest.approx(LONGEST_SWING_S)
+    gait = GaitGenerator(SPEC)
+    gait.reset(slow)
+    assert gait.duty == slow.effective_duty
+
+
+def test_feet_take_the_height_of_the_ground_while_they_swing():
+    gait, level = GaitGenerator(SPEC), GaitGenerator(SPEC)
+    style = gait_style("trot")
+    gait.reset(style)
+    level.reset(style)
+    for _ in range(100):
+        uneven = leg_fk(gait.step(VelocityCommand(), style, ground=(0.06, 0.06, 0.0, 0.0)))
+        flat = leg_fk(level.step(VelocityCommand(), style, ground=(0.01, 0.01, 0.01, 0.01)))
+        standing = [phase < gait.duty for phase in gait.phases]
+    rise = (uneven - flat)[:, 2]
+    assert sum(standing) >= 2
+    assert np.allclose(rise[standing], np.array([0.03, 0.03, -0.03, -0.03])[standing], atol=2e-3)
+
+
+def test_residuals_move_the_feet():
+    residual = np.zeros(12)
+    residual[3:6] = 0.02, 0.01, 0.03
+    style = gait_style("stand")
+    plain, moved = GaitGenerator(SPEC), GaitGenerator(SPEC)
+    plain.reset(style)
+    moved.reset(style)
+    still = leg_fk(plain.step(VelocityCommand(), style))
+    there = leg_fk(moved.step(VelocityCommand(), style, residual=residual.tolist()))
+    assert np.allclose((there - still).ravel(), residual, atol=1e-9)
