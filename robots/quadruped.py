@@ -132,6 +132,7 @@ class Quadruped:
         self._read_base = client.getBasePositionAndOrientation
         self._read_velocity = client.getBaseVelocity
         self._read_joints = client.getJointStates
+        self._read_contacts = client.getContactPoints
         self._write = client.setJointMotorControlArray
         self._forces = [self.spec.max_torque] * 12
         self._position_gains = [self.spec.position_gain] * 12
@@ -199,7 +200,7 @@ class Quadruped:
 
     def foot_contacts(self) -> list[bool]:
         """Which feet (4) touch something."""
-        touching = {point[3] for point in self.world.client.getContactPoints(bodyA=self.body)}
+        touching = {point[3] for point in self._read_contacts(bodyA=self.body)}
         return [calf in touching for calf in (2, 5, 8, 11)]
 
     def link_poses(self) -> np.ndarray:

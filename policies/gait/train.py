@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -128,21 +129,27 @@ def _first_line(problem: Exception) -> str:
 
 
 def _checkpoint(folder: Path, learner: Learner, iteration: int) -> None:
-    """Written beside its place first: a run that is killed leaves the last whole one."""
+    """Written beside its place first: a run that is killed, or finds the disk full, leaves the last whole one."""
     draft = folder / ".checkpoint.part"
-    torch.save(
-        {
-            "policy": learner.model.policy.state_dict(),
-            "optimizer": learner.model.policy.optimizer.state_dict(),
-            "mean": torch.from_numpy(learner.normaliser.mean),
-            "variance": torch.from_numpy(learner.normaliser.variance),
-            "count": learner.normaliser.count,
-            "learning_rate": learner.learning_rate,
-            "iteration": iteration,
-        },
-        draft,
-    )
-    draft.replace(folder / "checkpoint.pt")
+    state = {
+        "policy": learner.model.policy.state_dict(),
+        "optimizer": learner.model.policy.optimizer.state_dict(),
+        "mean": torch.from_numpy(learner.normaliser.mean),
+        "variance": torch.from_numpy(learner.normaliser.variance),
+        "count": learner.normaliser.count,
+        "learning_rate": learner.learning_rate,
+        "iteration": iteration,
+    }
+    try:
+        torch.save(state, draft)
+        draft.replace(folder / "checkpoint.pt")
+    except (OSError, RuntimeError) as problem:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise OSError(
+            f"cannot write {folder / 'checkpoint.pt'} ({_first_line(problem)}). The checkpoint of iteration "
+            f"{iteration - 1} is whole: make room, then go on with --resume"
+        ) from problem
 
 
 def _log(learner: Learner, rollouts: list[Rollout], iteration: int, rolling: float, frames_per_s: float) -> Report:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -243,6 +244,25 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path):
     assert done.returncode == 0, done.stderr
     assert int(torch.load(out / "checkpoint.pt", weights_only=True)["iteration"]) == 10
     assert Actor.load(out / "policy").log_std.shape == (12,)
+
+
+def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
+    args = Train(out=tmp_path, n_timesteps=128, workers=1, envs=2, recipe="quick", ppo=SMALL)
+    save, saved = torch.save, []
+
+    def full(state: dict, path: Path) -> None:
+        if saved:
+            Path(path).write_bytes(b"half of it")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        saved.append(path)
+        save(state, path)
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match=r"No space left.*--resume"):
+        train(args)
+    assert [path.name for path in tmp_path.iterdir() if "checkpoint" in path.name] == ["checkpoint.pt"]
+    monkeypatch.undo()
+    assert train(replace(args, resume=True)) == tmp_path / "policy"
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

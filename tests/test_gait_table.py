@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import pytest
+
+from benchmarks.gait_table import CLAIMS, PARTS, details, part, summary, worse_than_nothing
+from policies.gait.cases import SUITE, Case
+from policies.gait.evaluate import Figures, Row
+
+GOOD = Figures(
+    100, 0.02, 0.018, 0.022, 0.05, 0.5, 0.02, 0.01, 0.0, 0.0, 0.04, 1.0, 0.01, 0.03, 0.004, 0.01, 0.7, 0.94, 1.0
+)
+BAD = replace(GOOD, rmse=0.2, rmse_low=0.19, rmse_high=0.21, falls=0.5, falls_low=0.4, falls_high=0.6, survival=0.5)
+LOST = Figures(100, *[None] * 7, 1.0, 0.96, 1.0, 0.0, *[None] * 7)
+
+
+def rows(policy: str, figures: Figures) -> list[dict]:
+    return [Row(policy, case, figures).flat() for cases in SUITE.values() for case in cases]
+
+
+def test_every_case_of_the_suite_is_of_its_part_and_in_a_claim():
+    assert set(PARTS) == set(SUITE)
+    for name, cases in SUITE.items():
+        for case in cases:
+            row = Row("none", case, GOOD).flat()
+            assert part(row) == name
+            assert any(claim.rows(row) for claim in CLAIMS), case
+
+
+def test_the_summary_tells_good_from_bad_and_from_lost():
+    data = rows("none", BAD) + rows("default", GOOD) + rows("lost", LOST)
+    head, table = summary(data, {"none": "zero action", "default": "learned", "lost": "lost"})
+    assert head[1:] == ["zero action", "learned", "lost"]
+    trot = next(row for row in table if row[0].startswith("trot 0.2"))
+    assert trot[1].startswith("0.200 m/s; 50.0 %")
+    assert trot[2].startswith("0.020 m/s; 0.0 %")
+    assert "they fall" in trot[3]
+    _, long = details(data, {"none": "zero action", "lost": "lost"})
+    assert len(long) == sum(map(len, SUITE.values()))
+    assert long[0][2].startswith("-; 100 %")
+
+
+@pytest.mark.parametrize(("mine", "zero", "found"), [(BAD, GOOD, True), (GOOD, BAD, False), (GOOD, GOOD, False)])
+def test_where_learning_is_worse_is_said(mine, zero, found):
+    case = Case("trot", 0.5, kick=1.0)
+    data = [Row("default", case, mine).flat(), Row("none", case, zero).flat()]
+    assert worse_than_nothing(data, "default") == (["trot 0.5, kick 1.0"] if found else [])
+    assert asdict(case)["kick"] == 1.0
