@@ -77,33 +77,15 @@ def _speech(data: dict[str, Any]) -> str:
 
 def _gait(data: dict[str, Any]) -> str:
     rows = data["rows"]
-    others = [name for name in dict.fromkeys(row["policy"] for row in rows) if name not in ("none", "default")]
-    policies = {"none": "zero action", "default": "**learned**"}
-    policies |= {name: f"seed {number}" for number, name in enumerate(others, start=1)}
-    worse = worse_than_nothing(rows, "default")
-    if worse:
-        remark = f"Where the learned gait is worse than zero action, beyond both intervals: {'; '.join(worse)}."
-    else:
-        remark = "In no case does the learned gait fall more or track worse than zero action, beyond both intervals."
+    learned = [name for name in dict.fromkeys(row["policy"] for row in rows) if name != "none"]
+    policies = {"none": "zero action"} | {name: f"learned, {Path(name).name}" for name in learned}
+    remarks = []
+    for name in learned:
+        worse = "; ".join(worse_than_nothing(rows, name)) or "nowhere"
+        remarks.append(f"Worse than zero action beyond both intervals, {policies[name]}: {worse}.")
     long = _table(*details(rows, policies))
     shut = f"<details><summary>All cases, {rows[0]['episodes']} walks each</summary>\n\n{long}\n\n</details>"
-    return "\n\n".join([_table(*summary(rows, policies)), remark, shut])
-
-
-def _locomotion(data: dict[str, Any]) -> str:
-    def spread(figures: dict[str, float], digits: int = 2) -> str:
-        return f"{figures['median']:.{digits}f} ({figures['low']:.{digits}f} to {figures['high']:.{digits}f})"
-
-    rates = data["frames_per_s"]
-    return _table(
-        ["what", "median (range of rounds)"],
-        [
-            ["`env.step` over raw physics and reads, flat", spread(data["step_over_raw"]["flat"])],
-            ["the same on uneven ground", spread(data["step_over_raw"]["rough"])],
-            *([f"training, frames a second: {name}", spread(rates[name], 0)] for name in rates),
-            [f"**ours over the best of SB3's ({data['best_of_sb3']})**", spread(data["ours_over_best_of_sb3"])],
-        ],
-    )
+    return "\n\n".join([_table(*summary(rows, policies)), *remarks, shut])
 
 
 def _companion(data: dict[str, Any]) -> str:
@@ -171,7 +153,6 @@ def _live(data: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "speech": _speech,
     "gait": _gait,
-    "locomotion": _locomotion,
     "companion": _companion,
     "live": _live,
 }

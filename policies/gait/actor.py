@@ -15,9 +15,6 @@ from policies.gait.mirror import ACTION_SIGNS, mirror_action, mirror_observation
 _CLIP = 8.0
 
 
-SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "weights" / "gait"
-
-
 class ActorError(ValueError):
     """Weights that cannot be used; the message says what came and what was expected."""
 
@@ -117,9 +114,9 @@ class Actor:
 
 
 def load_policy(name: str) -> Actor | None:
-    """The policy of that name: 'default' is the one that comes with Empaw, 'none' is None, the clocked gait alone.
+    """The policy in a folder; None for 'none', the clocked gait alone.
 
     Raises:
         ActorError: it is not there, damaged, or of another task.
     """
-    return None if name == "none" else Actor.load(SHIPPED if name == "default" else Path(name))
+    return None if name == "none" else Actor.load(Path(name))

@@ -33,8 +33,8 @@ class Evaluate:
     suite: tuple[str, ...] = ()
     """Instead of cells: parts of the README's table (tracking, directions, cadence, posture, changes, kicks, terrain,
     days), or 'all'."""
-    policy: tuple[str, ...] = ("default", "none")
-    """'default' for the shipped policy, 'none' for the clocked gait alone (zero action), or folders of policies."""
+    policy: tuple[str, ...] = ("none",)
+    """'none' for the clocked gait alone (zero action), and folders of policies to compare with it."""
     episodes: int = 100
     """Walks for each case, each with a seed of its own; all policies walk the same ones."""
     seconds: float = 6.0
@@ -175,7 +175,7 @@ def _check(args: Evaluate) -> None:
         if not low <= value <= high:
             raise ValueError(f"--{name} {value} came; allowed are {low} to {high}")
     if not args.policy:
-        raise ValueError("no --policy came; give 'default', 'none', or folders of policies")
+        raise ValueError("no --policy came; give 'none', or folders of policies")
 
 
 def _walks(one: Case, policy: Actor | None, episodes: range, args: Evaluate, index: int) -> list[Walk]:

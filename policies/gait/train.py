@@ -88,11 +88,19 @@ def run(args: Train, folder: Path, report: Callable[[Report], None]) -> Learner:
             learner.learn(rollouts, iteration / iterations)
             iteration += 1
             _checkpoint(folder, learner, iteration)
+            _keep(args, folder, learner, iteration)
             took = time.perf_counter() - began
             report(_log(learner, rollouts, iteration, (rolled - began) / took, args.per_iteration / took))
     finally:
         workers.close()
     return learner
+
+
+def _keep(args: Train, folder: Path, learner: Learner, iteration: int) -> None:
+    """Save a copy of the policy whenever another `save_freq` steps are full."""
+    steps, before = iteration * args.per_iteration, (iteration - 1) * args.per_iteration
+    if args.save_freq and steps // args.save_freq > before // args.save_freq:
+        learner.actor().save(folder / f"policy_{steps}", {"timesteps": steps, "seed": args.seed})
 
 
 def _workers(args: Train, generation: int) -> RolloutSource:

@@ -15,7 +15,8 @@ class PPOConfig:
     """Settings of the learner; the names are stable-baselines3's.
 
     `learning_rate` is where the rate begins: from then on it is moved so that an update changes the policy by
-    `desired_kl` (rsl_rl's rule), and `target_kl` breaks off updates that run away.
+    `desired_kl` (rsl_rl's rule), and `target_kl` breaks off updates that run away. Exploration shrinks from
+    `log_std_init` to `log_std_final` between the shares `annealing` of the training.
     """
 
     n_steps: int = 512
@@ -30,8 +31,9 @@ class PPOConfig:
     ent_coef: float = 0.0
     vf_coef: float = 0.5
     max_grad_norm: float = 1.0
-    log_std_init: float = -1.3
+    log_std_init: float = -1.5
     log_std_final: float = -2.7
+    annealing: tuple[float, float] = (0.7, 0.92)
     hidden: tuple[int, ...] = (256, 128)
 
 
@@ -59,6 +61,8 @@ class Train:
     """Folder of this run instead of the next free one in --log-folder; with --resume, instead of the newest."""
     resume: bool = False
     """Go on from the run's checkpoint."""
+    save_freq: int = 500_000
+    """Keep a copy of the policy every so many control steps; 0 keeps none but the last."""
     workers: int = 2
     """Processes that walk."""
     envs: int = 8

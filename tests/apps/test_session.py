@@ -9,10 +9,12 @@ import pytest
 import soundfile
 
 from apps.headless import Run, run
+from apps.mp4 import VideoError
 from apps.session import Session, SessionConfig
-from apps.video import VideoError
+from envs.locomotion.locomotor import OBSERVATION_SIZE
 from perception.speech.audio import Sound, SoundError
 from policies.behaviour import default_table
+from policies.gait.actor import Actor
 from tests.conftest import HELD_OUT_FOLD, ROOT, ScriptedEar, estimate
 
 assert HELD_OUT_FOLD == 0
@@ -224,3 +226,22 @@ def test_foreign_weights_are_named(tmp_path):
 def test_impossible_lengths_are_refused(seconds):
     with pytest.raises(ValueError, match="3600"):
         run(Run(seconds=seconds))
+
+
+def test_a_dog_walks_with_a_policy_that_was_trained(tmp_path):
+    """Random residuals disturb its legs, and it still goes where it should; a folder without a policy is named."""
+    rng = np.random.default_rng(0)
+    sizes = ((16, OBSERVATION_SIZE), (12, 16))
+    weights = tuple(0.05 * rng.standard_normal(size) for size in sizes)
+    actor = Actor(np.zeros(95), np.ones(95), weights, (np.zeros(16), np.zeros(12)), np.zeros(12))
+    actor.save(tmp_path / "policy", {})
+    ways = []
+    for gait in ("none", str(tmp_path / "policy")):
+        with Session(config=SessionConfig(gait=gait), ear=ScriptedEar()) as session:
+            session.choose_gait("trot")
+            session.run(3.0)
+            ways.append(np.array(session.state.position))
+    assert np.abs(ways[0] - ways[1]).max() > 1e-4, "the policy does nothing"
+    assert ways[1][2] > 0.2
+    with pytest.raises(ValueError, match="no gait policy"):
+        Session(config=SessionConfig(gait=str(tmp_path)))
