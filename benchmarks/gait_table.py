@@ -38,7 +38,7 @@ class Claim(NamedTuple):
 def _worst(field: str, unit: str, digits: int = 3) -> Callable[[list[Row]], str]:
     def says(rows: list[Row]) -> str:
         known = [row[field] for row in rows if row[field] is not None]
-        return f"{max(known):.{digits}f} {unit}" if len(known) == len(rows) else "not measurable: they fall"
+        return f"{max(known):.{digits}f} {unit}".strip() if len(known) == len(rows) else "not measurable: they fall"
 
     return says
 

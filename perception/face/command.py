@@ -1,0 +1,59 @@
+"""What the commands share: the checks of the voice's commands, the device, and the number format of training."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from perception.speech.command import CommandError, check_folder, check_output, check_run, one_line
+
+__all__ = [
+    "CommandError",
+    "Device",
+    "Precision",
+    "check_folder",
+    "check_output",
+    "check_run",
+    "one_core",
+    "one_line",
+    "pick_device",
+    "pick_precision",
+]
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def pick_device(name: Device) -> torch.device:
+    """Take the device that was asked for; auto is CUDA where there is one.
+
+    Raises:
+        CommandError: CUDA was asked for and is not there.
+    """
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise CommandError("cuda was asked for, and torch finds no CUDA device here. Use --device cpu or auto.")
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
+def pick_precision(name: Precision, device: torch.device) -> torch.dtype:
+    """Number format of the convolutions in training; auto is bfloat16 where the hardware computes with it.
+
+    On a core with avx512_bf16 an epoch takes half of the time; without such instructions bfloat16 would be slower.
+    """
+    if name != "auto":
+        return torch.bfloat16 if name == "bfloat16" else torch.float32
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    # torch has no public question for this; where the private one is gone, the safe answer is no.
+    asked = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return torch.bfloat16 if asked() else torch.float32
+
+
+def one_core(threads: int) -> None:
+    """Keep torch and OpenCV on so many cores."""
+    import cv2
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)

@@ -1,0 +1,277 @@
+"""Judge faces that were never met: the test parts of FER2013, other corpora, and people held out in turn."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from perception.emotion import fit_temperature, softmax
+from perception.face import plots
+from perception.face.augment import AugmentConfig
+from perception.face.command import (
+    CommandError,
+    Device,
+    check_folder,
+    check_output,
+    check_run,
+    one_core,
+    pick_device,
+    pick_precision,
+)
+from perception.face.corpora import LISTS, Corpus, cut_faces
+from perception.face.datasets import DEFAULT_CACHE, DatasetError, Faces, load_fer2013
+from perception.face.detector import FaceDetector
+from perception.face.figures import Figures, measure
+from perception.face.fitting import FitConfig, Hardware, Trainer, judge
+from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
+from perception.face.network import CLASSES, FaceNetwork
+from perception.face.weights import write_atomic
+from perception.speech.progress import track
+
+Protocol = Literal["public", "private", "transfer", "subjects"]
+
+
+def _fine_tuning() -> FitConfig:
+    """A few gentle epochs: the posed corpora are small, and the network knows faces already."""
+    return FitConfig(epochs=12, batch=32, learning_rate=3e-4, average=0.98, augment=AugmentConfig(cutout_share=0.2))
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Judge pictures that the network has not met and say how good and how honest it is.
+
+    Protocols: "public" and "private" judge a part of FER2013 as it is (private once, at the very end). "transfer"
+    judges another corpus, its test part where it has one, without having learned from it. "subjects" fine-tunes on CK+
+    or JAFFE with people held out in turn, and prints beside it what a split over pictures would show, where the same
+    people are on both sides: that figure is a warning, not a result.
+
+    Example: python -m perception.face evaluate --data fer2013.tar.gz --protocol private --json face.json
+    """
+
+    data: Path
+    """FER2013 for public and private; else the folder of the corpus as its owners lay it out."""
+    protocol: Protocol = "public"
+    """What is judged; see above."""
+    corpus: Corpus | None = None
+    """Which corpus, for transfer and subjects."""
+    weights: Path = DEFAULT_FOLDER
+    """Folder of the trained weights."""
+    json: Path | None = None
+    """Write the figures to this file; - is stdout, and then nothing else is printed there."""
+    plots: Path | None = None
+    """Folder for confusion.png, reliability.png and coverage.png."""
+    folds: int = 10
+    """Groups of people that take turns, for subjects."""
+    fit: FitConfig = field(default_factory=_fine_tuning)
+    """Fine-tuning, for subjects."""
+    seed: int = 0
+    """Of all draws."""
+    cache: Path = DEFAULT_CACHE
+    """Folder that keeps the decoded pictures of FER2013; may be deleted."""
+    device: Device = "auto"
+    """Where to compute; auto takes CUDA where there is one."""
+    threads: int = 1
+    """Processor cores to use."""
+
+    def __post_init__(self) -> None:
+        if (self.protocol in ("public", "private")) != (self.corpus is None):
+            raise ValueError(
+                f"protocol {self.protocol} and corpus {self.corpus} came; public and private are of FER2013 and take "
+                "no corpus, transfer and subjects need --corpus ckplus, jaffe, rafdb or affectnet."
+            )
+        if self.protocol == "subjects" and self.corpus not in ("ckplus", "jaffe"):
+            raise ValueError(
+                f"corpus {self.corpus} does not tell who is in a picture; use ckplus or jaffe for subjects."
+            )
+        if not 3 <= self.folds <= 1_000:
+            raise ValueError(
+                f"folds is {self.folds}; allowed are 3 to 1000: one tests, one calibrates, the rest train."
+            )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures, what they are of, and for `subjects` the leaky figure of a split over pictures."""
+
+    protocol: str
+    data: str
+    figures: Figures
+    truth: np.ndarray
+    probabilities: np.ndarray
+    without_face: int
+    ua_random_split: float | None
+    seed: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Lay out all figures for JSON; accuracies are shares, not percent."""
+        leaky = None if self.ua_random_split is None else round(self.ua_random_split, 4)
+        return {
+            "protocol": self.protocol,
+            "data": self.data,
+            **self.figures.as_json(),
+            "without_face": self.without_face,
+            "ua_random_split": leaky,
+            "random_split_is": "a warning: split over pictures, so every test person was met in training"
+            if leaky is not None
+            else "null: there is one official split, or nothing was trained",
+            "chance": round(1 / len(self.figures.labels), 4),
+            "seed": self.seed,
+        }
+
+
+_SAYS = {
+    "public": "PublicTest of FER2013 as it is; epoch and temperature were chosen on it, so it flatters",
+    "private": "PrivateTest of FER2013 as it is, no part in training or choice; mirrored answers averaged",
+    "transfer": "another corpus, nothing learned from it; faces found by YuNet, largest of each picture",
+    "subjects": "people held out in turn: one group tests, one fits the temperature, the others fine-tune",
+}
+
+
+class Judged(NamedTuple):
+    """Faces, calibrated probabilities (N, 7) of each, pictures without a face, and UA of the leaky split."""
+
+    faces: Faces
+    probabilities: np.ndarray
+    without_face: int = 0
+    ua_random_split: float | None = None
+
+
+def main(config: EvaluateConfig) -> Evaluation:
+    """Evaluate, and write JSON and plots if asked for.
+
+    Raises:
+        DatasetError, PictureError: the data cannot be used.
+        WeightsError: the weights cannot be used.
+        CommandError: a setting or an output cannot be used; raised before the work.
+    """
+    check_run(config.threads, config.seed)
+    target = None if config.json is None else check_output(config.json)
+    if config.plots is not None:
+        check_folder(config.plots)
+    one_core(config.threads)
+    device = pick_device(config.device)
+    model = FaceEmotionModel.load(config.weights)
+    model.network.to(device)
+    judged = _judge(config, model, Hardware(device, pick_precision("auto", device)))
+    figures = measure(judged.faces.targets, judged.probabilities, judged.faces.subjects, config.seed)
+    result = Evaluation(
+        _SAYS[config.protocol],
+        "FER2013" if config.corpus is None else config.corpus,
+        figures,
+        judged.faces.targets,
+        judged.probabilities,
+        judged.without_face,
+        judged.ua_random_split,
+        config.seed,
+    )
+    _write(result, target, config)
+    return result
+
+
+def _judge(config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware) -> Judged:
+    if config.corpus is None:
+        part = "PublicTest" if config.protocol == "public" else "PrivateTest"
+        faces = load_fer2013(config.data, config.cache).of(part)
+        return Judged(faces, softmax(model.logits(faces.pictures)))
+    listed = LISTS[config.corpus](config.data)
+    tests = [labelled for labelled in listed if labelled.split == "test"] or listed
+    faces, missing = cut_faces(tests, FaceDetector(most_side=640))
+    if len(faces.targets) == 0:
+        raise DatasetError(
+            f"no face was found in any of the {len(tests)} pictures of {config.data}. Check the pictures."
+        )
+    if config.protocol == "transfer":
+        return Judged(faces, softmax(model.logits(faces.pictures)), missing)
+    held_out = cross_validate(faces, subject_groups(faces.subjects, config.folds, config.seed), config, model, hardware)
+    random = np.random.default_rng(config.seed).permutation(len(faces.targets)) % config.folds
+    leaky = cross_validate(faces, random, config, model, hardware)
+    return Judged(faces, held_out, missing, measure(faces.targets, leaky, faces.subjects, config.seed).ua)
+
+
+def subject_groups(subjects: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Deal the people out to groups in random order: group (N,) of each picture, all of one person in one group.
+
+    Raises:
+        CommandError: there are fewer people than groups.
+    """
+    people, who = np.unique(subjects, return_inverse=True)
+    if len(people) < folds:
+        raise CommandError(f"{folds} folds of {len(people)} people were asked for; --folds allows 3 to {len(people)}.")
+    group: np.ndarray = np.random.default_rng(seed).permutation(len(people)) % folds
+    return group[who]
+
+
+def cross_validate(
+    faces: Faces, groups: np.ndarray, config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware
+) -> np.ndarray:
+    """Judge each group by a network that was fine-tuned without it; probabilities (N, 7).
+
+    The next group is kept from the training too, and fits the temperature.
+    """
+    count = int(groups.max()) + 1
+    out = np.zeros((len(groups), len(CLASSES)))
+    for group in track(range(count), "folds"):
+        test, calibration = groups == group, groups == (group + 1) % count
+        network = fine_tune(faces.where(~test & ~calibration), model.network, config.fit, config.seed, hardware)
+        held = faces.where(calibration)
+        temperature = fit_temperature(held.targets, judge(network, held.pictures, mirrored=True))
+        out[test] = softmax(judge(network, faces.pictures[test], mirrored=True) / temperature)
+    return out
+
+
+def fine_tune(faces: Faces, start: FaceNetwork, fit: FitConfig, seed: int, hardware: Hardware) -> FaceNetwork:
+    """Train on from the weights of another network and return the average at the end; nothing is chosen."""
+    trainer = Trainer(fit, start.config, seed, hardware)
+    trainer.start_from(start)
+    for _ in range(fit.epochs):
+        trainer.epoch(faces, None)
+    return trainer.best_network()
+
+
+def _write(result: Evaluation, target: Path | None, config: EvaluateConfig) -> None:
+    if config.plots is not None:
+        plots.draw(
+            config.plots, result.figures, result.truth, result.probabilities, f"{result.data}: {result.protocol}"
+        )
+    if target is None:
+        return
+    text = json.dumps(result.as_json(), indent=1) + "\n"
+    if str(target) == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_atomic(target, text.encode())
+
+
+def report(result: Evaluation) -> int:
+    """Print the figures on stderr."""
+    from rich.console import Console
+    from rich.table import Table
+
+    f = result.figures
+    console = Console(stderr=True)
+    table = Table("truth \\ said", *f.labels, "recall")
+    for name, row in zip(f.labels, f.confusion, strict=True):
+        place, total = f.labels.index(name), sum(row)
+        table.add_row(name, *map(str, row), f"{row[place] / total:.2f}" if total else "-")
+    console.print(table)
+    console.print(f"{result.data}, {f.n} pictures: {result.protocol}", highlight=False)
+    if result.without_face:
+        console.print(f"In {result.without_face} more no face was found; they are not counted.", highlight=False)
+    console.print(
+        f"WA {f.wa:.3f} [{f.wa_low:.3f}, {f.wa_high:.3f}], UA {f.ua:.3f} [{f.ua_low:.3f}, {f.ua_high:.3f}], macro F1 "
+        f"{f.f1_macro:.3f}, ECE {f.ece:.3f} (chance UA {1 / len(f.labels):.3f}, commonest WA {f.wa_majority:.3f})",
+        highlight=False,
+    )
+    curve = f.accuracy_at_coverage
+    console.print(
+        f"Right among the surest 80 / 60 / 40 %: {curve['0.8']:.3f} / {curve['0.6']:.3f} / {curve['0.4']:.3f}"
+    )
+    if result.ua_random_split is not None:
+        console.print(f"Warning: a split over pictures would show UA {result.ua_random_split:.3f}. It leaks people.")
+    return 0

@@ -1,0 +1,261 @@
+"""Training: a warm-up and a cosine, augmented pictures, averaged weights.
+
+Each epoch draws from a generator made of the seed and its number, so that a run that was killed and resumed gives the
+weights of one that was not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from perception.emotion import softmax
+from perception.face.augment import AugmentConfig, augment, mix
+from perception.face.datasets import Faces
+from perception.face.network import CLASSES, FaceNetwork, NetworkConfig
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """How the network is trained."""
+
+    epochs: int = 80
+    """Passes over the pictures."""
+    batch: int = 64
+    """Pictures in a step."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """AdamW left the plateau at the start sooner in trials here; SGD with Nesterov momentum was the best of six for a
+    VGG on FER2013 in Khaireddin & Chen 2021, arXiv 2105.03588."""
+    learning_rate: float = 1e-3
+    """Peak, after the warm-up; it falls to zero along a cosine. For sgd about 0.05."""
+    momentum: float = 0.9
+    """Of SGD."""
+    weight_decay: float = 0.05
+    """On convolutions and linear layers, not on norms, biases and gates. For sgd about 0.0005."""
+    warm_up: float = 0.05
+    """Share of all steps in which the rate rises from zero."""
+    label_smoothing: float = 0.1
+    """Share of the target spread over all labels: about a third of FER2013's labels are doubtful."""
+    average: float = 0.998
+    """Decay of the moving average of the weights, for each step; the average is what is judged and kept."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """What is done to training pictures."""
+
+    def __post_init__(self) -> None:
+        counts = (self.epochs, self.batch)
+        shares = (self.momentum, self.weight_decay, self.warm_up, self.label_smoothing, self.average)
+        fits = all(1 <= count <= 100_000 for count in counts) and all(0.0 <= share < 1.0 for share in shares)
+        if not fits or not 0.0 < self.learning_rate <= 10.0:
+            raise ValueError(
+                f"{self} came; epochs and batch must be 1 to 100000, momentum, weight_decay, warm_up, label_smoothing "
+                "and average at least 0 and less than 1, and learning_rate more than 0, at most 10."
+            )
+
+
+class Hardware(NamedTuple):
+    """Where to compute, and in which format the convolutions do."""
+
+    device: torch.device = torch.device("cpu")
+    precision: torch.dtype = torch.float32
+
+
+class Epoch(NamedTuple):
+    """What one epoch gave: mean training `loss`, share `right` of the validation pictures, `seconds`."""
+
+    number: int
+    loss: float
+    right: float
+    seconds: float
+
+
+class Trainer:
+    """Network, averaged network, optimizer and the best average so far; one call of `epoch` after another."""
+
+    def __init__(
+        self,
+        config: FitConfig,
+        shape: NetworkConfig,
+        seed: int,
+        hardware: Hardware = Hardware(),  # noqa: B008
+    ) -> None:
+        self.config, self.seed, self.hardware = config, seed, hardware
+        with seeded(seed, hardware.device):  # torch's modules draw weights of their own, which are thrown away
+            self.network, self.averaged = FaceNetwork(shape), FaceNetwork(shape)
+        self.network.initialise(torch.Generator().manual_seed(seed))
+        self.network.to(hardware.device)
+        self.averaged.to(hardware.device).requires_grad_(False).eval()
+        self.averaged.load_state_dict(self.network.state_dict())
+        self.optimizer = make_optimizer(self.network, config)
+        self.epochs: list[Epoch] = []
+        self.best = {name: tensor.clone() for name, tensor in self.averaged.state_dict().items()}
+
+    def start_from(self, network: FaceNetwork) -> None:
+        """Take the weights of another network of the same shape, to train on from there."""
+        self.network.load_state_dict(network.state_dict())
+        self.averaged.load_state_dict(network.state_dict())
+
+    @property
+    def best_right(self) -> float:
+        """Best share of right validation pictures so far; 0 before the first epoch."""
+        return max((epoch.right for epoch in self.epochs), default=0.0)
+
+    def epoch(self, training: Faces, validation: Faces | None, tick: Callable[[], None] = lambda: None) -> Epoch:
+        """Train on all pictures once, judge the averaged network, and keep it if it is the best so far.
+
+        Args:
+            training: pictures to learn from.
+            validation: pictures to choose by; without them the last epoch counts as the best.
+            tick: called after each step.
+        """
+        number, start = len(self.epochs), time.monotonic()
+        rng = np.random.default_rng((self.seed, number))
+        steps = -(-len(training.targets) // self.config.batch)
+        losses = []
+        with seeded(int(rng.integers(1 << 62)), self.hardware.device):
+            self.network.train()
+            order = rng.permutation(len(training.targets))
+            for step, rows in enumerate(np.array_split(order, steps)):
+                self._set_rate((number * steps + step + 1) / (self.config.epochs * steps))
+                losses.append(self._step(training, rows, rng))
+                self._average(number * steps + step)
+                tick()
+        right = 0.0 if validation is None else self._right(validation)
+        if validation is None or number == 0 or right > self.best_right:
+            self.best = {name: tensor.clone() for name, tensor in self.averaged.state_dict().items()}
+        done = Epoch(number, float(np.mean(losses)), right, time.monotonic() - start)
+        self.epochs.append(done)
+        return done
+
+    def _step(self, training: Faces, rows: np.ndarray, rng: np.random.Generator) -> float:
+        device, precision = self.hardware
+        pictures = torch.from_numpy(training.pictures[rows]).to(device).float()[:, None] / 255.0
+        wanted = functional.one_hot(torch.from_numpy(training.targets[rows]), len(CLASSES)).float().to(device)
+        pictures, wanted = mix(augment(pictures, self.config.augment, rng), wanted, self.config.augment, rng)
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            logits = self.network(pictures)
+        loss = functional.cross_entropy(logits.float(), wanted, label_smoothing=self.config.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise ValueError(
+                f"the loss became {value} in epoch {len(self.epochs) + 1}. Lower --fit.learning-rate (it is "
+                f"{self.config.learning_rate:g}) or use --precision float32."
+            )
+        return value
+
+    def _set_rate(self, progress: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * rate_factor(progress, self.config.warm_up)
+
+    @torch.no_grad()
+    def _average(self, step: int) -> None:
+        # Early on the average would be that of the random start: it begins short and grows.
+        decay = min(self.config.average, (1 + step) / (10 + step))
+        target = self.averaged.state_dict()
+        for name, tensor in self.network.state_dict().items():
+            if tensor.is_floating_point():
+                target[name].lerp_(tensor, 1.0 - decay)
+            else:
+                target[name].copy_(tensor)
+
+    def _right(self, faces: Faces) -> float:
+        return float(np.mean(judge(self.averaged, faces.pictures).argmax(axis=1) == faces.targets))
+
+    def best_network(self) -> FaceNetwork:
+        """Copy the best averaged network to the CPU, in evaluation mode."""
+        network = FaceNetwork(self.network.config)
+        network.load_state_dict({name: tensor.cpu() for name, tensor in self.best.items()})
+        return network.eval()
+
+
+def rate_factor(progress: float, warm_up: float) -> float:
+    """Share of the peak rate at a point of the training, progress in (0, 1]: a rising line, then a cosine."""
+    if progress < warm_up:
+        return progress / warm_up
+    return 0.5 * (1.0 + math.cos(math.pi * (progress - warm_up) / max(1.0 - warm_up, 1e-9)))
+
+
+def make_optimizer(network: FaceNetwork, config: FitConfig) -> torch.optim.Optimizer:
+    """Optimizer with weight decay on matrices and kernels only."""
+    kernels = [p for p in network.parameters() if p.ndim >= 2]
+    others = [p for p in network.parameters() if p.ndim < 2]
+    groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if config.optimizer == "adamw":
+        return torch.optim.AdamW(groups, config.learning_rate)
+    return torch.optim.SGD(groups, config.learning_rate, config.momentum, nesterov=config.momentum > 0.0)
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's own numbers (dropout has no generator argument) and give the caller's back afterwards."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+@torch.inference_mode()
+def judge(network: FaceNetwork, pictures: np.ndarray, mirrored: bool = False) -> np.ndarray:
+    """Logits (N, 7) of pictures (N, 48, 48) uint8, before the temperature; with `mirrored` as the model answers."""
+    device = next(network.parameters()).device
+    parts = [np.zeros((0, len(CLASSES)))]
+    for start in range(0, len(pictures), 256):
+        part = torch.from_numpy(pictures[start : start + 256]).to(device).float()[:, None]
+        logits = (network(part) + network(part.flip(-1))) / 2.0 if mirrored else network(part)
+        parts.append(logits.double().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def fit_temperature(network: FaceNetwork, faces: Faces) -> float:
+    """Temperature for the mirrored answers of a network, from pictures that it was not trained on."""
+    from perception import emotion
+
+    return emotion.fit_temperature(faces.targets, judge(network, faces.pictures, mirrored=True))
+
+
+def probabilities(network: FaceNetwork, faces: Faces, temperature: float) -> np.ndarray:
+    """Calibrated probabilities (N, 7) of mirrored answers."""
+    return softmax(judge(network, faces.pictures, mirrored=True) / temperature)
+
+
+def as_tensors(trainer: Trainer) -> dict[str, Tensor]:
+    """Lay out everything that a resumed run needs, by name."""
+    out: dict[str, Tensor] = {}
+    for part, state in (("network", trainer.network.state_dict()), ("averaged", trainer.averaged.state_dict())):
+        out.update({f"{part}.{name}": tensor for name, tensor in state.items()})
+    out.update({f"best.{name}": tensor for name, tensor in trainer.best.items()})
+    for number, entries in trainer.optimizer.state_dict()["state"].items():
+        out.update({f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in entries.items()})
+    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in out.items()}
+
+
+def from_tensors(trainer: Trainer, tensors: dict[str, Tensor], epochs: list[Epoch]) -> None:
+    """Put a trainer into the state that `as_tensors` laid out.
+
+    Raises:
+        KeyError, RuntimeError, ValueError: the tensors are not those of such a trainer.
+    """
+    parts: dict[str, dict[str, Tensor]] = {"network": {}, "averaged": {}, "best": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition(".")
+        parts[part][rest] = tensor
+    trainer.network.load_state_dict(parts["network"])
+    trainer.averaged.load_state_dict(parts["averaged"])
+    trainer.best = {name: tensor.to(trainer.hardware.device) for name, tensor in parts["best"].items()}
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in parts["optimizer"].items():
+        number, _, rest = name.partition(".")
+        state.setdefault(int(number), {})[rest] = tensor
+    whole = trainer.optimizer.state_dict()
+    trainer.optimizer.load_state_dict({**whole, "state": state})
+    trainer.epochs = list(epochs)

@@ -1,0 +1,115 @@
+"""Video files, animated pictures and cameras -> frames with their times, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from perception.face.pictures import PictureError, check_size
+
+if TYPE_CHECKING:
+    import av
+
+SUFFIXES = frozenset((".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif"))
+# Playlists are not among them: they make the decoder open other files and addresses.
+_FORMATS = "mov,mp4,m4a,3gp,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,gif,ogg,h264,hevc,mjpeg"
+_KNOWN = "mp4, mov, webm, mkv, avi, gif"
+MOST_SIDE_OUT = 1280  # the detector needs no more, and a 4K frame takes 25 MB
+RATE_HZ = 25.0  # assumed where a file tells no times
+
+
+class Frame(NamedTuple):
+    """One frame: BGR `picture` (H, W, 3) uint8, its number from 0, and its time in seconds from the first."""
+
+    picture: np.ndarray
+    number: int
+    time_s: float
+
+
+def read_video(path: Path | str) -> Iterator[Frame]:
+    """Decode a video or an animated GIF frame by frame; memory does not grow with its length.
+
+    Frames larger than 1280 pixels are scaled down; the rotation noted by telephones is applied. Times never run back.
+
+    Raises:
+        PictureError: missing, no video, no frames in it, or damaged; what came before the damage has been yielded.
+    """
+    import av
+
+    path = Path(path)
+    if not path.is_file():
+        kind = "a folder" if path.is_dir() else "missing"
+        raise PictureError(f"{path} is {kind}; expected a video ({_KNOWN}). Check the path.")
+    if path.stat().st_size == 0:
+        raise PictureError(f"{path} is empty (0 bytes); expected a video ({_KNOWN}). Copy it again.")
+    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+    number = -1
+    try:
+        with av.open(str(path), mode="r", options=options, metadata_errors="ignore") as container:
+            if not container.streams.video:
+                raise PictureError(f"{path} has no picture track; expected a video ({_KNOWN}).")
+            for frame in _frames(container, str(path)):
+                number = frame.number
+                yield frame
+    except PictureError:
+        raise
+    except (av.FFmpegError, ValueError, MemoryError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PictureError(
+            f"{path} cannot be read as a video after {number + 1} frames ({reason}). Expected {_KNOWN}; copy it again "
+            "or convert it."
+        ) from error
+    if number < 0:
+        raise PictureError(f"{path} is a video with no frames in it. Record or export it again.")
+
+
+def _frames(container: av.container.InputContainer, label: str) -> Iterator[Frame]:
+    stream = container.streams.video[0]
+    check_size(stream.codec_context.width, stream.codec_context.height, label)
+    stream.codec_context.thread_count = 1
+    rate = float(stream.average_rate or RATE_HZ)
+    first: float | None = None
+    last = -np.inf
+    for number, frame in enumerate(container.decode(stream)):
+        check_size(frame.width, frame.height, label)
+        time_s = number / rate if frame.time is None else float(frame.time)
+        first = time_s if first is None else first
+        # Broken files repeat or turn back time; a frame is never earlier than the one before.
+        last = max(last + 1e-3, time_s - first)
+        yield Frame(_to_bgr(frame), number, last)
+
+
+def _to_bgr(frame: av.VideoFrame) -> np.ndarray:
+    scale = min(1.0, MOST_SIDE_OUT / max(frame.width, frame.height))
+    width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+    picture = frame.reformat(width=width, height=height, format="bgr24").to_ndarray()
+    # The rotation is counter-clockwise, as that of numpy.
+    turns = round(getattr(frame, "rotation", 0) / 90.0) % 4
+    return np.ascontiguousarray(np.rot90(picture, turns))
+
+
+def read_camera(index: int = 0) -> Iterator[Frame]:
+    """Frames of a camera until the caller stops or the camera goes away; times in seconds from the first frame.
+
+    Raises:
+        PictureError: there is no such camera, or it gives no picture.
+    """
+    import time
+
+    import cv2
+
+    camera = cv2.VideoCapture(index)
+    try:
+        if not camera.isOpened():
+            raise PictureError(f"camera {index} cannot be opened. Plug it in, allow its use, or try another number.")
+        start_s, number = time.monotonic(), 0
+        while (got := camera.read())[0]:
+            yield Frame(np.asarray(got[1]), number, time.monotonic() - start_s)
+            number += 1
+        if number == 0:
+            raise PictureError(f"camera {index} gives no picture. Close other programs that use it.")
+    finally:
+        camera.release()

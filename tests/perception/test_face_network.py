@@ -1,0 +1,181 @@
+import numpy as np
+import pytest
+import torch
+from face_helpers import SMALL, crops, fake_weights
+
+from perception.emotion import LABELS
+from perception.face import weights
+from perception.face.augment import AugmentConfig, augment, mix
+from perception.face.model import CLASSES, FaceEmotionModel, to_labels
+from perception.face.network import (
+    MOST_PARAMETERS,
+    FaceNetwork,
+    GatedPositionalSelfAttention,
+    NetworkConfig,
+    count_parameters,
+    standardise,
+)
+from perception.face.weights import WeightsError
+
+
+def fresh(config: NetworkConfig, seed: int = 0) -> FaceNetwork:
+    network = FaceNetwork(config)
+    network.initialise(torch.Generator().manual_seed(seed))
+    return network.eval()
+
+
+def test_sizes_of_network_and_ablation():
+    attention, convolution = (FaceNetwork(NetworkConfig(mixer=mixer)) for mixer in ("gpsa", "conv"))
+    assert count_parameters(attention) <= MOST_PARAMETERS
+    assert abs(count_parameters(attention) - count_parameters(convolution)) < 0.005 * count_parameters(attention)
+    own, other = (count_parameters(network.block.mixer) for network in (attention, convolution))
+    assert abs(own - other) < 0.05 * own
+
+
+@pytest.mark.parametrize("mixer", ["gpsa", "conv"])
+def test_each_picture_is_judged_for_itself(mixer):
+    network = fresh(NetworkConfig(mixer, (8, 8, 18), (1, 0, 1)))
+    x = torch.rand(3, 1, 48, 48)
+    with torch.inference_mode():
+        assert network(x).shape == (3, len(CLASSES))
+        assert torch.allclose(network(x)[1:2], network(x[1:2]), atol=1e-4)
+        assert torch.allclose(network(3.0 * x + 20.0), network(x), atol=1e-3)  # exposure and contrast say nothing
+        assert torch.isfinite(network(torch.zeros(1, 1, 48, 48))).all()
+
+
+def test_one_colour_is_not_amplified_noise():
+    flat = torch.full((1, 1, 48, 48), 128.0)
+    assert standardise(flat).abs().max() == 0
+    assert standardise(flat + torch.rand(1, 1, 48, 48)).abs().max() < 1.5
+
+
+def test_attention_begins_as_a_convolution_and_its_gate_opens():
+    attention = GatedPositionalSelfAttention(18, 9, 6)
+    attention.begin_as_convolution(strength=8.0)
+    tokens = torch.rand(1, 36, 18)
+    with torch.inference_mode():
+        attention.gate.fill_(20.0)  # by position only
+        shares = attention.attention(tokens)[0]
+        assert torch.allclose(shares.sum(-1), torch.ones(9, 36), atol=1e-5)
+        middle = 2 * 6 + 3
+        looked = [int(shares[head, middle].argmax()) for head in range(9)]
+        assert sorted(looked) == sorted(middle + dy * 6 + dx for dy in (-1, 0, 1) for dx in (-1, 0, 1))
+        assert torch.equal(shares, attention.attention(torch.rand(1, 36, 18))[0])
+        attention.gate.fill_(-20.0)  # by content only
+        assert not torch.allclose(attention.attention(tokens), attention.attention(torch.rand(1, 36, 18)), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{"heads": 8}, {"heads": 0}, {"widths": (8, 8, 20)}, {"widths": (8, 8)}, {"blocks": (1, 1, -1)}, {"dropout": 1.0},
+     {"mixer": "lstm"}, {"widths": (8, 8, 9_000)}],
+)  # fmt: skip
+def test_wrong_shapes_of_the_network(entry):
+    with pytest.raises(ValueError, match="must be"):
+        NetworkConfig(**entry)
+
+
+def test_wrong_shapes_of_crops():
+    with pytest.raises(ValueError, match=r"\(2, 48, 48\) came"):
+        fresh(SMALL)(torch.rand(2, 48, 48))
+    model = FaceEmotionModel(fresh(SMALL))
+    for wrong in (np.zeros((1, 47, 48), np.uint8), np.zeros((48, 48), np.uint8), np.zeros((1, 48, 48), str)):
+        with pytest.raises(ValueError, match=r"expected grey \(B, 48, 48\)"):
+            model.logits(wrong)
+    with pytest.raises(ValueError, match="NaN"):
+        model.logits(np.full((1, 48, 48), np.nan))
+
+
+def test_model_gives_distributions_without_calm_and_treats_mirror_images_alike():
+    model = FaceEmotionModel(fresh(SMALL), temperature=0.5)
+    pictures, _ = crops(5)
+    p = model.predict(pictures)
+    assert p.shape == (5, len(LABELS)) and np.allclose(p.sum(axis=1), 1)
+    assert (p[:, LABELS.index("calm")] == 0).all() and (np.delete(p, LABELS.index("calm"), axis=1) > 0).all()
+    assert np.allclose(p, model.predict(pictures[:, :, ::-1]), atol=1e-6)
+    assert np.allclose(model.logits(pictures) * 0.5, FaceEmotionModel(model.network).logits(pictures))
+    assert model.logits(pictures[:0]).shape == (0, len(CLASSES))
+    many = np.repeat(pictures, 120, axis=0)
+    assert np.allclose(model.logits(many)[::120], model.logits(pictures), atol=1e-4)
+
+
+def test_to_labels_keeps_the_order():
+    assert [LABELS[int(row.argmax())] for row in to_labels(np.eye(7))] == list(CLASSES)
+    with pytest.raises(ValueError, match="7"):
+        to_labels(np.ones(8))
+
+
+def test_weights_come_back_as_they_were_written(tmp_path):
+    model = FaceEmotionModel.load(fake_weights(tmp_path))
+    assert model.temperature == 1.5 and model.network.config == SMALL
+    assert {path.name for path in tmp_path.iterdir()} == {"model.safetensors", "config.json", "CARD.md"}
+    stored = weights.load(tmp_path)
+    for name, tensor in fresh(SMALL).state_dict().items():
+        assert torch.equal(tensor.half().float(), stored.network.state_dict()[name].float())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"temperature": 1.5', '"temperature": 0', "temperature"),
+        ('"temperature": 1.5', '"temperature": true', "temperature"),
+        ('"heads": 9', '"heads": 4', "no network of ours"),
+        ('"heads": 9', '"heads": 9.0', "no network of ours"),
+        ('"mixer": "gpsa"', '"mixer": "conv"', "another network"),
+        ("neutral", "calm", "labels are"),
+        ('"dropout"', '"drop"', "no network of ours"),
+        ("{", "[", "no JSON"),
+    ],
+)
+def test_damaged_configs(tmp_path, old, new, said):
+    path = fake_weights(tmp_path) / "config.json"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(WeightsError, match=said):
+        FaceEmotionModel.load(tmp_path)
+
+
+def test_damaged_tensors(tmp_path):
+    path = fake_weights(tmp_path) / "model.safetensors"
+    content = path.read_bytes()
+    path.write_bytes(content[:-100])
+    with pytest.raises(WeightsError, match="cannot be read"):
+        FaceEmotionModel.load(tmp_path)
+    path.write_bytes(content[:-2] + b"\xff\xff")  # NaN in half precision
+    with pytest.raises(WeightsError, match="NaN"):
+        FaceEmotionModel.load(tmp_path)
+    path.unlink()
+    with pytest.raises(WeightsError, match=r"is missing.*perception.face train"):
+        FaceEmotionModel.load(tmp_path)
+
+
+def test_augmentation_is_bounded_repeatable_and_leaves_its_input_alone():
+    x = torch.from_numpy(crops(32)[0]).float()[:, None] / 255.0
+    before = x.clone()
+    first = augment(x, AugmentConfig(), np.random.default_rng(3))
+    assert torch.equal(x, before) and first.shape == x.shape
+    assert torch.isfinite(first).all() and first.min() >= 0 and first.max() <= 1
+    assert torch.equal(first, augment(x, AugmentConfig(), np.random.default_rng(3)))
+    assert not torch.equal(first, augment(x, AugmentConfig(), np.random.default_rng(4)))
+    assert (first - x).abs().mean(dim=(1, 2, 3)).min() > 1e-3  # none is left as it was
+
+
+def test_augmentation_switched_off_only_mirrors():
+    x = torch.from_numpy(crops(8)[0]).float()[:, None] / 255.0
+    none = AugmentConfig(0, 0, 0, 0, 0, 0, 0, 0)
+    for got, was in zip(augment(x, none, np.random.default_rng(0)), x, strict=True):
+        assert min((got - was).abs().max(), (got - was.flip(-1)).abs().max()) < 1e-4
+
+
+def test_mixup_mixes_targets_as_pictures():
+    x, y = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 1, 2, 2), torch.eye(4)
+    mixed, targets = mix(x, y, AugmentConfig(mixup=0.5), np.random.default_rng(1))
+    assert torch.allclose(mixed[:, 0, 0, 0], targets @ torch.arange(4.0)) and torch.allclose(
+        targets.sum(1), torch.ones(4)
+    )
+    assert mix(x, y, AugmentConfig(), np.random.default_rng(1))[0] is x
+
+
+@pytest.mark.parametrize("entry", [{"light": -1}, {"noise": float("nan")}, {"cutout_share": 1.5}, {"mixup": 99}])
+def test_wrong_augmentation(entry):
+    with pytest.raises(ValueError, match="must be"):
+        AugmentConfig(**entry)

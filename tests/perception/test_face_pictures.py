@@ -1,0 +1,254 @@
+import io
+import struct
+import tracemalloc
+import zlib
+from contextlib import suppress
+
+import cv2
+import numpy as np
+import pytest
+from face_helpers import drawn_face, write_video
+
+from perception.face.pictures import PictureError, as_bgr, read_picture
+from perception.face.videos import read_camera, read_video
+
+
+def encoded(ending: str, picture: np.ndarray, *options: int) -> bytes:
+    return cv2.imencode(ending, picture, list(options))[1].tobytes()
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that declares any size."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = b"IDAT" + zlib.compress(b"\0" * 1000)
+    end = b"\0\0\0\0IEND\xaeB`\x82"
+    parts = (struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in (chunk, body))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + end
+
+
+FACE = drawn_face(120, 100)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".bmp", ".webp", ".tiff"])
+def test_any_format_keeps_the_picture(ending, tmp_path):
+    path = tmp_path / f"a{ending}"
+    path.write_bytes(encoded(ending, FACE))
+    for source in (path, str(path), path.read_bytes()):
+        picture = read_picture(source)
+        assert picture.shape == (100, 120, 3) and picture.dtype == np.uint8
+        assert np.abs(picture.astype(int) - FACE).mean() < 6
+
+
+@pytest.mark.parametrize("kind", ["grey", "alpha", "16 bit", "16 bit grey", "lossless webp", "grey jpg"])
+def test_any_depth_and_channels(kind):
+    grey = cv2.cvtColor(FACE, cv2.COLOR_BGR2GRAY)
+    content = {
+        "grey": encoded(".png", grey),
+        "alpha": encoded(".png", np.dstack([FACE, np.full((100, 120), 7, np.uint8)])),
+        "16 bit": encoded(".png", FACE.astype(np.uint16) * 257),
+        "16 bit grey": encoded(".tiff", grey.astype(np.uint16) * 257),
+        "lossless webp": encoded(".webp", FACE, cv2.IMWRITE_WEBP_QUALITY, 101),
+        "grey jpg": encoded(".jpg", grey),
+    }[kind]
+    picture = read_picture(content)
+    assert picture.shape == (100, 120, 3)
+    wanted = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR) if "grey" in kind else FACE
+    assert np.abs(picture.astype(int) - wanted).mean() < 3
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "P", "LA", "1"])
+def test_what_other_programs_write(mode):
+    image = pytest.importorskip("PIL.Image")
+    out = io.BytesIO()
+    image.fromarray(FACE[..., ::-1].copy()).convert(mode).save(out, "JPEG" if mode == "CMYK" else "PNG")
+    assert read_picture(out.getvalue()).shape == (100, 120, 3)
+
+
+def test_one_pixel_is_a_picture():
+    assert read_picture(encoded(".png", FACE[:1, :1])).shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".bmp", ".webp", ".tiff"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
+def test_truncated_files_are_refused(ending, share):
+    content = encoded(ending, np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
+    with pytest.raises(PictureError, match=r"truncated|damaged"):
+        read_picture(content[: int(share * len(content))])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"plain text", "begins with"),
+        (b"\x89PNG\r\n\x1a\n", "tells no size"),
+        (b"\xff\xd8\xff", "tells no size"),
+        (b"RIFF\0\0\0\0WEBP", "tells no size"),
+        (b"II*\0\xff\xff\xff\xff", "tells no size"),
+        (b"GIF89a" + b"\0" * 50, "video"),
+        (b"%PDF-1.7", "Expected jpeg"),
+    ],
+)
+def test_no_pictures(content, said):
+    with pytest.raises(PictureError, match=said):
+        read_picture(content)
+
+
+def test_declared_size_is_refused_before_decoding():
+    tracemalloc.start()
+    for width, height in ((20_000, 20_000), (4_000_000_000, 1), (0, 5)):
+        with pytest.raises(PictureError, match=f"{width} x {height} pixels; allowed"):
+            read_picture(png_header(width, height))
+    assert tracemalloc.get_traced_memory()[1] < 10e6
+    tracemalloc.stop()
+    jpg = bytearray(encoded(".jpg", FACE))
+    place = jpg.find(b"\xff\xc0")
+    jpg[place + 5 : place + 9] = struct.pack(">HH", 20_000, 20_000)
+    with pytest.raises(PictureError, match="20000 x 20000 pixels"):
+        read_picture(bytes(jpg))
+
+
+def test_paths_that_are_no_picture(tmp_path):
+    with pytest.raises(PictureError, match="is a folder"):
+        read_picture(tmp_path)
+    with pytest.raises(PictureError, match="is missing"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_random_bytes_never_crash():
+    rng = np.random.default_rng(0)
+    for ending in (".jpg", ".png", ".webp", ".tiff", ".bmp"):
+        whole = np.frombuffer(encoded(ending, FACE[:40, :40]), np.uint8)
+        for _ in range(20):
+            hurt = whole.copy()
+            hurt[rng.integers(4, len(hurt), 8)] = rng.integers(0, 256, 8)
+            with suppress(PictureError):
+                assert read_picture(hurt.tobytes()).ndim == 3
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        FACE,
+        FACE[..., 0],
+        FACE[..., :1],
+        np.dstack([FACE, FACE[..., :1]]),
+        FACE.astype(np.uint16) * 257,
+        FACE / 255.0,
+        (FACE / 255.0).astype(np.float32),
+        FACE > 128,
+        FACE[::2, ::-1],
+    ],
+)
+def test_arrays(array):
+    before = array.copy()
+    out = as_bgr(array)
+    assert out.dtype == np.uint8 and out.shape == (*array.shape[:2], 3)
+    assert np.array_equal(array, before)
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.zeros((4, 4, 2)), "shape"),
+        (np.zeros(4), "shape"),
+        (np.zeros((2, 4, 4, 3)), "shape"),
+        (np.zeros((0, 5, 3), np.uint8), "5 x 0 pixels"),
+        (np.full((4, 4), np.nan), "NaN"),
+        (np.full((4, 4, 3), np.inf), "NaN or infinity"),
+        (np.full((4, 4, 3), 255.0), "Divide by 255"),
+        (np.zeros((4, 4, 3), np.int64), "type int64"),
+        (np.array([["a"]]), "type"),
+        (np.broadcast_to(np.uint8(0), (20_000, 20_000, 3)), "20000 x 20000"),
+    ],
+)
+def test_arrays_that_are_no_picture(array, said):
+    with pytest.raises(PictureError, match=said):
+        as_bgr(array)
+
+
+def test_video_frames_and_times(tmp_path):
+    path = write_video(tmp_path / "a.mp4", [np.full((48, 64, 3), 10 * i, np.uint8) for i in range(10)])
+    frames = list(read_video(path))
+    assert [frame.number for frame in frames] == list(range(10))
+    assert np.allclose([frame.time_s for frame in frames], np.arange(10) / 25, atol=1e-3)
+    assert all(frame.picture.shape == (48, 64, 3) for frame in frames)
+    assert np.allclose([frame.picture.mean() for frame in frames], np.arange(10) * 10, atol=6)
+
+
+def test_an_animated_gif_is_a_video(tmp_path):
+    path = write_video(tmp_path / "a.gif", [np.full((32, 32, 3), v, np.uint8) for v in (0, 120, 250)], codec="gif")
+    assert len(list(read_video(path))) == 3
+    with pytest.raises(PictureError, match="video"):
+        read_picture(path)
+
+
+def test_large_frames_are_scaled_down(tmp_path):
+    path = write_video(tmp_path / "a.mp4", [np.zeros((1440, 2560, 3), np.uint8)])
+    assert next(iter(read_video(path))).picture.shape == (720, 1280, 3)
+
+
+def test_telephones_held_upright(tmp_path):
+    """The rotation that a telephone notes is applied: 90 degrees clockwise brings the left side to the top."""
+    side = np.zeros((48, 64, 3), np.uint8)
+    side[:, :32] = 200
+    path = write_video(tmp_path / "a.mp4", [side] * 2)
+    content = path.read_bytes()
+    level = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+    turned = struct.pack(">9i", 0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000)
+    track = content.find(b"tkhd")
+    path.write_bytes(content[:track] + content[track:].replace(level, turned, 1))
+    picture = next(iter(read_video(path))).picture
+    assert picture.shape == (64, 48, 3)
+    assert picture[:28].mean() > 180 and picture[36:].mean() < 20
+
+
+def test_a_video_that_breaks_off_gives_what_it_has(tmp_path):
+    rng = np.random.default_rng(0)
+    whole = write_video(tmp_path / "a.ts", [rng.integers(0, 255, (96, 96, 3), np.uint8) for _ in range(20)])
+    half = tmp_path / "half.ts"
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert 0 < sum(1 for _ in read_video(half)) < 20
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(write_video(tmp_path / "b.mp4", [np.zeros((32, 32, 3), np.uint8)] * 5).read_bytes()[:300])
+    with pytest.raises(PictureError, match=r"no picture track|cannot be read as a video"):
+        list(read_video(cut))
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"", "empty"), (b"text" * 100, "cannot be read as a video")])
+def test_no_videos(tmp_path, content, said):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content)
+    with pytest.raises(PictureError, match=said):
+        list(read_video(path))
+    with pytest.raises(PictureError, match="missing"):
+        list(read_video(tmp_path / "b.mp4"))
+    with pytest.raises(PictureError, match="a folder"):
+        list(read_video(tmp_path))
+
+
+def test_sound_only_and_no_frames(tmp_path):
+    import av
+
+    path = tmp_path / "sound.mkv"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("pcm_s16le", rate=8_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.rate = 8_000
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            file.mux(packet)
+    with pytest.raises(PictureError, match="no picture track"):
+        list(read_video(path))
+    empty = tmp_path / "none.mkv"
+    with av.open(str(empty), "w") as file:
+        stream = file.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 32
+        stream.pix_fmt = "yuv420p"
+        file.start_encoding()
+    with pytest.raises(PictureError, match=r"no frames in it|cannot be read"):
+        list(read_video(empty))
+
+
+def test_no_camera():
+    with pytest.raises(PictureError, match="camera 99 cannot be opened"):
+        next(read_camera(99))

@@ -1,0 +1,273 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from face_helpers import SMALL, crops, drawn_face, fake_weights
+from test_face_datasets import write_tree
+
+from perception.face import evaluate, train
+from perception.face.augment import AugmentConfig
+from perception.face.command import CommandError, pick_device, pick_precision
+from perception.face.datasets import Faces
+from perception.face.evaluate import EvaluateConfig, subject_groups
+from perception.face.figures import accuracy_at_coverage, f1_macro, measure
+from perception.face.fitting import FitConfig, Hardware, Trainer, fit_temperature, judge, rate_factor
+from perception.face.model import CLASSES, FaceEmotionModel
+from perception.face.network import NetworkConfig
+from perception.face.train import TrainConfig
+from perception.face.weights import WeightsError
+
+GENTLE = AugmentConfig(2.0, 0.02, 0.5, 0.1, 0.1, 0.01, 0.0, 0.0)
+QUICK = FitConfig(epochs=3, batch=14, learning_rate=5e-3, average=0.8, augment=GENTLE)
+
+
+def faces(n: int, seed: int = 0, split: str = "Training") -> Faces:
+    pictures, targets = crops(n, seed)
+    return Faces(pictures, targets, np.full(n, split), np.full(n, ""))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_training_learns(optimizer):
+    rate = {"adamw": 5e-3, "sgd": 0.05}[optimizer]
+    fit = FitConfig(epochs=4, batch=14, optimizer=optimizer, learning_rate=rate, average=0.8, augment=GENTLE)
+    trainer = Trainer(fit, NetworkConfig(widths=(8, 16, 18), blocks=(0, 0, 0), dropout=0.0), 0)
+    for _ in range(4):
+        trainer.epoch(faces(140), faces(70, 1))
+    assert trainer.epochs[-1].loss < trainer.epochs[0].loss - 0.2
+    assert trainer.best_right > 0.6
+    network = trainer.best_network()
+    said = judge(network, faces(70, 1).pictures).argmax(axis=1)
+    assert np.mean(said == faces(70, 1).targets) == pytest.approx(trainer.best_right)
+
+
+def test_same_seed_same_weights_and_the_caller_keeps_its_random_numbers():
+    def run(seed: int) -> dict[str, torch.Tensor]:
+        trainer = Trainer(QUICK, SMALL, seed)
+        trainer.epoch(faces(28), None)
+        return trainer.averaged.state_dict()
+
+    before = torch.random.get_rng_state()
+    first = run(0)
+    assert torch.equal(before, torch.random.get_rng_state())
+    torch.manual_seed(99)
+    again, other = run(0), run(1)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["head.weight"], other["head.weight"])
+
+
+def test_a_loss_that_is_no_number_is_named():
+    wild = FitConfig(epochs=3, batch=14, optimizer="sgd", learning_rate=10.0, momentum=0.99, warm_up=0.0)
+    trainer = Trainer(wild, SMALL, 0)
+    with torch.no_grad():
+        trainer.network.head.weight.fill_(float("nan"))
+    with pytest.raises(ValueError, match=r"loss became nan.*learning-rate"):
+        trainer.epoch(faces(28), None)
+
+
+def test_rate_rises_then_falls_to_zero():
+    rates = [rate_factor(progress, 0.1) for progress in np.linspace(0.001, 1.0, 200)]
+    top = int(np.argmax(rates))
+    assert rates[top] == pytest.approx(1.0, abs=0.01) and rates[-1] == pytest.approx(0.0, abs=1e-9)
+    assert np.all(np.diff(rates[:top]) > 0) and np.all(np.diff(rates[top:]) < 0)
+    assert rate_factor(0.001, 0.0) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "entry", [{"epochs": 0}, {"batch": -1}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"average": 1.0}]
+)
+def test_wrong_settings(entry):
+    with pytest.raises(ValueError, match="must be"):
+        FitConfig(**entry)
+
+
+def test_device_and_precision():
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_precision("float32", torch.device("cpu")) == torch.float32
+    assert pick_precision("auto", torch.device("cpu")) in (torch.float32, torch.bfloat16)
+    if not torch.cuda.is_available():
+        assert pick_device("auto").type == "cpu"
+        with pytest.raises(CommandError, match="no CUDA device"):
+            pick_device("cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_training_on_cuda():
+    trainer = Trainer(QUICK, SMALL, 0, Hardware(torch.device("cuda"), torch.bfloat16))
+    assert np.isfinite(trainer.epoch(faces(28), faces(28)).loss)
+    assert next(trainer.best_network().parameters()).device.type == "cpu"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    write_tree(tmp_path / "tree", 4)
+    return tmp_path / "tree"
+
+
+def settings(tree: Path, name: str, **changes: object) -> TrainConfig:
+    base = {"out": tree.parent / name, "run": tree.parent / f"{name}-run", "network": SMALL, "fit": QUICK,
+            "precision": "float32", "device": "cpu", "keep_leaks": True}  # fmt: skip
+    return TrainConfig(data=tree, **{**base, **changes})
+
+
+def test_trained_weights_load_and_say_what_they_are(tree, capsys):
+    result = train.main(settings(tree, "w"))
+    assert train.report(result) == 0
+    err = capsys.readouterr().err
+    assert "epoch 3/3" in err and "PublicTest" in err
+    model = FaceEmotionModel.load(tree.parent / "w")
+    assert model.temperature == result.stored.temperature
+    pictures = crops(5)[0]
+    assert np.allclose(model.logits(pictures), FaceEmotionModel(*result.stored).logits(pictures), atol=1e-5)
+    card = (tree.parent / "w" / "CARD.md").read_text()
+    assert "no licence" in card and "not judged" in card and "PrivateTest was not used" in card
+    assert json.loads((tree.parent / "w" / "config.json").read_text())["training"]["training_pictures"] == 28
+
+
+def test_killed_and_resumed_gives_the_same_weights(tree, monkeypatch):
+    train.main(settings(tree, "whole"))
+    broken = settings(tree, "broken")
+    original, done = Trainer.epoch, []
+
+    def epoch(self, *arguments):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(1)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(Trainer, "epoch", epoch)
+    with pytest.raises(KeyboardInterrupt):
+        train.main(broken)
+    monkeypatch.undo()
+    assert not (broken.out / "model.safetensors").exists()
+    with pytest.raises(CommandError, match="--resume"):
+        train.main(broken)
+    result = train.main(settings(tree, "broken", resume=True))
+    assert result.epochs == 3
+    whole, again = (tree.parent / name / "model.safetensors" for name in ("whole", "broken"))
+    assert whole.read_bytes() == again.read_bytes()
+
+
+def test_resuming_what_cannot_be_resumed(tree):
+    with pytest.raises(CommandError, match="nothing to resume"):
+        train.main(settings(tree, "w", resume=True))
+    train.main(settings(tree, "w"))
+    with pytest.raises(CommandError, match="other settings: seed was 0 and is 1"):
+        train.main(settings(tree, "w", resume=True, seed=1))
+    path = tree.parent / "w-run" / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(WeightsError, match="damaged"):
+        train.main(settings(tree, "w", resume=True))
+
+
+def test_private_test_plays_no_part_in_training(tree, monkeypatch):
+    monkeypatch.setattr(Faces, "of", _without_private(Faces.of))
+    train.main(settings(tree, "w", limit=14))
+
+
+def _without_private(original):
+    def of(self, split):
+        assert split != "PrivateTest"
+        return original(self, split)
+
+    return of
+
+
+def test_figures_of_known_judgements():
+    truth = np.array([0, 0, 0, 1, 1, 2])
+    said = np.array([0, 0, 1, 1, 1, 1])
+    p = np.full((6, 7), 0.01)
+    p[np.arange(6), said] = [0.94, 0.93, 0.5, 0.92, 0.91, 0.4]
+    p /= p.sum(axis=1, keepdims=True)
+    f = measure(truth, p, np.full(6, ""), 0)
+    assert f.wa == pytest.approx(4 / 6) and f.ua == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert f.wa_low <= f.wa <= f.wa_high and f.ua_low <= f.ua <= f.ua_high and f.wa_majority == 0.5
+    assert np.array(f.confusion)[:3, :3].tolist() == [[2, 1, 0], [0, 2, 0], [0, 1, 0]]
+    # F1 of the three labels that occur: 4/5, 4/6, 0.
+    assert f.f1_macro == pytest.approx((0.8 + 2 / 3 + 0) / 3) == f1_macro(np.array(f.confusion))
+    curve = accuracy_at_coverage(truth, p)
+    assert curve["1.0"] == pytest.approx(4 / 6) and curve["0.7"] == 1.0 and curve["0.1"] == 1.0
+    with pytest.raises(ValueError, match="as many"):
+        measure(truth, p[:3], np.full(6, ""), 0)
+    with pytest.raises(ValueError, match="at least one"):
+        measure(truth[:0], p[:0], np.full(0, ""), 0)
+
+
+def test_interval_is_wider_where_pictures_belong_to_few_people():
+    rng = np.random.default_rng(0)
+    people = np.repeat([f"S{i}" for i in range(8)], 50)
+    truth = np.zeros(400, int)
+    p = np.full((400, 7), 0.05)
+    lucky = np.repeat(rng.random(8) < 0.5, 50)
+    p[np.arange(400), np.where(lucky, 0, 1)] = 0.7
+    alone, together = (measure(truth, p, who, 0) for who in (np.full(400, ""), people))
+    assert together.wa_high - together.wa_low > 3 * (alone.wa_high - alone.wa_low)
+
+
+def test_people_are_never_on_both_sides():
+    subjects = np.repeat([f"S{i}" for i in range(11)], [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5])
+    groups = subject_groups(subjects, 4, 0)
+    for person in set(subjects.tolist()):
+        assert len(set(groups[subjects == person].tolist())) == 1
+    assert set(groups.tolist()) == {0, 1, 2, 3}
+    with pytest.raises(CommandError, match="12 folds of 11 people"):
+        subject_groups(subjects, 12, 0)
+
+
+def test_temperature_makes_a_boastful_network_modest():
+    trainer = Trainer(QUICK, SMALL, 0)
+    with torch.no_grad():
+        trainer.network.head.weight.mul_(1000.0)
+    assert fit_temperature(trainer.network.eval(), faces(70)) > 2.0
+
+
+KEYS = {"protocol", "data", "ua", "wa", "f1_macro", "ece", "accuracy_at_coverage", "confusion", "labels", "n",
+        "ua_random_split"}  # fmt: skip
+
+
+def test_evaluate_public_prints_only_json_on_stdout(tree, capsys):
+    folder = fake_weights(tree.parent / "w")
+    out = tree.parent / "plots"
+    result = evaluate.main(EvaluateConfig(data=tree, weights=folder, json=Path("-"), plots=out, device="cpu"))
+    assert evaluate.report(result) == 0
+    got = json.loads(capsys.readouterr().out)
+    assert set(got) >= KEYS and got["n"] == 28 and got["labels"] == list(CLASSES) and got["ua_random_split"] is None
+    assert np.sum(got["confusion"]) == 28 and got["accuracy_at_coverage"]["1.0"] == got["wa"]
+    assert sorted(path.name for path in out.iterdir()) == ["confusion.png", "coverage.png", "reliability.png"]
+
+
+def test_evaluate_holds_people_out_and_shows_the_leak(tmp_path, capsys):
+    import cv2
+
+    codes = ("AN", "DI", "FE", "HA", "SA", "SU", "NE")
+    for person in ("KA", "KB", "KC"):
+        for number, code in enumerate(codes):
+            picture = drawn_face(120, 120, mouth=4 + 4 * number)
+            cv2.imwrite(str(tmp_path / f"{person}.{code}1.{number}.tiff"), picture)
+    fit = FitConfig(epochs=1, batch=7, augment=GENTLE)
+    config = EvaluateConfig(
+        tmp_path, "subjects", "jaffe", fake_weights(tmp_path / "w"), folds=3, fit=fit, json=tmp_path / "a.json",
+        device="cpu",
+    )  # fmt: skip
+    result = evaluate.main(config)
+    got = json.loads((tmp_path / "a.json").read_text())
+    assert set(got) >= KEYS and got["n"] == 21 and 0 <= got["ua_random_split"] <= 1
+    evaluate.report(result)
+    assert "leaks people" in capsys.readouterr().err
+    moved = evaluate.main(EvaluateConfig(tmp_path, "transfer", "jaffe", tmp_path / "w", device="cpu"))
+    assert moved.figures.n == 21 and moved.ua_random_split is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"protocol": "private", "corpus": "jaffe"}, "take no corpus"),
+        ({"protocol": "transfer"}, "need --corpus"),
+        ({"protocol": "subjects", "corpus": "rafdb"}, "does not tell who"),
+        ({"folds": 2}, "allowed are 3"),
+    ],
+)
+def test_protocols_that_make_no_sense(entry, said):
+    with pytest.raises(ValueError, match=said):
+        EvaluateConfig(data=Path("x"), **entry)
