@@ -102,8 +102,11 @@ def main(config: TrainConfig) -> TrainResult:
     """
     check_run(config.threads, config.seed)
     hardware = _hardware(config)
-    check_folder(config.out)
-    check_folder(config.run)
+    for folder in (config.out, config.run):
+        missing = not folder.exists()
+        check_folder(folder)
+        if missing:
+            folder.rmdir()  # made again when there is something to save: a mistyped --data leaves nothing behind
     one_core(config.threads)
     if not config.resume and (config.run / checkpoint.NAME).exists():
         raise CommandError(f"{config.run} holds a run. Pass --resume to go on, delete it, or name another --run.")
