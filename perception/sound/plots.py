@@ -19,9 +19,11 @@ def draw(result: Evaluation, folder: Path) -> Path:
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for name, errors in result.errors_deg.items():
+    for number, (name, errors) in enumerate(result.errors_deg.items()):
         if len(errors):
-            axes.plot(np.sort(errors), np.arange(1, len(errors) + 1) / len(errors), label=name)
+            # The colours repeat after ten.
+            style = "-" if number < 10 else "--"
+            axes.plot(np.sort(errors), np.arange(1, len(errors) + 1) / len(errors), style, label=name)
     axes.set(xlim=(0.0, 20.0), ylim=(0.0, 1.0), xlabel="error, degrees", ylabel="share of outputs")
     axes.set_title(f"Direction of sound, {result.speech}")
     axes.grid(alpha=0.3)
