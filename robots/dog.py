@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -67,9 +66,9 @@ class ClockedLegs:
     ) -> np.ndarray:
         """Joint targets (12,) rad; a dog that is shoved catches itself, stepping even where it stood."""
         (vx, vy), (told_x, told_y, _) = state.heading_velocity, self.gait.velocity
-        caught = self._balance.update(vx - told_x, vy - told_y)
-        style = replace(style, stepping=True) if self._balance.catching else style
-        return self.gait.step(command, style, caught)
+        x, y, z = (-state.rotation[2]).tolist()
+        style, caught, lean = self._balance.react(style, (vx - told_x, vy - told_y), (x, y, z))
+        return self.gait.step(command, style, caught, lean=lean)
 
 
 class Dog:

@@ -145,8 +145,9 @@ class GaitGenerator:
     style_lag_s = 0.15
     velocity_lag_s = 0.10
     balance_s = 0.15
-    balance_lag_s = 0.04
+    balance_lag_s = 0.05
     ground_lag_s = 0.05
+    righting_s = 0.6
     phase_rate = 1.2  # cycles per second at which a leg may change its place in the cycle
 
     def __init__(self, spec: QuadrupedSpec, dt_s: float = 0.02) -> None:
@@ -161,6 +162,7 @@ class GaitGenerator:
         self.velocity: list[float] = [0.0, 0.0, 0.0]
         self._caught = [0.0, 0.0]
         self._rises = [0.0] * 4
+        self._leans = [(0.0, 0.0)] * 4
         self._style: list[float] = _style_values(style)
         self._activity = 0.0
 
@@ -196,6 +198,7 @@ class GaitGenerator:
         velocity_error: tuple[float, float] = (0.0, 0.0),
         residual: Sequence[float] | None = None,
         ground: Sequence[float] | None = None,
+        lean: tuple[float, float] = (0.0, 0.0),
     ) -> np.ndarray:
         """Advance one control step.
 
@@ -207,11 +210,14 @@ class GaitGenerator:
             residual: (12) m as x, y, z leg by leg, added to where the feet go, in axes of the trunk; what a learned
                 policy has to say.
             ground: (4) m, height of the ground where each foot stands or will land. None is flat.
+            lean: how far the trunk is pitched and rolled beyond what it was told, rad. Swinging feet are held level
+                against it, so that they come down under a trunk that topples; standing feet go back to the trunk's own
+                axes within `righting_s`, which turns it upright. Zero is open loop.
 
         Returns:
             (12,) rad joint targets, leg by leg (FR, FL, RR, RL), each abduction, thigh, calf.
         """
-        feet = self._feet(command, style, velocity_error, ground)
+        feet = self._feet(command, style, velocity_error, ground, lean)
         if residual is not None:
             feet = [now + more for now, more in zip(feet, residual, strict=True)]
         angles: list[float] = []
@@ -226,6 +232,7 @@ class GaitGenerator:
         style: GaitStyle,
         velocity_error: tuple[float, float],
         ground: Sequence[float] | None,
+        lean: tuple[float, float],
     ) -> list[float]:
         """Advance one control step; (12) m feet as x, y, z relative to their hip joints in axes of the trunk."""
         self._ease(command, style)
@@ -249,7 +256,22 @@ class GaitGenerator:
             y = along * (vy + wz * (hip_x + reach)) * stance_s + caught_y * activity + side
             z = lift * (swing + clearance) * activity + down * crouch * (0.25 - along * along) - height + rise
             feet += (x, y, z)
-        return _lean(feet, self.spec, pitch, roll)
+        self._level(phases, lean)
+        return _lean(feet, self.spec, pitch, roll, self._leans)
+
+    def _level(self, phases: list[float], lean: tuple[float, float]) -> None:
+        """Ease how far each leg is turned against a trunk that leans."""
+        if lean == (0.0, 0.0) and max(abs(angle) for turned in self._leans for angle in turned) < 1e-3:
+            self._leans = [(0.0, 0.0)] * 4
+            return
+        follow, back = min(1.0, self.dt_s / self.ground_lag_s), min(1.0, self.dt_s / self.righting_s)
+        duty, (pitch, roll) = self._style[1], lean
+        self._leans = [
+            (now_pitch * (1 - back), now_roll * (1 - back))
+            if phase < duty
+            else (now_pitch + follow * (pitch - now_pitch), now_roll + follow * (roll - now_roll))
+            for phase, (now_pitch, now_roll) in zip(phases, self._leans, strict=True)
+        ]
 
     def _place(self, phases: list[float], ground: Sequence[float] | None) -> tuple[list[float], float]:
         """Heights (4) m that the feet take above their mean, and how much higher they must be lifted, m.
@@ -323,13 +345,19 @@ def _foot_cycle(phase: float, duty: float) -> tuple[float, float, float]:
     return swing, 16.0 * (u * (1.0 - u)) ** 2, 0.0
 
 
-def _lean(feet: list[float], spec: QuadrupedSpec, pitch: float, roll: float) -> list[float]:
-    """Move the feet (12) m from level axes under each hip to the axes of a trunk that is pitched and rolled."""
-    if pitch == 0.0 and roll == 0.0:
+def _lean(
+    feet: list[float], spec: QuadrupedSpec, pitch: float, roll: float, leans: Sequence[tuple[float, float]]
+) -> list[float]:
+    """Move the feet (12) m from level axes under each hip to the axes of a trunk that is pitched and rolled.
+
+    `leans` (4) of pitch and roll, rad, come on top for each leg.
+    """
+    if pitch == 0.0 and roll == 0.0 and not any(map(any, leans)):
         return feet
-    cp, sp, cr, sr = cos(pitch), sin(pitch), cos(roll), sin(roll)
     leaned: list[float] = []
-    for leg, (hip_x, hip_y, hip_z) in enumerate(spec.hips):
+    for leg, ((hip_x, hip_y, hip_z), (more_pitch, more_roll)) in enumerate(zip(spec.hips, leans, strict=True)):
+        cp, sp = cos(pitch + more_pitch), sin(pitch + more_pitch)
+        cr, sr = cos(roll + more_roll), sin(roll + more_roll)
         x, y, z = feet[3 * leg] + hip_x, feet[3 * leg + 1] + hip_y, feet[3 * leg + 2] + hip_z
         along = sp * x + cp * z  # R_level_trunk transposed, written out: pitch first, then roll
         leaned += [cp * x - sp * z - hip_x, cr * y + sr * along - hip_y, cr * along - sr * y - hip_z]

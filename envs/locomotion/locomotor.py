@@ -143,21 +143,18 @@ class Locomotor:
     def act(self, action: np.ndarray, order: Order, footing: Footing | None = None) -> np.ndarray:
         """Turn an action (12,) in [-1, 1] into joint targets (12,) rad, on flat ground or with regard to a footing."""
         (vx, vy), (told_x, told_y, _) = self.estimator.velocity, self.gait.velocity
-        caught = self.balance.update(vx - told_x, vy - told_y)
-        style = order.style
-        if self.balance.catching and not style.stepping:
-            style = replace(style, stepping=True)
+        style, caught, lean = self.balance.react(order.style, (vx - told_x, vy - told_y), self._seen.gravity)
         command = self._hold_heading(order.command)
         self.last_action = self.action
         bounded = np.minimum(np.maximum(action, -1.0), 1.0)
         self.action = self.last_action + SMOOTHING * (bounded - self.last_action)
         residual = self.action * RESIDUAL_M
         if footing is None:
-            self.targets = self.gait.step(command, style, caught, residual.tolist())
+            self.targets = self.gait.step(command, style, caught, residual.tolist(), lean=lean)
         else:
             residual += footing.nudges
             style = _steadier(style)
-            self.targets = self.gait.step(command, style, caught, residual.tolist(), footing.grounds)
+            self.targets = self.gait.step(command, style, caught, residual.tolist(), footing.grounds, lean)
         return self.targets
 
     def _hold_heading(self, command: VelocityCommand) -> VelocityCommand:

@@ -195,7 +195,10 @@ def test_the_physics_looks_the_same_in_the_mirror(env, rng):
 def test_the_heading_is_held_against_a_gait_that_turns(env, monkeypatch):
     order = Order(VelocityCommand(0.4), gait_style("trot"))
     step = env.locomotor.gait.step
-    crooked = lambda told, *more: step(told._replace(wz=told.wz + 0.25), *more)  # noqa: E731
+
+    def crooked(told, *more, **further):
+        return step(told._replace(wz=told.wz + 0.25), *more, **further)
+
     monkeypatch.setattr(env.locomotor.gait, "step", crooked)
 
     def turn(held: bool) -> float:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,14 +56,35 @@ def test_a_wrong_accelerometer_is_held_by_the_legs():
     assert 0.02 < drift[0] < 0.5 * 0.02 / VelocityEstimator.gain * 1.5, "integrated alone it would be 1 m/s by now"
 
 
-def test_small_errors_are_left_alone_and_shoves_are_caught_for_a_while():
-    balance = CatchStep(0.02)
-    assert balance.update(0.3, 0.2) == (0.0, 0.0)
-    forward, left = balance.update(0.6, 0.0)
-    assert forward == pytest.approx(0.45)
-    assert left == 0.0
-    assert balance.catching
-    caught = [balance.update(0.2, 0.0)[0] for _ in range(60)]
+def test_small_errors_are_left_alone_and_stumbles_are_caught_for_a_while():
+    balance, style = CatchStep(0.02), GAITS["stand"]
+    assert balance.react(style, (0.3, 0.2)) == (style, (0.0, 0.0), (0.0, 0.0))
+    reaction = balance.react(style, (0.6, 0.0))
+    assert reaction.velocity_error == pytest.approx((0.45, 0.0))
+    assert reaction.style.stepping, "who stands must step to catch itself"
+    assert not balance.shoved, "0.3 m/s more than a moment ago is a gait's own sway"
+    caught = [balance.react(style, (0.2, 0.0)).velocity_error[0] for _ in range(60)]
     assert caught[0] > 0
     assert caught[-1] == 0.0, "after a while the gait is left alone"
-    assert GAITS["stand"].stepping is False
+
+
+@pytest.mark.parametrize(
+    ("error", "gravity"), [((0.1, 0.9), (0.0, 0.0, -1.0)), ((0.0, 0.0), (0.0, -np.sin(0.4), -np.cos(0.4)))]
+)
+def test_who_is_shoved_or_leans_trots_and_keeps_the_swinging_feet_level(error, gravity):
+    balance, style = CatchStep(0.02), replace(GAITS["pace"], height_m=0.26)
+    balance.react(style, (0.0, 0.0))
+    reaction = balance.react(style, error, gravity)
+    assert reaction.style.phases == GAITS["trot"].phases
+    assert reaction.style.height_m == 0.26
+    assert reaction.lean == pytest.approx((0.0, np.arctan2(-gravity[1], -gravity[2])))
+    later = [balance.react(style, (0.0, 0.0)) for _ in range(60)]
+    assert later[0].style != style
+    assert later[-1] == (style, (0.0, 0.0), (0.0, 0.0))
+
+
+def test_sway_that_grows_slowly_is_no_shove():
+    balance, style = CatchStep(0.02), GAITS["pace"]
+    for step in range(20):
+        reaction = balance.react(style, (0.0, 0.05 * step))
+        assert reaction.style.phases == style.phases
