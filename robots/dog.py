@@ -10,6 +10,7 @@ import numpy as np
 from robots.balance import CatchStep
 from robots.expression import ExpressiveBody, expressive_links
 from robots.gait import GAITS, GaitGenerator, GaitStyle, VelocityCommand, leg_ik
+from robots.motion import motion
 from robots.quadruped import Quadruped, QuadrupedSpec, QuadrupedState, quadruped_links
 from robots.shapes import Link, Shape
 from robots.world import Camera, World
@@ -65,9 +66,9 @@ class ClockedLegs:
         self, command: VelocityCommand, style: GaitStyle, state: QuadrupedState, contacts: list[bool]
     ) -> np.ndarray:
         """Joint targets (12,) rad; a dog that is shoved catches itself, stepping even where it stood."""
-        (vx, vy), (told_x, told_y, _) = state.heading_velocity, self.gait.velocity
-        x, y, z = (-state.rotation[2]).tolist()
-        style, caught, lean = self._balance.react(style, (vx - told_x, vy - told_y), (x, y, z))
+        seen = motion(state)
+        (vx, vy), (told_x, told_y, _) = seen.velocity, self.gait.velocity
+        style, caught, lean = self._balance.react(style, (vx - told_x, vy - told_y), seen.gravity)
         return self.gait.step(command, style, caught, lean=lean)
 
 

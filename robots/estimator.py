@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import cos, sin
 from typing import NamedTuple
 
-import numpy as np
-
+from robots.motion import Motion
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 
@@ -41,58 +40,47 @@ class VelocityEstimator:
         self.velocity = (0.0, 0.0)
         self._last = None
 
-    def update(self, state: QuadrupedState, contacts: list[bool], error: ImuError = NO_ERROR, z: float = 0.0) -> None:
+    def update(
+        self, state: QuadrupedState, seen: Motion, contacts: list[bool], error: ImuError = NO_ERROR, z: float = 0.0
+    ) -> None:
         """Take one reading.
 
         Args:
             state: its velocity is used only as what an accelerometer integrates to, between this reading and the last.
+            seen: the same reading, worked out; its velocity is not used.
             contacts: which feet (4) touch.
             error: of the accelerometer.
             z: a standard normal draw for its noise.
         """
         feet = leg_feet(state.joint_positions.tolist(), self.spec)
         velocity = state.velocity.tolist()
-        yaw, gyro = state.yaw, state.angular_velocity
         if self._last is not None:
-            self._integrate(velocity, yaw, error, z)
-            legs = self._legs(feet, self._last[1], state.rotation, gyro, yaw, contacts)
+            self._integrate(velocity, seen, error, z)
+            legs = self._legs(feet, self._last[1], seen, contacts)
             if legs is not None:
                 (vx, vy), gain = self.velocity, self.gain
                 self.velocity = vx + gain * (legs[0] - vx), vy + gain * (legs[1] - vy)
-        self._last = velocity, feet, yaw
+        self._last = velocity, feet, seen.yaw
 
-    def _integrate(self, velocity: list[float], yaw: float, error: ImuError, z: float) -> None:
+    def _integrate(self, velocity: list[float], seen: Motion, error: ImuError, z: float) -> None:
         assert self._last is not None
         before, _, last_yaw = self._last
-        c, s = cos(yaw), sin(yaw)
-        dx, dy = velocity[0] - before[0], velocity[1] - before[1]
-        turned, (vx, vy), dt = yaw - last_yaw, self.velocity, self.dt_s
+        forward, left = seen.along_heading(velocity[0] - before[0], velocity[1] - before[1])
+        turned, (vx, vy), dt = seen.yaw - last_yaw, self.velocity, self.dt_s
         ct, st = cos(turned), sin(turned)
         self.velocity = (
-            ct * vx + st * vy + c * dx + s * dy + (error.bias[0] + error.noise * z) * dt,
-            ct * vy - st * vx + c * dy - s * dx + (error.bias[1] - error.noise * z) * dt,
+            ct * vx + st * vy + forward + (error.bias[0] + error.noise * z) * dt,
+            ct * vy - st * vx + left + (error.bias[1] - error.noise * z) * dt,
         )
 
     def _legs(
-        self,
-        feet: list[float],
-        before: list[float],
-        rotation: np.ndarray,
-        gyro: np.ndarray,
-        yaw: float,
-        contacts: list[bool],
+        self, feet: list[float], before: list[float], seen: Motion, contacts: list[bool]
     ) -> tuple[float, float] | None:
         """(forward, left) m/s by the feet that touch, or None when none does."""
         standing = [leg for leg in range(4) if contacts[leg]]
         if not standing:
             return None
-        (r00, r01, r02), (r10, r11, r12), (r20, r21, r22) = rotation.tolist()
-        gx, gy, gz = gyro.tolist()
-        wx, wy, wz = (
-            r00 * gx + r10 * gy + r20 * gz,
-            r01 * gx + r11 * gy + r21 * gz,
-            r02 * gx + r12 * gy + r22 * gz,
-        )
+        wx, wy, wz = seen.gyro
         bx = by = bz = 0.0
         for leg in standing:
             x, y, z = feet[3 * leg : 3 * leg + 3]
@@ -102,10 +90,8 @@ class VelocityEstimator:
             by -= (y - py) / self.dt_s + wz * x - wx * z
             bz -= (z - pz) / self.dt_s + wx * y - wy * x
         share = 1 / len(standing)
-        vx = (r00 * bx + r01 * by + r02 * bz) * share
-        vy = (r10 * bx + r11 * by + r12 * bz) * share
-        c, s = cos(yaw), sin(yaw)
-        return c * vx + s * vy, c * vy - s * vx
+        (r00, r01, r02), (r10, r11, r12), _ = seen.rows
+        return seen.along_heading((r00 * bx + r01 * by + r02 * bz) * share, (r10 * bx + r11 * by + r12 * bz) * share)
 
 
 def leg_feet(joints: list[float], spec: QuadrupedSpec) -> list[float]:

@@ -11,11 +11,12 @@ import numpy as np
 
 from envs.locomotion.commands import UNEVEN, CommandConfig, Order, sample_order
 from envs.locomotion.footholds import NO_SCAN, Footholds, Footing
-from envs.locomotion.locomotor import DT_S, OBSERVATION_SIZE, Locomotor, posture
+from envs.locomotion.locomotor import DT_S, OBSERVATION_SIZE, SCALES, Locomotor
 from envs.locomotion.randomization import RandomizationConfig, apply, draw, maybe_push
 from envs.locomotion.rewards import RewardWeights, Transition, reward
 from envs.locomotion.terrain import CELL_M, LEVELS, TERRAINS, Patch, TerrainMap, build
 from robots.dog import CONTROL_HZ, SUBSTEPS, has_fallen, standing_joints
+from robots.motion import motion
 from robots.quadruped import Quadruped
 from robots.world import Camera, World, WorldConfig
 
@@ -81,10 +82,8 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         self.locomotor = Locomotor(self.robot.spec)
         self._footholds = None if self.map is None else Footholds(self.map, self.robot.spec)
         noise = self.config.randomization
-        self._noise = np.repeat(
-            [noise.gravity_noise, 0.25 * noise.gyro_noise, noise.joint_noise, 0.05 * noise.joint_speed_noise],
-            [3, 3, 12, 12],
-        )
+        spread = [noise.gravity_noise, noise.gyro_noise, noise.joint_noise, noise.joint_speed_noise]
+        self._noise = np.repeat(spread, [3, 3, 12, 12]) * SCALES[:_SENSED]
         self._noisy = bool(self._noise.any())
         # Bullet's contacts of one episode would warm-start the next; the blank world has none.
         self._blank = self.world.snapshot()
@@ -174,7 +173,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
 
     def _read(self, contacts: list[bool]) -> None:
         self.state = state = self.robot.read()
-        self._seen = seen = posture(state)
+        self._seen = seen = motion(state)
         noise = self.drawn.accelerometer
         z = self.np_random.standard_normal() if noise.noise else 0.0
         self.locomotor.sense(state, seen, contacts, self.order, noise, z)

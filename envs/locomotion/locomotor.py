@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from math import atan2, cos, sin, sqrt
+from math import cos, sin
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from robots.balance import CatchStep
 from robots.dog import CONTROL_HZ, standing_joints
 from robots.estimator import NO_ERROR, ImuError, VelocityEstimator
 from robots.gait import GAITS, GaitGenerator, GaitStyle, VelocityCommand
+from robots.motion import Motion
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 DT_S = 1 / CONTROL_HZ
@@ -57,35 +58,7 @@ OBSERVATION = (
     Block("scan", 12, "scan", 10.0),
 )
 OBSERVATION_SIZE = sum(block.size for block in OBSERVATION)
-_SCALES = np.concatenate([np.full(block.size, block.scale) for block in OBSERVATION])
-
-
-class Posture(NamedTuple):
-    """What several users want to know of one reading, worked out once."""
-
-    yaw: float
-    velocity: tuple[float, float]  # forward, left in the heading's level frame, m/s: the truth, never observed
-    gravity: tuple[float, float, float]  # unit vector in the trunk's frame
-    gyro: tuple[float, float, float]  # rad/s in the trunk's frame
-
-
-def posture(state: QuadrupedState) -> Posture:
-    """Turn a reading into heading, velocity, gravity and turn rates."""
-    x, y, z, w = state.quat_xyzw.tolist()
-    vx, vy, _ = state.velocity.tolist()
-    gx, gy, gz = state.angular_velocity.tolist()
-    # Rows of R_world_trunk.
-    r00, r01, r02 = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)
-    r10, r11, r12 = 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)
-    r20, r21, r22 = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
-    along = sqrt(r00 * r00 + r10 * r10) or 1.0
-    c, s = r00 / along, r10 / along
-    return Posture(
-        atan2(r10, r00),
-        (c * vx + s * vy, c * vy - s * vx),
-        (-r20, -r21, -r22),
-        (r00 * gx + r10 * gy + r20 * gz, r01 * gx + r11 * gy + r21 * gz, r02 * gx + r12 * gy + r22 * gz),
-    )
+SCALES = np.concatenate([np.full(block.size, block.scale) for block in OBSERVATION])
 
 
 @lru_cache(maxsize=256)
@@ -125,14 +98,14 @@ class Locomotor:
     def sense(
         self,
         state: QuadrupedState,
-        seen: Posture,
+        seen: Motion,
         contacts: list[bool],
         order: Order,
         error: ImuError = NO_ERROR,
         z: float = 0.0,
     ) -> None:
         """Take a reading; `error` and the standard normal `z` spoil the accelerometer."""
-        self.estimator.update(state, contacts, error, z)
+        self.estimator.update(state, seen, contacts, error, z)
         self._contacts = contacts
         self._seen = seen
         self._joints = state
@@ -199,4 +172,4 @@ class Locomotor:
             *gait.caught,
             *scan.tolist(),
         ]
-        return np.array(values) * _SCALES
+        return np.array(values) * SCALES

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from envs.locomotion.commands import Order
-from envs.locomotion.locomotor import Locomotor, posture
+from envs.locomotion.locomotor import Locomotor
 from policies.gait.actor import Actor
 from robots.gait import GaitGenerator, GaitStyle, VelocityCommand
+from robots.motion import motion
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 
@@ -35,5 +36,5 @@ class LearnedLegs:
     ) -> np.ndarray:
         """Joint targets (12,) rad for the next 20 ms."""
         order = Order(command, style)
-        self._locomotor.sense(state, posture(state), contacts, order)
+        self._locomotor.sense(state, motion(state), contacts, order)
         return self._locomotor.act(self._actor(self._locomotor.observe(order)), order)

@@ -11,6 +11,7 @@ from envs.locomotion.randomization import NONE
 from robots.balance import CatchStep
 from robots.estimator import ImuError, VelocityEstimator, leg_feet
 from robots.gait import GAITS, VelocityCommand, gait_style, leg_ik
+from robots.motion import motion
 from robots.quadruped import QuadrupedSpec
 
 SPEC = QuadrupedSpec()
@@ -32,7 +33,7 @@ def errors(gait: str, speed: float, error: ImuError, push: tuple[float, float] |
         if push is not None and index == 100:
             env.robot.push((*push, 0.0))
             env.state = env.robot.read()
-        estimator.update(env.state, env.contacts, error, float(rng.standard_normal()))
+        estimator.update(env.state, motion(env.state), env.contacts, error, float(rng.standard_normal()))
         found.append(np.subtract(estimator.velocity, env.state.heading_velocity))
     env.close()
     return np.array(found[50:])
