@@ -9,7 +9,7 @@ from typing import Any
 
 from perception.face.command import CommandError
 from perception.face.fitting import Epoch, Trainer, as_tensors, from_tensors
-from perception.face.weights import WeightsError, write_atomic
+from perception.weights import WeightsError, write_atomic
 
 NAME = "checkpoint.safetensors"
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from perception.speech.command import CommandError, check_folder, check_output, check_run, one_line
+from perception.command import CommandError, check_folder, check_output, check_run, one_line
 
 __all__ = [
     "CommandError",

@@ -190,7 +190,7 @@ def cut_faces(pictures: Sequence[Labelled], detector: FaceDetector) -> Cut:
 
 
 def _rows(pictures: Sequence[Labelled], detector: FaceDetector) -> Iterator[tuple[np.ndarray, int, str, str]]:
-    from perception.speech.progress import track
+    from perception.progress import track
 
     for labelled in track(pictures, "finding faces"):
         crop = crop_of(labelled.path, detector)

@@ -19,7 +19,7 @@ from perception.face.detector import CROP
 from perception.face.network import CLASSES
 from perception.face.pictures import PictureError, read_picture
 from perception.speech.datasets import DatasetError
-from perception.speech.weights import write_atomic
+from perception.weights import write_atomic
 
 __all__ = ["DEFAULT_CACHE", "SPLITS", "DatasetError", "Faces", "load_fer2013", "without_leaks"]
 

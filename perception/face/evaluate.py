@@ -30,8 +30,8 @@ from perception.face.figures import Figures, measure
 from perception.face.fitting import FitConfig, Hardware, Trainer, judge
 from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
 from perception.face.network import CLASSES, FaceNetwork
-from perception.face.weights import write_atomic
-from perception.speech.progress import track
+from perception.progress import track
+from perception.weights import write_atomic
 
 Protocol = Literal["public", "private", "transfer", "subjects"]
 

@@ -15,7 +15,8 @@ from perception.emotion import LABELS, softmax
 from perception.face import weights
 from perception.face.detector import CROP
 from perception.face.network import CLASSES, FaceNetwork
-from perception.face.weights import DEFAULT_FOLDER, WeightsError
+from perception.face.weights import DEFAULT_FOLDER
+from perception.weights import WeightsError
 
 __all__ = ["CLASSES", "DEFAULT_FOLDER", "FaceEmotionModel", "WeightsError", "to_labels"]
 

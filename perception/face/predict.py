@@ -20,7 +20,7 @@ from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
 from perception.face.pictures import PictureError, read_picture
 from perception.face.stream import FaceReading, FaceStream, StreamConfig
 from perception.face.videos import Frame, read_video
-from perception.speech.progress import track
+from perception.progress import track
 
 SUFFIXES = pictures.SUFFIXES | videos.SUFFIXES
 COLUMNS = (

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import tyro
 
+from perception.command import one_line
 from perception.sound import evaluate
 from perception.sound.evaluate import EvaluateConfig
-from perception.speech.command import one_line
 
 
 def cli(arguments: Sequence[str] | None = None) -> int:

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from perception.command import check_folder, check_output, check_run
+from perception.progress import track
 from perception.sound.array import SoundInputError
 from perception.sound.evidence import HOP_S
 from perception.sound.rooms import INSTALL
 from perception.sound.trials import CONDITIONS, Condition, Outcome, run_trial, speech_files
-from perception.speech.command import check_folder, check_output, check_run
-from perception.speech.progress import track
 
 MOST_TRIALS = 10_000
 BOOTSTRAPS = 1_000
@@ -219,7 +219,7 @@ def main(config: EvaluateConfig) -> Evaluation:
 
 
 def _write(text: str, target: Path) -> None:
-    from perception.speech.weights import write_atomic
+    from perception.weights import write_atomic
 
     if str(target) == "-":
         sys.stdout.write(text)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import tyro
 
+from perception.command import one_line
 from perception.speech import convert, evaluate, predict, train
-from perception.speech.command import one_line
 from perception.speech.convert import ConvertConfig
 from perception.speech.evaluate import EvaluateConfig
 from perception.speech.predict import PredictConfig

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from perception.command import CommandError, check_folder
 from perception.speech.audio import RATE_HZ
-from perception.speech.command import CommandError, check_folder
 from perception.speech.encoder import DEFAULT_FOLDER, N_FFT, EncoderConfig, SpeechEncoder
-from perception.speech.weights import fill, read_tensor_file, write_folder
+from perception.weights import fill, read_tensor_file, write_folder
 
 PUBLISHED_LAYERS = 4
 

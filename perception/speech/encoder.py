@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from perception.speech.audio import MOST_PEAK, RATE_HZ
-from perception.speech.weights import WeightsError, build, read_config
+from perception.weights import WeightsError, build, read_config
 
 N_FFT = 400
 HOP = 160

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from perception.command import check_folder, check_output, check_run
 from perception.emotion import (
     LABELS,
     calibration_gaps,
@@ -20,15 +21,14 @@ from perception.emotion import (
     unweighted_accuracy,
     weighted_accuracy,
 )
-from perception.speech.command import check_folder, check_output, check_run
+from perception.progress import track
 from perception.speech.datasets import Clip, DatasetError, Folds, load_folds, load_ravdess
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.encoder import SpeechEncoder
 from perception.speech.features import DEFAULT_CACHE, FeatureCache, FeatureTable, feature_table
 from perception.speech.fitting import FitConfig, Judgements, fit_calibrated, fit_ensemble, judge_stream, judge_whole
 from perception.speech.model import HeadEnsemble
-from perception.speech.progress import track
-from perception.speech.weights import write_atomic
+from perception.weights import write_atomic
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ import numpy as np
 from perception.speech.audio import RATE_HZ, read_sound
 from perception.speech.datasets import Clip
 from perception.speech.encoder import SpeechEncoder
-from perception.speech.weights import write_atomic
 from perception.speech.windows import VoiceWindows, WindowConfig, trim_to_voice
+from perception.weights import write_atomic
 
 RECIPE = "2"  # raise when `versions` changes
 DEFAULT_CACHE = Path(__file__).resolve().parents[2] / "runs" / "speech_cache"
@@ -144,7 +144,7 @@ def feature_table(clips: Sequence[Clip], cache: FeatureCache) -> FeatureTable:
     Raises:
         SoundError: a clip is no usable sound.
     """
-    from perception.speech.progress import track
+    from perception.progress import track
 
     parts = [cache.get(clip.path) for clip in track(clips, "encoding clips")]
     counts = [len(part.kinds) for part in parts]

@@ -15,7 +15,7 @@ from perception.emotion import fit_temperature
 from perception.speech.datasets import DatasetError
 from perception.speech.features import CLEAN, SPED, STREAM, WINDOW, FeatureTable
 from perception.speech.model import HeadConfig, HeadEnsemble
-from perception.speech.weights import MOST_SIZE
+from perception.weights import MOST_SIZE
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from perception.emotion import LABELS, softmax
 from perception.speech import encoder as whisper
 from perception.speech.audio import RATE_HZ
 from perception.speech.encoder import SpeechEncoder, check_samples
-from perception.speech.weights import WeightsError, build, read_config, useless
 from perception.speech.windows import trim_to_voice
+from perception.weights import WeightsError, build, read_config, useless
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "speech_emotion"
 
@@ -35,6 +35,12 @@ class HeadConfig:
     temperature: float = 1.0
     window_temperature: float = 1.0
     labels: tuple[str, ...] = LABELS
+
+    def __post_init__(self) -> None:
+        if not min(self.temperature, self.window_temperature) > 0.0:
+            raise ValueError(
+                f"temperature {self.temperature}, window_temperature {self.window_temperature} came; both must be > 0"
+            )
 
 
 class HeadEnsemble(nn.Module):

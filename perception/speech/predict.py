@@ -14,11 +14,11 @@ from typing import NamedTuple, TextIO
 
 import tyro
 
+from perception.command import CommandError, check_output, check_run
 from perception.emotion import LABELS, EmotionEstimate
+from perception.progress import track
 from perception.speech.audio import SoundError, stream_sound
-from perception.speech.command import CommandError, check_output, check_run
 from perception.speech.model import DEFAULT_FOLDER, SpeechEmotionModel
-from perception.speech.progress import track
 from perception.speech.stream import SpeechStream
 from perception.speech.windows import WindowConfig
 

@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from perception.command import check_folder, check_run
 from perception.emotion import softmax
-from perception.speech.command import check_folder, check_run
 from perception.speech.datasets import load_folds
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.evaluate import Data, Figures, judge, load_data
 from perception.speech.features import DEFAULT_CACHE
 from perception.speech.fitting import FitConfig, fit_calibrated, judge_stream
 from perception.speech.model import DEFAULT_FOLDER, HeadEnsemble
-from perception.speech.weights import write_folder
+from perception.weights import write_folder
 
 ACTS_FROM = 0.38  # unsure_below in policies/behaviour.toml
 

@@ -15,7 +15,7 @@ from perception.face.network import (
     count_parameters,
     standardise,
 )
-from perception.face.weights import WeightsError
+from perception.weights import WeightsError
 
 
 def fresh(config: NetworkConfig, seed: int = 0) -> FaceNetwork:
@@ -120,10 +120,10 @@ def test_weights_come_back_as_they_were_written(tmp_path):
         ('"temperature": 1.5', '"temperature": 0', "temperature"),
         ('"temperature": 1.5', '"temperature": true', "temperature"),
         ('"heads": 9', '"heads": 4', "no network of ours"),
-        ('"heads": 9', '"heads": 9.0', "no network of ours"),
+        ('"heads": 9', '"heads": 9.0', "heads is 9.0"),
         ('"mixer": "gpsa"', '"mixer": "conv"', "another network"),
         ("neutral", "calm", "labels are"),
-        ('"dropout"', '"drop"', "no network of ours"),
+        ('"dropout"', '"drop"', "lacks"),
         ("{", "[", "no JSON"),
     ],
 )

@@ -17,7 +17,7 @@ from perception.face.fitting import FitConfig, Hardware, Trainer, fit_temperatur
 from perception.face.model import CLASSES, FaceEmotionModel
 from perception.face.network import NetworkConfig
 from perception.face.train import TrainConfig
-from perception.face.weights import WeightsError
+from perception.weights import WeightsError
 
 GENTLE = AugmentConfig(2.0, 0.02, 0.5, 0.1, 0.1, 0.01, 0.0, 0.0)
 QUICK = FitConfig(epochs=3, batch=14, learning_rate=5e-3, average=0.8, augment=GENTLE)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from perception.speech.encoder import DEFAULT_FOLDER, SpeechEncoder, sinusoids
-from perception.speech.weights import WeightsError
+from perception.weights import WeightsError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -19,7 +19,7 @@ from perception.speech.datasets import load_ravdess
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.model import DEFAULT_FOLDER, HeadConfig, HeadEnsemble, SpeechEmotionModel, pool
 from perception.speech.stream import SpeechStream
-from perception.speech.weights import WeightsError
+from perception.weights import WeightsError
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -16,7 +16,10 @@ Config = TypeVar("Config")
 Network = TypeVar("Network", bound="nn.Module")
 
 MOST_SIZE = 65_536  # a damaged number must not ask for all memory
-_RESTORE = "Restore the folder from the release, or train it again with 'python -m perception.speech train'."
+_RESTORE = (
+    "Restore the folder from the release, or train it again ('python -m perception.speech train' for voices, "
+    "'python -m perception.face train' for faces)."
+)
 
 
 class WeightsError(ValueError):
@@ -32,7 +35,8 @@ def read_config(folder: Path, kind: type[Config]) -> Config:
     """Read config.json of a weights folder into the dataclass `kind`, whose fields all have defaults; more may follow.
 
     Raises:
-        WeightsError: the file is missing, is no JSON object, or its entries do not fit the fields of `kind`.
+        WeightsError: the file is missing, is no JSON object, or its entries do not fit the fields of `kind`, or
+            `kind` itself refuses them with a ValueError.
     """
     path = folder / "config.json"
     if not path.is_file():
@@ -47,15 +51,21 @@ def read_config(folder: Path, kind: type[Config]) -> Config:
         raise WeightsError(f"{path} lacks {missing}; it belongs to another network. {_RESTORE}")
     for name in sorted(names):
         _check_entry(path, name, raw[name], getattr(kind, name))
-    return kind(**{name: tuple(v) if isinstance(v := raw[name], list) else v for name in names})
+    try:
+        return kind(**{name: tuple(v) if isinstance(v := raw[name], list) else v for name in names})
+    except ValueError as error:
+        raise WeightsError(f"{path} describes no network of ours ({error}). {_RESTORE}") from error
 
 
 def _check_entry(path: Path, name: str, value: object, default: object) -> None:
     """Refuse an entry of another type than the default of its field, or a size that no network of ours has."""
     if isinstance(default, tuple):
-        fits = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+        kinds = {type(entry) for entry in default}
+        fits = isinstance(value, list) and {type(entry) for entry in value} <= kinds
+    elif isinstance(default, str):
+        fits = isinstance(value, str)
     elif isinstance(default, float):
-        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 < value < 1e6
+        fits = isinstance(value, (int, float)) and not isinstance(value, bool) and 0.0 <= value < 1e6
     else:
         fits = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SIZE
     if not fits:
@@ -77,7 +87,7 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
 
 
 def read_tensor_file(path: Path) -> dict[str, Tensor]:
-    """Read a .safetensors file as float32 tensors.
+    """Read a .safetensors file, its numbers as float32; whole numbers stay what they are.
 
     Raises:
         WeightsError: the file is missing, truncated, or not in the safetensors format.
@@ -91,7 +101,7 @@ def read_tensor_file(path: Path) -> dict[str, Tensor]:
         tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(f"{path} cannot be read as safetensors ({error}). {_RESTORE}") from error
-    return {name: tensor.float() for name, tensor in tensors.items()}
+    return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
 
 def build(make: Callable[[], Network], folder: Path) -> Network:
@@ -135,16 +145,22 @@ def _check_shapes(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path
 
 
 def write_folder(folder: Path, tensors: Mapping[str, Tensor], config: Any, notes: Mapping[str, Any], card: str) -> None:
-    """Write model.safetensors (fp16), config.json (the dataclass `config` and `notes`) and CARD.md, each atomically."""
-    import torch
+    """Write model.safetensors (fp16; whole numbers as they are), config.json and CARD.md, each atomically.
+
+    config.json holds the dataclass `config` and the `notes`.
+    """
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    half = {name: tensor.detach().to(torch.float16).contiguous() for name, tensor in tensors.items()}
-    write_atomic(folder / "model.safetensors", save(half))
+    write_atomic(folder / "model.safetensors", save({name: _half(tensor) for name, tensor in tensors.items()}))
     text = json.dumps({**asdict(config), **notes}, indent=2)
     write_atomic(folder / "config.json", (text + "\n").encode())
     write_atomic(folder / "CARD.md", card.encode())
+
+
+def _half(tensor: Tensor) -> Tensor:
+    plain = tensor.detach().cpu()
+    return (plain.half() if plain.is_floating_point() else plain).contiguous()
 
 
 def write_atomic(path: Path, content: bytes) -> None:

@@ -1,0 +1,49 @@
+"""How a trunk is turned and moves, worked out once of a reading for all who want to know."""
+
+from __future__ import annotations
+
+from math import atan2, sqrt
+from typing import NamedTuple
+
+from robots.quadruped import QuadrupedState
+
+Vector = tuple[float, float, float]
+
+
+class Motion(NamedTuple):
+    """Where a trunk heads, how it leans and turns, and how fast it goes.
+
+    Velocities in the level frame that turns with the heading are forward and left.
+    """
+
+    rows: tuple[Vector, Vector, Vector]  # of R_world_trunk
+    heading: tuple[float, float]  # cosine and sine of the yaw
+    yaw: float  # rad
+    velocity: tuple[float, float]  # forward, left, m/s: the truth, which no sensor tells
+    gravity: Vector  # unit vector in the trunk's frame
+    gyro: Vector  # rad/s in the trunk's frame
+
+    def along_heading(self, x: float, y: float) -> tuple[float, float]:
+        """(forward, left) of a vector (x, y) in the world."""
+        c, s = self.heading
+        return c * x + s * y, c * y - s * x
+
+
+def motion(state: QuadrupedState) -> Motion:
+    """Work a reading out. Plain floats, since numpy takes longer to be called than this takes in all."""
+    x, y, z, w = state.quat_xyzw.tolist()
+    vx, vy, _ = state.velocity.tolist()
+    gx, gy, gz = state.angular_velocity.tolist()
+    r00, r01, r02 = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)
+    r10, r11, r12 = 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)
+    r20, r21, r22 = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
+    along = sqrt(r00 * r00 + r10 * r10) or 1.0
+    c, s = r00 / along, r10 / along
+    return Motion(
+        ((r00, r01, r02), (r10, r11, r12), (r20, r21, r22)),
+        (c, s),
+        atan2(r10, r00),
+        (c * vx + s * vy, c * vy - s * vx),
+        (-r20, -r21, -r22),
+        (r00 * gx + r10 * gy + r20 * gz, r01 * gx + r11 * gy + r21 * gz, r02 * gx + r12 * gy + r22 * gz),
+    )
