@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any, NamedTuple
 
+from policies.gait.cases import Case
 from policies.intervals import wilson
 
 Row = dict[str, Any]
@@ -141,11 +143,7 @@ def _figures(row: Row) -> str:
 
 
 def _title(row: Row) -> str:
-    gait = row["gait"] if row["to_gait"] is None else f"{row['gait']} to {row['to_gait']}"
-    usual = {"vy": 0, "yaw_rate": 0, "frequency": None, "height": None, "pitch": 0, "kick": 0, "friction": None}
-    usual |= {"added_mass": 0, "motor_strength": 1, "latency_ms": 0, "terrain": "flat"}
-    more = [f"{name.replace('_', ' ')} {row[name]}" for name, value in usual.items() if row[name] != value]
-    return ", ".join([f"{gait} {row['speed']:g}", *more])
+    return Case(**{one.name: row[one.name] for one in fields(Case)}).title
 
 
 def worse_than_nothing(rows: list[Row], policy: str, nothing: str = "none") -> list[str]:

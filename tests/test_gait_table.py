@@ -45,5 +45,5 @@ def test_the_summary_tells_good_from_bad_and_from_lost():
 def test_where_learning_is_worse_is_said(mine, zero, found):
     case = Case("trot", 0.5, kick=1.0)
     data = [Row("default", case, mine).flat(), Row("none", case, zero).flat()]
-    assert worse_than_nothing(data, "default") == (["trot 0.5, kick 1.0"] if found else [])
+    assert worse_than_nothing(data, "default") == (["trot 0.5 m/s, kick 1.0"] if found else [])
     assert asdict(case)["kick"] == 1.0

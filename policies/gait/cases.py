@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import permutations
 
 from envs.locomotion.commands import Order
@@ -80,6 +80,14 @@ class Case:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise ValueError(f"{name} {value} came; allowed are {low} to {high}")
+
+    @property
+    def title(self) -> str:
+        """The case in a few words: its gait, its speed, and whatever is not usual."""
+        told = {one.name: getattr(self, one.name) for one in fields(self)[2:] if getattr(self, one.name) != one.default}
+        then = told.pop("to_gait", None)
+        gait = self.gait if then is None else f"{self.gait} to {then}"
+        return ", ".join([f"{gait} {self.speed:g} m/s", *(f"{name.replace('_', ' ')} {v}" for name, v in told.items())])
 
     @property
     def order(self) -> Order:

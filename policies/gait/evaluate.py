@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +83,7 @@ class Evaluate:
             if not set(names) <= set(SUITE):
                 raise ValueError(f"unknown part of the suite in {self.suite}: choose of {', '.join(SUITE)}, or all")
             return [one for name in names for one in SUITE[name]]
-        options = ("vy", "yaw_rate", "frequency", "height", "pitch", "to_gait", "terrain", "kick", "friction")
-        more = {name: getattr(self, name) for name in (*options, "added_mass", "motor_strength", "latency_ms")}
+        more = {one.name: getattr(self, one.name) for one in fields(Case) if one.name not in ("gait", "speed")}
         return [case(cell, **more) for cell in self.cells]
 
 
@@ -238,7 +237,7 @@ def _table(rows: list[Row]) -> Table:
     for row in rows:
         figures = row.figures
         table.add_row(
-            describe(row.case),
+            row.case.title,
             row.policy,
             str(figures.episodes),
             f"{_show(figures.rmse)} [{_show(figures.rmse_low)}, {_show(figures.rmse_high)}]",
@@ -249,16 +248,6 @@ def _table(rows: list[Row]) -> Table:
             _show(figures.contact_match),
         )
     return table
-
-
-def describe(one: Case) -> str:
-    """A case in a few words: its gait, its speed, and whatever is not usual."""
-    usual = Case(one.gait, one.speed)
-    more = [
-        f"{name} {value}" for name, value in asdict(one).items() if value != getattr(usual, name) and name != "to_gait"
-    ]
-    gait = one.gait if one.to_gait is None else f"{one.gait} to {one.to_gait}"
-    return ", ".join([f"{gait} {one.speed:g} m/s", *more])
 
 
 def _show(value: float | None) -> str:

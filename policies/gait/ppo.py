@@ -193,9 +193,8 @@ class Learner:
     def explore(self, progress: float) -> None:
         """Set the size of exploration for this share of the training.
 
-        It stays large for long, since who is shaken learns to be robust: annealed from the beginning, shoves were
-        survived less often in the end than without learning. It must end small: feet that are shaken slow a trot down
-        by 0.1 m/s, and a policy that made up for that would be too fast as soon as nothing shakes them.
+        It must end small: feet that are shaken slow a trot down by 0.1 m/s, and a policy that made up for that would be
+        too fast as soon as nothing shakes them.
         """
         first, last = self.config.log_std_init, self.config.log_std_final
         begin, end = self.config.annealing

@@ -52,9 +52,8 @@ def train(args: Train) -> Path:
     console = Console(stderr=True)
     console.print(f"run: {folder}")
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    iterations = -(-args.timesteps // args.per_iteration)
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("training", total=iterations)
+        task = bar.add_task("training", total=args.iterations)
 
         def show(report: Report) -> None:
             bar.update(task, completed=report.iteration, description=str(report))
@@ -62,7 +61,7 @@ def train(args: Train) -> Path:
                 console.print(str(report))  # a log file sees no progress bar
 
         learner = run(args, folder, show)
-    learner.actor().save(folder / "policy", {"timesteps": iterations * args.per_iteration, "seed": args.seed})
+    learner.actor().save(folder / "policy", {"timesteps": args.iterations * args.per_iteration, "seed": args.seed})
     console.print(f"policy: {folder / 'policy'}")
     return folder / "policy"
 
@@ -77,15 +76,15 @@ def run(args: Train, folder: Path, report: Callable[[Report], None]) -> Learner:
     else:
         iteration = 0
         (folder / "config.json").write_text(json.dumps(asdict(args), default=str, indent=1) + "\n")
-    iterations = -(-args.timesteps // args.per_iteration)
     workers = _workers(args, iteration)
     try:
-        while iteration < iterations:
+        while iteration < args.iterations:
             began = time.perf_counter()
-            learner.explore(iteration / iterations)
+            done = iteration / args.iterations
+            learner.explore(done)
             rollouts = workers.roll(learner.actor(), args.ppo.n_steps)
             rolled = time.perf_counter()
-            learner.learn(rollouts, iteration / iterations)
+            learner.learn(rollouts, done)
             iteration += 1
             _checkpoint(folder, learner, iteration)
             _keep(args, folder, learner, iteration)

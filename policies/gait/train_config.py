@@ -90,6 +90,11 @@ class Train:
         """Control steps between two updates."""
         return self.workers * self.envs * self.ppo.n_steps
 
+    @property
+    def iterations(self) -> int:
+        """Updates in all."""
+        return -(-self.timesteps // self.per_iteration)
+
     def check(self) -> None:
         """Complain about what cannot be.
 
@@ -112,22 +117,22 @@ class Train:
         Raises:
             ValueError: nothing to resume, or something to overwrite.
         """
-        if self.out is not None:
-            found: Path | None = self.out
-        else:
-            runs = self.log_folder / "ppo"
-            numbers = [int(end) for path in runs.glob(f"{ENV_ID}_*") if (end := path.name.rsplit("_", 1)[1]).isdigit()]
-            newest = max(numbers, default=0)
-            if self.resume and not newest:
-                raise ValueError(f"there is no run in {runs}: start without --resume, or give --out")
-            found = runs / f"{ENV_ID}_{newest + (not self.resume)}"
-        assert found is not None
+        found = self._numbered() if self.out is None else self.out
         begun = (found / "checkpoint.pt").exists() or (found / "sweep.db").exists()
         if begun and not self.resume:
             raise ValueError(f"{found} holds a run already: continue it with --resume, or give another --out")
         if self.resume and not begun:
             raise ValueError(f"there is no checkpoint in {found}: start without --resume, or give the folder of a run")
         return found
+
+    def _numbered(self) -> Path:
+        """The newest run to go on with, or the next free place for a new one."""
+        runs = self.log_folder / "ppo"
+        numbers = [int(end) for path in runs.glob(f"{ENV_ID}_*") if (end := path.name.rsplit("_", 1)[1]).isdigit()]
+        newest = max(numbers, default=0)
+        if self.resume and not newest:
+            raise ValueError(f"there is no run in {runs}: start without --resume, or give --out")
+        return runs / f"{ENV_ID}_{newest + (not self.resume)}"
 
     def crews(self) -> list[list[LocomotionConfig]]:
         """The task of every dog of every worker; the kinds of uneven ground take turns."""
