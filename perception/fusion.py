@@ -1,0 +1,182 @@
+"""What voice and face say together, and over time: a hidden Markov filter over the emotions.
+
+The hidden state is the emotion. It lasts `dwell_s` on average and then changes to any other. What a sense says is an
+observation, weighted by how far the sense can be trusted at that moment, so that a blurred face or a drowned voice
+pulls at nothing; senses that are missing are simply not heard. When nobody says anything, the belief fades to "every
+emotion alike", which is being unsure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import exp
+from typing import NamedTuple
+
+import numpy as np
+
+from perception.emotion import LABELS, EmotionEstimate
+
+SENSES = ("speech", "face")
+_LEAST = 1e-4  # an observation never rules a label out: networks that were trained on little are too sure now and then
+_NEUTRAL, _CALM = LABELS.index("neutral"), LABELS.index("calm")
+
+
+@dataclass(frozen=True)
+class SenseConfig:
+    """How much weight the estimates of one sense have."""
+
+    weight: float = 1.0
+    """Exponent of a fully trusted estimate; below 1 where both senses together would be surer than they are right."""
+    memory_s: float = 3.0
+    """How far apart two estimates must be to count as two: those in between have seen much of the same."""
+    knows_calm: bool = True
+    """Whether the sense was taught to tell calm from neutral; if not, what it says of neutral holds for both."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.weight <= 10.0 or not 0.01 <= self.memory_s <= 60.0:
+            raise ValueError(f"{self} came; allowed are weight 0 to 10 and memory_s 0.01 to 60 s.")
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """Settings of the filter."""
+
+    speech: SenseConfig = field(default_factory=SenseConfig)
+    face: SenseConfig = field(default_factory=lambda: SenseConfig(memory_s=1.0, knows_calm=False))
+    dwell_s: float = 6.0
+    """How long a feeling lasts on average before another may take its place, s."""
+    unsure_below: float = 0.38
+    """With less confidence than this, no label is worth acting on."""
+
+    def __post_init__(self) -> None:
+        if not 0.1 <= self.dwell_s <= 3600.0 or not 0.0 <= self.unsure_below <= 1.0:
+            raise ValueError(f"{self} came; allowed are dwell_s 0.1 to 3600 s and unsure_below 0 to 1.")
+
+
+class Belief(NamedTuple):
+    """What is believed at one moment.
+
+    Attributes:
+        estimate: the emotion, from "voice and face", "voice", "face", or "nothing" within the last `dwell_s`.
+        unsure: whether its confidence is too small to act on.
+        trust: what each sense weighed when it was last heard, faded since: [0, 1].
+        agreement: of the senses' last estimates: 1 the same, 0 nothing in common, None when less than two are fresh.
+    """
+
+    estimate: EmotionEstimate
+    unsure: bool
+    trust: dict[str, float]
+    agreement: float | None
+
+
+class EmotionFilter:
+    """Fuses the estimates of several senses as they come; memory does not grow.
+
+    >>> belief = EmotionFilter()
+    >>> happy = EmotionEstimate.from_probabilities(np.eye(8)[2] * 0.9 + 0.0125, time_s=1.0, source="speech")
+    >>> belief.push("speech", happy, 1.0)
+    >>> belief.at(1.0).estimate.label
+    'happy'
+    """
+
+    def __init__(self, config: FusionConfig | None = None) -> None:
+        self.config = config or FusionConfig()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything; time may begin anew."""
+        self._belief = np.full(len(LABELS), 1 / len(LABELS))
+        self._time_s: float | None = None
+        self._last: dict[str, tuple[float, float, np.ndarray]] = {}  # time, trust, probabilities
+
+    def push(self, sense: str, estimate: EmotionEstimate, reliability: float = 1.0) -> None:
+        """Take an estimate of a sense.
+
+        Args:
+            sense: one of `SENSES`.
+            estimate: what it says; its `time_s` is never less than that of the estimate before, of any sense.
+            reliability: how far it can be trusted now, [0, 1]; with 0 it changes nothing.
+
+        Raises:
+            ValueError: no such sense, no such reliability, or a time that runs back.
+        """
+        if sense not in SENSES:
+            raise ValueError(f"sense {sense!r} came; allowed are {', '.join(SENSES)}.")
+        if not 0.0 <= reliability <= 1.0:
+            raise ValueError(f"reliability {reliability} came; allowed are 0 to 1.")
+        self._advance(estimate.time_s)
+        if reliability == 0.0:
+            return
+        config: SenseConfig = getattr(self.config, sense)
+        seen = likelihood(estimate.probabilities, config.knows_calm)
+        before = self._last.get(sense)
+        # Estimates that overlap say the same thing twice: together they weigh as much as one in `memory_s`.
+        fresh = 1.0 if before is None else min(1.0, (estimate.time_s - before[0]) / config.memory_s)
+        belief = self._belief * seen ** (config.weight * reliability * fresh)
+        self._belief = belief / belief.sum()
+        self._last[sense] = (estimate.time_s, reliability, seen)
+
+    def at(self, time_s: float) -> Belief:
+        """What is believed at `time_s`, which is never less than that of the last estimate.
+
+        Raises:
+            ValueError: the time runs back.
+        """
+        self._advance(time_s)
+        fresh = {sense: entry for sense, entry in self._last.items() if time_s - entry[0] <= self.config.dwell_s}
+        trust = {
+            sense: fresh[sense][1] * exp((fresh[sense][0] - time_s) / self.config.dwell_s) if sense in fresh else 0.0
+            for sense in SENSES
+        }
+        names = [name for sense, name in (("speech", "voice"), ("face", "face")) if sense in fresh]
+        estimate = EmotionEstimate.from_probabilities(self._belief, time_s, " and ".join(names) or "nothing")
+        both = [entry[2] for entry in fresh.values()]
+        return Belief(
+            estimate,
+            estimate.confidence < self.config.unsure_below,
+            trust,
+            agreement(both[0], both[1]) if len(both) == 2 else None,
+        )
+
+    def _advance(self, time_s: float) -> None:
+        """Let time pass: the feeling may have changed to any other."""
+        before = time_s if self._time_s is None else self._time_s
+        if not np.isfinite(time_s) or time_s < before:
+            raise ValueError(f"time {time_s} s came after {before} s; times must be finite and in order.")
+        self._time_s = time_s
+        stays = exp(-(time_s - before) / self.config.dwell_s)
+        self._belief = stays * self._belief + (1.0 - stays) / len(LABELS)
+
+
+def likelihood(probabilities: np.ndarray, knows_calm: bool = True) -> np.ndarray:
+    """Read calibrated probabilities (8,), given labels that are equally frequent, as a likelihood (8,), largest 1."""
+    seen = np.maximum(probabilities, _LEAST)
+    if not knows_calm:
+        seen[_CALM] = seen[_NEUTRAL]
+    out: np.ndarray = seen / seen.max()
+    return out
+
+
+def agreement(a: np.ndarray, b: np.ndarray) -> float:
+    """1 minus the Jensen-Shannon distance (Lin 1991, to the base of 2) of two likelihoods (8,)."""
+    p, q = a / a.sum(), b / b.sum()
+    middle = 0.5 * (p + q)
+    divergence = 0.5 * float((p * np.log2(p / middle)).sum() + (q * np.log2(q / middle)).sum())
+    return 1.0 - max(divergence, 0.0) ** 0.5
+
+
+def fuse(seen: Mapping[str, tuple[np.ndarray, float]], config: FusionConfig | None = None) -> np.ndarray:
+    """Fuse what several senses say of one clip, without time.
+
+    Args:
+        seen: probabilities (8,) and reliability of each sense.
+        config: the settings.
+
+    Returns:
+        (8,) probabilities; all alike when nothing was seen.
+    """
+    both = EmotionFilter(config)
+    for sense, (probabilities, reliability) in seen.items():
+        both.push(sense, EmotionEstimate.from_probabilities(probabilities, 0.0, sense), reliability)
+    return np.array(both.at(0.0).estimate.probabilities)
