@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
 import tyro
 
 from perception.emotion import LABELS
 from perception.face import pictures, videos
-from perception.face.command import CommandError, check_output, check_run, one_core
+from perception.face.command import CommandError, check_run, one_core
 from perception.face.detector import FaceDetector
 from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
 from perception.face.pictures import PictureError, read_picture
 from perception.face.stream import FaceReading, FaceStream, StreamConfig
 from perception.face.videos import Frame, read_video
 from perception.progress import track
+from perception.rows import RowWriter
 
 SUFFIXES = pictures.SUFFIXES | videos.SUFFIXES
 COLUMNS = (
@@ -76,35 +76,6 @@ class PredictResult(NamedTuple):
     rows: int
     judged: int
     failures: list[Failure]
-
-
-class RowWriter:
-    """Writes rows to a draft, which takes the name of the file when all is done, or straight to stdout."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = None if str(path) == "-" else check_output(path)
-
-    def __enter__(self) -> RowWriter:
-        self._part = None if self._path is None else self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
-        self._out: TextIO = sys.stdout
-        if self._part is not None:
-            self._out = self._part.open("w", newline="", encoding="utf-8")
-        self._rows = csv.DictWriter(self._out, COLUMNS, lineterminator="\n")
-        self._rows.writeheader()
-        return self
-
-    def write(self, row: dict[str, str | float]) -> None:
-        """Add one row with the keys of `COLUMNS`."""
-        self._rows.writerow(row)
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        self._out.flush()
-        if self._part is None or self._path is None:
-            return
-        self._out.close()
-        if error is None:
-            self._part.replace(self._path)
-        self._part.unlink(missing_ok=True)
 
 
 def find_files(source: Path) -> list[Path]:
@@ -179,7 +150,7 @@ def main(config: PredictConfig) -> PredictResult:
     files = find_files(config.source)
     if str(config.csv) != "-" and Path(os.path.realpath(config.csv)) in {Path(os.path.realpath(p)) for p in files}:
         raise CommandError(f"{config.csv} is a file to be judged and would be overwritten. Name another output.")
-    writer = RowWriter(config.csv)
+    writer = RowWriter(config.csv, COLUMNS)
     one_core(config.threads)
     stream = FaceStream(
         FaceEmotionModel.load(config.weights), FaceDetector(most_side=config.detect_side), config.stream

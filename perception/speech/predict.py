@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TextIO
+from typing import NamedTuple
 
 import tyro
 
-from perception.command import CommandError, check_output, check_run
+from perception.command import CommandError, check_run
 from perception.emotion import LABELS, EmotionEstimate
 from perception.progress import track
+from perception.rows import Form, RowWriter
 from perception.speech.audio import SoundError, stream_sound
 from perception.speech.model import DEFAULT_FOLDER, SpeechEmotionModel
 from perception.speech.stream import SpeechStream
@@ -67,59 +66,6 @@ class PredictResult(NamedTuple):
     rows: int
     silent: list[Path]
     failures: list[Failure]
-
-
-class RowWriter:
-    """Writes rows as they come: to a draft, which takes the name of the file when it is complete, or to stdout.
-
-    As JSON the rows are one object {"rows": [...]}. A run that ends in an error leaves no file, and on stdout no end.
-    """
-
-    def __init__(self, path: Path, kind: str) -> None:
-        self._stdout = str(path) == "-"
-        self._path = check_output(path)
-        self._part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
-        self._kind = kind
-        self._rows = 0
-
-    def __enter__(self) -> RowWriter:
-        self._out: TextIO = sys.stdout if self._stdout else self._part.open("w", newline="", encoding="utf-8")
-        self._csv = csv.DictWriter(self._out, COLUMNS, lineterminator="\n")
-        return self
-
-    def _begin(self) -> None:
-        if self._kind == "csv":
-            self._csv.writeheader()
-        else:
-            self._out.write('{"rows": [')
-
-    def write(self, row: dict[str, str | float]) -> None:
-        """Add one row with the keys of `COLUMNS`."""
-        if self._rows == 0:
-            self._begin()
-        if self._kind == "csv":
-            self._csv.writerow(row)
-        else:
-            self._out.write((",\n" if self._rows else "\n") + json.dumps(row))
-        self._rows += 1
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        try:
-            if error is None:
-                self._end()
-        finally:
-            if not self._stdout:
-                self._part.unlink(missing_ok=True)
-
-    def _end(self) -> None:
-        if self._rows == 0:
-            self._begin()
-        if self._kind == "json":
-            self._out.write("\n]}\n")
-        self._out.flush()
-        if not self._stdout:
-            self._out.close()
-            self._part.replace(self._path)
 
 
 def find_sounds(source: Path) -> list[Path]:
@@ -179,14 +125,15 @@ def main(config: PredictConfig) -> PredictResult:
     targets = _targets(config, files)
     torch.set_num_threads(config.threads)
     with ExitStack() as stack:
-        writers = [stack.enter_context(RowWriter(path, kind)) for path, kind in targets]
+        writers = [stack.enter_context(RowWriter(path, COLUMNS, form)) for path, form in targets]
         stream = SpeechStream(SpeechEmotionModel.load(config.weights), config=config.windows)
         return _judge(files, stream, config.windows.window_s, writers)
 
 
-def _targets(config: PredictConfig, files: Sequence[Path]) -> list[tuple[Path, str]]:
+def _targets(config: PredictConfig, files: Sequence[Path]) -> list[tuple[Path, Form]]:
     """List where to write, and in which form; refuse places that would spoil one another."""
-    targets = [(path, kind) for path, kind in ((config.csv, "csv"), (config.json, "json")) if path is not None]
+    asked: tuple[tuple[Path | None, Form], ...] = ((config.csv, "csv"), (config.json, "json"))
+    targets = [(path, form) for path, form in asked if path is not None]
     places = [Path(os.path.realpath(path)) if str(path) != "-" else path for path, _ in targets]
     if len(set(places)) < len(places):
         raise CommandError(f"--csv and --json both came as {config.csv}; give each a place of its own.")

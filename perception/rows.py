@@ -1,0 +1,68 @@
+"""Tables that are written row by row, as CSV or JSON, to a file or to stdout."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TextIO
+
+from perception.command import check_output
+
+Form = Literal["csv", "json"]
+
+
+class RowWriter:
+    """Writes rows as they come: to a draft, which takes the name of the file when it is complete, or to stdout.
+
+    As JSON the rows are one object {"rows": [...]}. A run that ends in an error leaves no file, and on stdout no end.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str], form: Form = "csv") -> None:
+        self._stdout = str(path) == "-"
+        self._path = check_output(path)
+        self._part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
+        self._columns, self._form = columns, form
+        self._rows = 0
+
+    def __enter__(self) -> RowWriter:
+        self._out: TextIO = sys.stdout if self._stdout else self._part.open("w", newline="", encoding="utf-8")
+        self._csv = csv.DictWriter(self._out, self._columns, lineterminator="\n")
+        return self
+
+    def _begin(self) -> None:
+        if self._form == "csv":
+            self._csv.writeheader()
+        else:
+            self._out.write('{"rows": [')
+
+    def write(self, row: Mapping[str, str | float]) -> None:
+        """Add one row with the columns for keys."""
+        if self._rows == 0:
+            self._begin()
+        if self._form == "csv":
+            self._csv.writerow(row)
+        else:
+            self._out.write((",\n" if self._rows else "\n") + json.dumps(row))
+        self._rows += 1
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if error is None:
+                self._end()
+        finally:
+            if not self._stdout:
+                self._part.unlink(missing_ok=True)
+
+    def _end(self) -> None:
+        if self._rows == 0:
+            self._begin()
+        if self._form == "json":
+            self._out.write("\n]}\n")
+        self._out.flush()
+        if not self._stdout:
+            self._out.close()
+            self._part.replace(self._path)
