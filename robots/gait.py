@@ -43,6 +43,7 @@ class GaitStyle:
         pitch_rad: pitch of the trunk, positive nose down (ROS REP 103).
         roll_rad: roll of the trunk, positive right side down.
         reach_m: how far in front of their hips the feet stand.
+        longest_swing_s: how long a foot may be in the air, whatever the cadence; see `effective_duty`.
         drift_m_s: what the gait loses to scuffing feet on flat ground at any speed, measured, added to the command.
         stepping: whether the feet leave the ground at all.
     """
@@ -57,31 +58,39 @@ class GaitStyle:
     pitch_rad: float = 0.0
     roll_rad: float = 0.0
     reach_m: float = 0.0
+    longest_swing_s: float = 0.165
     drift_m_s: float = 0.0
     stepping: bool = True
 
     @property
     def effective_duty(self) -> float:
-        """The duty factor, raised where a swing would last longer than `LONGEST_SWING_S`.
+        """The duty factor, raised where a swing would last longer than `longest_swing_s`.
 
         Animals, too, walk slower by standing longer, not by swinging longer; and nobody stands on two legs of one side
         for half a second.
         """
-        return max(self.duty, 1.0 - LONGEST_SWING_S * self.frequency_hz)
+        return max(self.duty, 1.0 - self.longest_swing_s * self.frequency_hz)
 
-
-LONGEST_SWING_S = 0.165
 
 # Phases after Hildebrand's diagrams: diagonal pairs trot, lateral pairs pace, front and hind pairs bound.
 GAITS: dict[str, GaitStyle] = {
     style.name: style
     for style in (
         GaitStyle("stand", (0.0, 0.5, 0.5, 0.0), frequency_hz=2.4, duty=0.65, swing_m=0.05, stepping=False),
-        GaitStyle("walk", (0.25, 0.75, 0.5, 0.0), 1.6, 0.78, swing_m=0.04, reach_m=-0.01, drift_m_s=0.05),
+        GaitStyle("walk", (0.25, 0.75, 0.5, 0.0), 1.6, 0.78, 0.04, reach_m=-0.01, longest_swing_s=0.14, drift_m_s=0.05),
         GaitStyle("trot", (0.0, 0.5, 0.5, 0.0), 2.8, 0.54, swing_m=0.05, reach_m=0.01, drift_m_s=0.035),
-        GaitStyle("pace", (0.0, 0.5, 0.0, 0.5), 3.0, 0.58, swing_m=0.05, reach_m=-0.01, drift_m_s=0.065),
+        GaitStyle("pace", (0.0, 0.5, 0.0, 0.5), 3.0, 0.58, 0.05, reach_m=-0.01, longest_swing_s=0.14, drift_m_s=0.065),
         GaitStyle(
-            "bound", (0.0, 0.0, 0.5, 0.5), 3.2, 0.62, 0.03, bounce=0.5, height_m=0.28, reach_m=0.02, drift_m_s=0.06
+            "bound",
+            (0.0, 0.0, 0.5, 0.5),
+            3.2,
+            0.62,
+            swing_m=0.03,
+            bounce=0.5,
+            height_m=0.28,
+            reach_m=0.02,
+            longest_swing_s=0.12,
+            drift_m_s=0.06,
         ),
         GaitStyle("pronk", (0.0, 0.0, 0.0, 0.0), 3.2, 0.50, 0.045, bounce=1.0, height_m=0.28, drift_m_s=0.06),
     )
@@ -89,6 +98,7 @@ GAITS: dict[str, GaitStyle] = {
 
 GRAVITY = 9.81  # m/s^2
 MAX_RISE_M = 0.10  # difference in height that the legs make up for
+LONGEST_PUSH_S = 0.2  # landing and push-off together; a longer stance holds still between them
 MAX_PUSH_OFF_M_S = 1.0  # what the legs can give; at a low cadence the whole swing would ask for more
 
 # Limits of what the body can do; commands outside are refused where a person types them and clipped in the loop.
@@ -143,7 +153,7 @@ class GaitGenerator:
     """
 
     style_lag_s = 0.15
-    velocity_lag_s = 0.10
+    velocity_lag_s = 0.20
     balance_s = 0.15
     balance_lag_s = 0.05
     ground_lag_s = 0.05
@@ -242,8 +252,9 @@ class GaitGenerator:
         caught_x, caught_y = self._catch(velocity_error)
         activity = self._activity
         stance_s = activity * duty / max(frequency, 1e-6)
-        # Landing at -v and leaving at +v with v = g T_flight / 2 makes the stance a parabola of this depth.
-        crouch = min(bounce * GRAVITY / 2 * (1.0 - duty) / max(frequency, 1e-6), MAX_PUSH_OFF_M_S) * stance_s
+        # Landing at -v and leaving at +v with v = g T_flight / 2 makes a short stance a parabola of this depth.
+        push_s = min(stance_s, LONGEST_PUSH_S)
+        crouch = min(bounce * GRAVITY / 2 * (1.0 - duty) / max(frequency, 1e-6), MAX_PUSH_OFF_M_S) * push_s
         phases = self.phases
         steps, clearance = self._place(phases, ground)
         feet: list[float] = []
@@ -254,7 +265,8 @@ class GaitGenerator:
             # The ground must pass under a stance foot at v + w x r.
             x = along * (vx + drift - wz * (hip_y + side)) * stance_s + caught_x * activity + reach
             y = along * (vy + wz * (hip_x + reach)) * stance_s + caught_y * activity + side
-            z = lift * (swing + clearance) * activity + down * crouch * (0.25 - along * along) - height + rise
+            edge = max(0.0, 0.5 - (0.5 - abs(along)) * stance_s / push_s) if push_s else 0.5
+            z = lift * (swing + clearance) * activity + down * crouch * (0.25 - edge * edge) - height + rise
             feet += (x, y, z)
         self._level(phases, lean)
         return _lean(feet, self.spec, pitch, roll, self._leans)

@@ -23,9 +23,11 @@ def test_forward_kinematics_undo_the_inverse():
     assert np.allclose(found, feet + SPEC.hip_positions, atol=1e-9)
 
 
-def errors(gait: str, speed: float, error: ImuError, push: tuple[float, float] | None = None) -> np.ndarray:
+def errors(
+    gait: str, speed: float, error: ImuError, push: tuple[float, float] | None = None, latency: int = 0
+) -> np.ndarray:
     """(n, 2) m/s: estimate minus truth over a walk, the first second left out."""
-    env = LocomotionEnv(LocomotionConfig(randomization=NONE))
+    env = LocomotionEnv(LocomotionConfig(randomization=replace(NONE, latency_substeps=(latency, latency))))
     env.reset(seed=0, options={"order": Order(VelocityCommand(speed), gait_style(gait))})
     estimator, rng, found = VelocityEstimator(SPEC), np.random.default_rng(0), []
     for index in range(200):
@@ -42,8 +44,16 @@ def errors(gait: str, speed: float, error: ImuError, push: tuple[float, float] |
 @pytest.mark.parametrize(("gait", "speed"), [("trot", 0.5), ("trot", -0.4), ("walk", 0.3), ("pronk", 0.2)])
 def test_the_estimate_follows_a_walk(gait, speed):
     found = errors(gait, speed, ImuError((0.1, -0.1), 0.3))
-    assert np.abs(found.mean(axis=0)).max() < 0.08
+    assert np.abs(found.mean(axis=0)).max() < (0.12 if gait == "pronk" else 0.06), (
+        "feet that slip make it read too fast"
+    )
     assert found.std(axis=0).max() < 0.12
+
+
+def test_how_late_the_motors_are_does_not_show_in_the_estimate():
+    bias = [errors("trot", 0.8, ImuError(), latency=latency)[:, 0].mean() for latency in (0, 2, 5)]
+    assert np.ptp(bias) < 0.05, "with the turn rate at the moment of the reading it is 0.15 m/s"
+    assert np.abs(bias).max() < 0.06
 
 
 def test_a_shove_is_felt_at_once():

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robots.gait import GAITS, LONGEST_SWING_S, GaitGenerator, VelocityCommand, _foot_cycle, gait_style, leg_ik
+from robots.gait import GAITS, LONGEST_PUSH_S, GaitGenerator, VelocityCommand, _foot_cycle, gait_style, leg_ik
 from robots.quadruped import QuadrupedSpec
 
 SPEC = QuadrupedSpec()
@@ -106,14 +106,52 @@ def test_an_unknown_gait_is_named_with_the_known_ones():
         gait_style("gallop")
 
 
-def test_a_slow_cadence_stands_longer_instead_of_swinging_longer():
-    trot = GAITS["trot"]
-    assert trot.effective_duty == trot.duty
-    slow = replace(trot, frequency_hz=1.2)
-    assert (1 - slow.effective_duty) / slow.frequency_hz == pytest.approx(LONGEST_SWING_S)
+@pytest.mark.parametrize("name", ["walk", "trot", "pace", "bound", "pronk"])
+def test_a_slow_cadence_stands_longer_instead_of_swinging_longer(name):
+    style = GAITS[name]
+    assert style.effective_duty == pytest.approx(style.duty, abs=0.005), "at its own cadence a gait is as written"
+    slow = replace(style, frequency_hz=1.2)
+    assert (1 - slow.effective_duty) / slow.frequency_hz == pytest.approx(slow.longest_swing_s)
     gait = GaitGenerator(SPEC)
     gait.reset(slow)
     assert gait.duty == slow.effective_duty
+
+
+def test_a_long_stance_lands_and_pushes_off_at_its_ends_and_holds_still_between():
+    style = gait_style("pronk", frequency_hz=1.2)
+    gait = GaitGenerator(SPEC)
+    gait.reset(style)
+    heights = []
+    for step in range(250):
+        feet = leg_fk(gait.step(VelocityCommand(), style))
+        if step > 50 and gait.phases[0] < gait.duty:
+            heights.append((gait.phases[0] / style.frequency_hz, -feet[0, 2]))
+    after_s, height = np.array(sorted(heights)).T
+    middle = (after_s > LONGEST_PUSH_S / 2 + 0.01) & (after_s < after_s.max() - LONGEST_PUSH_S / 2 - 0.01)
+    assert middle.sum() > 10
+    assert np.ptp(height[middle]) < 1e-6
+    assert 0.02 < style.height_m - height[middle][0] < 0.06, "it crouches a little, not as deep as the stance is long"
+
+
+def test_swinging_feet_stay_level_under_a_trunk_that_leans_and_standing_ones_come_back():
+    style, roll = gait_style("trot"), 0.3
+    gait = GaitGenerator(SPEC)
+    gait.reset(style)
+    for _ in range(15):
+        feet = leg_fk(gait.step(VelocityCommand(), style, lean=(0.0, roll)))
+    swinging = max(range(4), key=lambda leg: gait.phases[leg])
+    assert gait.phases[swinging] > gait.duty + 0.2
+    hip = SPEC.hip_positions[swinging]
+    plain = GaitGenerator(SPEC)
+    plain.reset(style)
+    for _ in range(15):
+        level = leg_fk(plain.step(VelocityCommand(), style))
+    turn = np.array([[1, 0, 0], [0, np.cos(roll), -np.sin(roll)], [0, np.sin(roll), np.cos(roll)]])
+    assert turn @ (feet[swinging] + hip) == pytest.approx(level[swinging] + hip, abs=0.02)
+    for _ in range(200):
+        feet = leg_fk(gait.step(VelocityCommand(), style))
+        level = leg_fk(plain.step(VelocityCommand(), style))
+    assert np.allclose(feet, level, atol=1e-3)
 
 
 def test_feet_take_the_height_of_the_ground_while_they_swing():
