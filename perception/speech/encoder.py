@@ -177,3 +177,8 @@ def check_samples(samples: np.ndarray) -> np.ndarray:
             f"samples up to {peak:.3g} came; expected within [-1, 1]. Divide 16-bit integers by 32768 before use."
         )
     return array.astype(np.float32, copy=False)
+
+
+def pool(states: Tensor) -> Tensor:
+    """Hidden states (layers, T, d) -> mean and standard deviation over time of each layer: (layers * 2 * d,)."""
+    return torch.cat([states.mean(dim=1), states.std(dim=1, unbiased=False)], dim=1).flatten()

@@ -17,7 +17,7 @@ import numpy as np
 
 from perception.speech.audio import RATE_HZ, read_sound
 from perception.speech.datasets import Clip
-from perception.speech.encoder import SpeechEncoder
+from perception.speech.encoder import SpeechEncoder, pool
 from perception.speech.windows import VoiceWindows, WindowConfig, trim_to_voice
 from perception.weights import write_atomic
 
@@ -122,8 +122,6 @@ class FeatureCache:
 
     def _compute(self, samples: np.ndarray, stored: Path, seed: int) -> ClipFeatures:
         from safetensors.numpy import save
-
-        from perception.speech.model import pool
 
         # The seed comes from the sound, so the windows do not depend on the order of the files.
         rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +19,9 @@ from torch.nn import functional
 from perception.emotion import LABELS, softmax
 from perception.speech import encoder as whisper
 from perception.speech.audio import RATE_HZ
-from perception.speech.encoder import SpeechEncoder, check_samples
+from perception.speech.encoder import SpeechEncoder, check_samples, pool
+from perception.speech.presence import DEFAULT_FOLDER as PRESENCE_FOLDER
+from perception.speech.presence import SpeechPresence
 from perception.speech.windows import trim_to_voice
 from perception.weights import WeightsError, build, read_config, useless
 
@@ -80,27 +83,38 @@ class HeadEnsemble(nn.Module):
         return functional.log_softmax(self(features), dim=-1).mean(dim=0)
 
 
-def pool(states: Tensor) -> Tensor:
-    """Hidden states (layers, T, d) -> mean and standard deviation over time of each layer: (layers * 2 * d,)."""
-    return torch.cat([states.mean(dim=1), states.std(dim=1, unbiased=False)], dim=1).flatten()
+class Judgement(NamedTuple):
+    """What is said of a window: calibrated `logits` (8,) of the emotions, and how likely it is `speech` at all."""
+
+    logits: np.ndarray
+    speech: float
 
 
 class SpeechEmotionModel:
     """Voice -> calibrated probabilities over `perception.emotion.LABELS`. One call at a time; no state is kept."""
 
-    def __init__(self, encoder: SpeechEncoder, head: HeadEnsemble) -> None:
+    def __init__(self, encoder: SpeechEncoder, head: HeadEnsemble, presence: SpeechPresence) -> None:
         expected = encoder.config.layers * 2 * encoder.config.d_model
         if head.config.inputs != expected or tuple(head.config.labels) != LABELS:
             raise WeightsError(
                 f"the head takes {head.config.inputs} features and knows {head.config.labels}; this encoder gives "
                 f"{expected} and the labels are {LABELS}. Use weights that were trained together."
             )
+        if presence.config.inputs != expected:
+            raise WeightsError(
+                f"the layer that tells speech from other sounds takes {presence.config.inputs} features; this encoder "
+                f"gives {expected}. Use weights that were trained together."
+            )
         self.encoder = encoder.eval()
         self.head = head.eval()
+        self.presence = presence.eval()
 
     @classmethod
     def load(
-        cls, folder: Path | str = DEFAULT_FOLDER, encoder_folder: Path | str = whisper.DEFAULT_FOLDER
+        cls,
+        folder: Path | str = DEFAULT_FOLDER,
+        encoder_folder: Path | str = whisper.DEFAULT_FOLDER,
+        presence_folder: Path | str = PRESENCE_FOLDER,
     ) -> SpeechEmotionModel:
         """Load the shipped weights, or others that `python -m perception.speech train` wrote.
 
@@ -109,7 +123,8 @@ class SpeechEmotionModel:
         """
         folder = Path(folder)
         config = read_config(folder, HeadConfig)
-        model = cls(SpeechEncoder.load(encoder_folder), build(lambda: HeadEnsemble(config), folder))
+        head, presence = build(lambda: HeadEnsemble(config), folder), SpeechPresence.load(presence_folder)
+        model = cls(SpeechEncoder.load(encoder_folder), head, presence)
         model._try_out(folder, Path(encoder_folder))
         return model
 
@@ -120,7 +135,7 @@ class SpeechEmotionModel:
         noise = np.random.default_rng(0).normal(0.0, 0.01, RATE_HZ).astype(np.float32)
         if not np.isfinite(self.features(noise)).all():
             raise useless(f"{encoder_folder}: the encoder turns low noise into NaN or infinity")
-        if not np.isfinite(self.logits(noise)).all():
+        if not np.isfinite(self.judge(noise).logits).all():
             raise useless(f"{folder}: the network judges low noise as NaN or infinity")
 
     @torch.inference_mode()
@@ -129,16 +144,19 @@ class SpeechEmotionModel:
         out: np.ndarray = pool(self.encoder.encode(samples)).numpy()
         return out
 
-    def logits(self, samples: np.ndarray) -> np.ndarray:
-        """Judge one window of running speech, samples (N,) at 16 kHz, taken as they are: calibrated logits (8,).
+    def judge(self, samples: np.ndarray) -> Judgement:
+        """Judge one window of running sound, samples (N,) at 16 kHz, taken as they are.
 
         The temperature is that of the windows of a stream, many of which hold the beginning of an utterance only.
         """
-        return self._judge(samples) / self.head.config.window_temperature
+        features = self.features(samples)
+        return Judgement(
+            self._log_probabilities(features) / self.head.config.window_temperature, self.presence.probability(features)
+        )
 
-    def _judge(self, samples: np.ndarray) -> np.ndarray:
-        with torch.inference_mode():
-            out: np.ndarray = self.head.log_probabilities(torch.from_numpy(self.features(samples))[None])[0].numpy()
+    @torch.inference_mode()
+    def _log_probabilities(self, features: np.ndarray) -> np.ndarray:
+        out: np.ndarray = self.head.log_probabilities(torch.from_numpy(features)[None])[0].numpy()
         return out
 
     def predict(self, samples: np.ndarray) -> np.ndarray:
@@ -150,4 +168,6 @@ class SpeechEmotionModel:
         Raises:
             ValueError: no float array (N,), longer than 30 s, far beyond full scale, or NaN or infinity in it.
         """
-        return softmax(self._judge(trim_to_voice(check_samples(samples))) / self.head.config.temperature)
+        return softmax(
+            self._log_probabilities(self.features(trim_to_voice(check_samples(samples)))) / self.head.config.temperature
+        )

@@ -48,6 +48,8 @@ class PredictConfig:
     """Folder of the trained weights."""
     windows: WindowConfig = field(default_factory=lambda: WindowConfig(hop_s=0.5))
     """Windows and voice gate."""
+    least_speech: float = 0.5
+    """Windows that are less likely than this to be speech at all give no row; 0 judges whatever is loud enough."""
     threads: int = 1
     """Processor cores to use."""
 
@@ -126,7 +128,9 @@ def main(config: PredictConfig) -> PredictResult:
     torch.set_num_threads(config.threads)
     with ExitStack() as stack:
         writers = [stack.enter_context(RowWriter(path, COLUMNS, form)) for path, form in targets]
-        stream = SpeechStream(SpeechEmotionModel.load(config.weights), config=config.windows)
+        stream = SpeechStream(
+            SpeechEmotionModel.load(config.weights), config=config.windows, least_speech=config.least_speech
+        )
         return _judge(files, stream, config.windows.window_s, writers)
 
 

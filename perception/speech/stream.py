@@ -9,16 +9,17 @@ import numpy as np
 
 from perception.emotion import EmotionEstimate, softmax
 from perception.speech.audio import To16k
+from perception.speech.model import Judgement
 from perception.speech.windows import VoiceWindows, WindowConfig
 
-__all__ = ["LogitModel", "SpeechStream", "To16k"]
+__all__ = ["SpeechStream", "To16k", "VoiceModel"]
 
 
-class LogitModel(Protocol):
+class VoiceModel(Protocol):
     """What the stream needs of a model; `SpeechEmotionModel` is one."""
 
-    def logits(self, samples: np.ndarray) -> np.ndarray:
-        """Calibrated log-probabilities (8,) of a window of voice (N,) float32 at 16 kHz."""
+    def judge(self, samples: np.ndarray) -> Judgement:
+        """Judge a window of sound (N,) float32 at 16 kHz."""
         ...
 
 
@@ -26,7 +27,8 @@ class SpeechStream:
     """Sliding-window emotion estimates of one microphone.
 
     Any chunk size gives the same estimates; time is counted in pushed samples; memory is bounded by the window. In
-    silence nothing is computed and nothing is returned.
+    silence nothing is computed and nothing is returned, and nothing is returned for sounds that are no speech: `speech`
+    is how likely the last window was some, None before the first.
 
     >>> stream = SpeechStream(SpeechEmotionModel.load())  # doctest: +SKIP
     >>> for estimate in stream.push(chunk):  # doctest: +SKIP
@@ -35,12 +37,13 @@ class SpeechStream:
 
     def __init__(
         self,
-        model: LogitModel,
+        model: VoiceModel,
         window_s: float | None = None,
         hop_s: float | None = None,
         *,
         config: WindowConfig | None = None,
         smoothing: float = 0.0,
+        least_speech: float = 0.5,
         source: str = "speech",
     ) -> None:
         """Start at time 0.
@@ -54,8 +57,12 @@ class SpeechStream:
                 when the voice pauses for longer than the window. 0 is best on validation speakers (UA of the last
                 estimate of a clip .759; .746 with 0.5), for a window holds all that the window before it heard
                 until somebody speaks for longer than the window.
+            least_speech: windows that are less likely to be speech than this give no estimate: music, a fan, a door.
+                0 judges whatever is loud enough.
             source: name carried by the estimates.
         """
+        if not 0.0 <= least_speech <= 1.0:
+            raise ValueError(f"least_speech is {least_speech}; allowed are 0 (all that is loud) to 1.")
         if not 0.0 <= smoothing < 1.0:
             raise ValueError(f"smoothing is {smoothing}; allowed are 0 (none) to less than 1.")
         config = config or WindowConfig()
@@ -67,6 +74,7 @@ class SpeechStream:
         self._windows = VoiceWindows(config)
         self._model = model
         self._smoothing = smoothing
+        self._least_speech = least_speech
         self._source = source
         self.reset()
 
@@ -76,6 +84,7 @@ class SpeechStream:
         self._smooth: np.ndarray | None = None
         self._last_s = -np.inf
         self._replaced = 0
+        self.speech: float | None = None
 
     @property
     def voice_active(self) -> bool:
@@ -119,10 +128,13 @@ class SpeechStream:
         finite = np.isfinite(array)
         self._replaced += int(array.size - np.count_nonzero(finite))
         clean = np.clip(np.where(finite, array, 0.0), -1.0, 1.0).astype(np.float32)
-        return [self._estimate(window.time_s, window.samples) for window in self._windows.push(clean)]
+        found = (self._estimate(window.time_s, window.samples) for window in self._windows.push(clean))
+        return [estimate for estimate in found if estimate is not None]
 
-    def _estimate(self, time_s: float, samples: np.ndarray) -> EmotionEstimate:
-        logits = self._model.logits(samples)
+    def _estimate(self, time_s: float, samples: np.ndarray) -> EmotionEstimate | None:
+        logits, self.speech = self._model.judge(samples)
+        if self.speech < self._least_speech:
+            return None
         if self._smooth is not None and time_s - self._last_s <= self._windows.config.window_s:
             logits = self._smoothing * self._smooth + (1.0 - self._smoothing) * logits
         self._smooth, self._last_s = logits, time_s

@@ -13,6 +13,7 @@ from perception.emotion import LABELS
 from perception.speech import evaluate, predict
 from perception.speech.__main__ import cli
 from perception.speech.audio import SoundError
+from perception.speech.model import Judgement
 from perception.speech.predict import COLUMNS, PredictConfig
 from perception.speech.stream import SpeechStream
 from perception.speech.windows import WindowConfig
@@ -75,8 +76,8 @@ def test_an_interrupted_run_leaves_no_half_table(tmp_path, monkeypatch):
 class Flat:
     """Stands for the network."""
 
-    def logits(self, samples: np.ndarray) -> np.ndarray:
-        return np.zeros(8)
+    def judge(self, samples: np.ndarray) -> Judgement:
+        return Judgement(np.zeros(8), 1.0)
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path):

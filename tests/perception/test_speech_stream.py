@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perception.speech.activity import FRAME, VoiceActivity, frame_levels_db, voiced_frames, voiced_span
+from perception.speech.model import Judgement
 from perception.speech.stream import SpeechStream
 from perception.speech.windows import VoiceWindows, WindowConfig, trim_to_voice
 
@@ -22,9 +23,9 @@ class Mirror:
     def __init__(self) -> None:
         self.lengths: list[int] = []
 
-    def logits(self, samples: np.ndarray) -> np.ndarray:
+    def judge(self, samples: np.ndarray) -> Judgement:
         self.lengths.append(len(samples))
-        return np.abs(np.fft.rfft(samples.astype(np.float64), 4096)[1:9])
+        return Judgement(np.abs(np.fft.rfft(samples.astype(np.float64), 4096)[1:9]), 1.0)
 
 
 def run(chunks, **settings):
