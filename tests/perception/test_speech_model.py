@@ -14,8 +14,6 @@ from safetensors.torch import load_file, save_file
 
 from perception.emotion import LABELS, softmax, unweighted_accuracy
 from perception.speech import train
-from perception.speech.audio import read_sound
-from perception.speech.datasets import load_ravdess
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.encoder import pool
 from perception.speech.model import DEFAULT_FOLDER, HeadConfig, HeadEnsemble, SpeechEmotionModel
@@ -146,14 +144,6 @@ def test_card_is_that_of_the_trainer_and_of_the_behaviour_table():
     table = (ROOT / "policies" / "behaviour.toml").read_text()
     assert re.search(rf"^unsure_below = {train.ACTS_FROM}\b", table, re.MULTILINE)
     assert f"acts on an estimate from {train.ACTS_FROM} on" in card
-
-
-@pytest.fixture(scope="module")
-def held_out(ravdess):
-    """every fifth clip of the four actors that the shipped weights never met."""
-    actors = json.loads((DEFAULT_FOLDER / "config.json").read_text())["held_out_actors"]
-    clips = [clip for clip in load_ravdess(ravdess) if clip.actor in actors][::5]
-    return [(clip.index, read_sound(clip.path).samples) for clip in clips]
 
 
 def test_shipped_weights_hear_voices_they_never_met(model, held_out):

@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_folder_with_a_bad_file_goes_on(folder, tmp_path, capsys):
     out, listing = tmp_path / "out" / "rows.csv", tmp_path / "out" / "rows.json"
-    result = predict.main(PredictConfig(folder, csv=out, json=listing))
+    result = predict.main(PredictConfig(folder, csv=out, json=listing, least_speech=0.0))
     assert (result.files, [path.name for path in result.silent]) == (3, ["quiet.flac"])
     assert [failure.file.name for failure in result.failures] == ["bad.wav"]
     assert predict.report(result) == 1
@@ -69,7 +69,7 @@ def test_an_interrupted_run_leaves_no_half_table(tmp_path, monkeypatch):
     sf.write(tmp_path / "a.wav", syllables(2.0), 16_000)
     monkeypatch.setattr(predict, "to_row", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        predict.main(PredictConfig(tmp_path / "a.wav", csv=tmp_path / "rows.csv"))
+        predict.main(PredictConfig(tmp_path / "a.wav", csv=tmp_path / "rows.csv", least_speech=0.0))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav"]
 
 
@@ -198,6 +198,6 @@ def test_a_reader_that_leaves_early(folder):
 )
 def test_errors_of_libraries_are_one_line(error, said, monkeypatch, capsys):
     monkeypatch.setattr(predict, "main", lambda _: (_ for _ in ()).throw(error))
-    assert cli(["predict", "a.wav"]) == 2
+    assert cli(["predict", "a.wav", "--least-speech", "0"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ") and said in err and err.count("\n") == 1
