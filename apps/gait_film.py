@@ -31,8 +31,8 @@ class Record:
 
     out: Path = Path("runs/gait.mp4")
     """Where to write it."""
-    policy: str = "none"
-    """'none' for the clocked gait alone, or the folder of a policy."""
+    policy: str = "default"
+    """'default' for the shipped policy, 'none' for the clocked gait alone, or the folder of another."""
     case: Case = field(default_factory=lambda: Case("trot", 0.5))
     """How to walk, where, and what happens on the way."""
     seconds: float = 8.0

@@ -37,8 +37,8 @@ class Run:
     """Folder of speech weights instead of the shipped ones."""
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
-    gait: str = "none"
-    """Policy to walk with: 'none' for the clocked gait alone, or the folder of one that you trained."""
+    gait: str = "default"
+    """Policy to walk with: 'default' for the shipped one, 'none' for the clocked gait alone, or the folder of your own."""
     window: bool = False
     """Open PyBullet's own window as well (needs a display). Closing that window ends the program."""
 

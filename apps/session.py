@@ -47,7 +47,7 @@ class SessionConfig:
     `person` is where the person stands, (x, y) in m; the dog starts at the origin, looking about their way. `live` puts
     the ear in a thread of its own, which a page wants and a reproducible run must not have. `window` opens Bullet's own
     window. `weights` is a folder of speech weights instead of the shipped ones, `table` another behaviour table, `gait`
-    a policy to walk with: 'none' for the clocked gait alone, or a folder.
+    a policy to walk with: 'default' for the shipped one, 'none' for the clocked gait alone, or a folder.
     """
 
     seed: int = 0
@@ -56,7 +56,7 @@ class SessionConfig:
     window: bool = False
     weights: Path | None = None
     table: Path | None = None
-    gait: str = "none"
+    gait: str = "default"
     get_up_after_s: float = 1.5
     max_sound_s: float = 600.0
     max_backlog_s: float = 1.0

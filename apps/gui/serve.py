@@ -36,8 +36,8 @@ class Serve:
     """Folder of speech weights instead of the shipped ones."""
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
-    gait: str = "none"
-    """Policy to walk with: 'none' for the clocked gait alone, or the folder of one that you trained."""
+    gait: str = "default"
+    """Policy to walk with: 'default' for the shipped one, 'none' for the clocked gait alone, or the folder of your own."""
     certificate: Path | None = None
     """TLS certificate (PEM); browsers give the microphone to pages of other machines over TLS only."""
     key: Path | None = None

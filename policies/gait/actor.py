@@ -12,6 +12,7 @@ import numpy as np
 from envs.locomotion.locomotor import OBSERVATION_SIZE
 from policies.gait.mirror import ACTION_SIGNS, mirror_action, mirror_observation
 
+DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "gait"
 _CLIP = 8.0
 
 
@@ -114,9 +115,11 @@ class Actor:
 
 
 def load_policy(name: str) -> Actor | None:
-    """The policy in a folder; None for 'none', the clocked gait alone.
+    """The policy in a folder; 'default' is the shipped one, and 'none' the clocked gait alone, for which None is given.
 
     Raises:
         ActorError: it is not there, damaged, or of another task.
     """
-    return None if name == "none" else Actor.load(Path(name))
+    if name == "none":
+        return None
+    return Actor.load(DEFAULT_FOLDER if name == "default" else Path(name))

@@ -33,8 +33,8 @@ class Evaluate:
     suite: tuple[str, ...] = ()
     """Instead of cells: parts of the README's table (tracking, directions, cadence, posture, changes, kicks, terrain,
     days), or 'all'."""
-    policy: tuple[str, ...] = ("none",)
-    """'none' for the clocked gait alone (zero action), and folders of policies to compare with it."""
+    policy: tuple[str, ...] = ("none", "default")
+    """'none' for the clocked gait alone (zero action), 'default' for the shipped policy, or folders of others."""
     episodes: int = 100
     """Walks for each case, each with a seed of its own; all policies walk the same ones."""
     seconds: float = 6.0
