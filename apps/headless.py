@@ -38,7 +38,7 @@ class Run:
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
     gait: str = "default"
-    """Policy to walk with: 'default' for the shipped one, 'none' for the clocked gait alone, or the folder of your own."""
+    """Policy to walk with: 'default' is the shipped one, 'none' the clocked gait alone; or the folder of your own."""
     window: bool = False
     """Open PyBullet's own window as well (needs a display). Closing that window ends the program."""
 

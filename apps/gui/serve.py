@@ -37,7 +37,7 @@ class Serve:
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
     gait: str = "default"
-    """Policy to walk with: 'default' for the shipped one, 'none' for the clocked gait alone, or the folder of your own."""
+    """Policy to walk with: 'default' is the shipped one, 'none' the clocked gait alone; or the folder of your own."""
     certificate: Path | None = None
     """TLS certificate (PEM); browsers give the microphone to pages of other machines over TLS only."""
     key: Path | None = None
