@@ -96,6 +96,7 @@ class Dog:
         joints = standing_joints(style, self.spec)
         self.legs.reset(style, joints, clock)
         self.body.reset((*position, style.height_m + self.spec.foot_radius_m), yaw, joints)
+        self._fresh = True
 
     @property
     def gait(self) -> GaitGenerator:
@@ -104,7 +105,10 @@ class Dog:
 
     def control(self, command: VelocityCommand, style: GaitStyle, state: QuadrupedState) -> None:
         """Give the motors their next targets."""
-        self.body.command(self.legs.step(command, style, state, self.body.foot_contacts()))
+        # Bullet finds contacts when it steps; until then it reports those from before the reset.
+        contacts = [False] * 4 if self._fresh else self.body.foot_contacts()
+        self._fresh = False
+        self.body.command(self.legs.step(command, style, state, contacts))
 
     def link_poses(self) -> np.ndarray:
         """(19, 7) position in m and quat_xyzw of every link in the order of `links`."""
