@@ -1,17 +1,53 @@
-"""What the commands share: checks that come before long work, and errors as one line."""
+"""What the commands share: files in and out, checks that come before long work, and errors as one line."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
+
+from perception.weights import write_atomic
 
 MOST_THREADS = 1_024
 
 
 class CommandError(ValueError):
     """A setting or an output of a command cannot be used."""
+
+
+class Failure(NamedTuple):
+    """A file that could not be judged, or not to its end, and why."""
+
+    file: Path
+    reason: str
+
+
+def exit_status(action: Callable[[], int]) -> int:
+    """What a command returns, or 2 when it ends in an error of settings, data or disks, said in one line on stderr."""
+    try:
+        return action()
+    except (OSError, ValueError, RuntimeError) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        return 2
+
+
+def find_files(source: Path, suffixes: Collection[str]) -> list[Path]:
+    """The file itself, or those in the folder and below whose lower-case endings are among `suffixes`, sorted."""
+    if not source.is_dir():
+        return [source]
+    return sorted(path for path in source.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+
+
+def write_output(text: str, target: Path) -> None:
+    """Write a whole file at once, or to stdout when `target` is -; `check_output` says early whether that can be."""
+    if str(target) == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        write_atomic(target, text.encode())
 
 
 def check_run(threads: int, seed: int = 0) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from perception.face import evaluate, predict, train
-from perception.face.command import one_line
+from perception.face.command import exit_status
 from perception.face.evaluate import EvaluateConfig
 from perception.face.predict import PredictConfig
 from perception.face.train import TrainConfig
@@ -36,19 +36,20 @@ def cli(arguments: Sequence[str] | None = None) -> int:
     `PictureError`, `DatasetError`, `WeightsError` and `CommandError` are ValueErrors; torch reports with RuntimeError.
     """
     try:
-        config = tyro.cli(
-            Command,
-            prog="python -m perception.face",
-            description="Emotion from the face: train, evaluate on people never met, judge pictures and videos.",
-            args=arguments,
-        )
-        return run(config)
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
+        return exit_status(lambda: run(_parse(arguments)))
     except KeyboardInterrupt:
         print("interrupted; a training goes on with --resume.", file=sys.stderr)
         return 130
+
+
+def _parse(arguments: Sequence[str] | None) -> Command:
+    config: Command = tyro.cli(
+        Command,
+        prog="python -m perception.face",
+        description="Emotion from the face: train, evaluate on people never met, judge pictures and videos.",
+        args=arguments,
+    )
+    return config
 
 
 if __name__ == "__main__":

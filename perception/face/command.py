@@ -6,19 +6,33 @@ from typing import Literal
 
 import torch
 
-from perception.command import CommandError, check_folder, check_output, check_run, one_line
+from perception.command import (
+    CommandError,
+    Failure,
+    check_folder,
+    check_output,
+    check_run,
+    exit_status,
+    find_files,
+    one_line,
+    write_output,
+)
 
 __all__ = [
     "CommandError",
     "Device",
+    "Failure",
     "Precision",
     "check_folder",
     "check_output",
     "check_run",
+    "exit_status",
+    "find_files",
     "one_core",
     "one_line",
     "pick_device",
     "pick_precision",
+    "write_output",
 ]
 
 Device = Literal["auto", "cpu", "cuda"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -22,6 +21,7 @@ from perception.face.command import (
     one_core,
     pick_device,
     pick_precision,
+    write_output,
 )
 from perception.face.corpora import LISTS, Corpus, cut_faces
 from perception.face.datasets import DEFAULT_CACHE, DatasetError, Faces, load_fer2013
@@ -31,7 +31,6 @@ from perception.face.fitting import FitConfig, Hardware, Trainer, judge
 from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
 from perception.face.network import CLASSES, FaceNetwork
 from perception.progress import track
-from perception.weights import write_atomic
 
 Protocol = Literal["public", "private", "transfer", "subjects"]
 
@@ -240,12 +239,7 @@ def _write(result: Evaluation, target: Path | None, config: EvaluateConfig) -> N
         )
     if target is None:
         return
-    text = json.dumps(result.as_json(), indent=1) + "\n"
-    if str(target) == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        write_atomic(target, text.encode())
+    write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
 
 
 def report(result: Evaluation) -> int:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import tyro
 
 from perception.emotion import LABELS
-from perception.face import pictures, videos
-from perception.face.command import CommandError, check_run, one_core
+from perception.face import command, pictures, videos
+from perception.face.command import CommandError, Failure, check_run, one_core
 from perception.face.detector import FaceDetector
 from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
 from perception.face.pictures import PictureError, read_picture
@@ -62,13 +62,6 @@ class PredictConfig:
             raise ValueError(f"every is {self.every}; allowed are 1 (each frame) to 1000000.")
 
 
-class Failure(NamedTuple):
-    """A file that could not be judged, or not to its end, and why."""
-
-    file: Path
-    reason: str
-
-
 class PredictResult(NamedTuple):
     """How many files and rows came out, how many rows have an estimate, and which files failed."""
 
@@ -84,9 +77,7 @@ def find_files(source: Path) -> list[Path]:
     Raises:
         PictureError: the folder holds none.
     """
-    if not source.is_dir():
-        return [source]
-    found = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = command.find_files(source, SUFFIXES)
     if not found:
         raise PictureError(
             f"{source} holds no pictures or videos; looked for {', '.join(sorted(SUFFIXES))}. Name another folder."

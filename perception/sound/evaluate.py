@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from perception.command import check_folder, check_output, check_run
+from perception.command import check_folder, check_output, check_run, write_output
 from perception.progress import track
 from perception.sound.array import SoundInputError
 from perception.sound.evidence import HOP_S
@@ -210,22 +209,12 @@ def main(config: EvaluateConfig) -> Evaluation:
     files = [] if config.data is None else speech_files(config.data)
     result = evaluate(files, config.trials, config.seed)
     if target is not None:
-        _write(json.dumps(result.as_json(), indent=1) + "\n", target)
+        write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
     if config.plots is not None:
         from perception.sound.plots import draw
 
         draw(result, config.plots)
     return result
-
-
-def _write(text: str, target: Path) -> None:
-    from perception.weights import write_atomic
-
-    if str(target) == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        write_atomic(target, text.encode())
 
 
 def report(result: Evaluation) -> int:

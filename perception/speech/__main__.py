@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from perception.command import one_line
+from perception.command import exit_status
 from perception.speech import convert, evaluate, predict, presence_training, train
 from perception.speech.convert import ConvertConfig
 from perception.speech.evaluate import EvaluateConfig
@@ -44,17 +44,17 @@ def cli(arguments: Sequence[str] | None = None) -> int:
 
     `SoundError`, `DatasetError`, `WeightsError` and `CommandError` are ValueErrors; torch reports with RuntimeError.
     """
-    try:
-        config = tyro.cli(
-            Command,
-            prog="python -m perception.speech",
-            description="Emotion from the voice: train, evaluate on voices never met, judge sound files.",
-            args=arguments,
-        )
-        return run(config)
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
+    return exit_status(lambda: run(_parse(arguments)))
+
+
+def _parse(arguments: Sequence[str] | None) -> Command:
+    config: Command = tyro.cli(
+        Command,
+        prog="python -m perception.speech",
+        description="Emotion from the voice: train, evaluate on voices never met, judge sound files.",
+        args=arguments,
+    )
+    return config
 
 
 if __name__ == "__main__":

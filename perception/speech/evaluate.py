@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from perception.command import check_folder, check_output, check_run
+from perception.command import check_folder, check_output, check_run, write_output
 from perception.emotion import (
     LABELS,
     calibration_gaps,
@@ -28,7 +27,6 @@ from perception.speech.encoder import SpeechEncoder
 from perception.speech.features import DEFAULT_CACHE, FeatureCache, FeatureTable, feature_table
 from perception.speech.fitting import FitConfig, Judgements, fit_calibrated, fit_ensemble, judge_stream, judge_whole
 from perception.speech.model import HeadEnsemble
-from perception.weights import write_atomic
 
 
 @dataclass(frozen=True)
@@ -267,12 +265,7 @@ def main(config: EvaluateConfig) -> Evaluation:
     data = load_data(config.data, folds, config.cache, config.encoder)
     result = evaluate(data, folds, config.fit, config.seed)
     if target is not None:
-        text = json.dumps(result.as_json(), indent=1) + "\n"
-        if str(target) == "-":
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        else:
-            write_atomic(target, text.encode())
+        write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
     return result
 
 

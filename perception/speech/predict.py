@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import tyro
 
-from perception.command import CommandError, check_run
+from perception.command import CommandError, Failure, check_run, find_files
 from perception.emotion import LABELS, EmotionEstimate
 from perception.progress import track
 from perception.rows import Form, RowWriter
@@ -54,13 +54,6 @@ class PredictConfig:
     """Processor cores to use."""
 
 
-class Failure(NamedTuple):
-    """A file that could not be judged, and why."""
-
-    file: Path
-    reason: str
-
-
 class PredictResult(NamedTuple):
     """How many files and rows came out, which files have no voice in them, and which could not be read."""
 
@@ -76,9 +69,7 @@ def find_sounds(source: Path) -> list[Path]:
     Raises:
         SoundError: nothing is there, or the folder holds no file with the ending of a sound file.
     """
-    if not source.is_dir():
-        return [source]
-    found = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    found = find_files(source, SUFFIXES)
     if not found:
         raise SoundError(
             f"{source} holds no sound files; looked for {', '.join(sorted(SUFFIXES))}. Name another folder."

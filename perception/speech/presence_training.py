@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from perception.command import check_folder, check_run
+from perception.command import check_folder, check_run, find_files
 from perception.progress import track
 from perception.speech import nonspeech
 from perception.speech.audio import RATE_HZ, read_sound
@@ -128,7 +128,7 @@ def _share(layer: SpeechPresence, features: np.ndarray) -> float:
 
 
 def _encode_voices(encoder: SpeechEncoder, folder: Path, clips: int, rng: np.random.Generator) -> np.ndarray:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    files = find_files(folder, SUFFIXES)
     if not files:
         raise DatasetError(f"{folder} holds no recordings ({', '.join(SUFFIXES)}). Name another folder.")
     chosen = [files[index] for index in rng.permutation(len(files))[:clips].tolist()]
