@@ -4,6 +4,10 @@ The hidden state is the emotion. It lasts `dwell_s` on average and then changes 
 observation, weighted by how far the sense can be trusted at that moment, so that a blurred face or a drowned voice
 pulls at nothing; senses that are missing are simply not heard. When nobody says anything, the belief fades to "every
 emotion alike", which is being unsure.
+
+A window of sound holds most of what the window before it held, and more when somebody has just begun to speak. So the
+newest estimate of a sense counts in full, and of the one that it replaces only the part that it no longer covers stays
+behind in the history.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ class SenseConfig:
     weight: float = 1.0
     """Exponent of a fully trusted estimate; below 1 where both senses together would be surer than they are right."""
     memory_s: float = 3.0
-    """How far apart two estimates must be to count as two: those in between have seen much of the same."""
+    """How far apart two estimates must be to count as two; of those in between, a part in proportion."""
     knows_calm: bool = True
     """Whether the sense was taught to tell calm from neutral; if not, what it says of neutral holds for both."""
 
@@ -46,12 +50,17 @@ class FusionConfig:
     face: SenseConfig = field(default_factory=lambda: SenseConfig(memory_s=1.0, knows_calm=False))
     dwell_s: float = 6.0
     """How long a feeling lasts on average before another may take its place, s."""
+    fresh_s: float = 2.0
+    """When no sense has said anything for longer, nobody knows what is felt now, s."""
     unsure_below: float = 0.38
     """With less confidence than this, no label is worth acting on."""
 
     def __post_init__(self) -> None:
-        if not 0.1 <= self.dwell_s <= 3600.0 or not 0.0 <= self.unsure_below <= 1.0:
-            raise ValueError(f"{self} came; allowed are dwell_s 0.1 to 3600 s and unsure_below 0 to 1.")
+        times = 0.1 <= self.dwell_s <= 3600.0 and 0.0 <= self.fresh_s <= 3600.0
+        if not times or not 0.0 <= self.unsure_below <= 1.0:
+            raise ValueError(
+                f"{self} came; allowed are dwell_s 0.1 to 3600 s, fresh_s 0 to 3600, unsure_below 0 to 1."
+            )
 
 
 class Belief(NamedTuple):
@@ -59,7 +68,7 @@ class Belief(NamedTuple):
 
     Attributes:
         estimate: the emotion, from "voice and face", "voice", "face", or "nothing" within the last `dwell_s`.
-        unsure: whether its confidence is too small to act on.
+        unsure: whether its confidence is too small to act on, or no sense has said anything for `fresh_s`.
         trust: what each sense weighed when it was last heard, faded since: [0, 1].
         agreement: of the senses' last estimates: 1 the same, 0 nothing in common, None when less than two are fresh.
     """
@@ -68,6 +77,15 @@ class Belief(NamedTuple):
     unsure: bool
     trust: dict[str, float]
     agreement: float | None
+
+
+class _Said(NamedTuple):
+    """The newest estimate of a sense."""
+
+    time_s: float
+    trust: float
+    weight: float  # exponent of its likelihood
+    likelihood: np.ndarray  # (8,), sums to 1
 
 
 class EmotionFilter:
@@ -86,9 +104,9 @@ class EmotionFilter:
 
     def reset(self) -> None:
         """Forget everything; time may begin anew."""
-        self._belief = np.full(len(LABELS), 1 / len(LABELS))
+        self._history = np.full(len(LABELS), 1 / len(LABELS))
         self._time_s: float | None = None
-        self._last: dict[str, tuple[float, float, np.ndarray]] = {}  # time, trust, probabilities
+        self._last: dict[str, _Said] = {}
 
     def push(self, sense: str, estimate: EmotionEstimate, reliability: float = 1.0) -> None:
         """Take an estimate of a sense.
@@ -109,13 +127,12 @@ class EmotionFilter:
         if reliability == 0.0:
             return
         config: SenseConfig = getattr(self.config, sense)
-        seen = likelihood(estimate.probabilities, config.knows_calm)
         before = self._last.get(sense)
-        # Estimates that overlap say the same thing twice: together they weigh as much as one in `memory_s`.
-        fresh = 1.0 if before is None else min(1.0, (estimate.time_s - before[0]) / config.memory_s)
-        belief = self._belief * seen ** (config.weight * reliability * fresh)
-        self._belief = belief / belief.sum()
-        self._last[sense] = (estimate.time_s, reliability, seen)
+        if before is not None:
+            left = min(1.0, (estimate.time_s - before.time_s) / config.memory_s)
+            self._history = _normalised(self._history * self._faded(before, estimate.time_s) ** (before.weight * left))
+        seen = likelihood(estimate.probabilities, config.knows_calm)
+        self._last[sense] = _Said(estimate.time_s, reliability, config.weight * reliability, _normalised(seen))
 
     def at(self, time_s: float) -> Belief:
         """What is believed at `time_s`, which is never less than that of the last estimate.
@@ -124,18 +141,19 @@ class EmotionFilter:
             ValueError: the time runs back.
         """
         self._advance(time_s)
-        fresh = {sense: entry for sense, entry in self._last.items() if time_s - entry[0] <= self.config.dwell_s}
-        trust = {
-            sense: fresh[sense][1] * exp((fresh[sense][0] - time_s) / self.config.dwell_s) if sense in fresh else 0.0
-            for sense in SENSES
-        }
-        names = [name for sense, name in (("speech", "voice"), ("face", "face")) if sense in fresh]
-        estimate = EmotionEstimate.from_probabilities(self._belief, time_s, " and ".join(names) or "nothing")
-        both = [entry[2] for entry in fresh.values()]
+        belief = self._history
+        for said in self._last.values():
+            belief = belief * self._faded(said, time_s) ** said.weight
+        dwell = self.config.dwell_s
+        heard = {sense: said for sense, said in self._last.items() if time_s - said.time_s <= dwell}
+        names = [name for sense, name in (("speech", "voice"), ("face", "face")) if sense in heard]
+        estimate = EmotionEstimate.from_probabilities(_normalised(belief), time_s, " and ".join(names) or "nothing")
+        silent_s = min((time_s - said.time_s for said in heard.values()), default=dwell)
+        both = [said.likelihood for said in heard.values()]
         return Belief(
             estimate,
-            estimate.confidence < self.config.unsure_below,
-            trust,
+            estimate.confidence < self.config.unsure_below or not heard or silent_s > self.config.fresh_s,
+            {s: heard[s].trust * exp((heard[s].time_s - time_s) / dwell) if s in heard else 0.0 for s in SENSES},
             agreement(both[0], both[1]) if len(both) == 2 else None,
         )
 
@@ -145,8 +163,20 @@ class EmotionFilter:
         if not np.isfinite(time_s) or time_s < before:
             raise ValueError(f"time {time_s} s came after {before} s; times must be finite and in order.")
         self._time_s = time_s
-        stays = exp(-(time_s - before) / self.config.dwell_s)
-        self._belief = stays * self._belief + (1.0 - stays) / len(LABELS)
+        self._history = self._leak(self._history, time_s - before)
+
+    def _faded(self, said: _Said, time_s: float) -> np.ndarray:
+        """What an estimate says of the present: the feeling may have changed since."""
+        return self._leak(said.likelihood, time_s - said.time_s)
+
+    def _leak(self, belief: np.ndarray, seconds: float) -> np.ndarray:
+        stays = exp(-seconds / self.config.dwell_s)
+        return stays * belief + (1.0 - stays) / len(LABELS)
+
+
+def _normalised(belief: np.ndarray) -> np.ndarray:
+    out: np.ndarray = belief / belief.sum()
+    return out
 
 
 def likelihood(probabilities: np.ndarray, knows_calm: bool = True) -> np.ndarray:

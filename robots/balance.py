@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from robots.gait import GAITS, GaitStyle
 
+_LOW_M = 0.30  # m: a trunk that is carried higher topples more easily
+
 
 class Reaction(NamedTuple):
     """What a disturbed gait shall do; see `robots.gait.GaitGenerator.step`."""
@@ -105,4 +107,6 @@ def _lean(gravity: tuple[float, float, float], style: GaitStyle) -> tuple[float,
 def _steadiest(style: GaitStyle) -> GaitStyle:
     """Whoever is about to fall trots: a foot on either side of the body is always about to be set down anew."""
     trot = GAITS["trot"]
-    return replace(trot, duty=0.60, height_m=style.height_m, pitch_rad=style.pitch_rad, roll_rad=style.roll_rad)
+    return replace(
+        trot, duty=0.60, height_m=min(style.height_m, _LOW_M), pitch_rad=style.pitch_rad, roll_rad=style.roll_rad
+    )

@@ -78,7 +78,9 @@ GAITS: dict[str, GaitStyle] = {
     for style in (
         GaitStyle("stand", (0.0, 0.5, 0.5, 0.0), frequency_hz=2.4, duty=0.65, swing_m=0.05, stepping=False),
         GaitStyle("walk", (0.25, 0.75, 0.5, 0.0), 1.6, 0.78, 0.04, reach_m=-0.01, longest_swing_s=0.14, drift_m_s=0.05),
-        GaitStyle("trot", (0.0, 0.5, 0.5, 0.0), 2.8, 0.54, swing_m=0.05, reach_m=0.01, drift_m_s=0.035),
+        GaitStyle(
+            "trot", (0.0, 0.5, 0.5, 0.0), 2.8, 0.54, swing_m=0.05, height_m=0.315, reach_m=0.005, drift_m_s=0.035
+        ),
         GaitStyle("pace", (0.0, 0.5, 0.0, 0.5), 3.0, 0.58, 0.05, reach_m=-0.01, longest_swing_s=0.14, drift_m_s=0.065),
         GaitStyle(
             "bound",

@@ -32,8 +32,8 @@ class PPOConfig:
     vf_coef: float = 0.5
     max_grad_norm: float = 1.0
     log_std_init: float = -1.5
-    log_std_final: float = -3.6
-    annealing: tuple[float, float] = (0.58, 0.95)
+    log_std_final: float = -3.0
+    annealing: tuple[float, float] = (0.35, 0.75)
     hidden: tuple[int, ...] = (256, 128)
 
 

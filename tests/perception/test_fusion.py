@@ -58,11 +58,21 @@ def test_overlapping_windows_do_not_count_as_many():
     assert often.at(3.0).estimate.confidence == pytest.approx(once.at(3.0).estimate.confidence, abs=0.08)
 
 
+def test_the_newest_window_counts_in_full_for_it_has_heard_the_most():
+    belief = EmotionFilter()
+    belief.push("speech", estimate(SAD, 0.0, 0.3))
+    belief.push("speech", estimate(HAPPY, 0.25, 0.7))
+    assert belief.at(0.25).estimate.label == "happy"
+    assert belief.at(0.25).estimate.confidence > 0.65
+
+
 def test_belief_fades_to_unsure_when_nothing_is_heard():
     belief = EmotionFilter()
     belief.push("face", estimate(HAPPY, 0.0, 0.9))
     assert not belief.at(1.0).unsure
     assert belief.at(1.0).estimate.source == "face"
+    assert belief.at(2.5).unsure  # what was felt is known, what is felt now is not
+    assert belief.at(2.5).estimate.label == "happy"
     later = belief.at(12.0)
     assert later.unsure
     assert later.estimate.source == "nothing"
@@ -130,6 +140,7 @@ def test_bad_input_is_refused_and_changes_nothing():
         lambda: SenseConfig(weight=-1.0),
         lambda: SenseConfig(memory_s=0.0),
         lambda: FusionConfig(dwell_s=0.0),
+        lambda: FusionConfig(fresh_s=-1.0),
         lambda: FusionConfig(unsure_below=1.5),
     ],
 )
