@@ -165,7 +165,7 @@ class FaceStream:
         if crop is None or reason:
             return FaceReading(time_s, None, reason, face, faces, detail, 0.0, self._person)
         logits = self._average(self._model.logits(crop[None])[0], time_s, trust)
-        probabilities = trust * softmax(logits) + (1.0 - trust) / len(CLASSES)
+        probabilities = drawn_to_even(softmax(logits), trust)
         estimate = EmotionEstimate.from_probabilities(to_labels(probabilities), time_s, self._source)
         return FaceReading(time_s, estimate, "", face, faces, detail, trust, self._person)
 
@@ -178,9 +178,7 @@ class FaceStream:
             return "turned away", 0.0
         if detail < c.least_sharpness:
             return "blurred", 0.0
-        size = (face.width - c.least_width_px) / (c.sure_width_px - c.least_width_px)
-        sharp = np.log(detail / c.least_sharpness) / np.log(c.sure_sharpness / c.least_sharpness)
-        return "", float(np.clip(size, 0.0, 1.0) * np.clip(sharp, 0.0, 1.0))
+        return "", trust_in(face.width, detail, c)
 
     def _average(self, logits: np.ndarray, time_s: float, trust: float) -> np.ndarray:
         """Average over time; what is trusted little moves the average little."""
@@ -193,6 +191,20 @@ class FaceStream:
             self._smooth = self._smooth + trust * share * (logits - self._smooth)
         self._judged_s = time_s
         return self._smooth
+
+
+def trust_in(width_px: float, detail: float, config: StreamConfig) -> float:
+    """How far a face is trusted for its width in the frame and the sharpness of its crop: [0, 1]."""
+    size = (width_px - config.least_width_px) / (config.sure_width_px - config.least_width_px)
+    least, sure = config.least_sharpness, config.sure_sharpness
+    sharp = np.log(max(detail, 1e-9) / least) / np.log(sure / least)
+    return float(np.clip(size, 0.0, 1.0) * np.clip(sharp, 0.0, 1.0))
+
+
+def drawn_to_even(probabilities: np.ndarray, trust: float | np.ndarray) -> np.ndarray:
+    """Probabilities (..., 7) over `CLASSES`, drawn towards "every label alike" as far as they are not trusted."""
+    out: np.ndarray = trust * probabilities + (1.0 - trust) / len(CLASSES)
+    return out
 
 
 def is_turned(landmarks: np.ndarray) -> bool:

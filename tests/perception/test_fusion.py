@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perception.emotion import LABELS, EmotionEstimate
-from perception.fusion import EmotionFilter, FusionConfig, SenseConfig, agreement, fuse, likelihood
+from perception.fusion.filter import EmotionFilter, FusionConfig, SenseConfig, agreement, fuse, likelihood
 
 HAPPY, SAD, NEUTRAL, CALM = (LABELS.index(name) for name in ("happy", "sad", "neutral", "calm"))
 

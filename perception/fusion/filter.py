@@ -58,9 +58,7 @@ class FusionConfig:
     def __post_init__(self) -> None:
         times = 0.1 <= self.dwell_s <= 3600.0 and 0.0 <= self.fresh_s <= 3600.0
         if not times or not 0.0 <= self.unsure_below <= 1.0:
-            raise ValueError(
-                f"{self} came; allowed are dwell_s 0.1 to 3600 s, fresh_s 0 to 3600, unsure_below 0 to 1."
-            )
+            raise ValueError(f"{self} came; allowed are dwell_s 0.1 to 3600 s, fresh_s 0 to 3600, unsure_below 0 to 1.")
 
 
 class Belief(NamedTuple):

@@ -1,0 +1,6 @@
+"""What voice and face say together.
+
+Import what you need from its module, so that nothing heavy is loaded on the way::
+
+    from perception.fusion.filter import EmotionFilter
+"""
