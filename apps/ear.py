@@ -27,6 +27,7 @@ class Hearing(NamedTuple):
 
     voice_active: bool
     level_db: float | None
+    speech: float | None = None  # how likely the last window of sound was speech, [0, 1]; None before the first
 
 
 class Ear(Protocol):
@@ -63,7 +64,7 @@ class InlineEar:
     @property
     def hearing(self) -> Hearing:
         """What is heard at this moment."""
-        return Hearing(self._stream.voice_active, self._stream.level_db)
+        return _hearing(self._stream)
 
     def reset(self) -> None:
         """Forget what was heard."""
@@ -131,14 +132,19 @@ class ThreadedEar:
                 heard = epoch
                 self._stream.reset()
             try:
-                for estimate in self._stream.push(samples):
+                found = self._stream.push(samples)
+                if epoch == self._epoch:
+                    self._hearing = _hearing(self._stream)  # before its estimates, which are weighed by it
+                for estimate in found:
                     self._estimates.put((epoch, estimate))
             except Exception as problem:  # whatever the network does, the dog must not go deaf for good
                 _log.exception("the ear failed and begins again")
                 self.on_problem(f"The dog's ear failed ({_short(problem)}) and begins again.")
                 self._stream.reset()
-            if epoch == self._epoch:
-                self._hearing = Hearing(self._stream.voice_active, self._stream.level_db)
+
+
+def _hearing(stream: SpeechStream) -> Hearing:
+    return Hearing(stream.voice_active, stream.level_db, stream.speech)
 
 
 def _short(problem: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ from rich.progress import Progress, TaskID
 from apps.session import Session, SessionConfig
 from apps.timeline import Step, Timeline
 from perception.emotion import LABELS
+from perception.face.pictures import SUFFIXES as PICTURE_SUFFIXES
+from perception.face.videos import read_video
+from perception.speech.audio import SoundError
 from robots.dog import CONTROL_HZ
 from robots.quiet import reserve_stdout
 from robots.results import check_writable, write_json
@@ -23,6 +27,8 @@ class Run:
 
     speech: Path | None = None
     """Sound file that the dog hears (wav, flac, ogg, mp3, webm, m4a). Without one it hears silence."""
+    video: Path | None = None
+    """Video or picture file that the dog sees, and whose sound it hears unless --speech gives another."""
     seconds: float = 10.0
     """How long the session lasts, s of simulated time."""
     record: Path | None = None
@@ -62,6 +68,8 @@ def run(args: Run) -> Timeline:
     with Session(config=config) as session, Progress(console=console, transient=True) as bar:
         if args.speech is not None:
             session.hear(args.speech)
+        if args.video is not None:
+            _show(session, args.video, with_sound=args.speech is None)
         session.feel(args.emotion)
         task = bar.add_task("filming" if args.record else "running", total=args.seconds)
         if args.record is not None:
@@ -76,6 +84,17 @@ def run(args: Run) -> Timeline:
     if args.record is not None:
         console.print(f"video: {args.record.resolve()}")
     return timeline
+
+
+def _show(session: Session, path: Path, with_sound: bool) -> None:
+    """Let the dog see a file, and hear it where it has sound."""
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        session.see(path)
+        return
+    session.watch(read_video(path))
+    if with_sound:
+        with contextlib.suppress(SoundError):  # many videos are silent
+            session.hear(path)
 
 
 def _watch(session: Session, step: Step, bar: Progress, task: TaskID) -> None:

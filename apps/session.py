@@ -1,4 +1,4 @@
-"""One session with the dog: it hears, decides and moves. The page and the run without a browser are this same object.
+"""One session with the dog: it hears, sees, decides and moves. Page and run without a browser are this same object.
 
 In a notebook:
 
@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from apps.ear import EAR_RATE_HZ, Ear, InlineEar, ThreadedEar
-from apps.timeline import Manual, Playing, Snapshot, Step, Timeline
+from apps.eye import Eye, InlineEye, ThreadedEye
+from apps.timeline import Manual, Playing, Sight, Snapshot, Step, Timeline
 from perception.emotion import LABELS, EmotionEstimate
+from perception.face.pictures import as_bgr, read_picture
+from perception.face.videos import Frame
+from perception.fusion.filter import EmotionFilter
 from perception.speech.audio import Sound, read_sound, sound_from_samples
 from perception.speech.model import SpeechEmotionModel
 from perception.speech.stream import SpeechStream
@@ -60,6 +64,7 @@ class SessionConfig:
     get_up_after_s: float = 1.5
     max_sound_s: float = 600.0
     max_backlog_s: float = 1.0
+    sight_memory_s: float = 1.5
 
 
 class Session:
@@ -70,13 +75,21 @@ class Session:
         RuntimeError: `config.window` without a display.
     """
 
-    def __init__(self, seed: int | None = None, config: SessionConfig | None = None, ear: Ear | None = None) -> None:
-        """Set the scene; `seed` overrides the one in `config`, and `ear` the shipped network's ear."""
+    def __init__(
+        self,
+        seed: int | None = None,
+        config: SessionConfig | None = None,
+        ear: Ear | None = None,
+        eye: Eye | None = None,
+    ) -> None:
+        """Set the scene; `seed` overrides the one in `config`, `ear` and `eye` those of the shipped networks."""
         config = config or SessionConfig()
         if (config.seed if seed is None else seed) < 0:
             raise ValueError(f"seed {config.seed if seed is None else seed} came; a seed is 0 or more")
         self.config = config if seed is None else replace(config, seed=seed)
         self.ear = ear or _make_ear(self.config)
+        self.eye = eye or (ThreadedEye() if self.config.live else InlineEye())
+        self.feelings = EmotionFilter()
         table = BehaviourTable.load(self.config.table) if self.config.table else None
         self.selector = BehaviourSelector(table)
         self.world = World(WorldConfig(window=self.config.window))
@@ -92,6 +105,12 @@ class Session:
         self.estimate: EmotionEstimate | None = None
         self.manual = Manual()
         self.playing: Playing | None = None
+        self.sight: Sight | None = None
+        self.feelings.reset()
+        self._film: Iterator[Frame] | None = None
+        self._frame: Frame | None = None
+        self._film_began = 0.0
+        self._picture_size = (0, 0)
         self.clip: str | None = None
         self.sounds: list[tuple[float, str]] = []
         self._microphone: deque[np.ndarray] = deque()
@@ -113,6 +132,7 @@ class Session:
     def reset(self) -> None:
         """Begin again: dog at its start, nothing heard, nothing set by hand."""
         self.ear.reset()
+        self.eye.reset()
         self._reset()
 
     def hear(self, sound: str | Path | bytes | np.ndarray | Sound, rate_hz: int = EAR_RATE_HZ, name: str = "") -> float:
@@ -149,6 +169,25 @@ class Session:
         while self._backlog > self.config.max_backlog_s * EAR_RATE_HZ and len(self._microphone) > 1:
             self._backlog -= len(self._microphone.popleft())
 
+    def see(self, picture: str | Path | bytes | np.ndarray) -> None:
+        """Show the dog a picture of the person, now: a file, its bytes, or BGR (H, W, 3) uint8.
+
+        Raises:
+            PictureError: it cannot be read, or is no picture.
+        """
+        bgr = as_bgr(picture, "the picture") if isinstance(picture, np.ndarray) else read_picture(picture)
+        self._picture_size = bgr.shape[1], bgr.shape[0]
+        self.eye.look(bgr, self.time)
+
+    def watch(self, film: Iterable[Frame] | None) -> None:
+        """Show the dog the frames of a video or camera, from now on, in its own time; None ends it.
+
+        A frame that cannot be read ends the film and raises PictureError out of the step that meets it.
+        """
+        self._film = None if film is None else iter(film)
+        self._frame = None
+        self._film_began = self.time
+
     def feel(self, emotion: str | None) -> None:
         """Set by hand what the dog believes the person feels; None gives it back to the ear.
 
@@ -159,6 +198,7 @@ class Session:
             raise ValueError(f"unknown emotion {emotion!r}: choose one of {', '.join(LABELS)}, or none")
         if emotion is None and self.manual.emotion is not None:
             self.estimate = None
+            self.feelings.reset()
         self.manual = self.manual._replace(emotion=emotion)
 
     def choose_gait(self, gait: str | None) -> None:
@@ -235,18 +275,45 @@ class Session:
         return film(self, Path(path), seconds, progress)
 
     def _control(self) -> None:
-        self._listen_on()
+        self._sense()
         self.behaviour = self._choose()
         toward_goal = steer(self.behaviour, self.state.position[:2], self.state.yaw, self.person)
         self.command, style = movement(self.behaviour, toward_goal, self.manual.gait, self.manual.speed)
         self.dog.control(self.command, style, self.state)
 
-    def _listen_on(self) -> None:
-        for estimate in self.ear.push(self._next_sound()):
-            if self.manual.emotion is None:
-                self.estimate = replace(estimate, time_s=self.time)
+    def _sense(self) -> None:
+        """Take in what is heard and seen; the estimate changes when a sense has something to say."""
+        heard = self.ear.push(self._next_sound())
+        self._look_on()
+        seen = self.eye.readings()
+        for reading in seen:
+            self.sight = Sight(reading, *self._picture_size)
         if self.manual.emotion is not None:
             self.estimate = _certain(self.manual.emotion, self.time)
+            return
+        speech = self.ear.hearing.speech
+        for estimate in heard:
+            self.feelings.push("speech", replace(estimate, time_s=self.time), 1.0 if speech is None else speech)
+        # How far a face is trusted is in its estimate already.
+        judged = [reading.estimate for reading in seen if reading.estimate is not None]
+        for estimate in judged:
+            self.feelings.push("face", replace(estimate, time_s=self.time))
+        if heard or judged:
+            self.estimate = self.feelings.at(self.time).estimate
+
+    def _look_on(self) -> None:
+        """Show the eye the newest frame of the film that is due."""
+        due: Frame | None = None
+        while self._film is not None:
+            if self._frame is not None:
+                if self._frame.time_s > self.time - self._film_began:
+                    break
+                due = self._frame
+            self._frame = next(self._film, None)
+            if self._frame is None:
+                self._film = None
+        if due is not None:
+            self.see(due.picture)
 
     def _next_sound(self) -> np.ndarray:
         """The next 20 ms of what there is to hear: the file, else the microphone, else silence."""
@@ -320,6 +387,10 @@ class Session:
     def snapshot(self) -> Snapshot:
         """Everything a viewer needs, at this moment."""
         playing = self.playing
+        belief = self.feelings.at(self.time)
+        seen = self.sight
+        if seen is not None and self.time - seen.reading.time_s > self.config.sight_memory_s:
+            seen = None  # the camera is off
         return Snapshot(
             self.time,
             self.dog.link_poses().astype(np.float32),
@@ -327,7 +398,10 @@ class Session:
             self.behaviour.says,
             self.estimate,
             None if self.estimate is None else self.estimate.source,
+            belief.unsure and self.manual.emotion is None,
+            belief.agreement,
             self.ear.hearing,
+            seen,
             None
             if playing is None
             else (playing.name, playing.position / EAR_RATE_HZ, len(playing.samples) / EAR_RATE_HZ),
@@ -349,8 +423,9 @@ class Session:
         self.world.follow(self.scenery.update().tolist())
 
     def close(self) -> None:
-        """Let go of the physics and of the ear. Closing twice is harmless."""
+        """Let go of the physics, the ear and the eye. Closing twice is harmless."""
         self.ear.close()
+        self.eye.close()
         self.world.close()
 
     def __enter__(self) -> Session:

@@ -8,6 +8,7 @@ import numpy as np
 
 from apps.ear import Hearing
 from perception.emotion import EmotionEstimate
+from perception.face.stream import FaceReading
 from robots.face import FaceParameters
 
 
@@ -62,6 +63,14 @@ class Playing(NamedTuple):
     position: int
 
 
+class Sight(NamedTuple):
+    """What the dog sees of the person: the newest reading, and the size of its picture in pixels."""
+
+    reading: FaceReading
+    width: int
+    height: int
+
+
 class Snapshot(NamedTuple):
     """What the outside sees of a session; immutable, safe to hand to other threads."""
 
@@ -71,7 +80,10 @@ class Snapshot(NamedTuple):
     says: str
     estimate: EmotionEstimate | None
     source: str | None
+    unsure: bool  # nothing was sensed of late, or nothing clear
+    agreement: float | None  # of voice and face, [0, 1]; None unless both spoke of late
     hearing: Hearing
+    sight: Sight | None
     playing: tuple[str, float, float] | None  # name, position s, duration s
     manual: Manual
     face: FaceParameters

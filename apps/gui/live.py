@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from apps.ear import ThreadedEar
+from apps.eye import ThreadedEye
 from apps.gui.messages import pose_message, state_message
 from apps.session import Session, SessionConfig
 from robots.world import WorldConfig
@@ -140,6 +141,8 @@ class LiveSession:
         session.on_sound = self._sound
         if isinstance(session.ear, ThreadedEar):
             session.ear.on_problem = lambda text: self.notice(text, "error")
+        if isinstance(session.eye, ThreadedEye):
+            session.eye.on_problem = lambda text: self.notice(text, "error")
         self.links = [link.as_json() for link in session.dog.links]
         self._ready.set_result(None)
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.timeline import Snapshot
+from apps.timeline import Sight, Snapshot
 from perception.emotion import LABELS
 from policies.behaviour import BehaviourTable
 from robots.dog import CONTROL_HZ
@@ -31,6 +31,10 @@ def state_message(snapshot: Snapshot, person: tuple[float, float]) -> dict[str, 
         "source": snapshot.source,
         "says": snapshot.says,
         "speed": round(snapshot.commanded_speed, 3),
+        "unsure": snapshot.unsure,
+        "agreement": None if snapshot.agreement is None else round(snapshot.agreement, 3),
+        "sight": None if snapshot.sight is None else _sight(snapshot.sight),
+        "speech": None if snapshot.hearing.speech is None else round(snapshot.hearing.speech, 3),
         "voice_active": snapshot.hearing.voice_active,
         "level_db": None if level is None else round(level, 1),
         "hearing": None
@@ -39,6 +43,23 @@ def state_message(snapshot: Snapshot, person: tuple[float, float]) -> dict[str, 
         "manual": snapshot.manual._asdict(),
         "face": snapshot.face.as_json(),
         "person": list(person),
+    }
+
+
+def _sight(sight: Sight) -> dict[str, Any]:
+    """The face that is followed; its box as shares of the picture, from the upper left corner."""
+    reading, estimate = sight.reading, sight.reading.estimate
+    box = None
+    if reading.face is not None:
+        x, y, width, height = reading.face.box
+        box = [x / sight.width, y / sight.height, width / sight.width, height / sight.height]
+    return {
+        "box": None if box is None else [round(float(share), 4) for share in box],
+        "faces": reading.faces,
+        "reason": reading.reason,
+        "reliability": round(reading.reliability, 3),
+        "emotion": None if estimate is None else estimate.label,
+        "confidence": None if estimate is None else round(estimate.confidence, 4),
     }
 
 

@@ -19,7 +19,7 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
-    "permissions-policy": "microphone=(self)",
+    "permissions-policy": "microphone=(self), camera=(self)",
     "cache-control": "no-cache",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -17,11 +17,14 @@ from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 
 from apps.gui.commands import CommandError, to_command
+from apps.gui.films import PICTURE_S, is_picture, picture_film, video_film
 from apps.gui.live import Listener, LiveSession
 from apps.gui.messages import scene_message
 from apps.gui.security import Gate
-from apps.session import SessionConfig
-from perception.speech.audio import SoundError, To16k, read_sound
+from apps.session import Session, SessionConfig
+from perception.face.pictures import PictureError, read_picture
+from perception.face.videos import Frame
+from perception.speech.audio import Sound, SoundError, To16k, read_sound
 from policies.behaviour import BehaviourTable, default_table
 from robots.sounds import CALLS, sound_wav
 
@@ -31,6 +34,7 @@ MAX_UPLOAD_BYTES = 25 * 2**20
 # What is over the limit is read and thrown away up to here, so that the sender gets to see the answer.
 MAX_DRAINED_BYTES = 512 * 2**20
 MAX_CHUNK_BYTES = 2**16
+MAX_FRAME_BYTES = 2**19
 UPLOAD_TIMEOUT_S = 120.0
 
 
@@ -96,11 +100,30 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
         except SoundError as problem:
             return _error(415, str(problem))
         duration = await asyncio.wrap_future(live.submit(lambda session: session.hear(sound, name=name)))
-        return JSONResponse({"name": name, "duration_s": round(duration, 3), **more})
+        return JSONResponse({"name": name, "duration_s": round(duration, 3), "seen": False, **more})
+
+    async def show(body: bytes, name: str) -> Response:
+        """Let the dog see a picture, or see and hear a video."""
+        if is_picture(body):
+            try:
+                film = await asyncio.to_thread(picture_film, body)
+            except PictureError as problem:
+                return _error(415, str(problem))
+            await asyncio.wrap_future(live.submit(lambda session: session.watch(film)))
+            return JSONResponse({"name": name, "duration_s": PICTURE_S, "seen": True})
+        moving = await asyncio.to_thread(video_film, body, lambda text: live.notice(text, "error"))
+        if moving is None:
+            return await play(body, name)
+        try:
+            sound = await asyncio.to_thread(read_sound, body, config.max_sound_s)
+        except SoundError:  # a silent video
+            sound = None
+        duration = await asyncio.wrap_future(live.submit(lambda session: _start(session, moving, sound, name)))
+        return JSONResponse({"name": name, "duration_s": round(duration, 3), "seen": True})
 
     @app.post("/api/hear", responses={413: {"description": "too large"}, 415: {"description": "not a sound"}})
     async def hear(request: Request) -> Response:
-        """Let the dog hear a sound file: the body is the file, `X-File-Name` its name."""
+        """Let the dog hear a sound file, or see a picture or video: the body is the file, `X-File-Name` its name."""
         name = Path(unquote(request.headers.get("x-file-name", "upload"))).name[:120] or "upload"
         async with places:
             try:
@@ -110,7 +133,7 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
             if body is None:
                 limit = MAX_UPLOAD_BYTES >> 20
                 return _error(413, f"the file is larger than {limit} MB: cut it, or save it as mp3 or ogg")
-            return await play(body, name)
+            return await show(body, name)
 
     @app.post("/api/hear_sample", responses={415: {"description": "not a sound"}})
     async def hear_sample() -> Response:
@@ -121,6 +144,12 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
     def sample() -> Response:
         """The bundled sample, for the page to play aloud."""
         return FileResponse(SAMPLE, media_type="audio/wav")
+
+
+def _start(session: Session, film: Iterator[Frame], sound: Sound | None, name: str) -> float:
+    """Begin picture and sound of a video at the same step; how long its sound lasts, s."""
+    session.watch(film)
+    return 0.0 if sound is None else session.hear(sound, name=name)
 
 
 async def _body(request: Request) -> bytes | None:
@@ -138,7 +167,7 @@ async def _body(request: Request) -> bytes | None:
 
 
 def _add_sockets(app: FastAPI, live: LiveSession) -> None:
-    microphone = _Microphone(live)
+    microphone, camera = _Microphone(live), _Camera(live)
 
     @app.websocket("/ws/poses")
     async def poses(socket: WebSocket) -> None:
@@ -159,6 +188,12 @@ def _add_sockets(app: FastAPI, live: LiveSession) -> None:
         await socket.accept()
         with contextlib.suppress(WebSocketDisconnect):
             await microphone.serve(socket)
+
+    @app.websocket("/ws/camera")
+    async def watch(socket: WebSocket) -> None:
+        await socket.accept()
+        with contextlib.suppress(WebSocketDisconnect):
+            await camera.serve(socket)
 
 
 async def _ignore(message: dict[str, Any]) -> None:
@@ -208,34 +243,61 @@ def _id(order: Any) -> int | None:
     return number if isinstance(number, int) and abs(number) < 2**63 else None
 
 
-class _Microphone:
-    """The one microphone that the dog listens to; a second is told to wait."""
+class _Sense:
+    """One microphone or camera that the dog attends to; a second is told to wait."""
+
+    name: str
 
     def __init__(self, live: LiveSession) -> None:
         self._live = live
-        self._speaker: WebSocket | None = None
+        self._owner: WebSocket | None = None
 
     async def serve(self, socket: WebSocket) -> None:
-        """Take chunks until the socket closes."""
-        if self._speaker is not None:
-            await self._refuse(
-                socket, "The dog is listening to another browser's microphone: switch that one off first."
-            )
+        """Take what is sent until the socket closes."""
+        if self._owner is not None:
+            text = f"The dog attends to another browser's {self.name}: switch that one off first."
+            await self._refuse(socket, text)
             return
-        self._speaker = socket
+        self._owner = socket
         try:
-            resample = To16k(_rate(await _next(socket)))
-            while True:
-                heard = resample(_samples(await _next(socket)))
-                self._live.submit(lambda session, heard=heard: session.listen(heard))  # type: ignore[misc]
-        except (SoundError, CommandError) as problem:
-            await self._refuse(socket, f"The microphone's stream cannot be used: {problem}")
+            await self._take(socket)
+        except (SoundError, PictureError, CommandError) as problem:
+            await self._refuse(socket, f"The {self.name}'s stream cannot be used: {problem}")
         finally:
-            self._speaker = None
+            self._owner = None
+
+    async def _take(self, socket: WebSocket) -> None:
+        raise NotImplementedError
 
     async def _refuse(self, socket: WebSocket, text: str) -> None:
         await socket.send_json({"type": "notice", "level": "error", "text": text})
         await socket.close(code=4400)
+
+
+class _Microphone(_Sense):
+    name = "microphone"
+
+    async def _take(self, socket: WebSocket) -> None:
+        resample = To16k(_rate(await _next(socket)))
+        while True:
+            heard = resample(_samples(await _next(socket)))
+            self._live.submit(lambda session, heard=heard: session.listen(heard))  # type: ignore[misc]
+
+
+class _Camera(_Sense):
+    """Takes one JPEG after the other; each is acknowledged, so that a page sends the next when there is time for it."""
+
+    name = "camera"
+
+    async def _take(self, socket: WebSocket) -> None:
+        while True:
+            chunk = (await _next(socket)).get("bytes")
+            if chunk is None or len(chunk) > MAX_FRAME_BYTES:
+                came = "a text" if chunk is None else f"{len(chunk)} bytes"
+                raise CommandError(f"{came} came; allowed is one picture of at most {MAX_FRAME_BYTES} bytes")
+            picture = await asyncio.to_thread(read_picture, chunk)
+            self._live.submit(lambda session, picture=picture: session.see(picture))  # type: ignore[misc]
+            await socket.send_json({"type": "seen"})
 
 
 async def _next(socket: WebSocket) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@
  */
 
 import { DogVoice, Microphone, Playback, microphoneObstacle, unlockOnGesture } from "./audio.js";
+import { Camera, cameraObstacle } from "./camera.js";
 import { EmotionChart } from "./chart.js";
 import { Commands, RateMeter, ReconnectingSocket, getJson, post } from "./connection.js";
 import { FaceAnimator } from "./face.js";
@@ -150,6 +151,33 @@ function wireMicrophone() {
   if (!obstacle) $("microphone").addEventListener("click", toggleMicrophone);
 }
 
+const camera = new Camera($("camera-video"), {
+  onNotice: (level, text) => panel.notice(level, text),
+  onRefused: () => panel.showCamera(false),
+});
+
+async function toggleCamera() {
+  $("camera").disabled = true;
+  try {
+    if (camera.isOn) camera.stop();
+    else await camera.start();
+    panel.cameraNote(null);
+  } catch (error) {
+    panel.cameraNote(error.message);
+    panel.notice("error", error.message);
+  } finally {
+    $("camera").disabled = false;
+    panel.showCamera(camera.isOn);
+  }
+}
+
+function wireCamera() {
+  const obstacle = cameraObstacle();
+  panel.cameraNote(obstacle);
+  $("camera").disabled = obstacle !== null;
+  if (!obstacle) $("camera").addEventListener("click", toggleCamera);
+}
+
 /** @param {File} file */
 async function hearFile(file) {
   const megabytes = file.size / 1024 / 1024;
@@ -162,8 +190,8 @@ async function hearFile(file) {
     progress(0);
     const headers = { "X-File-Name": encodeURIComponent(file.name) };
     const heard = await post("/api/hear", file, { headers, onProgress: progress });
-    panel.notice("info", `The dog listens to "${heard.name}" (${heard.duration_s.toFixed(1)} s).`);
-    if ($("aloud").checked) await playback.play(file);
+    panel.notice("info", `The dog ${heard.seen ? "watches" : "listens to"} "${heard.name}" (${heard.duration_s.toFixed(1)} s).`);
+    if (!file.type.startsWith("image/") && $("aloud").checked) await playback.play(file);
   } catch (error) {
     panel.notice("error", error.message);
   }
@@ -241,6 +269,7 @@ async function loadFirstScene() {
 panel.showConnection("connecting");
 unlockOnGesture();
 wireMicrophone();
+wireCamera();
 wireFiles();
 wireMute();
 face.add($("face"));

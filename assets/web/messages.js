@@ -33,6 +33,14 @@
  * @property {number} blush  0..1
  * @property {string} color  "#rrggbb"
  *
+ * @typedef {Object} Sight  the face that the dog looks at
+ * @property {[number, number, number, number]|null} box  x, y, width, height as shares of the picture
+ * @property {number} faces  how many there are
+ * @property {string} reason  "", or why it is not judged: "no face", "too small", "blurred", "turned away"
+ * @property {number} reliability  0..1
+ * @property {string|null} emotion
+ * @property {number|null} confidence  0..1
+ *
  * @typedef {Object} State  ten times a second on /ws/live
  * @property {"state"} type
  * @property {number} t  simulation time, s
@@ -41,7 +49,11 @@
  * @property {number[]|null} probabilities  (8,)
  * @property {number|null} valence  -1..1
  * @property {number|null} arousal  -1..1
- * @property {string|null} source  "speech", "manual", ...
+ * @property {string|null} source  "voice", "face", "voice and face", "manual"
+ * @property {boolean} unsure  nothing was sensed of late, or nothing clear
+ * @property {number|null} agreement  of voice and face, 0..1
+ * @property {Sight|null} sight
+ * @property {number|null} speech  how likely the last sound was speech, 0..1
  * @property {string} behaviour
  * @property {string} says
  * @property {string} gait

@@ -7,6 +7,7 @@
  * @property {(name: string, value: *, event: Event) => void} command
  */
 
+import { drawBox, sightText } from "./camera.js";
 import { EMOTION_FACES, drawFace } from "./face.js";
 import { readable } from "./messages.js";
 import { emotionColor, themeColor } from "./palette.js";
@@ -15,6 +16,8 @@ import { emotionColor, themeColor } from "./palette.js";
 const HOLD_MS = 600;
 const ANNOUNCE_EVERY_MS = 4000;
 const SPEED_EVERY_MS = 100;
+/** Sounds less likely to be speech than this are not judged. */
+const LEAST_SPEECH = 0.5;
 /** Share of the pad's radius that means "at random". */
 const PAD_CENTRE = 0.3;
 
@@ -200,17 +203,20 @@ export class Panel {
     $("pause").setAttribute("aria-label", state.paused ? "Resume" : "Pause");
     this.#showEmotion(state);
     this.#showHearing(state.hearing);
+    this.#showSight(state);
     this.emotions.show(state.manual.emotion);
     this.gaits.show(state.manual.gait);
     this.#showSpeed(state);
     this.#announce(state);
   }
 
-  #showEmotion({ emotion, confidence, probabilities, valence, arousal, source }) {
+  #showEmotion({ emotion, confidence, probabilities, valence, arousal, source, unsure, speech, voice_active }) {
     setText($("emotion"), emotion ? readable(emotion) : "–");
     $("emotion").dataset.emotionNow = emotion ?? "";
     $("emotion").style.setProperty("--emotion", emotionColor(emotion));
-    setText($("source"), emotion ? `from ${sourceName(source)}` : "no emotion yet");
+    const noise = voice_active && speech !== null && speech < LEAST_SPEECH;
+    setText($("source"), sourceText(emotion, source, unsure, noise));
+    $("emotion").closest(".verdict").classList.toggle("unsure", unsure);
     const percent = Math.round(100 * (confidence ?? 0));
     setText($("confidence"), confidence === null ? "–" : `${percent} %`);
     $("confidence-bar").setAttribute("aria-valuenow", String(percent));
@@ -276,6 +282,28 @@ export class Panel {
     $("hearing-progress").value = hearing.duration_s > 0 ? hearing.position_s / hearing.duration_s : 0;
   }
 
+  /** @param {State} state */
+  #showSight({ sight, agreement }) {
+    const filming = !$("mirror").hidden;
+    $("sight").hidden = !sight && !filming;
+    setText($("sight-text"), sight ? sightText(sight) : "waiting for a picture");
+    setText($("agreement"), agreement === null ? "" : `voice and face agree: ${Math.round(100 * agreement)} %`);
+    if (filming) drawBox($("face-box"), sight);
+  }
+
+  /** @param {boolean} on */
+  showCamera(on) {
+    setPressed($("camera"), on);
+    setText($("camera-text"), on ? "Watching" : "Camera");
+    $("mirror").hidden = !on;
+  }
+
+  /** A line under the camera; null hides it. @param {string|null} text */
+  cameraNote(text) {
+    $("camera-note").hidden = !text;
+    setText($("camera-note"), text ?? "");
+  }
+
   #showSpeed(state) {
     if (performance.now() < this.speedHeldUntil) return;
     const automatic = state.manual.speed === null;
@@ -287,7 +315,7 @@ export class Panel {
 
   /** Tell screen readers, at most every few seconds and only what changed. */
   #announce(state) {
-    const feeling = state.emotion ? `You sound ${readable(state.emotion)}. ` : "";
+    const feeling = state.emotion ? `You seem ${readable(state.emotion)}. ` : "";
     const text = `${feeling}${state.says}`;
     const now = performance.now();
     if (text === this.announced.text || now - this.announced.at < ANNOUNCE_EVERY_MS) return;
@@ -341,5 +369,13 @@ export class Panel {
 }
 
 function sourceName(source) {
-  return { speech: "the voice", manual: "your choice" }[source] ?? readable(source);
+  const names = { voice: "your voice", face: "your face", "voice and face": "your voice and face", manual: "your choice" };
+  return names[source] ?? readable(source);
+}
+
+/** Where the emotion comes from, or why there is none now. */
+function sourceText(emotion, source, unsure, noise) {
+  if (noise) return "a sound, but nobody speaks";
+  if (!emotion) return "no emotion yet";
+  return unsure ? `unsure now; last from ${sourceName(source)}` : `from ${sourceName(source)}`;
 }

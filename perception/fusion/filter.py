@@ -50,7 +50,7 @@ class FusionConfig:
     face: SenseConfig = field(default_factory=lambda: SenseConfig(memory_s=1.0, knows_calm=False))
     dwell_s: float = 6.0
     """How long a feeling lasts on average before another may take its place, s."""
-    fresh_s: float = 2.0
+    fresh_s: float = 1.5
     """When no sense has said anything for longer, nobody knows what is felt now, s."""
     unsure_below: float = 0.38
     """With less confidence than this, no label is worth acting on."""
@@ -121,7 +121,8 @@ class EmotionFilter:
             raise ValueError(f"sense {sense!r} came; allowed are {', '.join(SENSES)}.")
         if not 0.0 <= reliability <= 1.0:
             raise ValueError(f"reliability {reliability} came; allowed are 0 to 1.")
-        self._advance(estimate.time_s)
+        self._history = self._leak(self._history, self._passed(estimate.time_s))
+        self._time_s = estimate.time_s
         if reliability == 0.0:
             return
         config: SenseConfig = getattr(self.config, sense)
@@ -138,8 +139,7 @@ class EmotionFilter:
         Raises:
             ValueError: the time runs back.
         """
-        self._advance(time_s)
-        belief = self._history
+        belief = self._leak(self._history, self._passed(time_s))
         for said in self._last.values():
             belief = belief * self._faded(said, time_s) ** said.weight
         dwell = self.config.dwell_s
@@ -155,13 +155,12 @@ class EmotionFilter:
             agreement(both[0], both[1]) if len(both) == 2 else None,
         )
 
-    def _advance(self, time_s: float) -> None:
-        """Let time pass: the feeling may have changed to any other."""
+    def _passed(self, time_s: float) -> float:
+        """Seconds since the last estimate, in which the feeling may have changed to any other."""
         before = time_s if self._time_s is None else self._time_s
         if not np.isfinite(time_s) or time_s < before:
             raise ValueError(f"time {time_s} s came after {before} s; times must be finite and in order.")
-        self._time_s = time_s
-        self._history = self._leak(self._history, time_s - before)
+        return time_s - before
 
     def _faded(self, said: _Said, time_s: float) -> np.ndarray:
         """What an estimate says of the present: the feeling may have changed since."""

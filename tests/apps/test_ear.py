@@ -17,6 +17,7 @@ class Stream:
 
     voice_active = True
     level_db = -20.0
+    speech = None
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds

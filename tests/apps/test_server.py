@@ -269,7 +269,7 @@ def test_uploads_of_unusual_sounds_work(web, subtype):
 def test_the_sample_is_heard_and_changes_what_the_dog_does(web, live):
     assert web.post("/api/hear_sample").status_code == 200
     state = wait_for(live, lambda m: m["type"] == "state" and m["behaviour"] != "idle", seconds=25)
-    assert state["source"] == "speech"
+    assert state["source"] == "voice"
     assert sum(state["probabilities"]) == pytest.approx(1.0, abs=0.01)
 
 
@@ -290,7 +290,7 @@ def test_a_microphone_is_heard_and_a_second_one_waits(server, live):
         speaking = threading.Thread(target=speak)
         speaking.start()
         state = wait_for(live, lambda m: m["type"] == "state" and m["emotion"] is not None, seconds=20)
-        assert state["source"] == "speech"
+        assert state["source"] == "voice"
         speaking.join()
 
 

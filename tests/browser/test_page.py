@@ -128,7 +128,7 @@ def test_an_emotion_set_by_hand_changes_face_words_and_gait(visit):
 def test_an_uploaded_voice_is_heard(visit):
     visit.page.set_input_files("#upload", str(SAMPLE))
     visit.state("s.hearing !== null")
-    visit.state("s.emotion !== null && s.source === 'speech'")
+    visit.state("s.emotion !== null && s.source === 'voice'")
     visit.state("s.behaviour !== 'idle'")
 
 
@@ -253,7 +253,7 @@ def test_a_voice_at_the_microphone_changes_the_estimate_and_then_the_gait(
     opened.page.click("#reset")
     opened.state("s.behaviour === 'idle' && s.emotion === null")
     opened.page.click("#microphone")
-    opened.state("s.emotion !== null && s.source === 'speech'", seconds=25)
+    opened.state("s.emotion !== null && s.source === 'voice'", seconds=25)
     opened.state("s.behaviour !== 'idle'", seconds=25)
     opened.state("s.gait !== 'stand'", seconds=25)
     opened.page.click("#microphone")

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from apps.eye import InlineEye, ThreadedEye
+from apps.gui.films import PICTURE_S, is_picture, picture_film, video_film
+from apps.session import Session
+from perception.face.pictures import PictureError
+from perception.face.stream import FaceReading
+from perception.face.videos import Frame
+from policies.behaviour import default_table
+from tests.conftest import ScriptedEar, estimate
+from tests.perception.face_helpers import drawn_face, write_video
+
+PICTURE = np.zeros((24, 32, 3), np.uint8)
+
+
+class Stream:
+    """Sees what the first pixel says: 0 nobody, 1 somebody happy, 2 somebody sad, 9 breaks; waits for its gate."""
+
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.seen: list[int] = []
+        self.resets = 0
+
+    def push(self, picture: np.ndarray, time_s: float) -> FaceReading:
+        self.gate.wait(5)
+        what = int(picture[0, 0, 0])
+        self.seen.append(what)
+        if what == 9:
+            raise RuntimeError("no such tensor")
+        found = None if what == 0 else estimate(("happy", "sad")[what - 1], time_s=time_s)
+        return FaceReading(time_s, found, "no face" if what == 0 else "", None, what, 0.5, 1.0, 1)
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+def shows(what: int) -> np.ndarray:
+    return np.full_like(PICTURE, what)
+
+
+def film(*what: int, every_s: float = 0.1) -> list[Frame]:
+    return [Frame(shows(one), number, number * every_s) for number, one in enumerate(what)]
+
+
+@pytest.fixture
+def stream():
+    return Stream()
+
+
+@pytest.fixture
+def eye(stream):
+    made = ThreadedEye(lambda: stream)
+    yield made
+    stream.gate.set()
+    made.close()
+
+
+@pytest.fixture
+def session(stream):
+    with Session(ear=ScriptedEar(), eye=InlineEye(lambda: stream)) as made:
+        yield made
+
+
+def wait(condition) -> None:
+    deadline = time.monotonic() + 5
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_the_newest_picture_is_read_and_those_that_waited_are_not(eye, stream):
+    stream.gate.clear()
+    eye.look(shows(0), 0.0)
+    wait(lambda: eye._pictures.empty())
+    for number in range(1, 50):
+        eye.look(shows(1 + number % 2), number / 10)
+    stream.gate.set()
+    wait(lambda: len(stream.seen) == 2)
+    found: list[FaceReading] = []
+    wait(lambda: found.extend(eye.readings()) or len(found) == 2)
+    assert [reading.time_s for reading in found] == [0.0, 4.9]
+    assert eye.readings() == []
+
+
+def test_what_was_seen_before_a_reset_never_comes_out_after_it(eye, stream):
+    stream.gate.clear()
+    eye.look(shows(1), 5.0)
+    wait(lambda: eye._pictures.empty())
+    eye.reset()
+    stream.gate.set()
+    eye.look(shows(2), 0.0)
+    found: list[FaceReading] = []
+    wait(lambda: found.extend(eye.readings()) or found)
+    assert [reading.estimate.label for reading in found] == ["sad"]
+    assert stream.resets == 1
+
+
+def test_a_picture_that_breaks_the_network_blinds_nobody(eye, stream):
+    said: list[str] = []
+    eye.on_problem = said.append
+    eye.look(shows(9), 0.0)
+    wait(lambda: said)
+    assert "no such tensor" in said[0]
+    eye.look(shows(1), 0.1)
+    wait(lambda: eye.readings())
+
+
+def test_weights_that_are_missing_are_told_and_tried_again():
+    said: list[str] = []
+
+    def fail():
+        raise ValueError("the weights are missing")
+
+    eye = ThreadedEye(fail)
+    eye.on_problem = said.append
+    eye.look(PICTURE, 0.0)
+    wait(lambda: said)
+    eye.look(PICTURE, 0.1)
+    wait(lambda: len(said) == 2)
+    eye.close()
+
+
+def test_a_face_that_is_seen_changes_what_the_dog_does(session):
+    session.watch(film(*[2] * 40))
+    step = session.run(4.0).steps[-1]
+    assert step.emotion == "sad"
+    assert step.behaviour == default_table().answers["sad"]
+    assert session.snapshot().source == "face"
+
+
+def test_the_film_is_seen_in_its_own_time(session, stream):
+    session.run(0.5)
+    session.watch(film(1, 2, 1, 2, every_s=0.5))
+    session.run(0.9)
+    assert stream.seen == [1, 2]
+    session.run(2.0)
+    assert stream.seen == [1, 2, 1, 2]
+    session.watch(film(*[1] * 100, every_s=0.001))  # far more frames than can be seen: the newest that is due
+    session.run(0.5)
+    assert 4 < len(stream.seen) < 12
+
+
+def test_nobody_in_sight_and_a_camera_that_is_off(session):
+    session.see(shows(0))
+    session.run(0.1)
+    sight = session.snapshot().sight
+    assert sight is not None
+    assert sight.reading.reason == "no face"
+    assert session.snapshot().unsure
+    assert session.estimate is None
+    session.run(2.0)
+    assert session.snapshot().sight is None
+
+
+def test_voice_and_face_are_heard_together_and_the_session_knows_when_it_is_out_of_date(stream):
+    ear = ScriptedEar({10: estimate("happy", 0.6)})
+    with Session(ear=ear, eye=InlineEye(lambda: stream)) as session:
+        session.watch(film(1, 1, 1))
+        session.run(0.4)
+        both = session.snapshot()
+        assert both.source == "voice and face"
+        assert both.estimate.confidence > 0.9
+        assert both.agreement > 0.6
+        assert not both.unsure
+        session.run(4.0)
+        assert session.snapshot().unsure
+        session.feel("sad")
+        session.run(0.1)
+        assert not session.snapshot().unsure
+        session.see(shows(1))
+        session.run(0.1)
+        assert session.estimate.label == "sad"  # told by hand
+
+
+def test_a_reset_forgets_the_face(session):
+    session.watch(film(*[1] * 50))
+    session.run(1.0)
+    session.reset()
+    steps = session.run(1.0).steps
+    assert {step.emotion for step in steps} == {None}
+    assert session.snapshot().sight is None
+
+
+@pytest.mark.parametrize(
+    "bad", [b"", b"not a picture", np.zeros((4, 4)), np.full((9, 9, 3), np.nan), "/nowhere/face.png"]
+)
+def test_what_is_no_picture_is_refused(session, bad):
+    if isinstance(bad, np.ndarray) and bad.ndim == 2:
+        bad = bad[None, None]
+    with pytest.raises(PictureError):
+        session.see(bad)
+    assert len(session.run(0.1).steps) == 5
+
+
+def test_a_picture_is_shown_for_a_while():
+    png = cv2.imencode(".png", drawn_face())[1].tobytes()
+    assert is_picture(png)
+    assert not is_picture(b"RIFF....WAVE")
+    frames = list(picture_film(png))
+    assert frames[-1].time_s == pytest.approx(PICTURE_S, abs=0.25)
+    with pytest.raises(PictureError):
+        picture_film(png[:-40])
+
+
+def test_a_video_is_decoded_ahead_and_leaves_no_file_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    made = write_video(tmp_path / "film.mp4", [drawn_face(64, 48)] * 40).read_bytes()
+    frames = video_film(made, pytest.fail)
+    assert frames is not None
+    assert sum(1 for _ in frames) == 40
+    unread = video_film(made, pytest.fail)
+    assert next(unread).number == 0
+    unread.close()
+    wait(lambda: not list((tmp_path / "temporary").iterdir()))
+    assert video_film(b"not a video", pytest.fail) is None
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_video_that_breaks_off_is_told_and_what_came_before_is_shown(monkeypatch):
+    def breaks(path):
+        yield from film(1, 2, 1)
+        raise PictureError("damaged after 3 frames")
+
+    said: list[str] = []
+    monkeypatch.setattr("apps.gui.films.read_video", breaks)
+    frames = video_film(b"anything", said.append)
+    assert frames is not None
+    assert sum(1 for _ in frames) == 3
+    assert "damaged after 3 frames" in said[0]
