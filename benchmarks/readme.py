@@ -150,8 +150,108 @@ def _live(data: dict[str, Any]) -> str:
     )
 
 
+def _sound(data: dict[str, Any]) -> str:
+    def degrees(value: float | None) -> str:
+        return "-" if value is None else f"{value:.1f}"
+
+    heard = [row for row in data["rows"] if row["median"] is not None]
+    table = _table(
+        ["room", "error, median (95 %)", "95 % below", "heard", "NormMUSIC, median; 95 % below"],
+        [
+            [
+                row["condition"],
+                f"{row['median']:.1f}° ({row['low']:.1f} to {row['high']:.1f})",
+                f"{row['p95']:.1f}°",
+                f"{100 * row['detection']:.0f} %",
+                f"{degrees(row['baseline_median'])}; {degrees(row['baseline_p95'])}",
+            ]
+            for row in heard
+        ],
+    )
+    silent = [row for row in data["rows"] if row["median"] is None]
+    quiet = ", ".join(row["condition"] for row in silent)
+    slowest = max(row["ms_per_s"] for row in data["rows"])
+    wrong = max(row["false_alarm"] for row in silent)
+    claimed = f"With nobody speaking ({quiet}) a direction is claimed {100 * wrong:.1f} % of the time."
+    return f"{table}\n\n{claimed} A second of sound takes {slowest:.0f} ms at most."
+
+
+def _face(data: dict[str, Any]) -> str:
+    curve = data["accuracy_at_coverage"]
+    return _table(
+        [f"{data['n']} pictures of FER2013's PrivateTest, 7 labels", "figure", "note"],
+        [
+            ["**accuracy**", f"**{data['wa']:.3f}**", f"95 % {data['wa_low']:.3f} to {data['wa_high']:.3f}"],
+            ["UA, every label alike", f"{data['ua']:.3f}", f"chance {data['chance']:.3f}"],
+            ["always the commonest label", f"{data['wa_majority']:.3f}", "what accuracy must be compared with"],
+            ["calibration error (ECE)", f"{data['ece']:.3f}", ""],
+            ["right among the surest 60 %", f"{curve['0.6']:.3f}", f"among the surest 80 %: {curve['0.8']:.3f}"],
+        ],
+    )
+
+
+def _fusion(data: dict[str, Any]) -> str:
+    def share(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
+
+    return _table(
+        ["voice", "face", "voice alone", "face alone", "together", "gain on the better one (95 %)", "unsure"],
+        [
+            [
+                row["voice"],
+                row["face"],
+                share(row["ua_voice"]),
+                share(row["ua_face"]),
+                f"{row['ua']:.3f}",
+                f"{row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})",
+                f"{100 * row['unsure']:.0f} %",
+            ]
+            for row in data["rows"]
+        ],
+    )
+
+
+def _senses(data: dict[str, Any]) -> str:
+    return _table(
+        [f"{data['seconds'] / 60:.0f} minutes, {data['scenes']} scenes", "measured"],
+        [
+            ["unsure while nobody speaks and nobody is in sight", f"{100 * data['unsure_of_nothing']:.1f} %"],
+            ["the same once what was sensed before is 1.5 s old", f"{100 * data['unsure_of_nothing_settled']:.1f} %"],
+            ["unsure while there is somebody", f"{100 * data['unsure_of_somebody']:.1f} %"],
+            [
+                "a voice heard in silence, music or noise",
+                f"{100 * data['voice_heard_in_other_sounds']:.1f} % of the time",
+            ],
+            ["labels that it was sure of", ", ".join(data["labels"])],
+            [
+                "longest on one label",
+                f"{data['longest_on_one_label_s']:.0f} s (longest scene {data['longest_scene_s']:.0f} s)",
+            ],
+            ["right at the end of scenes with somebody", f"{100 * data['right_at_the_end_of_scenes']:.0f} %"],
+            ["memory", f"{data['memory_mb']} MB"],
+        ],
+    )
+
+
+def _locomotion(data: dict[str, Any]) -> str:
+    def spread(figures: dict[str, float], digits: int = 2) -> str:
+        return f"{figures['median']:.{digits}f} ({figures['low']:.{digits}f} to {figures['high']:.{digits}f})"
+
+    rates = data["frames_per_s"]
+    return _table(
+        ["what", "median (range of rounds)"],
+        [
+            ["`env.step` over raw physics and reads, flat", spread(data["step_over_raw"]["flat"])],
+            ["the same on uneven ground", spread(data["step_over_raw"]["rough"])],
+            *([f"training, frames a second: {name}", spread(rates[name], 0)] for name in rates),
+            [f"**ours over the best of SB3's ({data['best_of_sb3']})**", spread(data["ours_over_best_of_sb3"])],
+        ],
+    )
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "speech": _speech,
+    "sound": _sound,
     "gait": _gait,
     "companion": _companion,
     "live": _live,

@@ -106,7 +106,7 @@ class RewardWeights:
     posture: float = 0.4
     schedule: float = 0.6
     tilting: float = -0.03
-    effort: float = -0.6
+    effort: float = -0.5
     change: float = -0.05
     size: float = -0.03
 

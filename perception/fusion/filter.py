@@ -155,6 +155,10 @@ class EmotionFilter:
             agreement(both[0], both[1]) if len(both) == 2 else None,
         )
 
+    def last_time(self, sense: str) -> float | None:
+        """When a sense last said anything, s; None when it never did."""
+        return self._last[sense].time_s if sense in self._last else None
+
     def _passed(self, time_s: float) -> float:
         """Seconds since the last estimate, in which the feeling may have changed to any other."""
         before = time_s if self._time_s is None else self._time_s

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 
+import cv2
 import httpx
 import numpy as np
 import psutil
@@ -22,6 +23,7 @@ from websockets.sync.client import ClientConnection, connect
 from apps.gui.live import Listener, LiveSession
 from apps.session import SessionConfig
 from tests.conftest import ROOT
+from tests.perception.face_helpers import drawn_face, write_video
 from tests.serving import Server, running_server
 
 
@@ -315,7 +317,60 @@ def test_a_microphone_with_broken_chunks_is_told_so(server, chunk):
         assert "16-bit samples" in json.loads(microphone.recv(timeout=5))["text"]
 
 
-@pytest.mark.parametrize("path", ["/ws/poses", "/ws/live", "/ws/microphone"])
+def jpeg(picture: np.ndarray) -> bytes:
+    return cv2.imencode(".jpg", picture)[1].tobytes()
+
+
+def test_a_camera_sees_a_face_and_a_second_one_waits(server, live):
+    with connect(f"{server.sockets}/ws/camera") as camera:
+        for _ in range(5):
+            camera.send(jpeg(drawn_face(320, 240)))
+            assert json.loads(camera.recv(timeout=20)) == {"type": "seen"}
+            time.sleep(0.1)
+        state = wait_for(live, lambda m: m["type"] == "state" and m["sight"] is not None)
+        x, y, width, height = state["sight"]["box"]
+        assert 0 < x < x + width < 1
+        assert 0 < y < y + height < 1
+        assert state["sight"]["faces"] == 1
+        with connect(f"{server.sockets}/ws/camera") as second:
+            assert "another browser's camera" in json.loads(second.recv(timeout=5))["text"]
+    wait_for(live, lambda m: m["type"] == "state" and m["sight"] is None)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (b"", "empty"),
+        (b"not a picture", "cannot be read"),
+        (jpeg(np.zeros((40, 40, 3), np.uint8))[:-30], "truncated"),
+        (bytes(2**19 + 1), "allowed is one picture"),
+        ("a text", "a text came"),
+    ],
+    ids=["empty", "nonsense", "truncated", "too large", "a text"],
+)
+def test_a_camera_that_sends_nonsense_is_told_so(server, frame, said):
+    with connect(f"{server.sockets}/ws/camera") as camera:
+        camera.send(frame)
+        assert said in json.loads(camera.recv(timeout=5))["text"]
+        with pytest.raises(ConnectionClosed):
+            camera.recv(timeout=5)
+    assert goes_on(server)
+
+
+def test_pictures_and_videos_can_be_sent(server, web, live, tmp_path):
+    answer = web.post("/api/hear", content=jpeg(drawn_face()), headers={"x-file-name": "me.jpg"})
+    assert answer.json() == {"name": "me.jpg", "duration_s": 3.0, "seen": True}
+    wait_for(live, lambda m: m["type"] == "state" and m["sight"] is not None and m["sight"]["faces"] == 1)
+    silent = write_video(tmp_path / "me.mp4", [np.zeros((48, 64, 3), np.uint8)] * 60).read_bytes()
+    answer = web.post("/api/hear", content=silent)
+    assert answer.json()["seen"]
+    wait_for(live, lambda m: m["type"] == "state" and m["sight"] is not None and m["sight"]["reason"] == "no face")
+    broken = web.post("/api/hear", content=jpeg(drawn_face())[:-100])
+    assert broken.status_code == 415
+    assert "truncated" in broken.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/ws/poses", "/ws/live", "/ws/microphone", "/ws/camera"])
 def test_a_socket_that_breaks_in_the_middle_harms_nobody(server, path):
     for _ in range(5):
         with contextlib.suppress(OSError, ConnectionClosed), connect(f"{server.sockets}{path}") as connection:

@@ -6,12 +6,14 @@ import wave
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, WebSocket, sync_playwright
 
 from perception.speech.audio import read_sound
 from tests.conftest import ROOT
+from tests.perception.face_helpers import drawn_face
 from tests.serving import Server, running_server
 
 pytestmark = pytest.mark.browser
@@ -130,6 +132,27 @@ def test_an_uploaded_voice_is_heard(visit):
     visit.state("s.hearing !== null")
     visit.state("s.emotion !== null && s.source === 'voice'")
     visit.state("s.behaviour !== 'idle'")
+
+
+def test_the_camera_shows_what_is_seen_and_goes_off_again(visit):
+    # Chromium's fake camera shows a green pattern with a moving pie: nobody.
+    visit.page.click("#camera")
+    visit.state("s.sight !== null && s.sight.reason === 'no face'")
+    assert visit.page.locator("#sight-text").inner_text() == "no face in sight"
+    assert visit.page.locator("#camera").get_attribute("aria-pressed") == "true"
+    assert visit.page.locator("#mirror").is_visible()
+    visit.page.click("#camera")
+    visit.state("s.sight === null")
+    visit.until("document.querySelector('#sight').hidden")
+    assert visit.page.evaluate("document.querySelector('#camera-video').srcObject") is None
+
+
+def test_a_picture_that_is_sent_is_looked_at(visit, tmp_path):
+    path = tmp_path / "me.png"
+    cv2.imwrite(str(path), drawn_face(320, 240))
+    visit.page.set_input_files("#upload", str(path))
+    visit.state("s.sight !== null && s.sight.box !== null")
+    visit.until("document.querySelector('#sight-text').innerText.length > 3")
 
 
 def test_an_upload_that_is_no_sound_is_explained(visit, tmp_path):
