@@ -41,6 +41,8 @@ class Run:
     """Tell the dog what you feel instead of letting it listen."""
     weights: Path | None = None
     """Folder of speech weights instead of the shipped ones."""
+    owner: Path | None = None
+    """Your voice, as python -m perception.speech enrol wrote it; the dog goes on learning it while it runs."""
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
     gait: str = "default"
@@ -62,7 +64,9 @@ def run(args: Run) -> Timeline:
         raise ValueError(f"--emotion {args.emotion!r} came; allowed are {', '.join(LABELS)}")
     for place in (args.json, args.record):
         check_writable(place)
-    config = SessionConfig(seed=args.seed, weights=args.weights, table=args.table, window=args.window, gait=args.gait)
+    config = SessionConfig(
+        seed=args.seed, weights=args.weights, owner=args.owner, table=args.table, window=args.window, gait=args.gait
+    )
     console = Console(stderr=True)
     output = reserve_stdout() if args.window else sys.stdout
     with Session(config=config) as session, Progress(console=console, transient=True) as bar:

@@ -26,6 +26,7 @@ from perception.face.videos import Frame
 from perception.fusion.filter import EmotionFilter
 from perception.speech.audio import Sound, read_sound, sound_from_samples
 from perception.speech.model import SpeechEmotionModel
+from perception.speech.speaker import Speaker
 from perception.speech.stream import SpeechStream
 from policies.behaviour import Behaviour, BehaviourSelector, BehaviourTable
 from policies.gait.actor import load_policy
@@ -50,8 +51,9 @@ class SessionConfig:
 
     `person` is where the person stands, (x, y) in m; the dog starts at the origin, looking about their way. `live` puts
     the ear in a thread of its own, which a page wants and a reproducible run must not have. `window` opens Bullet's own
-    window. `weights` is a folder of speech weights instead of the shipped ones, `table` another behaviour table, `gait`
-    a policy to walk with: 'default' for the shipped one, 'none' for the clocked gait alone, or a folder.
+    window. `weights` is a folder of speech weights instead of the shipped ones, `owner` the file of an enrolled voice,
+    `table` another behaviour table, `gait` a policy to walk with: 'default' for the shipped one, 'none' for the clocked
+    gait alone, or a folder. A face is shown for `sight_memory_s` after its picture.
     """
 
     seed: int = 0
@@ -59,6 +61,7 @@ class SessionConfig:
     live: bool = False
     window: bool = False
     weights: Path | None = None
+    owner: Path | None = None
     table: Path | None = None
     gait: str = "default"
     get_up_after_s: float = 1.5
@@ -442,7 +445,8 @@ def _choose_legs(gait: str) -> Callable[[QuadrupedSpec], Legs]:
 
 def _make_ear(config: SessionConfig) -> Ear:
     model = SpeechEmotionModel.load(config.weights) if config.weights else SpeechEmotionModel.load()
-    stream = SpeechStream(model)
+    owner = Speaker.load(config.owner) if config.owner else None
+    stream = SpeechStream(model, speaker=owner, learn=owner is not None)
     return ThreadedEar(stream) if config.live else InlineEar(stream)
 
 

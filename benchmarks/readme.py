@@ -60,6 +60,12 @@ def _speech(data: dict[str, Any]) -> str:
             ["**speakers never met, 6 folds**", f"**{data['ua']:.3f}**", f"95 % interval over folds {interval}"],
             ["the same, through the live 3 s window", f"{data['ua_window_3s']:.3f}", "estimate when the voice stops"],
             ["speakers *and* sentence never met", f"{data['ua_other_sentence']:.3f}", "trained on the other sentence"],
+            ["2 neutral clips of the voice known", f"{data['ua_neutral_2']:.3f}", "`enrol`, see below"],
+            [
+                "16 clips of the voice known, labels not",
+                f"{data['ua_history_16']:.3f}",
+                "all labels alike, which no day is: an upper bound",
+            ],
             [
                 "random split of clips",
                 f"{data['ua_random_split']:.3f}",
@@ -70,7 +76,11 @@ def _speech(data: dict[str, Any]) -> str:
                 f"{data['per_fold'][0]['ua']:.3f}",
                 "the one fold whose speakers no setting was chosen on",
             ],
-            ["calibration error (ECE)", f"{data['ece']:.3f}", f"in the 3 s window {data['ece_window_3s']:.3f}"],
+            [
+                "calibration error (ECE), all folds together",
+                f"{data['ece_pooled']:.3f}",
+                f"right among the surest 60 %: {data['accuracy_at_coverage']['0.6']:.3f}",
+            ],
         ],
     )
 

@@ -34,6 +34,8 @@ class Serve:
     """Where the dog starts."""
     weights: Path | None = None
     """Folder of speech weights instead of the shipped ones."""
+    owner: Path | None = None
+    """Your voice, as python -m perception.speech enrol wrote it; the dog goes on learning it while it runs."""
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
     gait: str = "default"
@@ -53,7 +55,13 @@ def serve(args: Serve) -> None:
     """
     _check(args)
     config = SessionConfig(
-        seed=args.seed, live=True, window=args.window, weights=args.weights, table=args.table, gait=args.gait
+        seed=args.seed,
+        live=True,
+        window=args.window,
+        weights=args.weights,
+        owner=args.owner,
+        table=args.table,
+        gait=args.gait,
     )
     local = args.host in ("127.0.0.1", "localhost", "::1")
     token = None if local else secrets.token_urlsafe(24)

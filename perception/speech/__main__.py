@@ -1,4 +1,4 @@
-"""`python -m perception.speech {train,evaluate,predict,presence,convert}`; each explains itself with --help."""
+"""`python -m perception.speech {train,evaluate,predict,enrol,presence,convert}`; each explains itself with --help."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Annotated
 import tyro
 
 from perception.command import exit_status
-from perception.speech import convert, evaluate, predict, presence_training, train
+from perception.speech import convert, enrol, evaluate, predict, presence_training, train
 from perception.speech.convert import ConvertConfig
+from perception.speech.enrol import EnrolConfig
 from perception.speech.evaluate import EvaluateConfig
 from perception.speech.predict import PredictConfig
 from perception.speech.presence_training import PresenceTraining
@@ -20,12 +21,13 @@ Command = (
     Annotated[TrainConfig, tyro.conf.subcommand("train")]
     | Annotated[EvaluateConfig, tyro.conf.subcommand("evaluate")]
     | Annotated[PredictConfig, tyro.conf.subcommand("predict")]
+    | Annotated[EnrolConfig, tyro.conf.subcommand("enrol")]
     | Annotated[PresenceTraining, tyro.conf.subcommand("presence")]
     | Annotated[ConvertConfig, tyro.conf.subcommand("convert")]
 )
 
 
-def run(config: TrainConfig | EvaluateConfig | PredictConfig | PresenceTraining | ConvertConfig) -> int:
+def run(config: TrainConfig | EvaluateConfig | PredictConfig | EnrolConfig | PresenceTraining | ConvertConfig) -> int:
     """Run one command and return the exit status."""
     if isinstance(config, TrainConfig):
         return train.report(train.main(config))
@@ -33,6 +35,8 @@ def run(config: TrainConfig | EvaluateConfig | PredictConfig | PresenceTraining 
         return evaluate.report(evaluate.main(config))
     if isinstance(config, PredictConfig):
         return predict.report(predict.main(config))
+    if isinstance(config, EnrolConfig):
+        return enrol.report(enrol.main(config))
     if isinstance(config, PresenceTraining):
         return presence_training.report(presence_training.main(config))
     print(f"wrote {convert.main(config)}", file=sys.stderr)

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import soundfile
 
 RATE_HZ = 16_000
+SUFFIXES = frozenset(
+    (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".webm", ".m4a", ".mp4", ".aac", ".aif", ".aiff", ".caf")
+)
 LEAST_RATE_HZ, MOST_RATE_HZ = 8_000, 192_000
 MOST_CHANNELS = 32
 MOST_PEAK = 8.0  # 18 dB over full scale: beyond, the numbers are integers that were never divided

@@ -25,8 +25,18 @@ from perception.speech.datasets import Clip, DatasetError, Folds, load_folds, lo
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.encoder import SpeechEncoder
 from perception.speech.features import DEFAULT_CACHE, FeatureCache, FeatureTable, feature_table
-from perception.speech.fitting import FitConfig, Judgements, fit_calibrated, fit_ensemble, judge_stream, judge_whole
+from perception.speech.fitting import (
+    FitConfig,
+    Judgements,
+    enrolled_log_probabilities,
+    fit_calibrated,
+    fit_ensemble,
+    judge_stream,
+    judge_whole,
+)
 from perception.speech.model import HeadEnsemble
+
+COVERAGES = (1.0, 0.8, 0.6, 0.4, 0.2)
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,8 @@ class Figures:
     `ece` is of the calibrated probabilities of whole clips, `gaps` are the sums behind it. The `window` figures stream
     each clip from its start through 3 s windows every 0.5 s: `window_3s` is the last estimate of each clip,
     `every_window` all estimates, the first of which have heard 0.6 s of voice. `unheard` counts the clips in which the
-    gate found too little voice.
+    gate found too little voice. `ua_neutral_2` and `ua_history_16` are of whole clips of voices of which 2 neutral
+    clips, or 16 clips of any label, are known.
     """
 
     n: int
@@ -87,6 +98,8 @@ class Figures:
     ua_every_window: float
     ece_every_window: float
     unheard: int
+    ua_neutral_2: float
+    ua_history_16: float
     gaps: list[float]
     confusion: list[list[int]]
 
@@ -99,6 +112,8 @@ class FoldResult:
     test_actors: tuple[int, ...]
     temperature: float
     figures: Figures
+    truth: np.ndarray
+    probabilities: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -129,10 +144,33 @@ class Evaluation:
         gaps = np.sum([fold.figures.gaps for fold in self.per_fold], axis=0)
         return float(np.abs(gaps).sum() / sum(fold.figures.n for fold in self.per_fold))
 
+    @property
+    def f1_macro(self) -> float:
+        """Macro F1 over all test clips of all folds."""
+        matrix = np.sum([fold.figures.confusion for fold in self.per_fold], axis=0)
+        return float(np.mean(2 * matrix.diagonal() / np.maximum(matrix.sum(axis=0) + matrix.sum(axis=1), 1)))
+
+    def accuracy_at_coverage(self, share: float) -> float:
+        """How many are right of the share of all test clips that were judged most confidently."""
+        truth = np.concatenate([fold.truth for fold in self.per_fold])
+        probabilities = np.concatenate([fold.probabilities for fold in self.per_fold])
+        surest = np.argsort(-probabilities.max(axis=1), kind="stable")[: max(1, round(share * len(truth)))]
+        return weighted_accuracy(truth[surest], probabilities[surest].argmax(axis=1))
+
     def as_json(self) -> dict[str, object]:
         """Lay out all figures for JSON; accuracies are shares, not percent."""
         low, high = self.ua_interval
-        names = ("ua", "wa", "ece", "ua_window_3s", "ece_window_3s", "ua_every_window", "ece_every_window")
+        names = (
+            "ua",
+            "wa",
+            "ece",
+            "ua_window_3s",
+            "ece_window_3s",
+            "ua_every_window",
+            "ece_every_window",
+            "ua_neutral_2",
+            "ua_history_16",
+        )
         confusion = np.sum([fold.figures.confusion for fold in self.per_fold], axis=0)
         return {
             "protocol": (
@@ -141,6 +179,10 @@ class Evaluation:
             ),
             "folds": len(self.per_fold),
             **{name: round(self.mean(name), 4) for name in names},
+            "f1_macro": round(self.f1_macro, 4),
+            "n": sum(fold.figures.n for fold in self.per_fold),
+            "data": "RAVDESS speech",
+            "accuracy_at_coverage": {str(share): round(self.accuracy_at_coverage(share), 4) for share in COVERAGES},
             "ece_pooled": round(self.ece_pooled, 4),
             "ua_low": round(low, 4),
             "ua_high": round(high, 4),
@@ -204,9 +246,16 @@ def judge(head: HeadEnsemble, data: Data, clips: np.ndarray) -> Figures:
         ua_every_window=unweighted_accuracy(heard, every.argmax(axis=1)),
         ece_every_window=expected_calibration_error(heard, every),
         unheard=int(clips.sum()) - len(ends),
+        ua_neutral_2=_enrolled(head, data, clips, data.targets == LABELS.index("neutral"), 2),
+        ua_history_16=_enrolled(head, data, clips, np.ones(len(data.targets), bool), 16),
         gaps=calibration_gaps(truth, probabilities).round(4).tolist(),
         confusion=confusion_matrix(truth, guess).tolist(),
     )
+
+
+def _enrolled(head: HeadEnsemble, data: Data, clips: np.ndarray, known: np.ndarray, count: int) -> float:
+    logits = enrolled_log_probabilities(head, data.table, data.actors, clips, known, count)
+    return unweighted_accuracy(data.targets[clips], logits.argmax(axis=1))
 
 
 def random_split_accuracy(data: Data, parts: int, config: FitConfig, seed: int) -> float:
@@ -244,7 +293,11 @@ def evaluate(data: Data, folds: Folds, config: FitConfig, seed: int) -> Evaluati
     for fold in track(range(len(folds.test_actors)), "speaker-independent folds"):
         test = folds.test_mask(data.actors, fold)
         head = fit_calibrated(data.table, data.targets, data.actors, ~test, config, seed)
-        results.append(FoldResult(fold, folds.test_actors[fold], head.config.temperature, judge(head, data, test)))
+        whole = judge_whole(head, data.table, test)
+        probabilities = softmax(whole.logits / head.config.temperature)
+        figures, temperature = judge(head, data, test), head.config.temperature
+        truth = data.targets[whole.clips]
+        results.append(FoldResult(fold, folds.test_actors[fold], temperature, figures, truth, probabilities))
     other = other_sentence_accuracy(data, folds, config, seed)
     return Evaluation(tuple(results), other, random_split_accuracy(data, len(folds.test_actors), config, seed), seed)
 
@@ -287,7 +340,15 @@ def report(result: Evaluation) -> int:
     console.print(
         f"UA {result.mean('ua'):.3f} [{low:.3f}, {high:.3f}] on voices never met (chance {1 / len(LABELS):.3f})"
     )
-    console.print(f"ECE {result.ece_pooled:.3f} over the clips of all folds together.")
+    console.print(
+        f"ECE {result.ece_pooled:.3f} over the clips of all folds together, macro F1 {result.f1_macro:.3f}; right "
+        f"among the surest 80 / 60 / 40 %: "
+        + " / ".join(f"{result.accuracy_at_coverage(share):.3f}" for share in (0.8, 0.6, 0.4))
+    )
+    console.print(
+        f"UA {result.mean('ua_neutral_2'):.3f} when 2 neutral clips of the voice are known, "
+        f"{result.mean('ua_history_16'):.3f} when 16 of any label are (all labels alike: a person's day is not)."
+    )
     console.print(f"UA {result.ua_other_sentence:.3f} where the sentence is new as well.")
     console.print(
         f"Warning: a random split over clips would show {result.ua_random_split:.3f}. That figure leaks voices."

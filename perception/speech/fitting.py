@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from perception.emotion import fit_temperature
+from perception.emotion import LABELS, fit_temperature
 from perception.speech.datasets import DatasetError
 from perception.speech.features import CLEAN, SPED, STREAM, WINDOW, FeatureTable
 from perception.speech.model import HeadConfig, HeadEnsemble
+from perception.speech.speaker import Speaker
 from perception.weights import MOST_SIZE
 
 
@@ -113,6 +114,9 @@ def fit_ensemble(
     head = HeadEnsemble(HeadConfig(table.features.shape[1], config.hidden, config.members), config.dropout)
     head.initialise(torch.Generator().manual_seed(seed))
     head.mean, head.scale = sampler.moments()
+    neutral = table.rows(clips & (targets == LABELS.index("neutral")), CLEAN)
+    if len(neutral):
+        head.neutral_mean = torch.from_numpy(table.features[neutral]).float().mean(dim=0)
     optimizer = torch.optim.AdamW(head.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True)
     steps = config.epochs * -(-len(sampler.clips) // config.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.1)
@@ -142,6 +146,37 @@ def _loss(head: HeadEnsemble, features: Tensor, wanted: Tensor, config: FitConfi
 def log_probabilities(head: HeadEnsemble, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
     """Log-probabilities (K, 8) of rows (K,) of the table, before the temperature."""
     out: np.ndarray = head.log_probabilities(torch.from_numpy(table.features[rows]).float()).numpy()
+    return out
+
+
+@torch.inference_mode()
+def enrolled_log_probabilities(
+    head: HeadEnsemble, table: FeatureTable, actors: np.ndarray, clips: np.ndarray, known: np.ndarray, count: int
+) -> np.ndarray:
+    """Judge whole utterances by voices that are known from `count` other clips of theirs, drawn at random.
+
+    Args:
+        head: the ensemble.
+        table: versions of all clips.
+        actors: (C,) who speaks.
+        clips: (C,) bool, which clips are judged.
+        known: (C,) bool, which clips a voice may be known from. Where they are all neutral, they count as such.
+        count: how many of them; fewer where a voice has not as many.
+
+    Returns:
+        Log-probabilities (K, 8), before the temperature.
+    """
+    rng = np.random.default_rng(0)
+    features = torch.from_numpy(table.features[table.rows(np.ones(len(actors), bool), CLEAN)]).float()
+    neutral = not known.all()
+    heard = []
+    for clip in np.flatnonzero(clips):
+        others = np.flatnonzero(known & (actors == actors[clip]) & (np.arange(len(actors)) != clip))
+        speaker = Speaker()
+        for other in rng.choice(others, min(count, len(others)), replace=False):
+            speaker.add(features[other].numpy(), neutral)
+        heard.append(features[clip] - head.offset(speaker))
+    out: np.ndarray = head.log_probabilities(torch.stack(heard)).numpy()
     return out
 
 

@@ -22,6 +22,7 @@ from perception.speech.audio import RATE_HZ
 from perception.speech.encoder import SpeechEncoder, check_samples, pool
 from perception.speech.presence import DEFAULT_FOLDER as PRESENCE_FOLDER
 from perception.speech.presence import SpeechPresence
+from perception.speech.speaker import Speaker
 from perception.speech.windows import trim_to_voice
 from perception.weights import WeightsError, build, read_config, useless
 
@@ -38,8 +39,13 @@ class HeadConfig:
     temperature: float = 1.0
     window_temperature: float = 1.0
     labels: tuple[str, ...] = LABELS
+    layers: int = 3
 
     def __post_init__(self) -> None:
+        if self.layers < 1 or self.inputs % (2 * self.layers):
+            raise ValueError(
+                f"inputs {self.inputs} and layers {self.layers} came; inputs are means and deviations of each layer"
+            )
         if not min(self.temperature, self.window_temperature) > 0.0:
             raise ValueError(
                 f"temperature {self.temperature}, window_temperature {self.window_temperature} came; both must be > 0"
@@ -51,6 +57,7 @@ class HeadEnsemble(nn.Module):
 
     mean: Tensor
     scale: Tensor
+    neutral_mean: Tensor
 
     def __init__(self, config: HeadConfig, dropout: float = 0.0) -> None:
         super().__init__()
@@ -59,6 +66,7 @@ class HeadEnsemble(nn.Module):
         m, d, h, k = config.members, config.inputs, config.hidden, len(config.labels)
         self.register_buffer("mean", torch.zeros(d))
         self.register_buffer("scale", torch.ones(d))
+        self.register_buffer("neutral_mean", torch.zeros(d))
         self.w1 = nn.Parameter(torch.zeros(m, d, h))
         self.b1 = nn.Parameter(torch.zeros(m, 1, h))
         self.w2 = nn.Parameter(torch.zeros(m, h, k))
@@ -82,12 +90,25 @@ class HeadEnsemble(nn.Module):
         """Features (B, inputs) -> mean of the members' log-probabilities (B, 8), before the temperature."""
         return functional.log_softmax(self(features), dim=-1).mean(dim=0)
 
+    def offset(self, speaker: Speaker) -> Tensor:
+        """How a voice differs from the average training voice, (inputs,).
+
+        Raises:
+            ValueError: it was encoded with another encoder.
+        """
+        offset = speaker.offset(self.mean.numpy(), self.neutral_mean.numpy(), self.config.layers)
+        return torch.from_numpy(offset.astype(np.float32))
+
 
 class Judgement(NamedTuple):
-    """What is said of a window: calibrated `logits` (8,) of the emotions, and how likely it is `speech` at all."""
+    """What is said of a window.
+
+    Calibrated `logits` (8,) of the emotions, how likely it is `speech` at all, and its pooled `features` (inputs,).
+    """
 
     logits: np.ndarray
     speech: float
+    features: np.ndarray | None = None
 
 
 class SpeechEmotionModel:
@@ -144,22 +165,25 @@ class SpeechEmotionModel:
         out: np.ndarray = pool(self.encoder.encode(samples)).numpy()
         return out
 
-    def judge(self, samples: np.ndarray) -> Judgement:
+    def judge(self, samples: np.ndarray, speaker: Speaker | None = None) -> Judgement:
         """Judge one window of running sound, samples (N,) at 16 kHz, taken as they are.
 
         The temperature is that of the windows of a stream, many of which hold the beginning of an utterance only.
+        What is known of the `speaker` is allowed for.
         """
         features = self.features(samples)
-        return Judgement(
-            self._log_probabilities(features) / self.head.config.window_temperature, self.presence.probability(features)
-        )
+        logits = self._log_probabilities(features, speaker) / self.head.config.window_temperature
+        return Judgement(logits, self.presence.probability(features), features)
 
     @torch.inference_mode()
-    def _log_probabilities(self, features: np.ndarray) -> np.ndarray:
-        out: np.ndarray = self.head.log_probabilities(torch.from_numpy(features)[None])[0].numpy()
+    def _log_probabilities(self, features: np.ndarray, speaker: Speaker | None) -> np.ndarray:
+        heard = torch.from_numpy(features)
+        if speaker is not None:
+            heard = heard - self.head.offset(speaker)
+        out: np.ndarray = self.head.log_probabilities(heard[None])[0].numpy()
         return out
 
-    def predict(self, samples: np.ndarray) -> np.ndarray:
+    def predict(self, samples: np.ndarray, speaker: Speaker | None = None) -> np.ndarray:
         """Calibrated probabilities (8,) of one utterance: float samples (N,), mono, 16 kHz, at most 30 s.
 
         Silence before and after the voice is cut. Where there is no voice at all the answer says little: ask
@@ -168,6 +192,5 @@ class SpeechEmotionModel:
         Raises:
             ValueError: no float array (N,), longer than 30 s, far beyond full scale, or NaN or infinity in it.
         """
-        return softmax(
-            self._log_probabilities(self.features(trim_to_voice(check_samples(samples)))) / self.head.config.temperature
-        )
+        features = self.features(trim_to_voice(check_samples(samples)))
+        return softmax(self._log_probabilities(features, speaker) / self.head.config.temperature)

@@ -16,14 +16,12 @@ from perception.command import CommandError, Failure, check_run, find_files
 from perception.emotion import LABELS, EmotionEstimate
 from perception.progress import track
 from perception.rows import Form, RowWriter
-from perception.speech.audio import SoundError, stream_sound
+from perception.speech.audio import SUFFIXES, SoundError, stream_sound
 from perception.speech.model import DEFAULT_FOLDER, SpeechEmotionModel
+from perception.speech.speaker import Speaker
 from perception.speech.stream import SpeechStream
 from perception.speech.windows import WindowConfig
 
-SUFFIXES = frozenset(
-    (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".webm", ".m4a", ".mp4", ".aac", ".aif", ".aiff", ".caf")
-)
 COLUMNS = ("file", "start_s", "end_s", "label", "confidence", "valence", "arousal", *(f"p_{name}" for name in LABELS))
 
 
@@ -50,6 +48,8 @@ class PredictConfig:
     """Windows and voice gate."""
     least_speech: float = 0.5
     """Windows that are less likely than this to be speech at all give no row; 0 judges whatever is loud enough."""
+    speaker: Path | None = None
+    """A voice that python -m perception.speech enrol wrote, if all files are of that voice."""
     threads: int = 1
     """Processor cores to use."""
 
@@ -120,7 +120,10 @@ def main(config: PredictConfig) -> PredictResult:
     with ExitStack() as stack:
         writers = [stack.enter_context(RowWriter(path, COLUMNS, form)) for path, form in targets]
         stream = SpeechStream(
-            SpeechEmotionModel.load(config.weights), config=config.windows, least_speech=config.least_speech
+            SpeechEmotionModel.load(config.weights),
+            config=config.windows,
+            least_speech=config.least_speech,
+            speaker=None if config.speaker is None else Speaker.load(config.speaker),
         )
         return _judge(files, stream, config.windows.window_s, writers)
 

@@ -14,15 +14,13 @@ import torch
 from perception.command import check_folder, check_run, find_files
 from perception.progress import track
 from perception.speech import nonspeech
-from perception.speech.audio import RATE_HZ, read_sound
+from perception.speech.audio import RATE_HZ, SUFFIXES, read_sound
 from perception.speech.datasets import DatasetError
 from perception.speech.encoder import SpeechEncoder, pool
 from perception.speech.features import GAIN_SPREAD_DB
 from perception.speech.presence import DEFAULT_FOLDER, PresenceConfig, SpeechPresence
 from perception.speech.windows import VoiceWindows, WindowConfig
 from perception.weights import write_folder
-
-SUFFIXES = (".flac", ".ogg", ".wav", ".mp3")
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,7 @@ def _share(layer: SpeechPresence, features: np.ndarray) -> float:
 def _encode_voices(encoder: SpeechEncoder, folder: Path, clips: int, rng: np.random.Generator) -> np.ndarray:
     files = find_files(folder, SUFFIXES)
     if not files:
-        raise DatasetError(f"{folder} holds no recordings ({', '.join(SUFFIXES)}). Name another folder.")
+        raise DatasetError(f"{folder} holds no recordings ({', '.join(sorted(SUFFIXES))}). Name another folder.")
     chosen = [files[index] for index in rng.permutation(len(files))[:clips].tolist()]
     read = (read_sound(path, max_seconds=30.0).samples for path in track(chosen, f"voices of {folder.name}"))
     return _encode(encoder, read, rng)

@@ -8,8 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from perception.emotion import EmotionEstimate, softmax
-from perception.speech.audio import To16k
+from perception.speech.audio import RATE_HZ, To16k
 from perception.speech.model import Judgement
+from perception.speech.speaker import Speaker
 from perception.speech.windows import VoiceWindows, WindowConfig
 
 __all__ = ["SpeechStream", "To16k", "VoiceModel"]
@@ -18,7 +19,7 @@ __all__ = ["SpeechStream", "To16k", "VoiceModel"]
 class VoiceModel(Protocol):
     """What the stream needs of a model; `SpeechEmotionModel` is one."""
 
-    def judge(self, samples: np.ndarray) -> Judgement:
+    def judge(self, samples: np.ndarray, speaker: Speaker | None = None) -> Judgement:
         """Judge a window of sound (N,) float32 at 16 kHz."""
         ...
 
@@ -45,6 +46,8 @@ class SpeechStream:
         smoothing: float = 0.0,
         least_speech: float = 0.5,
         source: str = "speech",
+        speaker: Speaker | None = None,
+        learn: bool = False,
     ) -> None:
         """Start at time 0.
 
@@ -60,6 +63,9 @@ class SpeechStream:
             least_speech: windows that are less likely to be speech than this give no estimate: music, a fan, a door.
                 0 judges whatever is loud enough.
             source: name carried by the estimates.
+            speaker: what is known of who speaks; None judges everybody alike.
+            learn: whether what is heard of the `speaker` is added to it, one window of `window_s` after the other. A
+                voice that was heard in one mood only may come to be taken for one that always sounds so.
         """
         if not 0.0 <= least_speech <= 1.0:
             raise ValueError(f"least_speech is {least_speech}; allowed are 0 (all that is loud) to 1.")
@@ -76,13 +82,14 @@ class SpeechStream:
         self._smoothing = smoothing
         self._least_speech = least_speech
         self._source = source
+        self._speaker, self._learn = speaker, learn
         self.reset()
 
     def reset(self) -> None:
         """Forget everything heard and start at time 0."""
         self._windows.reset()
         self._smooth: np.ndarray | None = None
-        self._last_s = -np.inf
+        self._last_s = self._learned_s = -np.inf
         self._replaced = 0
         self.speech: float | None = None
 
@@ -132,10 +139,19 @@ class SpeechStream:
         return [estimate for estimate in found if estimate is not None]
 
     def _estimate(self, time_s: float, samples: np.ndarray) -> EmotionEstimate | None:
-        logits, self.speech = self._model.judge(samples)
+        logits, self.speech, features = self._model.judge(samples, self._speaker)
         if self.speech < self._least_speech:
             return None
+        if self._learn and self._speaker is not None and features is not None:
+            self._add(self._speaker, features, time_s, len(samples) / RATE_HZ)
         if self._smooth is not None and time_s - self._last_s <= self._windows.config.window_s:
             logits = self._smoothing * self._smooth + (1.0 - self._smoothing) * logits
         self._smooth, self._last_s = logits, time_s
         return EmotionEstimate.from_probabilities(softmax(logits.astype(np.float64)), time_s, self._source)
+
+    def _add(self, speaker: Speaker, features: np.ndarray, time_s: float, seconds: float) -> None:
+        """Add a full window to what is known of the voice, unless much of it was added already."""
+        window_s = self._windows.config.window_s
+        if seconds >= 0.8 * window_s and time_s - self._learned_s >= window_s:
+            speaker.add(features)
+            self._learned_s = time_s

@@ -89,7 +89,7 @@ def test_damaged_or_foreign_weights(tmp_path):
         ({"hidden": "many"}, "config.json"),
         ({"members": -1}, "config.json"),
         ({"members": 65_536, "hidden": 65_536}, "another network"),
-        ({"inputs": 65_536, "hidden": 65_536}, "another network"),
+        ({"inputs": 65_532, "hidden": 65_536}, "another network"),
     ],
 )
 def test_config_that_does_not_fit(tmp_path, entries, message):

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from perception.speech.activity import FRAME, VoiceActivity, frame_levels_db, voiced_frames, voiced_span
 from perception.speech.model import Judgement
+from perception.speech.speaker import Speaker
 from perception.speech.stream import SpeechStream
 from perception.speech.windows import VoiceWindows, WindowConfig, trim_to_voice
 
@@ -23,7 +24,7 @@ class Mirror:
     def __init__(self) -> None:
         self.lengths: list[int] = []
 
-    def judge(self, samples: np.ndarray) -> Judgement:
+    def judge(self, samples: np.ndarray, speaker: Speaker | None = None) -> Judgement:
         self.lengths.append(len(samples))
         return Judgement(np.abs(np.fft.rfft(samples.astype(np.float64), 4096)[1:9]), 1.0)
 

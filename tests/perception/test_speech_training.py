@@ -19,7 +19,7 @@ from perception.speech.train import TrainConfig
 QUICK = FitConfig(hidden=16, members=2, epochs=8, inner_groups=2)
 
 
-def toy(actors: int = 6, per_actor: int = 24, inputs: int = 20) -> Data:
+def toy(actors: int = 6, per_actor: int = 24, inputs: int = 24) -> Data:
     """Features in which the emotion and the voice both show."""
     rng = np.random.default_rng(0)
     n = actors * per_actor
