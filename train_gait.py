@@ -1,4 +1,4 @@
-"""Empaw's gaits: train them, evaluate how they walk, record a film of one, export a policy."""
+"""Empaw's gaits: train them, calibrate their speed, evaluate how they walk, record a film of one, export a policy."""
 
 from __future__ import annotations
 
@@ -10,19 +10,28 @@ from typing import Any
 import tyro
 
 from apps.gait_film import Record, record
+from policies.gait.calibrate import Calibrate, calibrate
 from policies.gait.evaluate import Evaluate, Row, evaluate
 from policies.gait.export import Export, export
 from policies.gait.train_config import Train
 
-COMMANDS: dict[str, Callable[..., Any]] = {"train": Train, "evaluate": Evaluate, "record": Record, "export": Export}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "train": Train,
+    "calibrate": Calibrate,
+    "evaluate": Evaluate,
+    "record": Record,
+    "export": Export,
+}
 
 
-def main(args: Evaluate | Export | Record | Train) -> list[Row] | Path:
-    """Measure the gaits (one row for each case and policy), or train, film or export a policy (where it lies)."""
+def main(args: Calibrate | Evaluate | Export | Record | Train) -> list[Row] | Path:
+    """Measure the gaits (a row for each case and policy), or train, calibrate, film or export a policy (its place)."""
     if isinstance(args, Evaluate):
         return evaluate(args)
     if isinstance(args, Record):
         return record(args)
+    if isinstance(args, Calibrate):
+        return calibrate(args)
     try:
         if isinstance(args, Export):
             return export(args)

@@ -5,6 +5,7 @@ The task and the dog of the simulation share this, so that what was trained is w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from math import cos, sin
@@ -67,11 +68,21 @@ def _steadier(style: GaitStyle) -> GaitStyle:
     return replace(style, duty=max(style.duty, 0.65))
 
 
-class Locomotor:
-    """Gait, balance, estimate of velocity and smoothed action of one dog."""
+@lru_cache(maxsize=256)
+def _losing(style: GaitStyle, drift_m_s: float) -> GaitStyle:
+    """The style of legs that lose another speed to scuffing feet."""
+    return replace(style, drift_m_s=drift_m_s)
 
-    def __init__(self, spec: QuadrupedSpec) -> None:
+
+class Locomotor:
+    """Gait, balance, estimate of velocity and smoothed action of one dog.
+
+    `drift_m_s` says by gait what these legs lose to scuffing, where they are others than the clocked gait's own.
+    """
+
+    def __init__(self, spec: QuadrupedSpec, drift_m_s: Mapping[str, float] | None = None) -> None:
         self.spec = spec
+        self.drift_m_s = drift_m_s or {}
         self.gait = GaitGenerator(spec, DT_S)
         self.balance = CatchStep(DT_S)
         self.estimator = VelocityEstimator(spec, DT_S)
@@ -117,6 +128,8 @@ class Locomotor:
         """Turn an action (12,) in [-1, 1] into joint targets (12,) rad, on flat ground or with regard to a footing."""
         (vx, vy), (told_x, told_y, _) = self.estimator.velocity, self.gait.velocity
         style, caught, lean = self.balance.react(order.style, (vx - told_x, vy - told_y), self._seen.gravity)
+        if style.name in self.drift_m_s:
+            style = _losing(style, self.drift_m_s[style.name])
         command = self._hold_heading(order.command)
         self.last_action = self.action
         bounded = np.minimum(np.maximum(action, -1.0), 1.0)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 
 from envs.locomotion.locomotor import OBSERVATION_SIZE
 from policies.gait.mirror import ACTION_SIGNS, mirror_action, mirror_observation
+from robots.gait import GAITS
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "gait"
 _CLIP = 8.0
+MOST_DRIFT_M_S = 0.3
 
 
 class ActorError(ValueError):
@@ -22,13 +25,18 @@ class ActorError(ValueError):
 
 @dataclass(frozen=True)
 class Actor:
-    """A Gaussian policy: `mean` and `scale` (obs,) normalise, ELU layers follow, `log_std` (12,) is for exploring."""
+    """A Gaussian policy: `mean` and `scale` (obs,) normalise, ELU layers follow, `log_std` (12,) is for exploring.
+
+    `drift_m_s` is what its legs lose to scuffing feet, by gait, as `policies.gait.calibrate` measured it; gaits that
+    are not in it lose what the clocked gait does.
+    """
 
     mean: np.ndarray
     scale: np.ndarray
     weights: tuple[np.ndarray, ...]  # each (outputs, inputs)
     biases: tuple[np.ndarray, ...]
     log_std: np.ndarray
+    drift_m_s: Mapping[str, float] = field(default_factory=dict)
 
     def normalise(self, observations: np.ndarray) -> np.ndarray:
         """(..., obs) -> (..., obs), clipped."""
@@ -67,7 +75,9 @@ class Actor:
         draft = folder / ".model.part"
         save_file({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}, str(draft))
         draft.replace(folder / "model.safetensors")
-        (folder / "config.json").write_text(json.dumps({"layers": len(self.weights), **about}, indent=1) + "\n")
+        (folder / "config.json").write_text(
+            json.dumps({"layers": len(self.weights), "drift_m_s": dict(self.drift_m_s), **about}, indent=1) + "\n"
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Actor:
@@ -80,7 +90,8 @@ class Actor:
         from safetensors.numpy import load_file
 
         try:
-            layers = int(json.loads((folder / "config.json").read_text())["layers"])
+            config = json.loads((folder / "config.json").read_text())
+            layers = int(config["layers"])
             tensors = load_file(str(folder / "model.safetensors"))
             actor = cls(
                 tensors["mean"],
@@ -88,8 +99,9 @@ class Actor:
                 tuple(tensors[f"weight.{index}"] for index in range(layers)),
                 tuple(tensors[f"bias.{index}"] for index in range(layers)),
                 tensors["log_std"],
+                {str(gait): float(lost) for gait, lost in config.get("drift_m_s", {}).items()},
             )
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as problem:
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as problem:
             raise ActorError(
                 f"{folder} holds no gait policy that can be read ({problem}); it needs config.json and "
                 "model.safetensors as `train_gait.py train` writes them"
@@ -104,6 +116,12 @@ class Actor:
                 f"{folder} holds a policy for {inputs} observations and {len(self.log_std)} actions; this task has "
                 f"{OBSERVATION_SIZE} and {len(ACTION_SIGNS)}: it is of another version or another robot"
             )
+        for gait, lost in self.drift_m_s.items():
+            if gait not in GAITS or not abs(lost) <= MOST_DRIFT_M_S:
+                raise ActorError(
+                    f"{folder}: drift_m_s has {lost} m/s for {gait!r}; allowed are up to {MOST_DRIFT_M_S} for "
+                    f"{', '.join(GAITS)}. Run train_gait.py calibrate again"
+                )
         for weight, bias in zip(self.weights, self.biases, strict=True):
             if weight.shape != (len(bias), inputs) or not np.isfinite(weight).all():
                 raise ActorError(

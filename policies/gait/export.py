@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ TOLERANCE = 1e-5
 
 @dataclass(frozen=True)
 class Export:
-    """Take the policy out of a run, or out of a folder that holds one already."""
+    """Take the policy out of a run, or out of a folder that holds one already; then calibrate it."""
 
     run: tyro.conf.Positional[Path]
     """Folder of a run (with checkpoint.pt) or of a policy (with model.safetensors)."""
@@ -50,13 +51,15 @@ def export(args: Export) -> Path:
 
 def _read(folder: Path) -> tuple[Actor, dict[str, Any]]:
     if not (folder / "checkpoint.pt").exists():
-        return Actor.load(folder), {"from": folder.name}
+        about = json.loads((folder / "config.json").read_text())
+        return Actor.load(folder), {name: told for name, told in about.items() if name not in ("layers", "drift_m_s")}
     from policies.gait.ppo import Learner
     from policies.gait.train import restore
 
     learner = Learner(PPOConfig(), 1, 0)
     iteration = restore(folder, learner)
-    return learner.actor(), {"iterations": iteration}
+    config = json.loads((folder / "config.json").read_text())
+    return learner.actor(), {"iterations": iteration, "seed": config["seed"]}
 
 
 class Deployed(torch.nn.Module):

@@ -10,6 +10,7 @@ import numpy as np
 from envs.locomotion.commands import Order
 from envs.locomotion.env import LocomotionEnv
 from envs.locomotion.rewards import Transition
+from policies.gait.actor import Actor
 from policies.gait.cases import TERRAIN_LEVEL, Case
 from robots.dog import CONTROL_HZ
 from robots.gait import GRAVITY
@@ -59,6 +60,8 @@ class Walker:
         self.case = case
         self.env = LocomotionEnv(case.config(terrain_seed))
         self._policy = policy
+        if isinstance(policy, Actor):
+            self.env.locomotor.drift_m_s = policy.drift_m_s
         self._mass = self.env.robot.spec.mass + case.added_mass
 
     def walk(self, seconds: float, seed: int) -> Walk:
