@@ -59,6 +59,7 @@ def _speech(data: dict[str, Any]) -> str:
         [
             ["**speakers never met, 6 folds**", f"**{data['ua']:.3f}**", f"95 % interval over folds {interval}"],
             ["the same, through the live 3 s window", f"{data['ua_window_3s']:.3f}", "estimate when the voice stops"],
+            ["the first 1.5 s of a voice", f"{data['ua_first_1_5_s']:.3f}", "from where it begins to sound"],
             ["speakers *and* sentence never met", f"{data['ua_other_sentence']:.3f}", "trained on the other sentence"],
             ["2 neutral clips of the voice known", f"{data['ua_neutral_2']:.3f}", "`enrol`, see below"],
             [

@@ -86,12 +86,13 @@ export function microphoneObstacle() {
   return "The microphone needs https or localhost. Upload a recording instead.";
 }
 
-function refusalText(error) {
+/** What to tell the user when a device does not start. @param {"microphone"|"camera"} device @param {string} upload */
+export function refusalText(error, device, upload) {
   if (error.name === "NotAllowedError" || error.name === "SecurityError") {
-    return "The microphone was refused. Allow it in the browser's address bar, or upload a recording.";
+    return `The ${device} was refused. Allow it in the browser's address bar, or upload ${upload}.`;
   }
-  if (error.name === "NotFoundError") return "No microphone was found. Upload a recording instead.";
-  return `The microphone could not be started: ${error.message}`;
+  if (error.name === "NotFoundError") return `No ${device} was found. Upload ${upload} instead.`;
+  return `The ${device} could not be started: ${error.message}`;
 }
 
 /** Streams the microphone to /ws/microphone while it is on. */
@@ -119,7 +120,7 @@ export class Microphone {
       this.#connect(context);
     } catch (error) {
       this.stop();
-      throw new Error(refusalText(error));
+      throw new Error(refusalText(error, "microphone", "a recording"));
     }
     this.isOn = true;
   }

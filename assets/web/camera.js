@@ -3,6 +3,7 @@
  * found. Nothing is stored on either side.
  */
 
+import { refusalText } from "./audio.js";
 import { ReconnectingSocket } from "./connection.js";
 import { emotionColor, themeColor } from "./palette.js";
 import { readable } from "./messages.js";
@@ -22,14 +23,6 @@ const WHY_NOT = {
 /** Why the camera cannot be used here, or null if it can. */
 export function cameraObstacle() {
   return navigator.mediaDevices?.getUserMedia ? null : "The camera needs https or localhost. Upload a picture or video instead.";
-}
-
-function refusalText(error) {
-  if (error.name === "NotAllowedError" || error.name === "SecurityError") {
-    return "The camera was refused. Allow it in the browser's address bar, or upload a picture or video.";
-  }
-  if (error.name === "NotFoundError") return "No camera was found. Upload a picture or video instead.";
-  return `The camera could not be started: ${error.message}`;
 }
 
 /** Streams the camera to /ws/camera while it is on. */
@@ -53,7 +46,7 @@ export class Camera {
       await this.video.play();
     } catch (error) {
       this.stop();
-      throw new Error(refusalText(error));
+      throw new Error(refusalText(error, "camera", "a picture or video"));
     }
     this.isOn = true;
     const socket = new ReconnectingSocket("/ws/camera", {

@@ -129,53 +129,31 @@ const microphone = new Microphone({
   onRefused: () => panel.showMicrophone(false),
 });
 
-async function toggleMicrophone() {
-  $("microphone").disabled = true;
-  try {
-    if (microphone.isOn) microphone.stop();
-    else await microphone.start();
-    panel.microphoneNote(null);
-  } catch (error) {
-    panel.microphoneNote(error.message);
-    panel.notice("error", error.message);
-  } finally {
-    $("microphone").disabled = false;
-    panel.showMicrophone(microphone.isOn);
-  }
-}
-
-function wireMicrophone() {
-  const obstacle = microphoneObstacle();
-  panel.microphoneNote(obstacle);
-  $("microphone").disabled = obstacle !== null;
-  if (!obstacle) $("microphone").addEventListener("click", toggleMicrophone);
-}
-
 const camera = new Camera($("camera-video"), {
   onNotice: (level, text) => panel.notice(level, text),
   onRefused: () => panel.showCamera(false),
 });
 
-async function toggleCamera() {
-  $("camera").disabled = true;
+/** Switch a microphone or camera on or off, and say why when that cannot be. */
+async function toggle(button, device, show, note) {
+  button.disabled = true;
   try {
-    if (camera.isOn) camera.stop();
-    else await camera.start();
-    panel.cameraNote(null);
+    if (device.isOn) device.stop();
+    else await device.start();
+    note(null);
   } catch (error) {
-    panel.cameraNote(error.message);
+    note(error.message);
     panel.notice("error", error.message);
   } finally {
-    $("camera").disabled = false;
-    panel.showCamera(camera.isOn);
+    button.disabled = false;
+    show(device.isOn);
   }
 }
 
-function wireCamera() {
-  const obstacle = cameraObstacle();
-  panel.cameraNote(obstacle);
-  $("camera").disabled = obstacle !== null;
-  if (!obstacle) $("camera").addEventListener("click", toggleCamera);
+function wireDevice(button, device, obstacle, show, note) {
+  note(obstacle);
+  button.disabled = obstacle !== null;
+  if (!obstacle) button.addEventListener("click", () => toggle(button, device, show, note));
 }
 
 /** @param {File} file */
@@ -190,8 +168,10 @@ async function hearFile(file) {
     progress(0);
     const headers = { "X-File-Name": encodeURIComponent(file.name) };
     const heard = await post("/api/hear", file, { headers, onProgress: progress });
-    panel.notice("info", `The dog ${heard.seen ? "watches" : "listens to"} "${heard.name}" (${heard.duration_s.toFixed(1)} s).`);
-    if (!file.type.startsWith("image/") && $("aloud").checked) await playback.play(file);
+    const sounds = heard.duration_s > 0 && !file.type.startsWith("image/");
+    const length = heard.duration_s > 0 ? ` (${heard.duration_s.toFixed(1)} s)` : "";
+    panel.notice("info", `The dog ${heard.seen ? "watches" : "listens to"} "${heard.name}"${length}.`);
+    if (sounds && $("aloud").checked) await playback.play(file);
   } catch (error) {
     panel.notice("error", error.message);
   }
@@ -268,8 +248,8 @@ async function loadFirstScene() {
 
 panel.showConnection("connecting");
 unlockOnGesture();
-wireMicrophone();
-wireCamera();
+wireDevice($("microphone"), microphone, microphoneObstacle(), (on) => panel.showMicrophone(on), (text) => panel.microphoneNote(text));
+wireDevice($("camera"), camera, cameraObstacle(), (on) => panel.showCamera(on), (text) => panel.cameraNote(text));
 wireFiles();
 wireMute();
 face.add($("face"));

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from perception.command import check_folder, check_output, check_run, write_output
 from perception.emotion import (
@@ -24,7 +25,7 @@ from perception.progress import track
 from perception.speech.datasets import Clip, DatasetError, Folds, load_folds, load_ravdess
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.encoder import SpeechEncoder
-from perception.speech.features import DEFAULT_CACHE, FeatureCache, FeatureTable, feature_table
+from perception.speech.features import DEFAULT_CACHE, FeatureCache, FeatureTable, beginnings, feature_table
 from perception.speech.fitting import (
     FitConfig,
     Judgements,
@@ -36,6 +37,7 @@ from perception.speech.fitting import (
 )
 from perception.speech.model import HeadEnsemble
 
+BEGINNING_S = 1.5
 COVERAGES = (1.0, 0.8, 0.6, 0.4, 0.2)
 
 
@@ -70,12 +72,16 @@ class EvaluateConfig:
 
 
 class Data(NamedTuple):
-    """Encoded clips: `table` of versions, `targets` (C,) emotion indices, `actors` (C,), spoken `statements` (C,)."""
+    """Encoded clips: `table` of versions, `targets` (C,) emotion indices, `actors` (C,), spoken `statements` (C,).
+
+    `beginnings` (C, inputs) are features of the first `BEGINNING_S` of each voice; None where nobody asks for them.
+    """
 
     table: FeatureTable
     targets: np.ndarray
     actors: np.ndarray
     statements: np.ndarray
+    beginnings: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -114,6 +120,7 @@ class FoldResult:
     figures: Figures
     truth: np.ndarray
     probabilities: np.ndarray
+    ua_beginning: float | None
 
 
 @dataclass(frozen=True)
@@ -143,6 +150,12 @@ class Evaluation:
         """ECE of all test clips of all folds together, which has less of the bias of few clips."""
         gaps = np.sum([fold.figures.gaps for fold in self.per_fold], axis=0)
         return float(np.abs(gaps).sum() / sum(fold.figures.n for fold in self.per_fold))
+
+    @property
+    def ua_beginning(self) -> float | None:
+        """Mean UA over the folds of the first `BEGINNING_S` of each voice; None where it was not measured."""
+        values = [fold.ua_beginning for fold in self.per_fold if fold.ua_beginning is not None]
+        return float(np.mean(values)) if values else None
 
     @property
     def f1_macro(self) -> float:
@@ -179,6 +192,7 @@ class Evaluation:
             ),
             "folds": len(self.per_fold),
             **{name: round(self.mean(name), 4) for name in names},
+            "ua_first_1_5_s": None if self.ua_beginning is None else round(self.ua_beginning, 4),
             "f1_macro": round(self.f1_macro, 4),
             "n": sum(fold.figures.n for fold in self.per_fold),
             "data": "RAVDESS speech",
@@ -258,6 +272,14 @@ def _enrolled(head: HeadEnsemble, data: Data, clips: np.ndarray, known: np.ndarr
     return unweighted_accuracy(data.targets[clips], logits.argmax(axis=1))
 
 
+@torch.inference_mode()
+def _judge_beginnings(head: HeadEnsemble, data: Data, clips: np.ndarray) -> float | None:
+    if data.beginnings is None:
+        return None
+    logits = head.log_probabilities(torch.from_numpy(data.beginnings[clips]).float()).numpy()
+    return unweighted_accuracy(data.targets[clips], logits.argmax(axis=1))
+
+
 def random_split_accuracy(data: Data, parts: int, config: FitConfig, seed: int) -> float:
     """UA where clips are split at random, every voice on both sides: what a leak makes of the same network."""
     part = np.random.default_rng(seed).permutation(len(data.targets)) % parts
@@ -297,7 +319,8 @@ def evaluate(data: Data, folds: Folds, config: FitConfig, seed: int) -> Evaluati
         probabilities = softmax(whole.logits / head.config.temperature)
         figures, temperature = judge(head, data, test), head.config.temperature
         truth = data.targets[whole.clips]
-        results.append(FoldResult(fold, folds.test_actors[fold], temperature, figures, truth, probabilities))
+        first = _judge_beginnings(head, data, test)
+        results.append(FoldResult(fold, folds.test_actors[fold], temperature, figures, truth, probabilities, first))
     other = other_sentence_accuracy(data, folds, config, seed)
     return Evaluation(tuple(results), other, random_split_accuracy(data, len(folds.test_actors), config, seed), seed)
 
@@ -309,13 +332,13 @@ def main(config: EvaluateConfig) -> Evaluation:
         DatasetError, SoundError, WeightsError: data or encoder cannot be used.
         CommandError: a setting, the cache or the output cannot be used; raised before the work.
     """
-    import torch
-
     check_run(config.threads, config.seed)
     target = None if config.json is None else check_output(config.json)
     torch.set_num_threads(config.threads)
     folds = load_folds(config.folds)
     data = load_data(config.data, folds, config.cache, config.encoder)
+    encoder = SpeechEncoder.load(config.encoder)
+    data = data._replace(beginnings=beginnings(load_ravdess(config.data), encoder, BEGINNING_S))
     result = evaluate(data, folds, config.fit, config.seed)
     if target is not None:
         write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
@@ -349,6 +372,8 @@ def report(result: Evaluation) -> int:
         f"UA {result.mean('ua_neutral_2'):.3f} when 2 neutral clips of the voice are known, "
         f"{result.mean('ua_history_16'):.3f} when 16 of any label are (all labels alike: a person's day is not)."
     )
+    if result.ua_beginning is not None:
+        console.print(f"UA {result.ua_beginning:.3f} after the first {BEGINNING_S} s of the voice.")
     console.print(f"UA {result.ua_other_sentence:.3f} where the sentence is new as well.")
     console.print(
         f"Warning: a random split over clips would show {result.ua_random_split:.3f}. That figure leaks voices."

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from perception.speech.audio import RATE_HZ, read_sound
 from perception.speech.datasets import Clip
@@ -134,6 +135,19 @@ class FeatureCache:
         write_atomic(stored, save({"features": result.features, "kinds": result.kinds}))
         self.computed += 1
         return result
+
+
+def beginnings(clips: Sequence[Clip], encoder: SpeechEncoder, seconds: float) -> np.ndarray:
+    """Features (C, inputs) of the first seconds of each voice, which is all that a dog has heard by then.
+
+    Raises:
+        SoundError: a clip is no usable sound.
+    """
+    from perception.progress import track
+
+    voices = (trim_to_voice(read_sound(clip.path).samples) for clip in track(clips, "encoding beginnings"))
+    with torch.inference_mode():
+        return np.stack([pool(encoder.encode(voice[: round(seconds * RATE_HZ)])).numpy() for voice in voices])
 
 
 def feature_table(clips: Sequence[Clip], cache: FeatureCache) -> FeatureTable:
