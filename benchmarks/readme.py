@@ -190,9 +190,10 @@ def _sound(data: dict[str, Any]) -> str:
 def _face(data: dict[str, Any]) -> str:
     curve = data["accuracy_at_coverage"]
     return _table(
-        [f"{data['n']} pictures of FER2013's PrivateTest, 7 labels", "figure", "note"],
+        [f"{data['n']} pictures of FER2013, 7 labels", "figure", "note"],
         [
             ["**accuracy**", f"**{data['wa']:.3f}**", f"95 % {data['wa_low']:.3f} to {data['wa_high']:.3f}"],
+            ["what was judged", "", data["protocol"].split(",")[0].split(";")[0]],
             ["UA, every label alike", f"{data['ua']:.3f}", f"chance {data['chance']:.3f}"],
             ["always the commonest label", f"{data['wa_majority']:.3f}", "what accuracy must be compared with"],
             ["calibration error (ECE)", f"{data['ece']:.3f}", ""],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,9 @@ class EvaluateConfig:
     """Fuse voices and faces that show the same feeling, and compare with each sense alone.
 
     The voices are RAVDESS clips of the actors that the shipped network never heard. The faces that are tested are of
-    FER2013's PrivateTest. No set has both of one person, so a clip is paired with pictures of the same label. With
-    --fit the weights of the senses are fitted on PublicTest instead, and nothing is tested.
+    FER2013's PrivateTest, or with --faces-of public of PublicTest, on which the face network was chosen. No set has
+    both of one person, so a clip is paired with pictures of the same label. With --fit the weights of the senses are
+    fitted on PublicTest instead, and nothing is tested.
 
     Example: python -m perception.fusion evaluate --voices ravdess_16k --faces fer2013.tar.gz --json fusion.json
     """
@@ -35,6 +36,8 @@ class EvaluateConfig:
     """RAVDESS folder with Actor_XX inside."""
     faces: Path
     """FER2013, see python -m perception.face train --help."""
+    faces_of: Literal["private", "public"] = "private"
+    """Which part of FER2013 is tested."""
     fit: bool = False
     """Fit the weights of the senses on PublicTest and print them."""
     each: int = 8
@@ -79,6 +82,7 @@ class Row(NamedTuple):
 class Evaluation(NamedTuple):
     """The rows, or with `fit` the weights and the loss at every pair of weights."""
 
+    part: str
     rows: list[Row]
     weights: dict[str, float]
     fit: list[tuple[float, float, float]]
@@ -91,7 +95,7 @@ class Evaluation(NamedTuple):
         return {
             "protocol": "label-matched pairs of real clips and pictures; nobody's voice and face are of one person",
             "voices": "RAVDESS, actors that the network never heard",
-            "faces": "FER2013 PublicTest" if self.fit else "FER2013 PrivateTest",
+            "faces": f"FER2013 {self.part}",
             "labels": [LABELS[index] for index in FEELINGS],
             "clips": self.clips,
             "pictures": self.pictures,
@@ -180,7 +184,7 @@ def _fit(config: EvaluateConfig) -> Evaluation:
             losses.append((speech, face, round(float(loss), 5)))
     best = min(losses, key=lambda entry: entry[2])
     count = len(voices["clear"].truth), len(faces["clear"].truth)
-    return Evaluation([], {"speech": best[0], "face": best[1]}, losses, *count, config.seed)
+    return Evaluation("PublicTest", [], {"speech": best[0], "face": best[1]}, losses, *count, config.seed)
 
 
 def _with_weights(speech: float, face: float) -> FusionConfig:
@@ -193,7 +197,8 @@ def _loss(probabilities: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _test(config: EvaluateConfig) -> Evaluation:
-    voices, faces = _judge(config, "PrivateTest")
+    part = "PrivateTest" if config.faces_of == "private" else "PublicTest"
+    voices, faces = _judge(config, part)
     fusion = FusionConfig()
     rows = [
         measure(v, f, *_pairs(voices[v], faces[f], config), fusion, config.seed)
@@ -205,7 +210,7 @@ def _test(config: EvaluateConfig) -> Evaluation:
     rows.append(measure("clear", _CONTRADICTION, *torn, fusion, config.seed))
     weights = {"speech": fusion.speech.weight, "face": fusion.face.weight}
     count = len(voices["clear"].truth), len(faces["clear"].truth)
-    return Evaluation(rows, weights, [], *count, config.seed)
+    return Evaluation(part, rows, weights, [], *count, config.seed)
 
 
 def measure(
@@ -296,9 +301,10 @@ def report(result: Evaluation) -> int:
             f"{row.unsure:.2f}",
         )
     console.print(table)
+    pictures = f"{result.pictures} pictures of {result.part}"
     console.print(
-        f"{result.clips} clips of actors never heard, {result.pictures} pictures never seen, paired by their labels: "
-        "nobody's voice and face are of one person. Calm counts as neutral.",
+        f"{result.clips} clips of actors never heard and {pictures}, paired by their labels: nobody's voice and face are "
+        "of one person. Calm counts as neutral.",
         highlight=False,
     )
     return 0
