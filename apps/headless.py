@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from apps.timeline import Step, Timeline
 from perception.emotion import LABELS
 from perception.face.pictures import SUFFIXES as PICTURE_SUFFIXES
 from perception.face.videos import read_video
-from perception.speech.audio import SoundError
+from perception.speech.audio import NO_SOUND, SoundError
 from robots.dog import CONTROL_HZ
 from robots.quiet import reserve_stdout
 from robots.results import check_writable, write_json
@@ -97,8 +96,11 @@ def _show(session: Session, path: Path, with_sound: bool) -> None:
         return
     session.watch(read_video(path))
     if with_sound:
-        with contextlib.suppress(SoundError):  # many videos are silent
+        try:
             session.hear(path)
+        except SoundError as problem:
+            if NO_SOUND not in str(problem):  # many videos are silent
+                raise
 
 
 def _watch(session: Session, step: Step, bar: Progress, task: TaskID) -> None:
@@ -114,7 +116,7 @@ def summary(timeline: Timeline) -> str:
     for step in timeline.steps:
         if step.behaviour != shown:
             shown = step.behaviour
-            felt = "" if step.emotion is None else f" on hearing {step.emotion} ({step.confidence:.2f})"
+            felt = "" if step.emotion is None else f" on sensing {step.emotion} ({step.confidence:.2f})"
             lines.append(f"{step.t:6.2f} s  {shown}{felt}")
     lines.append(f"{timeline.real_time_factor:.1f} times real time")
     return "\n".join(lines)

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from apps.ear import EAR_RATE_HZ, Ear, InlineEar, ThreadedEar
-from apps.eye import Eye, InlineEye, ThreadedEye
-from apps.timeline import Manual, Playing, Sight, Snapshot, Step, Timeline
+from apps.eye import Eye, InlineEye, Reel, Sight, ThreadedEye
+from apps.timeline import Manual, Playing, Snapshot, Step, Timeline
 from perception.emotion import LABELS, EmotionEstimate
 from perception.face.pictures import as_bgr, read_picture
 from perception.face.videos import Frame
@@ -92,6 +92,7 @@ class Session:
         self.config = config if seed is None else replace(config, seed=seed)
         self.ear = ear or _make_ear(self.config)
         self.eye = eye or (ThreadedEye() if self.config.live else InlineEye())
+        self.film = Reel()
         self.feelings = EmotionFilter()
         table = BehaviourTable.load(self.config.table) if self.config.table else None
         self.selector = BehaviourSelector(table)
@@ -110,10 +111,7 @@ class Session:
         self.playing: Playing | None = None
         self.sight: Sight | None = None
         self.feelings.reset()
-        self._film: Iterator[Frame] | None = None
-        self._frame: Frame | None = None
-        self._film_began = 0.0
-        self._picture_size = (0, 0)
+        self.film.stop()
         self.clip: str | None = None
         self.sounds: list[tuple[float, str]] = []
         self._microphone: deque[np.ndarray] = deque()
@@ -160,8 +158,9 @@ class Session:
         return len(sound.samples) / EAR_RATE_HZ
 
     def stop_hearing(self) -> None:
-        """Stop the sound that is playing."""
+        """Stop the sound and the film that are playing."""
         self.playing = None
+        self.film.stop()
 
     def listen(self, samples: np.ndarray) -> None:
         """Take live samples (N,) float32 at 16 kHz from a microphone; the oldest are dropped when they pile up."""
@@ -179,17 +178,19 @@ class Session:
             PictureError: it cannot be read, or is no picture.
         """
         bgr = as_bgr(picture, "the picture") if isinstance(picture, np.ndarray) else read_picture(picture)
-        self._picture_size = bgr.shape[1], bgr.shape[0]
         self.eye.look(bgr, self.time)
 
-    def watch(self, film: Iterable[Frame] | None) -> None:
-        """Show the dog the frames of a video or camera, from now on, in its own time; None ends it.
+    def glance(self, picture: np.ndarray) -> None:
+        """Take a picture (H, W, 3) uint8 BGR of a live camera; while a film runs, the dog looks at that."""
+        if not self.film.running:
+            self.eye.look(picture, self.time)
+
+    def watch(self, film: Iterable[Frame | None]) -> None:
+        """Show the dog the frames of a video, from now on, in its own time; None stands for "not decoded yet".
 
         A frame that cannot be read ends the film and raises PictureError out of the step that meets it.
         """
-        self._film = None if film is None else iter(film)
-        self._frame = None
-        self._film_began = self.time
+        self.film.start(film, self.time)
 
     def feel(self, emotion: str | None) -> None:
         """Set by hand what the dog believes the person feels; None gives it back to the ear.
@@ -287,10 +288,12 @@ class Session:
     def _sense(self) -> None:
         """Take in what is heard and seen; the estimate changes when a sense has something to say."""
         heard = self.ear.push(self._next_sound())
-        self._look_on()
-        seen = self.eye.readings()
-        for reading in seen:
-            self.sight = Sight(reading, *self._picture_size)
+        picture = self.film.due(self.time)
+        if picture is not None:
+            self.see(picture)
+        seen = self.eye.sights()
+        if seen:
+            self.sight = seen[-1]
         if self.manual.emotion is not None:
             self.estimate = _certain(self.manual.emotion, self.time)
             return
@@ -298,25 +301,11 @@ class Session:
         for estimate in heard:
             self.feelings.push("speech", replace(estimate, time_s=self.time), 1.0 if speech is None else speech)
         # How far a face is trusted is in its estimate already.
-        judged = [reading.estimate for reading in seen if reading.estimate is not None]
+        judged = [sight.reading.estimate for sight in seen if sight.reading.estimate is not None]
         for estimate in judged:
             self.feelings.push("face", replace(estimate, time_s=self.time))
         if heard or judged:
             self.estimate = self.feelings.at(self.time).estimate
-
-    def _look_on(self) -> None:
-        """Show the eye the newest frame of the film that is due."""
-        due: Frame | None = None
-        while self._film is not None:
-            if self._frame is not None:
-                if self._frame.time_s > self.time - self._film_began:
-                    break
-                due = self._frame
-            self._frame = next(self._film, None)
-            if self._frame is None:
-                self._film = None
-        if due is not None:
-            self.see(due.picture)
 
     def _next_sound(self) -> np.ndarray:
         """The next 20 ms of what there is to hear: the file, else the microphone, else silence."""
@@ -427,6 +416,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of the physics, the ear and the eye. Closing twice is harmless."""
+        self.film.stop()
         self.ear.close()
         self.eye.close()
         self.world.close()
@@ -446,6 +436,8 @@ def _choose_legs(gait: str) -> Callable[[QuadrupedSpec], Legs]:
 def _make_ear(config: SessionConfig) -> Ear:
     model = SpeechEmotionModel.load(config.weights) if config.weights else SpeechEmotionModel.load()
     owner = Speaker.load(config.owner) if config.owner else None
+    if owner is not None:
+        model.check_speaker(owner)
     stream = SpeechStream(model, speaker=owner, learn=owner is not None)
     return ThreadedEar(stream) if config.live else InlineEar(stream)
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.ear import Hearing
+from apps.eye import Sight
 from perception.emotion import EmotionEstimate
-from perception.face.stream import FaceReading
 from robots.face import FaceParameters
 
 
@@ -61,14 +61,6 @@ class Playing(NamedTuple):
     name: str
     samples: np.ndarray
     position: int
-
-
-class Sight(NamedTuple):
-    """What the dog sees of the person: the newest reading, and the size of its picture in pixels."""
-
-    reading: FaceReading
-    width: int
-    height: int
 
 
 class Snapshot(NamedTuple):

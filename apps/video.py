@@ -92,7 +92,7 @@ def compose(picture: np.ndarray, now: Snapshot) -> np.ndarray:
     panel = np.full((VIEW[1], PANEL_WIDTH, 3), _PAPER, np.uint8)
     panel[12:162, 60:260] = draw_face(now.face, 200, 150)
     step = now.step
-    title = "nothing heard yet" if step.emotion is None else f"{step.emotion}  {100 * (step.confidence or 0):.0f} %"
+    title = "nothing sensed yet" if step.emotion is None else f"{step.emotion}  {100 * (step.confidence or 0):.0f} %"
     _write(panel, title, (18, 188), 0.62, _INK)
     _draw_bars(panel, now)
     _write(panel, f"{step.behaviour.replace('_', ' ')}: {step.gait}", (18, 318), 0.5, _INK)

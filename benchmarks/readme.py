@@ -239,7 +239,10 @@ def _senses(data: dict[str, Any]) -> str:
                 "longest on one label",
                 f"{data['longest_on_one_label_s']:.0f} s (longest scene {data['longest_scene_s']:.0f} s)",
             ],
-            ["right at the end of scenes with somebody", f"{100 * data['right_at_the_end_of_scenes']:.0f} %"],
+            [
+                "sure at the end of scenes with somebody; right of those",
+                f"{100 * data['sure_at_the_end_of_scenes']:.0f} %; {100 * data['right_at_the_end_of_scenes']:.0f} %",
+            ],
             ["memory", f"{data['memory_mb']} MB"],
         ],
     )

@@ -164,10 +164,11 @@ def figures(script: list[Scene], looks: list[Look], skip_s: float) -> dict:
     empty = [look for look in looks if script[look.scene].empty]
     judged = [look for look in settled if not script[look.scene].empty]
     quiet = [look for look in looks if script[look.scene].sound != "speech"]
-    sure = [look.label for look in looks if not look.unsure]
-    runs = [len(list(group)) / per_s for _, group in groupby(sure)]
+    sure = [None if look.unsure else look.label for look in looks]
+    runs = [len(list(group)) / per_s for label, group in groupby(sure) if label is not None]
     ends = {look.scene: look for look in judged}
-    right = [look.label in (script[scene].feeling, _alike(script[scene].feeling)) for scene, look in ends.items()]
+    said = {scene: look.label for scene, look in ends.items() if not look.unsure}
+    right = [label in (script[scene].feeling, _alike(script[scene].feeling)) for scene, label in said.items()]
     return {
         "seconds": round(len(looks) / per_s, 1),
         "scenes": len(script),
@@ -178,6 +179,7 @@ def figures(script: list[Scene], looks: list[Look], skip_s: float) -> dict:
         "labels": sorted(set(filter(None, sure))),
         "longest_on_one_label_s": round(max(runs, default=0.0), 1),
         "longest_scene_s": round(max(scene.seconds for scene in script), 1),
+        "sure_at_the_end_of_scenes": round(len(said) / len(ends), 4) if ends else None,
         "right_at_the_end_of_scenes": round(float(np.mean(right)), 4) if right else None,
     }
 

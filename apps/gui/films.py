@@ -6,26 +6,35 @@ import contextlib
 import queue
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import numpy as np
 
 from perception.face.pictures import PictureError, read_header, read_picture
 from perception.face.videos import Frame, read_video
 
 PICTURE_S = 3.0
 """How long a single picture is shown."""
+MOST_CAMERA_SIDE = 1280
 _PICTURE_EVERY_S = 0.2
 _AHEAD = 8
 Complain = Callable[[str], None]
 
 
-def is_picture(content: bytes) -> bool:
-    """Whether a file begins like a picture."""
-    try:
-        read_header(content, "the file")
-    except PictureError:
-        return False
-    return True
+def camera_picture(content: bytes) -> np.ndarray:
+    """Decode a picture of a camera: BGR (H, W, 3) uint8.
+
+    Raises:
+        PictureError: it is none, or larger than a camera's need be.
+    """
+    header = read_header(content[:65536], "the picture")
+    if max(header.width, header.height) > MOST_CAMERA_SIDE:
+        raise PictureError(
+            f"a picture of {header.width} x {header.height} came; allowed are {MOST_CAMERA_SIDE} on a side."
+        )
+    return read_picture(content)
 
 
 def picture_film(content: bytes) -> Iterator[Frame]:
@@ -39,59 +48,76 @@ def picture_film(content: bytes) -> Iterator[Frame]:
     return (Frame(picture, number, number * _PICTURE_EVERY_S) for number in range(count))
 
 
-def video_film(content: bytes, complain: Complain) -> Iterator[Frame] | None:
+def video_film(content: bytes, complain: Complain) -> Film | None:
     """Decode a video in a thread of its own, a few frames ahead; None when there is no picture track in it.
 
-    `complain` is called with words for a person when the video breaks off; what came before is shown. A film that
-    nobody reads on ends its thread and removes its file.
+    `complain` is called with words for a person when the video breaks off; what came before is shown.
     """
     with tempfile.NamedTemporaryFile(prefix="empaw-", suffix=".video", delete=False) as file:
-        file.write(content)
-    path = Path(file.name)
-    frames = read_video(path)
-    try:
-        first = next(frames)
-    except (PictureError, StopIteration):
-        path.unlink(missing_ok=True)
-        return None
-    film = _Film(first, frames, path, complain)
-    film.start()
-    return film.play()
-
-
-class _Film(threading.Thread):
-    """Reads on while there is room in the queue."""
-
-    def __init__(self, first: Frame, frames: Iterator[Frame], path: Path, complain: Complain) -> None:
-        super().__init__(name="empaw-film", daemon=True)
-        self._first, self._frames, self._path, self._complain = first, frames, path, complain
-        self._queue: queue.Queue[Frame | None] = queue.Queue(maxsize=_AHEAD)
-        self._stop = threading.Event()
-
-    def run(self) -> None:
-        """Decode until the end, or until nobody wants more."""
+        path = Path(file.name)
         try:
-            self._put(self._first)
-            for frame in self._frames:
-                if not self._put(frame):
-                    break
-        except PictureError as problem:
-            self._complain(f"The video breaks off: {problem}")
+            file.write(content)
+            file.flush()
+            frames = read_video(path, "the video")
+            first = next(frames)
+        except (PictureError, StopIteration):
+            return None
         finally:
-            self._put(None)
-            self._path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)  # what is open stays readable
+    return Film(first, frames, complain)
 
-    def _put(self, frame: Frame | None) -> bool:
-        while not self._stop.is_set():
+
+class Film:
+    """Frames of a video as they are decoded; None while the next is not ready.
+
+    The thread that decodes ends with the video, or when the film is closed or forgotten.
+    """
+
+    def __init__(self, first: Frame, frames: Iterator[Frame], complain: Complain) -> None:
+        self._queue: queue.Queue[Frame | None] = queue.Queue(maxsize=_AHEAD)
+        self._ended = False
+        stop = threading.Event()
+        self.close = weakref.finalize(self, stop.set)
+        threading.Thread(
+            target=_decode, args=(first, frames, self._queue, stop, complain), name="empaw-film", daemon=True
+        ).start()
+
+    def __iter__(self) -> Iterator[Frame | None]:
+        """The film itself."""
+        return self
+
+    def __next__(self) -> Frame | None:
+        """The next frame, or None when it is not ready; never waits."""
+        if self._ended:
+            raise StopIteration
+        try:
+            frame = self._queue.get_nowait()
+        except queue.Empty:
+            return None
+        if frame is None:
+            self._ended = True
+            raise StopIteration
+        return frame
+
+
+def _decode(
+    first: Frame, frames: Iterator[Frame], out: queue.Queue[Frame | None], stop: threading.Event, complain: Complain
+) -> None:
+    """Read on while there is room in the queue; holds no reference to the film, so that it can be forgotten."""
+
+    def put(frame: Frame | None) -> bool:
+        while not stop.is_set():
             with contextlib.suppress(queue.Full):
-                self._queue.put(frame, timeout=0.5)
+                out.put(frame, timeout=0.2)
                 return True
         return False
 
-    def play(self) -> Iterator[Frame]:
-        """Hand out the frames."""
-        try:
-            while (frame := self._queue.get()) is not None:
-                yield frame
-        finally:
-            self._stop.set()
+    try:
+        put(first)
+        for frame in frames:
+            if not put(frame):
+                break
+    except PictureError as problem:
+        complain(f"The video breaks off: {problem}")
+    finally:
+        put(None)

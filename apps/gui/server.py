@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -17,14 +17,14 @@ from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 
 from apps.gui.commands import CommandError, to_command
-from apps.gui.films import PICTURE_S, is_picture, picture_film, video_film
+from apps.gui.films import PICTURE_S, camera_picture, picture_film, video_film
 from apps.gui.live import Listener, LiveSession
 from apps.gui.messages import scene_message
 from apps.gui.security import Gate
 from apps.session import Session, SessionConfig
-from perception.face.pictures import PictureError, read_picture
+from perception.face.pictures import PictureError, is_picture
 from perception.face.videos import Frame
-from perception.speech.audio import Sound, SoundError, To16k, read_sound
+from perception.speech.audio import NO_SOUND, Sound, SoundError, To16k, read_sound
 from policies.behaviour import BehaviourTable, default_table
 from robots.sounds import CALLS, sound_wav
 
@@ -99,7 +99,7 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
             sound = await asyncio.to_thread(read_sound, source, config.max_sound_s)
         except SoundError as problem:
             return _error(415, str(problem))
-        duration = await asyncio.wrap_future(live.submit(lambda session: session.hear(sound, name=name)))
+        duration = await asyncio.wrap_future(live.submit(lambda session: _start(session, (), sound, name)))
         return JSONResponse({"name": name, "duration_s": round(duration, 3), "seen": False, **more})
 
     async def show(body: bytes, name: str) -> Response:
@@ -109,15 +109,17 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
                 film = await asyncio.to_thread(picture_film, body)
             except PictureError as problem:
                 return _error(415, str(problem))
-            await asyncio.wrap_future(live.submit(lambda session: session.watch(film)))
+            await asyncio.wrap_future(live.submit(lambda session: _start(session, film, None, name)))
             return JSONResponse({"name": name, "duration_s": PICTURE_S, "seen": True})
         moving = await asyncio.to_thread(video_film, body, lambda text: live.notice(text, "error"))
         if moving is None:
             return await play(body, name)
         try:
             sound = await asyncio.to_thread(read_sound, body, config.max_sound_s)
-        except SoundError:  # a silent video
+        except SoundError as problem:
             sound = None
+            if NO_SOUND not in str(problem):  # a video may be silent, and is seen in any case
+                live.notice(f"The video is seen and not heard: {problem}", "error")
         duration = await asyncio.wrap_future(live.submit(lambda session: _start(session, moving, sound, name)))
         return JSONResponse({"name": name, "duration_s": round(duration, 3), "seen": True})
 
@@ -146,8 +148,9 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
         return FileResponse(SAMPLE, media_type="audio/wav")
 
 
-def _start(session: Session, film: Iterator[Frame], sound: Sound | None, name: str) -> float:
-    """Begin picture and sound of a video at the same step; how long its sound lasts, s."""
+def _start(session: Session, film: Iterable[Frame | None], sound: Sound | None, name: str) -> float:
+    """Begin picture and sound at the same step, instead of what is playing; how long the sound lasts, s."""
+    session.stop_hearing()
     session.watch(film)
     return 0.0 if sound is None else session.hear(sound, name=name)
 
@@ -295,8 +298,9 @@ class _Camera(_Sense):
             if chunk is None or len(chunk) > MAX_FRAME_BYTES:
                 came = "a text" if chunk is None else f"{len(chunk)} bytes"
                 raise CommandError(f"{came} came; allowed is one picture of at most {MAX_FRAME_BYTES} bytes")
-            picture = await asyncio.to_thread(read_picture, chunk)
-            self._live.submit(lambda session, picture=picture: session.see(picture))  # type: ignore[misc]
+            picture = await asyncio.to_thread(camera_picture, chunk)
+            if not self._live.paused:
+                await asyncio.wrap_future(self._live.submit(lambda session, seen=picture: session.glance(seen)))  # type: ignore[misc]
             await socket.send_json({"type": "seen"})
 
 

@@ -49,15 +49,19 @@ export class Camera {
       throw new Error(refusalText(error, "camera", "a picture or video"));
     }
     this.isOn = true;
+    this.stream.getVideoTracks()[0].onended = () => this.#end();
     const socket = new ReconnectingSocket("/ws/camera", {
       onOpen: () => this.#send(),
       onMessage: (data) => this.#answered(JSON.parse(data)),
-      onRefused: () => {
-        this.stop();
-        this.options.onRefused();
-      },
+      onRefused: () => this.#end(),
     });
     this.socket = socket;
+  }
+
+  /** Somebody else has switched it off: the server, or whoever pulled the plug. */
+  #end() {
+    this.stop();
+    this.options.onRefused();
   }
 
   stop() {
@@ -78,7 +82,12 @@ export class Camera {
   #send() {
     if (!this.isOn) return;
     this.sentAt = performance.now();
-    this.canvas.getContext("2d").drawImage(this.video, 0, 0, WIDTH, HEIGHT);
+    // The middle of the picture, in its own proportions: a squashed face is another face.
+    const { videoWidth, videoHeight } = this.video;
+    const scale = Math.min(videoWidth / WIDTH, videoHeight / HEIGHT);
+    const [width, height] = [scale * WIDTH, scale * HEIGHT];
+    const [x, y] = [(videoWidth - width) / 2, (videoHeight - height) / 2];
+    this.canvas.getContext("2d").drawImage(this.video, x, y, width, height, 0, 0, WIDTH, HEIGHT);
     this.canvas.toBlob((blob) => { if (this.isOn && blob) this.socket.send(blob); }, "image/jpeg", JPEG_QUALITY);
   }
 }

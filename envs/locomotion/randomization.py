@@ -15,8 +15,8 @@ from robots.quadruped import Quadruped
 class RandomizationConfig:
     """Ranges, each low, high; SI units. `NONE` switches everything off.
 
-    `as_designed` is the share of robots that have no added mass, full motors and no delay. They are at one end of these
-    ranges; a policy that meets robots of the middle only makes up for losses that a sound robot does not have.
+    `as_designed` is the share of robots that have no added mass, full motors and no delay. Without them a
+    policy makes up for delays and loads that such a robot does not have, and is too fast on it.
     `latency_substeps` is in physics steps of 4 ms; `push_m_s` is the velocity that a shove adds, once in
     `push_every_s` on average. Noises are standard deviations; that of `scan` is of each height under the dog, in m.
     """

@@ -91,6 +91,12 @@ def check_size(width: int, height: int, label: str) -> None:
         )
 
 
+def is_picture(content: bytes) -> bool:
+    """Whether a file begins like one of the pictures that are read here; RIFF files may be sounds too."""
+    known = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*")
+    return content.startswith(known) or (content.startswith(b"RIFF") and content[8:12] == b"WEBP")
+
+
 def read_header(content: bytes, label: str) -> Header:
     """Read format and size from the first bytes of a file, without decoding it.
 

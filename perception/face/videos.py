@@ -29,8 +29,10 @@ class Frame(NamedTuple):
     time_s: float
 
 
-def read_video(path: Path | str) -> Iterator[Frame]:
+def read_video(path: Path | str, label: str | None = None) -> Iterator[Frame]:
     """Decode a video or an animated GIF frame by frame; memory does not grow with its length.
+
+    Errors call the file `label`, its path unless told. The cover of a piece of music is no video.
 
     Frames larger than 1280 pixels are scaled down; the rotation noted by telephones is applied. Times never run back.
 
@@ -40,18 +42,19 @@ def read_video(path: Path | str) -> Iterator[Frame]:
     import av
 
     path = Path(path)
+    label = label or str(path)
     if not path.is_file():
         kind = "a folder" if path.is_dir() else "missing"
-        raise PictureError(f"{path} is {kind}; expected a video ({_KNOWN}). Check the path.")
+        raise PictureError(f"{label} is {kind}; expected a video ({_KNOWN}). Check the path.")
     if path.stat().st_size == 0:
-        raise PictureError(f"{path} is empty (0 bytes); expected a video ({_KNOWN}). Copy it again.")
+        raise PictureError(f"{label} is empty (0 bytes); expected a video ({_KNOWN}). Copy it again.")
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
     number = -1
     try:
         with av.open(str(path), mode="r", options=options, metadata_errors="ignore") as container:
-            if not container.streams.video:
-                raise PictureError(f"{path} has no picture track; expected a video ({_KNOWN}).")
-            for frame in _frames(container, str(path)):
+            if not _moving(container):
+                raise PictureError(f"{label} has no picture track; expected a video ({_KNOWN}).")
+            for frame in _frames(container, label):
                 number = frame.number
                 yield frame
     except PictureError:
@@ -59,15 +62,22 @@ def read_video(path: Path | str) -> Iterator[Frame]:
     except (av.FFmpegError, ValueError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PictureError(
-            f"{path} cannot be read as a video after {number + 1} frames ({reason}). Expected {_KNOWN}; copy it again "
+            f"{label} cannot be read as a video after {number + 1} frames ({reason}). Expected {_KNOWN}; copy it again "
             "or convert it."
         ) from error
     if number < 0:
-        raise PictureError(f"{path} is a video with no frames in it. Record or export it again.")
+        raise PictureError(f"{label} is a video with no frames in it. Record or export it again.")
+
+
+def _moving(container: av.container.InputContainer) -> list[av.video.stream.VideoStream]:
+    """Picture tracks that are not the cover of a piece of music."""
+    from av.stream import Disposition
+
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
 def _frames(container: av.container.InputContainer, label: str) -> Iterator[Frame]:
-    stream = container.streams.video[0]
+    stream = _moving(container)[0]
     check_size(stream.codec_context.width, stream.codec_context.height, label)
     stream.codec_context.thread_count = 1
     rate = float(stream.average_rate or RATE_HZ)

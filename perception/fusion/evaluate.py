@@ -60,7 +60,8 @@ class Row(NamedTuple):
     """UA over the 7 feelings of one condition, with its interval, and what fusion adds to the better sense.
 
     `gain` is the fused UA minus that of the better sense alone, with a 95 % interval by bootstrap over the clips, so
-    that pairs of one clip stay together. `unsure` is the share that nobody should act on.
+    that pairs of one clip stay together; it knows nothing of how few the actors are. `unsure` is the share that nobody
+    should act on.
     """
 
     voice: str
@@ -155,12 +156,12 @@ def fuse_pairs(voices: Judged, faces: Judged, config: FusionConfig) -> np.ndarra
 
 
 def merged(probabilities: np.ndarray) -> np.ndarray:
-    """Count calm (N, 8) as neutral: 0 is left for calm."""
+    """Count calm (N, 8) as neutral, so that seven feelings are equally frequent beforehand: 0 is left for calm."""
     neutral, calm = LABELS.index("neutral"), LABELS.index("calm")
     out = probabilities.copy()
-    out[:, neutral] += out[:, calm]
+    out[:, neutral] = 0.5 * (out[:, neutral] + out[:, calm])
     out[:, calm] = 0.0
-    return out
+    return np.asarray(out / out.sum(axis=1, keepdims=True))
 
 
 def _pairs(
@@ -303,8 +304,8 @@ def report(result: Evaluation) -> int:
     console.print(table)
     pictures = f"{result.pictures} pictures of {result.part}"
     console.print(
-        f"{result.clips} clips of actors never heard and {pictures}, paired by their labels: nobody's voice and face are "
-        "of one person. Calm counts as neutral.",
+        f"{result.clips} clips of actors never heard and {pictures}, paired by their labels: nobody's voice and face "
+        "are of one person. Calm counts as neutral.",
         highlight=False,
     )
     return 0

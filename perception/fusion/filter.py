@@ -143,9 +143,14 @@ class EmotionFilter:
         for said in self._last.values():
             belief = belief * self._faded(said, time_s) ** said.weight
         dwell = self.config.dwell_s
+        belief = _normalised(belief)
         heard = {sense: said for sense, said in self._last.items() if time_s - said.time_s <= dwell}
+        if heard and not any(getattr(self.config, sense).knows_calm for sense in heard):
+            # Nobody who is heard tells calm from neutral: one feeling to them, and said by one name.
+            belief[_NEUTRAL] += belief[_CALM]
+            belief[_CALM] = 0.0
         names = [name for sense, name in (("speech", "voice"), ("face", "face")) if sense in heard]
-        estimate = EmotionEstimate.from_probabilities(_normalised(belief), time_s, " and ".join(names) or "nothing")
+        estimate = EmotionEstimate.from_probabilities(belief, time_s, " and ".join(names) or "nothing")
         silent_s = min((time_s - said.time_s for said in heard.values()), default=dwell)
         both = [said.likelihood for said in heard.values()]
         return Belief(

@@ -23,9 +23,9 @@ from perception.speech import nonspeech
 from perception.speech.audio import RATE_HZ, read_sound
 from perception.speech.datasets import Clip
 from perception.speech.model import SpeechEmotionModel
+from perception.speech.presence import LEAST_SPEECH
 from perception.speech.windows import trim_to_voice
 
-LEAST_SPEECH = 0.5  # of `perception.speech.stream.SpeechStream`
 _NEUTRAL = LABELS.index("neutral")
 FEELINGS = tuple(LABELS.index(name) for name in CLASSES)
 """Indices into `LABELS` of what both senses know: calm counts as neutral, for there are no pictures of calm."""

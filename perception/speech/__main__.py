@@ -1,4 +1,4 @@
-"""`python -m perception.speech {train,evaluate,predict,enrol,presence,convert}`; each explains itself with --help."""
+"""`python -m perception.speech {train,evaluate,transfer,predict,enrol,presence,convert}`; each explains itself."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import Annotated
 import tyro
 
 from perception.command import exit_status
-from perception.speech import convert, enrol, evaluate, predict, presence_training, train
+from perception.speech import convert, enrol, evaluate, predict, presence_training, train, transfer
 from perception.speech.convert import ConvertConfig
 from perception.speech.enrol import EnrolConfig
 from perception.speech.evaluate import EvaluateConfig
 from perception.speech.predict import PredictConfig
 from perception.speech.presence_training import PresenceTraining
 from perception.speech.train import TrainConfig
+from perception.speech.transfer import TransferConfig
 
 Command = (
     Annotated[TrainConfig, tyro.conf.subcommand("train")]
     | Annotated[EvaluateConfig, tyro.conf.subcommand("evaluate")]
+    | Annotated[TransferConfig, tyro.conf.subcommand("transfer")]
     | Annotated[PredictConfig, tyro.conf.subcommand("predict")]
     | Annotated[EnrolConfig, tyro.conf.subcommand("enrol")]
     | Annotated[PresenceTraining, tyro.conf.subcommand("presence")]
@@ -27,7 +29,7 @@ Command = (
 )
 
 
-def run(config: TrainConfig | EvaluateConfig | PredictConfig | EnrolConfig | PresenceTraining | ConvertConfig) -> int:
+def run(config: Command) -> int:
     """Run one command and return the exit status."""
     if isinstance(config, TrainConfig):
         return train.report(train.main(config))
@@ -35,6 +37,8 @@ def run(config: TrainConfig | EvaluateConfig | PredictConfig | EnrolConfig | Pre
         return evaluate.report(evaluate.main(config))
     if isinstance(config, PredictConfig):
         return predict.report(predict.main(config))
+    if isinstance(config, TransferConfig):
+        return transfer.report(transfer.main(config))
     if isinstance(config, EnrolConfig):
         return enrol.report(enrol.main(config))
     if isinstance(config, PresenceTraining):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import soundfile
 
 RATE_HZ = 16_000
+NO_SOUND = "has no sound track"
+"""What the error says of a silent video."""
 SUFFIXES = frozenset(
     (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".webm", ".m4a", ".mp4", ".aac", ".aif", ".aiff", ".caf")
 )
@@ -229,7 +231,7 @@ def _decode_av(handle: BinaryIO, label: str) -> Iterator[tuple[int, np.ndarray]]
         # Titles come in any encoding, and nobody reads them here.
         with av.open(handle, mode="r", options=options, metadata_errors="ignore") as container:
             if not container.streams.audio:
-                raise SoundError(f"{label} has no sound track; expected sound ({_KNOWN}).")
+                raise SoundError(f"{label} {NO_SOUND}; expected sound ({_KNOWN}).")
             yield from _float_blocks(container.decode(container.streams.audio[0]), label)
     except SoundError:
         raise

@@ -11,6 +11,7 @@ from perception.command import CommandError, check_folder, check_run, find_files
 from perception.progress import track
 from perception.speech.audio import SUFFIXES, SoundError, read_sound
 from perception.speech.model import SpeechEmotionModel
+from perception.speech.presence import LEAST_SPEECH
 from perception.speech.speaker import NEUTRAL_DOUBT, Speaker
 from perception.speech.windows import trim_to_voice
 
@@ -71,13 +72,20 @@ def main(config: EnrolConfig) -> Enrolled:
     failures = []
     for path, neutral in track(files, "listening"):
         try:
-            speaker.add(model.features(trim_to_voice(read_sound(path, max_seconds=30.0).samples)), neutral)
+            _listen(model, speaker, path, neutral)
         except SoundError as error:
             failures.append(str(error))
     if len(failures) == len(files):
         raise SoundError(f"none of {len(files)} clips can be used: {failures[0]}")
     speaker.save(config.out)
     return Enrolled(speaker, config.out, failures)
+
+
+def _listen(model: SpeechEmotionModel, speaker: Speaker, path: Path, neutral: bool) -> None:
+    judgement = model.judge(trim_to_voice(read_sound(path, max_seconds=30.0).samples))
+    if judgement.speech < LEAST_SPEECH:
+        raise SoundError(f"{path} holds no speech ({judgement.speech:.2f}); give clips in which the voice talks.")
+    speaker.add(judgement.features, neutral)
 
 
 def _files(sources: tuple[Path, ...]) -> list[Path]:

@@ -260,15 +260,18 @@ def judge(head: HeadEnsemble, data: Data, clips: np.ndarray) -> Figures:
         ua_every_window=unweighted_accuracy(heard, every.argmax(axis=1)),
         ece_every_window=expected_calibration_error(heard, every),
         unheard=int(clips.sum()) - len(ends),
-        ua_neutral_2=_enrolled(head, data, clips, data.targets == LABELS.index("neutral"), 2),
-        ua_history_16=_enrolled(head, data, clips, np.ones(len(data.targets), bool), 16),
+        ua_neutral_2=_enrolled(head, data, clips, 2, neutral=True),
+        ua_history_16=_enrolled(head, data, clips, 16, neutral=False),
         gaps=calibration_gaps(truth, probabilities).round(4).tolist(),
         confusion=confusion_matrix(truth, guess).tolist(),
     )
 
 
-def _enrolled(head: HeadEnsemble, data: Data, clips: np.ndarray, known: np.ndarray, count: int) -> float:
-    logits = enrolled_log_probabilities(head, data.table, data.actors, clips, known, count)
+def _enrolled(head: HeadEnsemble, data: Data, clips: np.ndarray, count: int, *, neutral: bool) -> float:
+    known = data.targets == LABELS.index("neutral") if neutral else np.ones(len(data.targets), bool)
+    logits = enrolled_log_probabilities(
+        head, data.table, data.actors, clips, known, count, neutral=neutral, rng=np.random.default_rng(0)
+    )
     return unweighted_accuracy(data.targets[clips], logits.argmax(axis=1))
 
 

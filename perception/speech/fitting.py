@@ -115,8 +115,8 @@ def fit_ensemble(
     head.initialise(torch.Generator().manual_seed(seed))
     head.mean, head.scale = sampler.moments()
     neutral = table.rows(clips & (targets == LABELS.index("neutral")), CLEAN)
-    if len(neutral):
-        head.neutral_mean = torch.from_numpy(table.features[neutral]).float().mean(dim=0)
+    heard = torch.from_numpy(table.features[neutral]).float()
+    head.neutral_mean = heard.mean(dim=0) if len(neutral) else head.mean
     optimizer = torch.optim.AdamW(head.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True)
     steps = config.epochs * -(-len(sampler.clips) // config.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.1)
@@ -151,7 +151,15 @@ def log_probabilities(head: HeadEnsemble, table: FeatureTable, rows: np.ndarray)
 
 @torch.inference_mode()
 def enrolled_log_probabilities(
-    head: HeadEnsemble, table: FeatureTable, actors: np.ndarray, clips: np.ndarray, known: np.ndarray, count: int
+    head: HeadEnsemble,
+    table: FeatureTable,
+    actors: np.ndarray,
+    clips: np.ndarray,
+    known: np.ndarray,
+    count: int,
+    *,
+    neutral: bool,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Judge whole utterances by voices that are known from `count` other clips of theirs, drawn at random.
 
@@ -160,15 +168,15 @@ def enrolled_log_probabilities(
         table: versions of all clips.
         actors: (C,) who speaks.
         clips: (C,) bool, which clips are judged.
-        known: (C,) bool, which clips a voice may be known from. Where they are all neutral, they count as such.
+        known: (C,) bool, which clips a voice may be known from.
         count: how many of them; fewer where a voice has not as many.
+        neutral: whether these are known to be neutral.
+        rng: what draws them.
 
     Returns:
         Log-probabilities (K, 8), before the temperature.
     """
-    rng = np.random.default_rng(0)
     features = torch.from_numpy(table.features[table.rows(np.ones(len(actors), bool), CLEAN)]).float()
-    neutral = not known.all()
     heard = []
     for clip in np.flatnonzero(clips):
         others = np.flatnonzero(known & (actors == actors[clip]) & (np.arange(len(actors)) != clip))

@@ -108,7 +108,7 @@ class Judgement(NamedTuple):
 
     logits: np.ndarray
     speech: float
-    features: np.ndarray | None = None
+    features: np.ndarray
 
 
 class SpeechEmotionModel:
@@ -158,6 +158,14 @@ class SpeechEmotionModel:
             raise useless(f"{encoder_folder}: the encoder turns low noise into NaN or infinity")
         if not np.isfinite(self.judge(noise).logits).all():
             raise useless(f"{folder}: the network judges low noise as NaN or infinity")
+
+    def check_speaker(self, speaker: Speaker) -> None:
+        """Complain about a voice that was encoded by another encoder.
+
+        Raises:
+            ValueError: it was.
+        """
+        self.head.offset(speaker)
 
     @torch.inference_mode()
     def features(self, samples: np.ndarray) -> np.ndarray:

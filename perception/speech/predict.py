@@ -117,14 +117,13 @@ def main(config: PredictConfig) -> PredictResult:
     files = find_sounds(config.source)
     targets = _targets(config, files)
     torch.set_num_threads(config.threads)
+    model = SpeechEmotionModel.load(config.weights)
+    speaker = None if config.speaker is None else Speaker.load(config.speaker)
+    if speaker is not None:
+        model.check_speaker(speaker)
     with ExitStack() as stack:
         writers = [stack.enter_context(RowWriter(path, COLUMNS, form)) for path, form in targets]
-        stream = SpeechStream(
-            SpeechEmotionModel.load(config.weights),
-            config=config.windows,
-            least_speech=config.least_speech,
-            speaker=None if config.speaker is None else Speaker.load(config.speaker),
-        )
+        stream = SpeechStream(model, config=config.windows, least_speech=config.least_speech, speaker=speaker)
         return _judge(files, stream, config.windows.window_s, writers)
 
 

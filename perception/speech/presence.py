@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from perception.weights import build, read_config
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "speech_presence"
+LEAST_SPEECH = 0.5
+"""Windows that are less likely than this to be speech say nothing of feelings."""
 
 
 @dataclass(frozen=True)

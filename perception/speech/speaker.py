@@ -112,7 +112,7 @@ class Speaker:
             mean, count = tensors.pop(name, None), tensors.pop(f"{name}_count", None)
             if mean is None and count is None:
                 continue
-            if mean is None or count is None or mean.ndim != 1 or count.shape != (1,):
+            if mean is None or count is None or mean.ndim != 1 or count.shape != (1,) or count.dtype.kind != "i":
                 raise _foreign(path)
             if not np.isfinite(mean).all() or not 1 <= int(count[0]) <= 10**6:
                 raise _foreign(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Protocol
 
@@ -10,6 +11,7 @@ import numpy as np
 from perception.emotion import EmotionEstimate, softmax
 from perception.speech.audio import RATE_HZ, To16k
 from perception.speech.model import Judgement
+from perception.speech.presence import LEAST_SPEECH
 from perception.speech.speaker import Speaker
 from perception.speech.windows import VoiceWindows, WindowConfig
 
@@ -44,7 +46,7 @@ class SpeechStream:
         *,
         config: WindowConfig | None = None,
         smoothing: float = 0.0,
-        least_speech: float = 0.5,
+        least_speech: float = LEAST_SPEECH,
         source: str = "speech",
         speaker: Speaker | None = None,
         learn: bool = False,
@@ -82,11 +84,12 @@ class SpeechStream:
         self._smoothing = smoothing
         self._least_speech = least_speech
         self._source = source
-        self._speaker, self._learn = speaker, learn
+        self._known, self._learn = speaker, learn
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything heard and start at time 0."""
+        """Forget everything heard, and what was learned of the speaker, and start at time 0."""
+        self._speaker = deepcopy(self._known) if self._learn else self._known
         self._windows.reset()
         self._smooth: np.ndarray | None = None
         self._last_s = self._learned_s = -np.inf
@@ -142,7 +145,7 @@ class SpeechStream:
         logits, self.speech, features = self._model.judge(samples, self._speaker)
         if self.speech < self._least_speech:
             return None
-        if self._learn and self._speaker is not None and features is not None:
+        if self._learn and self._speaker is not None:
             self._add(self._speaker, features, time_s, len(samples) / RATE_HZ)
         if self._smooth is not None and time_s - self._last_s <= self._windows.config.window_s:
             logits = self._smoothing * self._smooth + (1.0 - self._smoothing) * logits

@@ -81,7 +81,8 @@ def calibrate(args: Calibrate) -> Path:
         errors = _errors(actor, args, number, console)
         drift = {gait: round(corrected(actor.drift_m_s, gait, errors[gait]), 4) for gait in errors}
         for gait, error in errors.items():
-            console.print(f"{gait:6} {np.mean(error):+.3f} m/s off, {len(error)} walks", highlight=False)
+            off = f"{np.mean(error):+.3f} m/s off, {len(error)} walks" if error else "every walk ended in a fall"
+            console.print(f"{gait:6} {off}", highlight=False)
         actor = replace(actor, drift_m_s=drift)
     about = json.loads((args.policy / "config.json").read_text())
     draft = args.policy / ".config.part"

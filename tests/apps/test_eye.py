@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from apps.eye import InlineEye, ThreadedEye
-from apps.gui.films import PICTURE_S, is_picture, picture_film, video_film
+from apps.eye import InlineEye, Reel, Sight, ThreadedEye
+from apps.gui.films import PICTURE_S, camera_picture, picture_film, video_film
 from apps.session import Session
-from perception.face.pictures import PictureError
+from perception.face.pictures import PictureError, is_picture
 from perception.face.stream import FaceReading
 from perception.face.videos import Frame
 from policies.behaviour import default_table
@@ -84,10 +84,10 @@ def test_the_newest_picture_is_read_and_those_that_waited_are_not(eye, stream):
         eye.look(shows(1 + number % 2), number / 10)
     stream.gate.set()
     wait(lambda: len(stream.seen) == 2)
-    found: list[FaceReading] = []
-    wait(lambda: found.extend(eye.readings()) or len(found) == 2)
-    assert [reading.time_s for reading in found] == [0.0, 4.9]
-    assert eye.readings() == []
+    found: list[Sight] = []
+    wait(lambda: found.extend(eye.sights()) or len(found) == 2)
+    assert [sight.reading.time_s for sight in found] == [0.0, 4.9]
+    assert eye.sights() == []
 
 
 def test_what_was_seen_before_a_reset_never_comes_out_after_it(eye, stream):
@@ -97,9 +97,9 @@ def test_what_was_seen_before_a_reset_never_comes_out_after_it(eye, stream):
     eye.reset()
     stream.gate.set()
     eye.look(shows(2), 0.0)
-    found: list[FaceReading] = []
-    wait(lambda: found.extend(eye.readings()) or found)
-    assert [reading.estimate.label for reading in found] == ["sad"]
+    found: list[Sight] = []
+    wait(lambda: found.extend(eye.sights()) or found)
+    assert [sight.reading.estimate.label for sight in found] == ["sad"]
     assert stream.resets == 1
 
 
@@ -110,10 +110,10 @@ def test_a_picture_that_breaks_the_network_blinds_nobody(eye, stream):
     wait(lambda: said)
     assert "no such tensor" in said[0]
     eye.look(shows(1), 0.1)
-    wait(lambda: eye.readings())
+    wait(lambda: eye.sights())
 
 
-def test_weights_that_are_missing_are_told_and_tried_again():
+def test_weights_that_are_missing_are_told_once():
     said: list[str] = []
 
     def fail():
@@ -121,11 +121,64 @@ def test_weights_that_are_missing_are_told_and_tried_again():
 
     eye = ThreadedEye(fail)
     eye.on_problem = said.append
-    eye.look(PICTURE, 0.0)
-    wait(lambda: said)
-    eye.look(PICTURE, 0.1)
-    wait(lambda: len(said) == 2)
+    for number in range(20):
+        eye.look(PICTURE, number / 10)
+        time.sleep(0.005)
+    assert said == ["The dog cannot see: the weights are missing"]
+    assert eye.sights() == []
     eye.close()
+
+
+def test_sights_that_nobody_asks_for_do_not_pile_up(session, eye, stream):
+    for number in range(200):
+        session.see(shows(1))
+        eye.look(shows(1), number / 10)
+    assert len(session.eye.sights()) < 20
+    wait(lambda: stream.seen)
+    assert len(eye.sights()) < 20
+
+
+def test_a_film_comes_before_the_camera_and_can_be_stopped(session, stream):
+    session.watch(film(2, 2, 2, 2, every_s=0.2))
+    session.run(0.3)
+    session.glance(shows(1))
+    session.run(0.2)
+    assert set(stream.seen) == {2}
+    session.stop_hearing()
+    seen = len(stream.seen)
+    session.run(1.0)
+    assert len(stream.seen) == seen
+    session.glance(shows(1))
+    session.run(0.1)
+    assert stream.seen[-1] == 1
+
+
+def test_frames_that_are_not_ready_are_waited_for_without_stopping_the_dog(session, stream):
+    first, second = film(1, 2)
+    session.watch(iter([None, None, None, first, None, second]))
+    session.run(0.04)
+    assert stream.seen == []
+    session.run(1.0)
+    assert stream.seen == [1, 2]
+
+
+def test_a_film_that_breaks_is_over():
+    def breaks():
+        yield film(1)[0]
+        raise PictureError("damaged")
+
+    reel = Reel()
+    reel.start(breaks(), 0.0)
+    with pytest.raises(PictureError):
+        reel.due(1.0)
+    assert not reel.running
+    assert reel.due(2.0) is None
+
+
+def test_a_box_is_seen_in_its_own_picture(session):
+    session.see(np.full((48, 64, 3), 1, np.uint8))
+    session.run(0.1)
+    assert (session.snapshot().sight.width, session.snapshot().sight.height) == (64, 48)
 
 
 def test_a_face_that_is_seen_changes_what_the_dog_does(session):
@@ -210,23 +263,48 @@ def test_a_picture_is_shown_for_a_while():
         picture_film(png[:-40])
 
 
-def test_a_video_is_decoded_ahead_and_leaves_no_file_behind(tmp_path, monkeypatch):
+def all_of(frames) -> list[Frame]:
+    """Every frame of a film, waiting for those that are not ready."""
+    found: list[Frame] = []
+    deadline = time.monotonic() + 20
+    for frame in frames:
+        assert time.monotonic() < deadline
+        if frame is None:
+            time.sleep(0.005)
+        else:
+            found.append(frame)
+    return found
+
+
+def films() -> int:
+    return sum(thread.name == "empaw-film" for thread in threading.enumerate())
+
+
+def test_a_video_is_decoded_ahead_and_leaves_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     made = write_video(tmp_path / "film.mp4", [drawn_face(64, 48)] * 40).read_bytes()
     frames = video_film(made, pytest.fail)
-    assert frames is not None
-    assert sum(1 for _ in frames) == 40
-    unread = video_film(made, pytest.fail)
-    assert next(unread).number == 0
-    unread.close()
-    wait(lambda: not list((tmp_path / "temporary").iterdir()))
+    assert not list((tmp_path / "temporary").iterdir())
+    assert len(all_of(frames)) == 40
+    closed, forgotten = video_film(made, pytest.fail), video_film(made, pytest.fail)
+    assert films() == 2
+    closed.close()
+    del forgotten
+    wait(lambda: films() == 0)
     assert video_film(b"not a video", pytest.fail) is None
     assert not list((tmp_path / "temporary").iterdir())
 
 
+def test_a_camera_has_smaller_pictures_than_a_file():
+    assert camera_picture(cv2.imencode(".jpg", drawn_face(320, 240))[1].tobytes()).shape == (240, 320, 3)
+    large = cv2.imencode(".jpg", np.zeros((20, 2000, 3), np.uint8))[1].tobytes()
+    with pytest.raises(PictureError, match="1280"):
+        camera_picture(large)
+
+
 def test_a_video_that_breaks_off_is_told_and_what_came_before_is_shown(monkeypatch):
-    def breaks(path):
+    def breaks(path, label):
         yield from film(1, 2, 1)
         raise PictureError("damaged after 3 frames")
 
@@ -234,5 +312,5 @@ def test_a_video_that_breaks_off_is_told_and_what_came_before_is_shown(monkeypat
     monkeypatch.setattr("apps.gui.films.read_video", breaks)
     frames = video_film(b"anything", said.append)
     assert frames is not None
-    assert sum(1 for _ in frames) == 3
+    assert len(all_of(frames)) == 3
     assert "damaged after 3 frames" in said[0]

@@ -49,6 +49,17 @@ def test_a_sense_that_never_learned_calm_does_not_speak_against_it():
     assert seen[CALM] == seen[NEUTRAL] == 1.0
 
 
+def test_a_neutral_face_alone_is_as_sure_as_it_says():
+    belief = EmotionFilter()
+    belief.push("face", estimate(NEUTRAL, 0.0, 0.6))
+    alone = belief.at(0.0)
+    assert (alone.estimate.label, alone.unsure) == ("neutral", False)
+    assert alone.estimate.confidence > 0.6
+    assert alone.estimate.probabilities[CALM] == 0.0
+    belief.push("speech", estimate(CALM, 0.1, 0.5))
+    assert belief.at(0.1).estimate.label == "calm"
+
+
 def test_overlapping_windows_do_not_count_as_many():
     often, once = EmotionFilter(), EmotionFilter()
     for index in range(13):
@@ -112,7 +123,7 @@ def test_belief_stays_a_distribution_whatever_comes(events):
         belief.push(sense, estimate(index, now, share), reliability)
         found = belief.at(now).estimate.probabilities
         assert np.isfinite(found).all()
-        assert found.min() > 0
+        assert found.min() >= 0
         assert found.sum() == pytest.approx(1.0)
 
 

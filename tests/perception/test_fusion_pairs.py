@@ -45,7 +45,7 @@ class OneVoice:
     """Happy, and speech as far as it is loud."""
 
     def judge(self, samples):
-        return Judgement(3.0 * np.eye(8)[HAPPY], 0.9 if np.abs(samples).max() > 0.05 else 0.1)
+        return Judgement(3.0 * np.eye(8)[HAPPY], 0.9 if np.abs(samples).max() > 0.05 else 0.1, np.zeros(6))
 
 
 def test_pairs_show_the_same_feeling_and_mismatches_another(truth):
@@ -85,9 +85,12 @@ def test_two_senses_beat_one_and_a_silent_one_takes_nothing_away(truth):
 
 
 def test_calm_counts_as_neutral():
-    row = np.array([[0.3, 0.25, 0.4, 0.05, 0, 0, 0, 0]])
-    assert merged(row)[0, NEUTRAL] == pytest.approx(0.55)
+    row = np.array([[0.3, 0.3, 0.35, 0.05, 0, 0, 0, 0]])
+    assert merged(row)[0, NEUTRAL] == pytest.approx(0.3 / 0.7)
     assert merged(row)[0].sum() == pytest.approx(1.0)
+    face = np.array([0.4, 0.0, 0.6, 0, 0, 0, 0, 0])  # knows no calm
+    fused = merged(fuse({"face": (face, 1.0)})[None])[0]
+    assert fused[[NEUTRAL, HAPPY]] == pytest.approx(face[[NEUTRAL, HAPPY]], abs=0.01)
 
 
 def test_blurred_faces_are_trusted_less_and_then_not_at_all():

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from perception.speech.__main__ import cli
 from perception.speech.audio import read_sound
 from perception.speech.datasets import load_ravdess
 from perception.speech.model import DEFAULT_FOLDER, Judgement
-from perception.speech.speaker import HISTORY_DOUBT, MOST_HISTORY, NEUTRAL_DOUBT, Heard, Speaker
+from perception.speech.speaker import HISTORY_DOUBT, MOST_HISTORY, NEUTRAL_DOUBT, Speaker
 from perception.speech.stream import SpeechStream
 from perception.speech.windows import trim_to_voice
 from perception.weights import WeightsError
@@ -123,14 +124,19 @@ class Model:
 
 
 @pytest.mark.parametrize(("learn", "added"), [(True, 3), (False, 0)])
-def test_a_stream_learns_one_window_after_the_other(learn, added, rng):
+def test_a_stream_learns_one_window_after_the_other_and_forgets_it_at_a_reset(learn, added, rng):
     model, speaker = Model(), Speaker()
+    speaker.add(np.ones(INPUTS), neutral=True)
     stream = SpeechStream(model, speaker=speaker, learn=learn)
-    stream.push((1e-4 * rng.standard_normal(16000)).astype(np.float32))
     loud = np.where(np.arange(16000 * 10) % 9600 < 6400, 0.2, 1e-4)  # syllables: steady noise is no voice
-    stream.push((loud * rng.standard_normal(len(loud))).astype(np.float32))
-    assert set(map(id, model.asked)) == {id(speaker)}
-    assert (0 if speaker.history is None else speaker.history.clips) == added
+    for _ in range(2):
+        stream.push((1e-4 * rng.standard_normal(16000)).astype(np.float32))
+        stream.push((loud * rng.standard_normal(len(loud))).astype(np.float32))
+        used = model.asked[-1]
+        assert (0 if used.history is None else used.history.clips) == added
+        assert used.neutral.clips == 1
+        stream.reset()
+    assert speaker.history is None
 
 
 def test_known_voices_are_judged_better(ravdess, model):
@@ -176,10 +182,14 @@ def test_the_command_enrols_adds_and_the_voice_can_be_used(tmp_path, capsys):
 def test_clips_that_cannot_be_used_are_told(tmp_path, capsys):
     out = tmp_path / "me.safetensors"
     (tmp_path / "bad.wav").write_text("no sound")
-    soundfile.write(tmp_path / "good.wav", 0.1 * np.sin(np.arange(32000) / 20), 16000)
+    soundfile.write(tmp_path / "hum.wav", 0.1 * np.sin(np.arange(32000) / 20), 16000)
+    shutil.copy(SAMPLE, tmp_path / "good.wav")
     assert cli(["enrol", "--out", str(out)]) == 2
     assert "no clips came" in capsys.readouterr().err
     assert cli(["enrol", "--neutral", str(tmp_path / "bad.wav"), "--out", str(out)]) == 2
     assert not out.exists()
     assert cli(["enrol", "--neutral", str(tmp_path), "--out", str(out)]) == 1
-    assert isinstance(Speaker.load(out).neutral, Heard)
+    assert Speaker.load(out).neutral.clips == 1
+    said = capsys.readouterr().err
+    assert "hum.wav holds no speech" in said
+    assert "bad.wav" in said

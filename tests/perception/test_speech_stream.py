@@ -26,7 +26,7 @@ class Mirror:
 
     def judge(self, samples: np.ndarray, speaker: Speaker | None = None) -> Judgement:
         self.lengths.append(len(samples))
-        return Judgement(np.abs(np.fft.rfft(samples.astype(np.float64), 4096)[1:9]), 1.0)
+        return Judgement(np.abs(np.fft.rfft(samples.astype(np.float64), 4096)[1:9]), 1.0, np.zeros(6))
 
 
 def run(chunks, **settings):

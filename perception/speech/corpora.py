@@ -1,0 +1,90 @@
+"""Corpora of acted speech as their owners lay them out: every file name tells who speaks and how.
+
+nEMO: Christop 2024, arXiv 2404.06292, CC BY-NC-SA 4.0. CREMA-D: Cao et al. 2014, ODbL. EMO-DB: Burkhardt et al. 2005.
+TESS: Pichora-Fuller & Dupuis 2020, CC BY-NC-ND 4.0. SAVEE: Haq & Jackson 2010, for research only. The files are read
+where they are; nothing of them is stored in the project.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from perception.command import find_files
+from perception.emotion import LABELS
+from perception.speech.audio import SUFFIXES
+from perception.speech.datasets import DatasetError
+
+Corpus = Literal["nemo", "cremad", "emodb", "tess", "savee"]
+
+
+class Recording(NamedTuple):
+    """A file, the emotion that it shows (one of `LABELS`), and who speaks."""
+
+    path: Path
+    emotion: str
+    speaker: str
+
+
+def _named(pattern: str, emotions: dict[str, str]) -> Callable[[Path], Recording | None]:
+    """Read `speaker` and `emotion` out of the folder and name of a file; None for emotions that are not ours."""
+    form = re.compile(pattern, re.IGNORECASE)
+
+    def read(path: Path) -> Recording | None:
+        found = form.fullmatch(f"{path.parent.name}/{path.stem}")
+        if found is None:
+            raise ValueError
+        emotion = emotions.get(found["emotion"].lower())
+        return None if emotion is None else Recording(path, emotion, found["speaker"].upper())
+
+    return read
+
+
+_WORDS = {"anger": "angry", "fear": "fearful", "happiness": "happy", "sadness": "sad", "ps": "surprised"} | {
+    name: name for name in LABELS
+}
+_CODES = {"ang": "angry", "dis": "disgust", "fea": "fearful", "hap": "happy", "neu": "neutral", "sad": "sad"}
+_GERMAN = {"w": "angry", "e": "disgust", "a": "fearful", "f": "happy", "n": "neutral", "t": "sad"}
+_SHORT = {"a": "angry", "d": "disgust", "f": "fearful", "h": "happy", "n": "neutral", "sa": "sad", "su": "surprised"}
+PARSERS: dict[Corpus, Callable[[Path], Recording | None]] = {
+    "nemo": _named(r".*/(?P<speaker>[a-z]{2}\d)_(?P<emotion>[a-z]+)_\d+", _WORDS),
+    "cremad": _named(r".*/(?P<speaker>\d{4})_[a-z]{3}_(?P<emotion>[a-z]{3})_[a-z]{2}", _CODES),
+    "emodb": _named(r".*/(?P<speaker>\d{2})[a-z]\d{2}(?P<emotion>[a-z])[a-z]?", _GERMAN),
+    "tess": _named(r".*/(?P<speaker>[oy]af)_[a-z]+_(?P<emotion>[a-z]+)", _WORDS),
+    "savee": _named(r"(?:.*/)?(?P<speaker>dc|je|jk|kl)[/_](?P<emotion>[a-z]{1,2})\d{2}", _SHORT),
+}
+"""How the files of each corpus are named, seen with the folder that they lie in."""
+_EXAMPLES = {
+    "nemo": "EB0_anger_1.wav",
+    "cremad": "1001_DFA_ANG_XX.wav",
+    "emodb": "03a01Fa.wav",
+    "tess": "OAF_back_angry.wav",
+    "savee": "DC/a01.wav",
+}
+
+
+def load_corpus(corpus: Corpus, folder: Path | str) -> list[Recording]:
+    """List the recordings of a corpus in a folder and below, sorted, without emotions that are not ours (boredom).
+
+    Raises:
+        DatasetError: no folder, no sounds in it, or a file whose name is not of this corpus.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is no folder. Give the one that holds {corpus}'s {_EXAMPLES[corpus]} and others.")
+    recordings = []
+    for path in find_files(folder, SUFFIXES):
+        try:
+            recording = PARSERS[corpus](path)
+        except ValueError:
+            raise DatasetError(
+                f"{path} is not named as {corpus}'s files are; expected names such as {_EXAMPLES[corpus]}. Move it "
+                "away, or name another corpus."
+            ) from None
+        if recording is not None:
+            recordings.append(recording)
+    if not recordings:
+        raise DatasetError(f"{folder} holds no recordings of {corpus}, such as {_EXAMPLES[corpus]}.")
+    return recordings

@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from perception.emotion import LABELS
+from perception.speech.__main__ import cli
+from perception.speech.corpora import PARSERS, load_corpus
+from perception.speech.datasets import DatasetError
+from perception.speech.transfer import Transfer, evaluate
+
+
+@pytest.mark.parametrize(
+    ("corpus", "name", "emotion", "speaker"),
+    [
+        ("nemo", "samples/EB0_anger_1.wav", "angry", "EB0"),
+        ("nemo", "x/KD0_surprised_90.ogg", "surprised", "KD0"),
+        ("nemo", "x/KD0_sadness_90.ogg", "sad", "KD0"),
+        ("cremad", "AudioWAV/1001_DFA_FEA_XX.wav", "fearful", "1001"),
+        ("emodb", "wav/03a01Fa.wav", "happy", "03"),
+        ("emodb", "wav/16b10Wb.wav", "angry", "16"),
+        ("tess", "OAF_Fear/OAF_back_fear.wav", "fearful", "OAF"),
+        ("tess", "YAF_pleasant_surprised/YAF_youth_ps.wav", "surprised", "YAF"),
+        ("savee", "AudioData/DC/sa01.wav", "sad", "DC"),
+        ("savee", "ALL/JK_n12.wav", "neutral", "JK"),
+    ],
+)
+def test_names_as_their_owners_write_them(corpus, name, emotion, speaker):
+    found = PARSERS[corpus](Path("/data") / name)
+    assert (found.emotion, found.speaker) == (emotion, speaker)
+
+
+def test_boredom_is_left_out_and_foreign_names_are_refused(tmp_path):
+    (tmp_path / "03a01Lb.wav").touch()
+    with pytest.raises(DatasetError, match="holds no recordings"):
+        load_corpus("emodb", tmp_path)
+    (tmp_path / "03a01Nc.wav").touch()
+    assert [recording.emotion for recording in load_corpus("emodb", tmp_path)] == ["neutral"]
+    with pytest.raises(DatasetError, match="not named as nemo"):
+        load_corpus("nemo", tmp_path)
+    with pytest.raises(DatasetError, match="is no folder"):
+        load_corpus("tess", tmp_path / "missing")
+
+
+def test_every_label_of_every_corpus_is_ours():
+    assert PARSERS["cremad"](Path("a/1001_DFA_BOR_XX.wav")) is None
+    with pytest.raises(ValueError):
+        PARSERS["cremad"](Path("a/nonsense.wav"))
+
+
+def test_voices_with_habits_are_judged_better_once_they_are_known(model):
+    """Features of the shipped network's own scale, each voice shifted its own way."""
+    rng = np.random.default_rng(0)
+    head = model.head
+    truth = np.tile(np.arange(4), 60)
+    speakers = np.repeat(np.array(["A", "B", "C", "D"]), 60)
+    directions = (head.w1[0] @ head.w2[0]).detach().numpy()[:, [0, 1, 2, 3]].T  # towards each label, roughly
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    scale = head.scale.numpy()
+    moods = 12.0 * directions[truth] + rng.normal(0, 0.3, (240, len(scale)))
+    habit = {name: 10.0 * directions[place] for place, name in enumerate("ABCD")}
+    shifted = moods + np.array([habit[name] for name in speakers])
+    data = Transfer(head.mean.numpy() + scale * shifted, truth, speakers)
+    found = evaluate(model, data, "toy", 0)
+    assert found.labels == list(LABELS[:4])
+    assert found.ua_low <= found.ua <= found.ua_high
+    assert found.enrolled["history_16"] > found.ua
+    assert np.sum(found.confusion) == found.n == 240
+
+
+def test_the_command_refuses_in_one_line(tmp_path, capsys):
+    for told, said in (
+        (["--data", str(tmp_path / "missing")], "is no folder"),
+        (["--data", str(tmp_path), "--seed", "-1"], "seed"),
+    ):
+        assert cli(["transfer", *told]) == 2
+        error = capsys.readouterr().err
+        assert said in error
+        assert error.count("\n") == 1
