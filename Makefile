@@ -53,6 +53,7 @@ results: $(VENV)/.developing  ## make the README's tables again (two hours; need
 	$(BIN)/python benchmarks/locomotion.py --json $(RESULTS)/locomotion.json
 	$(BIN)/python -m perception.speech evaluate --data $(DATA)/speech/ravdess_16k \
 		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/speech.json
+	$(BIN)/python -m perception.speech transfer --corpus nemo --data $(DATA)/speech/nemo_6 --json $(RESULTS)/transfer.json
 	$(BIN)/python -m perception.sound evaluate --data $(DATA)/speech/ravdess_16k --json $(RESULTS)/sound.json
 	$(BIN)/python benchmarks/companion.py --data $(DATA)/speech/ravdess_16k \
 		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/companion.json

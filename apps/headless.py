@@ -9,7 +9,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from apps.session import Session, SessionConfig
+from apps.config import SessionConfig
+from apps.session import Session
 from apps.timeline import Step, Timeline
 from perception.emotion import LABELS
 from perception.face.pictures import SUFFIXES as PICTURE_SUFFIXES

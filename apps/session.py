@@ -12,12 +12,13 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from apps.ear import EAR_RATE_HZ, Ear, InlineEar, ThreadedEar
+from apps.config import SessionConfig, choose_legs, make_ear
+from apps.ear import EAR_RATE_HZ, Ear
 from apps.eye import Eye, InlineEye, Reel, Sight, ThreadedEye
 from apps.timeline import Manual, Playing, Snapshot, Step, Timeline
 from perception.emotion import LABELS, EmotionEstimate
@@ -25,49 +26,18 @@ from perception.face.pictures import as_bgr, read_picture
 from perception.face.videos import Frame
 from perception.fusion.filter import EmotionFilter
 from perception.speech.audio import Sound, read_sound, sound_from_samples
-from perception.speech.model import SpeechEmotionModel
-from perception.speech.speaker import Speaker
-from perception.speech.stream import SpeechStream
 from policies.behaviour import Behaviour, BehaviourSelector, BehaviourTable
-from policies.gait.actor import load_policy
-from policies.gait.controller import LearnedLegs
 from policies.steering import bearing_to, movement, steer
-from robots.dog import CONTROL_HZ, SUBSTEPS, ClockedLegs, Dog, Legs, Scenery, has_fallen
+from robots.dog import CONTROL_HZ, SUBSTEPS, Dog, Scenery, has_fallen
 from robots.expression import POSTURES
 from robots.face import FACES
 from robots.gait import SPEED_RANGE_M_S, VelocityCommand, gait_style
-from robots.quadruped import QuadrupedSpec, QuadrupedState
+from robots.quadruped import QuadrupedState
 from robots.sounds import sound_seconds
 from robots.world import World, WorldConfig
 
 SAMPLES_PER_STEP = EAR_RATE_HZ // CONTROL_HZ
 _SILENCE = np.zeros(SAMPLES_PER_STEP, np.float32)
-_MANUAL_CONFIDENCE = 0.93
-
-
-@dataclass(frozen=True)
-class SessionConfig:
-    """What a session is made of.
-
-    `person` is where the person stands, (x, y) in m; the dog starts at the origin, looking about their way. `live` puts
-    the ear in a thread of its own, which a page wants and a reproducible run must not have. `window` opens Bullet's own
-    window. `weights` is a folder of speech weights instead of the shipped ones, `owner` the file of an enrolled voice,
-    `table` another behaviour table, `gait` a policy to walk with: 'default' for the shipped one, 'none' for the clocked
-    gait alone, or a folder. A face is shown for `sight_memory_s` after its picture.
-    """
-
-    seed: int = 0
-    person: tuple[float, float] = (2.0, 0.0)
-    live: bool = False
-    window: bool = False
-    weights: Path | None = None
-    owner: Path | None = None
-    table: Path | None = None
-    gait: str = "default"
-    get_up_after_s: float = 1.5
-    max_sound_s: float = 600.0
-    max_backlog_s: float = 1.0
-    sight_memory_s: float = 1.5
 
 
 class Session:
@@ -90,14 +60,14 @@ class Session:
         if (config.seed if seed is None else seed) < 0:
             raise ValueError(f"seed {config.seed if seed is None else seed} came; a seed is 0 or more")
         self.config = config if seed is None else replace(config, seed=seed)
-        self.ear = ear or _make_ear(self.config)
+        self.ear = ear or make_ear(self.config)
         self.eye = eye or (ThreadedEye() if self.config.live else InlineEye())
         self.film = Reel()
         self.feelings = EmotionFilter()
         table = BehaviourTable.load(self.config.table) if self.config.table else None
         self.selector = BehaviourSelector(table)
         self.world = World(WorldConfig(window=self.config.window))
-        self.dog = Dog(self.world, np.random.default_rng(self.config.seed), legs=_choose_legs(self.config.gait))
+        self.dog = Dog(self.world, np.random.default_rng(self.config.seed), legs=choose_legs(self.config.gait))
         self.scenery: Scenery | None = None
         self.person = np.array(self.config.person)
         self.on_sound: Callable[[str], None] = lambda name: None
@@ -294,8 +264,9 @@ class Session:
         seen = self.eye.sights()
         if seen:
             self.sight = seen[-1]
-        if self.manual.emotion is not None:
-            self.estimate = _certain(self.manual.emotion, self.time)
+        told = self.manual.estimate(self.time)
+        if told is not None:
+            self.estimate = told
             return
         speech = self.ear.hearing.speech
         for estimate in heard:
@@ -426,25 +397,3 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _choose_legs(gait: str) -> Callable[[QuadrupedSpec], Legs]:
-    actor = load_policy(gait)
-    return ClockedLegs if actor is None else lambda spec: LearnedLegs(actor, spec)
-
-
-def _make_ear(config: SessionConfig) -> Ear:
-    model = SpeechEmotionModel.load(config.weights) if config.weights else SpeechEmotionModel.load()
-    owner = Speaker.load(config.owner) if config.owner else None
-    if owner is not None:
-        model.check_speaker(owner)
-    stream = SpeechStream(model, speaker=owner, learn=owner is not None)
-    return ThreadedEar(stream) if config.live else InlineEar(stream)
-
-
-def _certain(emotion: str, time_s: float) -> EmotionEstimate:
-    """The estimate of somebody who was told."""
-    rest = (1 - _MANUAL_CONFIDENCE) / (len(LABELS) - 1)
-    probabilities = np.full(len(LABELS), rest)
-    probabilities[LABELS.index(emotion)] = _MANUAL_CONFIDENCE
-    return EmotionEstimate.from_probabilities(probabilities, time_s, "manual")

@@ -8,8 +8,10 @@ import numpy as np
 
 from apps.ear import Hearing
 from apps.eye import Sight
-from perception.emotion import EmotionEstimate
+from perception.emotion import LABELS, EmotionEstimate
 from robots.face import FaceParameters
+
+_TOLD_CONFIDENCE = 0.93
 
 
 class Step(NamedTuple):
@@ -53,6 +55,15 @@ class Manual(NamedTuple):
     emotion: str | None = None
     gait: str | None = None
     speed: float | None = None
+
+    def estimate(self, time_s: float) -> EmotionEstimate | None:
+        """The estimate of somebody who was told what the person feels; None when nobody was."""
+        if self.emotion is None:
+            return None
+        rest = (1 - _TOLD_CONFIDENCE) / (len(LABELS) - 1)
+        probabilities = np.full(len(LABELS), rest)
+        probabilities[LABELS.index(self.emotion)] = _TOLD_CONFIDENCE
+        return EmotionEstimate.from_probabilities(probabilities, time_s, "manual")
 
 
 class Playing(NamedTuple):

@@ -248,24 +248,24 @@ def _senses(data: dict[str, Any]) -> str:
     )
 
 
-def _locomotion(data: dict[str, Any]) -> str:
-    def spread(figures: dict[str, float], digits: int = 2) -> str:
-        return f"{figures['median']:.{digits}f} ({figures['low']:.{digits}f} to {figures['high']:.{digits}f})"
+def _transfer(data: dict[str, Any]) -> str:
+    def row(what: str, value: float, note: str = "") -> list[str]:
+        return [what, f"{value:.3f}", note]
 
-    rates = data["frames_per_s"]
     return _table(
-        ["what", "median (range of rounds)"],
+        [f"nEMO, Polish: {data['n']} clips of {data['speakers']} voices, {len(data['labels'])} emotions", "UA", "note"],
         [
-            ["`env.step` over raw physics and reads, flat", spread(data["step_over_raw"]["flat"])],
-            ["the same on uneven ground", spread(data["step_over_raw"]["rough"])],
-            *([f"training, frames a second: {name}", spread(rates[name], 0)] for name in rates),
-            [f"**ours over the best of SB3's ({data['best_of_sb3']})**", spread(data["ours_over_best_of_sb3"])],
+            row("nothing known", data["ua"], f"95 % over voices {data['ua_low']:.3f} to {data['ua_high']:.3f}"),
+            row("4 neutral clips of each voice known", data["ua_neutral_4"]),
+            row("16 clips of each voice known, labels not", data["ua_history_16"]),
+            row("chance", data["chance"]),
         ],
     )
 
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "speech": _speech,
+    "transfer": _transfer,
     "sound": _sound,
     "gait": _gait,
     "companion": _companion,

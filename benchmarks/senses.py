@@ -24,7 +24,8 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from apps.session import Session, SessionConfig
+from apps.config import SessionConfig
+from apps.session import Session
 from perception.face.datasets import Faces, load_fer2013
 from perception.face.network import CLASSES
 from perception.face.videos import Frame

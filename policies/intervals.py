@@ -10,4 +10,4 @@ def wilson(hits: int, n: int, z: float = 1.96) -> tuple[float, float]:
     share = hits / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(round(middle - half, 4), 0.0), min(round(middle + half, 4), 1.0)
+    return max(0.0, round(middle - half, 4)), min(1.0, round(middle + half, 4))

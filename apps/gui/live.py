@@ -15,10 +15,11 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from apps.config import SessionConfig
 from apps.ear import ThreadedEar
 from apps.eye import ThreadedEye
 from apps.gui.messages import pose_message, state_message
-from apps.session import Session, SessionConfig
+from apps.session import Session
 from robots.world import WorldConfig
 
 TICK_SUBSTEPS = 4

@@ -13,9 +13,9 @@ from pathlib import Path
 import uvicorn
 from rich.console import Console
 
+from apps.config import SessionConfig
 from apps.gui.live import LiveSession
 from apps.gui.server import make_app
-from apps.session import SessionConfig
 
 
 @dataclass(frozen=True)

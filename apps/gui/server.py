@@ -16,12 +16,13 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 
+from apps.config import SessionConfig
 from apps.gui.commands import CommandError, to_command
 from apps.gui.films import PICTURE_S, camera_picture, picture_film, video_film
 from apps.gui.live import Listener, LiveSession
 from apps.gui.messages import scene_message
 from apps.gui.security import Gate
-from apps.session import Session, SessionConfig
+from apps.session import Session
 from perception.face.pictures import PictureError, is_picture
 from perception.face.videos import Frame
 from perception.speech.audio import NO_SOUND, Sound, SoundError, To16k, read_sound

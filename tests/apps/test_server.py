@@ -20,8 +20,8 @@ import soundfile
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from apps.config import SessionConfig
 from apps.gui.live import Listener, LiveSession
-from apps.session import SessionConfig
 from tests.conftest import ROOT
 from tests.perception.face_helpers import drawn_face, write_video
 from tests.serving import Server, running_server

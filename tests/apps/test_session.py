@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from apps.config import SessionConfig
 from apps.headless import Run, run
 from apps.mp4 import VideoError
-from apps.session import Session, SessionConfig
+from apps.session import Session
 from envs.locomotion.locomotor import OBSERVATION_SIZE
 from perception.speech.audio import Sound, SoundError
 from policies.behaviour import default_table
