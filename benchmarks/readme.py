@@ -265,6 +265,9 @@ def _transfer(data: dict[str, Any]) -> str:
 
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "speech": _speech,
+    "face": _face,
+    "fusion": _fusion,
+    "senses": _senses,
     "transfer": _transfer,
     "sound": _sound,
     "gait": _gait,
