@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from apps.config import SessionConfig
 from apps.gui.commands import CommandError, to_command
-from apps.gui.films import PICTURE_S, camera_picture, picture_film, video_film
+from apps.gui.films import camera_picture, picture_film, video_film
 from apps.gui.live import Listener, LiveSession
 from apps.gui.messages import scene_message
 from apps.gui.security import Gate
@@ -95,34 +95,7 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
     # So many files are received and decoded at a time; the senders of others wait, and nothing of theirs is kept.
     places = asyncio.Semaphore(3)
 
-    async def play(source: bytes | Path, name: str, **more: str) -> Response:
-        try:
-            sound = await asyncio.to_thread(read_sound, source, config.max_sound_s)
-        except SoundError as problem:
-            return _error(415, str(problem))
-        duration = await asyncio.wrap_future(live.submit(lambda session: _start(session, (), sound, name)))
-        return JSONResponse({"name": name, "duration_s": round(duration, 3), "seen": False, **more})
-
-    async def show(body: bytes, name: str) -> Response:
-        """Let the dog see a picture, or see and hear a video."""
-        if is_picture(body):
-            try:
-                film = await asyncio.to_thread(picture_film, body)
-            except PictureError as problem:
-                return _error(415, str(problem))
-            await asyncio.wrap_future(live.submit(lambda session: _start(session, film, None, name)))
-            return JSONResponse({"name": name, "duration_s": PICTURE_S, "seen": True})
-        moving = await asyncio.to_thread(video_film, body, lambda text: live.notice(text, "error"))
-        if moving is None:
-            return await play(body, name)
-        try:
-            sound = await asyncio.to_thread(read_sound, body, config.max_sound_s)
-        except SoundError as problem:
-            sound = None
-            if NO_SOUND not in str(problem):  # a video may be silent, and is seen in any case
-                live.notice(f"The video is seen and not heard: {problem}", "error")
-        duration = await asyncio.wrap_future(live.submit(lambda session: _start(session, moving, sound, name)))
-        return JSONResponse({"name": name, "duration_s": round(duration, 3), "seen": True})
+    stage = _Stage(live, config.max_sound_s)
 
     @app.post("/api/hear", responses={413: {"description": "too large"}, 415: {"description": "not a sound"}})
     async def hear(request: Request) -> Response:
@@ -136,17 +109,57 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
             if body is None:
                 limit = MAX_UPLOAD_BYTES >> 20
                 return _error(413, f"the file is larger than {limit} MB: cut it, or save it as mp3 or ogg")
-            return await show(body, name)
+            return await stage.show(body, name)
 
     @app.post("/api/hear_sample", responses={415: {"description": "not a sound"}})
     async def hear_sample() -> Response:
         """Let the dog hear the bundled sample, which a speech synthesiser made; `url` is where to listen to it."""
-        return await play(SAMPLE, SAMPLE.name, url="/api/sample.wav")
+        return await stage.play(SAMPLE, SAMPLE.name, url="/api/sample.wav")
 
     @app.get("/api/sample.wav", response_class=FileResponse)
     def sample() -> Response:
         """The bundled sample, for the page to play aloud."""
         return FileResponse(SAMPLE, media_type="audio/wav")
+
+
+class _Stage:
+    """Where what was sent is decoded, in threads of their own, and then shown to the dog."""
+
+    def __init__(self, live: LiveSession, max_sound_s: float) -> None:
+        self._live, self._max_sound_s = live, max_sound_s
+
+    async def play(self, source: bytes | Path, name: str, **more: str) -> Response:
+        """Let the dog hear a sound."""
+        try:
+            sound = await asyncio.to_thread(read_sound, source, self._max_sound_s)
+        except SoundError as problem:
+            return _error(415, str(problem))
+        return await self._begin((), sound, name, seen=False, **more)
+
+    async def show(self, body: bytes, name: str) -> Response:
+        """Let the dog see a picture, see and hear a video, or hear anything else."""
+        if is_picture(body):
+            try:
+                picture = await asyncio.to_thread(picture_film, body)
+            except PictureError as problem:
+                return _error(415, str(problem))
+            return await self._begin(picture, None, name, seen=True)
+        video = await asyncio.to_thread(video_film, body, lambda text: self._live.notice(text, "error"))
+        if video is None:
+            return await self.play(body, name)
+        sound: Sound | None = None
+        try:
+            sound = await asyncio.to_thread(read_sound, body, self._max_sound_s)
+        except SoundError as problem:
+            if NO_SOUND not in str(problem):  # a video may be silent, and is seen in any case
+                self._live.notice(f"The video is seen and not heard: {problem}", "error")
+        return await self._begin(video, sound, name, seen=True)
+
+    async def _begin(
+        self, film: Iterable[Frame | None], sound: Sound | None, name: str, *, seen: bool, **more: str
+    ) -> Response:
+        heard_s = await asyncio.wrap_future(self._live.submit(lambda session: _start(session, film, sound, name)))
+        return JSONResponse({"name": name, "duration_s": round(heard_s, 3), "seen": seen, **more})
 
 
 def _start(session: Session, film: Iterable[Frame | None], sound: Sound | None, name: str) -> float:

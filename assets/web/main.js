@@ -168,7 +168,7 @@ async function hearFile(file) {
     progress(0);
     const headers = { "X-File-Name": encodeURIComponent(file.name) };
     const heard = await post("/api/hear", file, { headers, onProgress: progress });
-    const sounds = heard.duration_s > 0 && !file.type.startsWith("image/");
+    const sounds = heard.duration_s > 0;
     const length = heard.duration_s > 0 ? ` (${heard.duration_s.toFixed(1)} s)` : "";
     panel.notice("info", `The dog ${heard.seen ? "watches" : "listens to"} "${heard.name}"${length}.`);
     if (sounds && $("aloud").checked) await playback.play(file);

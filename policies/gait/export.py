@@ -51,8 +51,9 @@ def export(args: Export) -> Path:
 
 def _read(folder: Path) -> tuple[Actor, dict[str, Any]]:
     if not (folder / "checkpoint.pt").exists():
+        actor = Actor.load(folder)
         about = json.loads((folder / "config.json").read_text())
-        return Actor.load(folder), {name: told for name, told in about.items() if name not in ("layers", "drift_m_s")}
+        return actor, {name: told for name, told in about.items() if name not in ("layers", "drift_m_s")}
     from policies.gait.ppo import Learner
     from policies.gait.train import restore
 

@@ -188,7 +188,7 @@ def test_messages_that_are_none_get_an_answer(live, text):
 def test_an_uploaded_sound_is_heard(web, live):
     tone = 0.2 * np.sin(2 * np.pi * 200 * np.arange(32000) / 16000)
     answer = web.post("/api/hear", content=wav(tone), headers={"x-file-name": "t%C3%B6n.wav"})
-    assert answer.json() == {"name": "tön.wav", "duration_s": 2.0}
+    assert answer.json() == {"name": "tön.wav", "duration_s": 2.0, "seen": False}
     state = wait_for(live, lambda m: m["type"] == "state" and m["hearing"] is not None)
     assert state["hearing"]["duration_s"] == 2.0
     assert order(live, "stop_hearing")["ok"]
@@ -369,7 +369,7 @@ def test_a_camera_that_sends_nonsense_is_told_so(server, frame, said):
 
 def test_pictures_and_videos_can_be_sent(server, web, live, tmp_path):
     answer = web.post("/api/hear", content=jpeg(drawn_face()), headers={"x-file-name": "me.jpg"})
-    assert answer.json() == {"name": "me.jpg", "duration_s": 3.0, "seen": True}
+    assert answer.json() == {"name": "me.jpg", "duration_s": 0.0, "seen": True}
     wait_for(live, lambda m: m["type"] == "state" and m["sight"] is not None and m["sight"]["faces"] == 1)
     silent = write_video(tmp_path / "me.mp4", [np.zeros((48, 64, 3), np.uint8)] * 60).read_bytes()
     answer = web.post("/api/hear", content=silent)

@@ -15,6 +15,7 @@ from perception.speech.__main__ import cli
 from perception.speech.audio import SoundError
 from perception.speech.model import Judgement
 from perception.speech.predict import COLUMNS, PredictConfig
+from perception.speech.speaker import Speaker
 from perception.speech.stream import SpeechStream
 from perception.speech.windows import WindowConfig
 
@@ -77,8 +78,8 @@ def test_an_interrupted_run_leaves_no_half_table(tmp_path, monkeypatch):
 class Flat:
     """Stands for the network."""
 
-    def judge(self, samples: np.ndarray) -> Judgement:
-        return Judgement(np.zeros(8), 1.0)
+    def judge(self, samples: np.ndarray, speaker: Speaker | None = None) -> Judgement:
+        return Judgement(np.zeros(8), 1.0, np.zeros(6))
 
 
 def test_memory_does_not_grow_with_the_length(tmp_path):
