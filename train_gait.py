@@ -11,7 +11,8 @@ import tyro
 
 from apps.gait_film import Record, record
 from policies.gait.calibrate import Calibrate, calibrate
-from policies.gait.evaluate import Evaluate, Row, evaluate
+from policies.gait.evaluate import Evaluate, evaluate
+from policies.gait.ledger import Row
 from policies.gait.export import Export, export
 from policies.gait.train_config import Train
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.gait_table import CLAIMS, PARTS, details, part, summary, worse_than_nothing
 from policies.gait.cases import SUITE, Case
-from policies.gait.evaluate import Figures, Row
+from policies.gait.ledger import Figures, Row
 
 GOOD = Figures(
     100, 0.02, 0.018, 0.022, 0.05, 0.5, 0.02, 0.01, 0.0, 0.0, 0.04, 1.0, 0.01, 0.03, 0.004, 0.01, 0.7, 0.94, 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -58,6 +59,14 @@ class Actor:
             hidden = hidden @ weight.T + bias
             hidden = np.where(hidden > 0, hidden, np.expm1(np.minimum(hidden, 0.0)))
         return hidden @ self.weights[-1].T + self.biases[-1]
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells these weights from others: the first 16 hexadecimal digits of a SHA-256."""
+        told = hashlib.sha256(json.dumps(dict(self.drift_m_s), sort_keys=True).encode())
+        for values in (self.mean, self.scale, *self.weights, *self.biases):
+            told.update(np.asarray(values, np.float32).tobytes())
+        return told.hexdigest()[:16]
 
     def sample(self, normalised: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw actions (n, 12) for normalised observations (n, obs)."""

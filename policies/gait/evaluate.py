@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -14,14 +16,16 @@ from rich.table import Table
 
 from policies.gait.actor import Actor, load_policy
 from policies.gait.cases import SUITE, Case, case
+from policies.gait.ledger import Figures, Ledger, Row
 from policies.gait.rollout import Walk, Walker
 from policies.intervals import wilson
-from robots.results import check_writable, write_json
+from robots.results import check_writable
 
 CHUNK = 10
 """Walks per job: long enough to pay for the making of a world, short enough for the progress bar."""
 DEFAULT_CELLS = ("trot:0.2", "trot:0.5", "trot:0.8", "walk:0.3", "pace:0.5", "bound:0.5", "pronk:0.3")
 _SEED_OF_TEST_GROUND = 1_000_000  # far from any ground that was trained on
+Place = tuple[int, str]  # index of a case, name of a policy
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,9 @@ class Evaluate:
     workers: int = 2
     """Processes. The figures do not depend on it."""
     json: str | None = None
-    """File for the figures; '-' for standard output."""
+    """File for the figures, written after every case; '-' for standard output."""
+    resume: bool = False
+    """Keep what the file of --json holds of the same walks, and walk only the rest."""
     plots: Path | None = None
     """Folder for plots: tracking, contact diagrams, survival."""
 
@@ -87,50 +93,6 @@ class Evaluate:
         return [case(cell, **more) for cell in self.cells]
 
 
-@dataclass(frozen=True)
-class Figures:
-    """Figures of one case with one policy. Intervals are 95 %: bootstrap over walks for `rmse`, Wilson's for `falls`.
-
-    `rmse` in m/s is over the velocity averaged over a stride, `rmse_instant` over every control step (the trunk sways
-    within a stride, a bound by 0.2 m/s);
-    the errors are means of the absolute error of each walk's mean; `yaw_drift` in rad/s likewise; `falls` is the share
-    of walks that ended in one. What could not be measured, because every walk fell early, is None.
-    """
-
-    episodes: int
-    rmse: float | None
-    rmse_low: float | None
-    rmse_high: float | None
-    rmse_instant: float | None
-    mean_speed: float | None
-    speed_error: float | None
-    sideways: float | None
-    falls: float
-    falls_low: float
-    falls_high: float
-    survival: float
-    yaw_drift: float | None
-    yaw_drift_max: float | None
-    height_error: float | None
-    pitch_error: float | None
-    cost_of_transport: float | None
-    contact_match: float | None
-    progress: float | None
-
-
-@dataclass(frozen=True)
-class Row:
-    """One case, one policy, and what came of it."""
-
-    policy: str
-    case: Case
-    figures: Figures
-
-    def flat(self) -> dict[str, object]:
-        """One level, as JSON takes it."""
-        return {"policy": self.policy, **asdict(self.case), **asdict(self.figures)}
-
-
 def evaluate(args: Evaluate) -> list[Row]:
     """Walk every case with every policy and save the figures.
 
@@ -141,31 +103,52 @@ def evaluate(args: Evaluate) -> list[Row]:
     _check(args)
     check_writable(args.json)
     policies = {name: load_policy(name) for name in args.policy}  # complain here and not in a worker
-    jobs = [
-        (index, name, range(start, min(start + CHUNK, args.episodes)))
-        for index in range(len(cases))
-        for name in policies
-        for start in range(0, args.episodes, CHUNK)
-    ]
+    ledger = Ledger(args.json, _settings(args), cases)
+    if args.resume:
+        ledger.resume()
+    for name, policy in policies.items():
+        ledger.enter(name, "" if policy is None else policy.fingerprint)
+    places = [(index, name) for index in range(len(cases)) for name in policies]
     console = Console(stderr=True)
-    work = Parallel(n_jobs=args.workers, return_as="generator")(
-        delayed(_walks)(cases[index], policies[name], episodes, args, index) for index, name, episodes in jobs
-    )
-    results: dict[tuple[int, str], list[Walk]] = {}
-    for (index, name, _), walks in zip(jobs, track(work, "walking", len(jobs), console=console), strict=True):
-        results.setdefault((index, name), []).extend(walks)
-    rows = [
-        Row(name, cases[index], _figures(walks, cases[index], np.random.default_rng(args.seed)))
-        for (index, name), walks in results.items()
-    ]
+    missing = [(index, name) for index, name in places if (cases[index], name) not in ledger.rows]
+    for (index, name), walks in _walk_all(args, cases, policies, missing, console):
+        ledger.add(Row(name, cases[index], _figures(walks, cases[index], np.random.default_rng(args.seed))))
+    ledger.finish()
+    rows = [ledger.rows[cases[index], name] for index, name in places]
     console.print(_table(rows))
-    if args.json is not None:
-        write_json({"rows": [row.flat() for row in rows]}, args.json)
     if args.plots is not None:
         from policies.gait.plots import draw_plots
 
         draw_plots(rows, policies, args.plots, args.seed)
     return rows
+
+
+def _walk_all(
+    args: Evaluate, cases: list[Case], policies: dict[str, Actor | None], places: list[Place], console: Console
+) -> Iterator[tuple[Place, list[Walk]]]:
+    """Give all walks of each place, as soon as the last of them is over."""
+    jobs = [
+        (index, name, range(start, min(start + CHUNK, args.episodes)))
+        for index, name in places
+        for start in range(0, args.episodes, CHUNK)
+    ]
+    work = Parallel(n_jobs=args.workers, return_as="generator")(
+        delayed(_walks)(cases[index], policies[name], episodes, args, index) for index, name, episodes in jobs
+    )
+    walks: list[Walk] = []
+    for (index, name, _), some in zip(jobs, track(work, "walking", len(jobs), console=console), strict=True):
+        walks += some
+        if len(walks) == args.episodes:
+            yield (index, name), walks
+            walks = []
+
+
+def _settings(args: Evaluate) -> dict[str, Any]:
+    """What must be the same for walks to be the same, as JSON gives it back."""
+    apart = {"policy", "workers", "json", "resume", "plots", *(("cells",) if args.suite else ())}
+    chosen = {name: value for name, value in asdict(args).items() if name not in apart}
+    settings: dict[str, Any] = json.loads(json.dumps(chosen))
+    return settings
 
 
 def _check(args: Evaluate) -> None:

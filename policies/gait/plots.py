@@ -14,7 +14,7 @@ from robots.dog import CONTROL_HZ
 from robots.quadruped import LEGS
 
 if TYPE_CHECKING:
-    from policies.gait.evaluate import Row
+    from policies.gait.ledger import Row
 
 KICKS = (0.4, 0.7, 1.0, 1.3, 1.6)
 WALKS_PER_KICK = 20

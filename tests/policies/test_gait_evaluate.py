@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from policies.gait import evaluate as gait_evaluate
 from policies.gait.cases import SUITE, Case
 from policies.gait.evaluate import Evaluate, evaluate
 from tests.conftest import ROOT
 
+WALKS = gait_evaluate._walks
 CLOCKED = Evaluate(policy=("none",), seconds=3.0)
 
 
@@ -87,3 +89,75 @@ def test_the_script_writes_one_json_object_and_nothing_else(tmp_path):
     assert {"policy", "gait", "speed", "terrain", "kick", "episodes", "rmse", "falls", "yaw_drift"} <= set(row)
     assert {path.name for path in tmp_path.iterdir()} == {"tracking.png", "contacts.png", "survival.png"}
     assert all(path.stat().st_size > 5000 for path in tmp_path.iterdir())
+
+
+SHORT = replace(CLOCKED, cells=("trot:0.5", "walk:0.3"), episodes=2, workers=1)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Figures of two cases, and their file."""
+    path = tmp_path_factory.mktemp("figures") / "all.json"
+    return evaluate(replace(SHORT, json=str(path))), path
+
+
+def test_a_broken_run_goes_on_where_it_was(whole, tmp_path, monkeypatch):
+    rows, path = whole
+    held = json.loads(path.read_text())
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps({**held, "rows": held["rows"][:1]}))
+    walked = []
+    monkeypatch.setattr(gait_evaluate, "_walks", lambda *args: walked.append(args[0]) or WALKS(*args))
+    assert evaluate(replace(SHORT, json=str(broken), resume=True)) == rows
+    assert set(walked) == {Case("walk", 0.3)}
+    assert json.loads(broken.read_text()) == held
+
+
+def test_what_was_walked_is_in_the_file_when_the_run_breaks(tmp_path, monkeypatch):
+    def walks(one, *args):
+        if one.gait == "walk":
+            raise KeyboardInterrupt
+        return WALKS(one, *args)
+
+    monkeypatch.setattr(gait_evaluate, "_walks", walks)
+    path = tmp_path / "half.json"
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(replace(SHORT, json=str(path)))
+    assert [row["gait"] for row in json.loads(path.read_text())["rows"]] == ["trot"]
+
+
+def test_another_policy_joins_the_rows_that_are_there(whole, tmp_path):
+    _, path = whole
+    copy = tmp_path / "both.json"
+    copy.write_text(path.read_text())
+    evaluate(replace(SHORT, policy=("default",), json=str(copy), resume=True))
+    rows = json.loads(copy.read_text())["rows"]
+    assert [(row["gait"], row["policy"]) for row in rows] == [
+        ("trot", "none"), ("trot", "default"), ("walk", "none"), ("walk", "default"),
+    ]  # fmt: skip
+    assert [row for row in rows if row["policy"] == "none"] == json.loads(path.read_text())["rows"]
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "complaint"),
+    [
+        (lambda held: held, {"seed": 1}, "seed 0 there, 1 now"),
+        (lambda held: held, {"cells": ("trot:0.5",)}, "cells"),
+        (lambda held: {**held, "policies": {"none": "other"}}, {}, "other weights of none"),
+        (lambda held: {"rows": held["rows"]}, {}, "holds no figures"),
+        (lambda held: {**held, "rows": [{}]}, {}, "holds no figures"),
+        (lambda held: [held], {}, "holds no figures"),
+    ],
+)
+def test_figures_of_other_walks_are_not_mixed_in(whole, tmp_path, change, more, complaint):
+    held = tmp_path / "held.json"
+    held.write_text(text := json.dumps(change(json.loads(whole[1].read_text()))))
+    with pytest.raises(ValueError, match=complaint):
+        evaluate(replace(SHORT, json=str(held), resume=True, **more))
+    assert held.read_text() == text
+
+
+@pytest.mark.parametrize("place", [None, "-"])
+def test_to_resume_takes_a_file(place):
+    with pytest.raises(ValueError, match="--json"):
+        evaluate(replace(SHORT, json=place, resume=True))
