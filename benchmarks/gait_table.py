@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from math import sqrt
+from statistics import fmean, stdev
 from typing import Any, NamedTuple
+
+from scipy.stats import t as student_t
 
 from policies.gait.cases import Case
 from policies.intervals import wilson
 
 Row = dict[str, Any]
 Pick = Callable[[Row], bool]
+Columns = Sequence[tuple[str, Sequence[str]]]
+"""Titles of columns, and the policies in each: one, or one for each training seed."""
 PARTS = ("tracking", "directions", "cadence", "posture", "changes", "kicks", "terrain", "days")
 
 
@@ -29,49 +35,88 @@ def part(row: Row) -> str:
     return next((name for name, holds in signs.items() if holds), "tracking")
 
 
+class Measure(NamedTuple):
+    """A number that rows of one policy give, None where it cannot be had, and how it is written."""
+
+    of: Callable[[list[Row]], float | None]
+    write: Callable[[float], str]
+    unit: str
+    interval: Callable[[list[Row]], str] = lambda rows: ""
+    """Over walks, of one policy."""
+
+    def says(self, seeds: list[list[Row]]) -> str:
+        """The number of one policy, or mean and 95 % interval (Student's t) over the seeds of several."""
+        values = [value for rows in seeds if (value := self.of(rows)) is not None]
+        if len(values) < len(seeds):
+            return "not measurable: they fall"
+        if len(seeds) == 1:
+            return f"{self.write(values[0])} {self.unit}".strip() + self.interval(seeds[0])
+        low, high = over_seeds(values)
+        return (
+            f"{self.write(fmean(values))} {self.unit}".strip() + f" ({self.write(max(low, 0))} to {self.write(high)})"
+        )
+
+
 class Claim(NamedTuple):
-    """A line of the summary: which rows it is about, and what it says of those of one policy."""
+    """A line of the summary: which rows it is about, and what is measured in them."""
 
     title: str
     rows: Pick
-    says: Callable[[list[Row]], str]
+    measures: tuple[Measure, ...]
+
+    def says(self, seeds: list[list[Row]]) -> str:
+        """What it says of one policy, or of one for each training seed."""
+        mine = [[row for row in rows if self.rows(row)] for rows in seeds]
+        return "; ".join(measure.says(mine) for measure in self.measures)
 
 
-def _worst(field: str, unit: str, digits: int = 3) -> Callable[[list[Row]], str]:
-    def says(rows: list[Row]) -> str:
+def over_seeds(values: Sequence[float]) -> tuple[float, float]:
+    """95 % interval of the mean of something positive over a few training seeds, by Student's t."""
+    middle, spread = fmean(values), stdev(values)
+    half = float(student_t.ppf(0.975, len(values) - 1)) * spread / sqrt(len(values))
+    return max(middle - half, 0.0), middle + half
+
+
+def _worst(field: str, unit: str, digits: int = 3) -> Measure:
+    def of(rows: list[Row]) -> float | None:
         known = [row[field] for row in rows if row[field] is not None]
-        return f"{max(known):.{digits}f} {unit}".strip() if len(known) == len(rows) else "not measurable: they fall"
+        return max(known) if len(known) == len(rows) else None
 
-    return says
-
-
-def _least(field: str) -> Callable[[list[Row]], str]:
-    return lambda rows: f"{100 * min(row[field] or 0.0 for row in rows):.0f} %"
+    return Measure(of, lambda value: f"{value:.{digits}f}", unit)
 
 
-def _falls(rows: list[Row]) -> str:
-    walks = sum(row["episodes"] for row in rows)
-    fell = round(sum(row["falls"] * row["episodes"] for row in rows))
-    low, high = wilson(fell, walks)
-    return f"{100 * fell / walks:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+def _percent(value: float, digits: int) -> str:
+    return f"{100 * min(value, 1.0):.{digits}f}"
 
 
-def _survival(rows: list[Row]) -> str:
-    walks = sum(row["episodes"] for row in rows)
-    stood = round(sum(row["survival"] * row["episodes"] for row in rows))
-    low, high = wilson(stood, walks)
-    return f"{100 * stood / walks:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+def _least(field: str) -> Measure:
+    return Measure(lambda rows: min(row[field] or 0.0 for row in rows), lambda value: _percent(value, 0), "%")
 
 
-def _both(*says: Callable[[list[Row]], str]) -> Callable[[list[Row]], str]:
-    return lambda rows: "; ".join(say(rows) for say in says)
+def _share(field: str, digits: int) -> Measure:
+    def count(rows: list[Row]) -> tuple[int, int]:
+        return round(sum(row[field] * row["episodes"] for row in rows)), sum(row["episodes"] for row in rows)
+
+    def of(rows: list[Row]) -> float:
+        some, walks = count(rows)
+        return some / walks
+
+    def interval(rows: list[Row]) -> str:
+        low, high = wilson(*count(rows))
+        return f" ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
+
+    return Measure(of, lambda value: _percent(value, digits), "%", interval)
+
+
+_SCHEDULE = _least("contact_match")
+_FALLS, _SURVIVAL = _share("falls", 1), _share("survival", 0)
 
 
 def _of(name: str, *gaits: str) -> Pick:
     return lambda row: part(row) == name and (not gaits or row["gait"] in gaits)
 
 
-_TRACK = _both(_worst("rmse", "m/s"), _falls)
+_TRACK = (_worst("rmse", "m/s"), _FALLS)
 CLAIMS = (
     Claim("trot 0.2 to 1.2 m/s: rmse; falls", _of("tracking", "trot"), _TRACK),
     Claim("pace 0.5 to 1.0 m/s", _of("tracking", "pace"), _TRACK),
@@ -81,18 +126,20 @@ CLAIMS = (
     Claim(
         "backwards 0.5, sideways 0.3 m/s: error",
         lambda row: part(row) == "directions" and not row["yaw_rate"],
-        lambda rows: _worst("speed_error", "m/s")(rows) + "; " + _worst("sideways", "m/s")(rows),
+        (_worst("speed_error", "m/s"), _worst("sideways", "m/s")),
     ),
-    Claim("turning 0.8 rad/s: error", lambda row: bool(row["yaw_rate"]), _worst("yaw_drift", "rad/s")),
-    Claim("yaw drift going straight", _of("tracking"), _worst("yaw_drift", "rad/s")),
-    Claim("cadence 1.2 to 3.5 Hz, trot: contacts as the clock says", _of("cadence", "trot"), _least("contact_match")),
-    Claim("the same, other gaits", _of("cadence", "walk", "pace", "bound", "pronk"), _least("contact_match")),
-    Claim("height; pitch: error", _of("posture"), _both(_worst("height_error", "m"), _worst("pitch_error", "rad"))),
-    Claim("any gait to any other at 0.5 m/s: falls", _of("changes"), _falls),
-    Claim("shoves of 1.0 m/s: survival", lambda row: row["kick"] == 1.0, _survival),
-    Claim("shoves of 1.3 m/s", lambda row: row["kick"] == 1.3, _survival),
+    Claim("turning 0.8 rad/s: error", lambda row: bool(row["yaw_rate"]), (_worst("yaw_drift", "rad/s"),)),
+    Claim("yaw drift going straight", _of("tracking"), (_worst("yaw_drift", "rad/s"),)),
+    Claim(
+        "cadence 1.2 to 3.5 Hz, trot: contacts as the clock says", _of("cadence", "trot"), (_least("contact_match"),)
+    ),
+    Claim("the same, other gaits", _of("cadence", "walk", "pace", "bound", "pronk"), (_least("contact_match"),)),
+    Claim("height; pitch: error", _of("posture"), (_worst("height_error", "m"), _worst("pitch_error", "rad"))),
+    Claim("any gait to any other at 0.5 m/s: falls", _of("changes"), (_FALLS,)),
+    Claim("shoves of 1.0 m/s: survival", lambda row: row["kick"] == 1.0, (_SURVIVAL,)),
+    Claim("shoves of 1.3 m/s", lambda row: row["kick"] == 1.3, (_SURVIVAL,)),
     *(
-        Claim(f"{text}: survival", lambda row, kind=kind: row["terrain"] == kind, _survival)  # type: ignore[misc]
+        Claim(f"{text}: survival", lambda row, kind=kind: row["terrain"] == kind, (_SURVIVAL,))  # type: ignore[misc]
         for kind, text in {
             "rough": "rough ground, 8 cm",
             "slopes": "slopes of 15 degrees",
@@ -100,46 +147,49 @@ CLAIMS = (
             "stones": "stepping stones, gaps of 10 cm",
         }.items()
     ),
-    Claim("friction 0.3; 5 kg more; motors at 85 %; 20 ms late: survival", _of("days"), _survival),
+    Claim("friction 0.3; 5 kg more; motors at 85 %; 20 ms late: survival", _of("days"), (_SURVIVAL,)),
     Claim(
         "cost of transport, trot 0.8 m/s",
         lambda row: part(row) == "tracking" and row["gait"] == "trot" and row["speed"] == 0.8,
-        _worst("cost_of_transport", "", 2),
+        (_worst("cost_of_transport", "", 2),),
     ),
 )
 """Worst row of each kind, or all walks of it together. The rmse is that of the velocity averaged over a stride."""
 
 
-def summary(rows: list[Row], policies: dict[str, str]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the summary; `policies` maps names in the rows to titles."""
-    table = []
-    for claim in CLAIMS:
-        mine = [row for row in rows if claim.rows(row)]
-        table.append([claim.title, *(claim.says([row for row in mine if row["policy"] == name]) for name in policies)])
-    return ["what (worst case, or all walks together)", *policies.values()], table
+def summary(rows: list[Row], columns: Columns) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the summary."""
+    seeds = {title: [[row for row in rows if row["policy"] == name] for name in names] for title, names in columns}
+    table = [[claim.title, *(claim.says(of) for of in seeds.values())] for claim in CLAIMS]
+    return ["what (worst case, or all walks together)", *seeds], table
 
 
-def details(rows: list[Row], policies: dict[str, str]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the long table: every case, a column of figures for each policy."""
+def details(rows: list[Row], columns: Columns) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the long table: every case, figures for each column; of several seeds their means."""
     cases: dict[str, list[Row]] = {}
     for row in rows:
         cases.setdefault(_title(row), []).append(row)
-    table = [[title, *(_figures(_find(found, name)) for name in policies)] for title, found in cases.items()]
-    return ["case", *(f"{title}: rmse; falls; drift; effort; schedule" for title in policies.values())], table
+    table = [
+        [title, *(_figures([_find(found, name) for name in names]) for _, names in columns)]
+        for title, found in cases.items()
+    ]
+    return ["case", *(f"{title}: rmse; falls; drift; effort; schedule" for title, _ in columns)], table
 
 
 def _find(rows: Iterable[Row], policy: str) -> Row:
     return next(row for row in rows if row["policy"] == policy)
 
 
-def _figures(row: Row) -> str:
-    if row["rmse"] is None:
-        return f"-; {100 * row['falls']:.0f} %"
-    effort = "-" if row["cost_of_transport"] is None else f"{row['cost_of_transport']:.2f}"
-    return (
-        f"{row['rmse']:.3f}; {100 * row['falls']:.0f} %; {row['yaw_drift']:.3f}; {effort}; "
-        f"{100 * row['contact_match']:.0f} %"
-    )
+def _figures(seeds: list[Row]) -> str:
+    def mean(field: str) -> float | None:
+        known = [row[field] for row in seeds if row[field] is not None]
+        return fmean(known) if known else None
+
+    falls = f"{100 * fmean(row['falls'] for row in seeds):.0f} %"
+    rmse, drift, effort, match = map(mean, ("rmse", "yaw_drift", "cost_of_transport", "contact_match"))
+    if rmse is None or drift is None or match is None:
+        return f"-; {falls}"
+    return f"{rmse:.3f}; {falls}; {drift:.3f}; {'-' if effort is None else f'{effort:.2f}'}; {100 * match:.0f} %"
 
 
 def _title(row: Row) -> str:

@@ -80,7 +80,12 @@ def _step_ratio(terrain: str, steps: int = 600) -> float:
     env.reset(seed=0, options=options)
     targets: list[np.ndarray] = []
     command = env.robot.command
-    env.robot.command = lambda angles: (targets.append(angles), command(angles))[1]  # type: ignore[method-assign]
+
+    def noted(angles: np.ndarray) -> None:
+        targets.append(angles)
+        command(angles)
+
+    env.robot.command = noted  # type: ignore[method-assign, assignment]
     stepping = _seconds(lambda: env.step(np.zeros(12)), steps)
     env.robot.command = command  # type: ignore[method-assign]
     env.reset(seed=0, options=options)

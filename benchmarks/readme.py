@@ -89,14 +89,17 @@ def _speech(data: dict[str, Any]) -> str:
 def _gait(data: dict[str, Any]) -> str:
     rows = data["rows"]
     learned = [name for name in dict.fromkeys(row["policy"] for row in rows) if name != "none"]
-    policies = {"none": "zero action"} | {name: f"learned, {Path(name).name}" for name in learned}
+    columns = [("zero action", ["none"]), ("learned, shipped", ["default"])]
+    if len(learned) > 1:
+        columns.append((f"{len(learned)} training seeds, mean (95 %)", learned))
     remarks = []
     for name in learned:
         worse = "; ".join(worse_than_nothing(rows, name)) or "nowhere"
-        remarks.append(f"Worse than zero action beyond both intervals, {policies[name]}: {worse}.")
-    long = _table(*details(rows, policies))
+        which = "the shipped policy" if name == "default" else Path(name).name
+        remarks.append(f"Worse than zero action beyond both intervals, {which}: {worse}.")
+    long = _table(*details(rows, columns))
     shut = f"<details><summary>All cases, {rows[0]['episodes']} walks each</summary>\n\n{long}\n\n</details>"
-    return "\n\n".join([_table(*summary(rows, policies)), *remarks, shut])
+    return "\n\n".join([_table(*summary(rows, columns)), *remarks, shut])
 
 
 def _companion(data: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from benchmarks.gait_table import CLAIMS, PARTS, details, part, summary, worse_than_nothing
+from benchmarks.gait_table import CLAIMS, PARTS, details, over_seeds, part, summary, worse_than_nothing
 from policies.gait.cases import SUITE, Case
 from policies.gait.ledger import Figures, Row
 
@@ -30,15 +30,27 @@ def test_every_case_of_the_suite_is_of_its_part_and_in_a_claim():
 
 def test_the_summary_tells_good_from_bad_and_from_lost():
     data = rows("none", BAD) + rows("default", GOOD) + rows("lost", LOST)
-    head, table = summary(data, {"none": "zero action", "default": "learned", "lost": "lost"})
+    head, table = summary(data, [("zero action", ["none"]), ("learned", ["default"]), ("lost", ["lost"])])
     assert head[1:] == ["zero action", "learned", "lost"]
     trot = next(row for row in table if row[0].startswith("trot 0.2"))
     assert trot[1].startswith("0.200 m/s; 50.0 %")
     assert trot[2].startswith("0.020 m/s; 0.0 %")
     assert "they fall" in trot[3]
-    _, long = details(data, {"none": "zero action", "lost": "lost"})
+    _, long = details(data, [("zero action", ["none"]), ("lost", ["lost"])])
     assert len(long) == sum(map(len, SUITE.values()))
     assert long[0][2].startswith("-; 100 %")
+
+
+def test_seeds_are_told_by_their_mean_and_interval():
+    worse = replace(GOOD, rmse=0.04, falls=0.02, survival=0.98)
+    names = ["first", "second", "third"]
+    data = rows("first", GOOD) + rows("second", GOOD) + rows("third", worse)
+    _, table = summary(data, [("seeds", names)])
+    # Mean .0267, sd .0115, t(2) = 4.303: half an interval of .0287.
+    assert table[0][1] == "0.027 m/s (0.000 to 0.055); 0.7 % (0.0 to 3.5)"
+    _, long = details(data, [("seeds", names)])
+    assert long[0][1].startswith("0.027; 1 %")
+    assert over_seeds([1.0, 1.0, 1.0]) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize(("mine", "zero", "found"), [(BAD, GOOD, True), (GOOD, BAD, False), (GOOD, GOOD, False)])
