@@ -9,7 +9,6 @@ did with it: the behaviour that the speaker's emotion calls for against the one 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +25,7 @@ from apps.session import Session
 from perception.emotion import LABELS
 from perception.speech.audio import read_sound
 from perception.speech.datasets import load_folds, load_ravdess
-from perception.speech.model import DEFAULT_FOLDER
+from perception.speech.model import held_out_actors
 from policies.behaviour import default_table
 from policies.intervals import wilson
 from robots.dog import CONTROL_HZ
@@ -91,7 +90,7 @@ def main(args: Args) -> dict:
 
 def _check_unheard(actors: tuple[int, ...]) -> None:
     """Only speakers whom the shipped network has not heard say anything about new ones."""
-    held_out = json.loads((DEFAULT_FOLDER / "config.json").read_text())["held_out_actors"]
+    held_out = held_out_actors()
     if not set(actors) <= set(held_out):
         raise ValueError(f"the shipped network was trained on some of {sorted(actors)}; it has never heard {held_out}")
 

@@ -10,7 +10,6 @@ the page runs.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -32,7 +31,7 @@ from perception.face.videos import Frame
 from perception.speech import nonspeech
 from perception.speech.audio import RATE_HZ, read_sound
 from perception.speech.datasets import Clip, load_ravdess
-from perception.speech.model import DEFAULT_FOLDER
+from perception.speech.model import held_out_actors
 from robots.dog import CONTROL_HZ
 from robots.results import check_writable, write_json
 
@@ -193,7 +192,7 @@ def main(args: Args) -> dict:
     """Play and return the figures."""
     check_writable(args.json)
     torch.set_num_threads(1)
-    unheard = json.loads((DEFAULT_FOLDER / "config.json").read_text())["held_out_actors"]
+    unheard = held_out_actors()
     clips = [clip for clip in load_ravdess(args.voices) if clip.actor in unheard]
     faces = load_fer2013(args.faces, args.cache).of("PublicTest")
     rng = np.random.default_rng(args.seed)

@@ -129,10 +129,10 @@ def _judge(config: EvaluateConfig, split: str) -> tuple[dict[str, Judged], dict[
     from perception.face.datasets import load_fer2013
     from perception.face.model import FaceEmotionModel
     from perception.speech.datasets import load_ravdess
-    from perception.speech.model import DEFAULT_FOLDER, SpeechEmotionModel
+    from perception.speech.model import SpeechEmotionModel, held_out_actors
 
     one_core(config.threads)
-    unheard = json.loads((DEFAULT_FOLDER / "config.json").read_text())["held_out_actors"]
+    unheard = held_out_actors()
     clips = [clip for clip in load_ravdess(config.voices) if clip.actor in unheard]
     if not clips:
         raise DatasetError(f"{config.voices} has none of the actors {unheard}, the ones that the network never heard.")

@@ -222,8 +222,8 @@ def _fold_json(fold: FoldResult) -> dict[str, object]:
     }
 
 
-def load_data(data: Path, folds: Folds, cache: Path, encoder: Path) -> Data:
-    """Encode the clips of a RAVDESS folder, or take them from the cache.
+def load_data(data: Path, folds: Folds, cache: Path, encoder: Path, beginning_s: float | None = None) -> Data:
+    """Encode the clips of a RAVDESS folder, or take them from the cache; with `beginning_s` how each begins, too.
 
     Raises:
         DatasetError: the folder is wrong, or an actor of the folds has no clips in it.
@@ -237,9 +237,11 @@ def load_data(data: Path, folds: Folds, cache: Path, encoder: Path) -> Data:
     missing = sorted({actor for fold in folds.test_actors for actor in fold} - set(actors.tolist()))
     if missing:
         raise DatasetError(f"{data} has no clips of actors {missing}, which the folds test. Complete the folder.")
-    table = feature_table(clips, FeatureCache(cache, SpeechEncoder.load(encoder)))
+    network = SpeechEncoder.load(encoder)
+    table = feature_table(clips, FeatureCache(cache, network))
     statements = np.array([clip.statement for clip in clips])
-    return Data(table, np.array([clip.index for clip in clips]), actors, statements)
+    first = None if beginning_s is None else beginnings(clips, network, beginning_s)
+    return Data(table, np.array([clip.index for clip in clips]), actors, statements, beginnings=first)
 
 
 def judge(head: HeadEnsemble, data: Data, clips: np.ndarray) -> Figures:
@@ -339,9 +341,7 @@ def main(config: EvaluateConfig) -> Evaluation:
     target = None if config.json is None else check_output(config.json)
     torch.set_num_threads(config.threads)
     folds = load_folds(config.folds)
-    data = load_data(config.data, folds, config.cache, config.encoder)
-    encoder = SpeechEncoder.load(config.encoder)
-    data = data._replace(beginnings=beginnings(load_ravdess(config.data), encoder, BEGINNING_S))
+    data = load_data(config.data, folds, config.cache, config.encoder, BEGINNING_S)
     result = evaluate(data, folds, config.fit, config.seed)
     if target is not None:
         write_output(json.dumps(result.as_json(), indent=1) + "\n", target)

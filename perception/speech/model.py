@@ -52,6 +52,22 @@ class HeadConfig:
             )
 
 
+@dataclass(frozen=True)
+class _Training:
+    """What config.json says about the training."""
+
+    held_out_actors: tuple[int, ...] = (1,)
+
+
+def held_out_actors(folder: Path = DEFAULT_FOLDER) -> tuple[int, ...]:
+    """The actors of RAVDESS whom the ensemble in a weights folder never heard: only they say anything of new people.
+
+    Raises:
+        WeightsError: config.json is missing or does not say.
+    """
+    return read_config(folder, _Training).held_out_actors
+
+
 class HeadEnsemble(nn.Module):
     """`members` networks with one hidden layer each, evaluated together on pooled features (B, inputs)."""
 

@@ -18,6 +18,7 @@ from perception.progress import track
 from perception.rows import Form, RowWriter
 from perception.speech.audio import SUFFIXES, SoundError, stream_sound
 from perception.speech.model import DEFAULT_FOLDER, SpeechEmotionModel
+from perception.speech.presence import LEAST_SPEECH
 from perception.speech.speaker import Speaker
 from perception.speech.stream import SpeechStream
 from perception.speech.windows import WindowConfig
@@ -46,7 +47,7 @@ class PredictConfig:
     """Folder of the trained weights."""
     windows: WindowConfig = field(default_factory=lambda: WindowConfig(hop_s=0.5))
     """Windows and voice gate."""
-    least_speech: float = 0.5
+    least_speech: float = LEAST_SPEECH
     """Windows that are less likely than this to be speech at all give no row; 0 judges whatever is loud enough."""
     speaker: Path | None = None
     """A voice that python -m perception.speech enrol wrote, if all files are of that voice."""

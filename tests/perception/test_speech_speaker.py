@@ -1,4 +1,3 @@
-import json
 import shutil
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from perception.emotion import softmax, unweighted_accuracy
 from perception.speech.__main__ import cli
 from perception.speech.audio import read_sound
 from perception.speech.datasets import load_ravdess
-from perception.speech.model import DEFAULT_FOLDER, Judgement
+from perception.speech.model import Judgement, held_out_actors
 from perception.speech.speaker import HISTORY_DOUBT, MOST_HISTORY, NEUTRAL_DOUBT, Speaker
 from perception.speech.stream import SpeechStream
 from perception.speech.windows import trim_to_voice
@@ -141,7 +140,7 @@ def test_a_stream_learns_one_window_after_the_other_and_forgets_it_at_a_reset(le
 
 def test_known_voices_are_judged_better(ravdess, model):
     """Two neutral clips of each of the four actors whom the shipped network never heard."""
-    actors = json.loads((DEFAULT_FOLDER / "config.json").read_text())["held_out_actors"]
+    actors = held_out_actors()
     clips = [clip for clip in load_ravdess(ravdess) if clip.actor in actors]
     speakers = {actor: Speaker() for actor in actors}
     judged = []
