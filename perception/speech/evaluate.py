@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import soundfile
 import torch
 
+from perception.channel import Channel, measure_channel
 from perception.command import check_folder, check_output, check_run, write_output
 from perception.emotion import (
     LABELS,
@@ -74,13 +76,15 @@ class EvaluateConfig:
 class Data(NamedTuple):
     """Encoded clips: `table` of versions, `targets` (C,) emotion indices, `actors` (C,), spoken `statements` (C,).
 
-    `beginnings` (C, inputs) are features of the first `BEGINNING_S` of each voice; None where nobody asks for them.
+    `clip_s` is how long a clip lasts on average. `beginnings` (C, inputs) are features of the first `BEGINNING_S` of
+    each voice; None where nobody asks for them.
     """
 
     table: FeatureTable
     targets: np.ndarray
     actors: np.ndarray
     statements: np.ndarray
+    clip_s: float
     beginnings: np.ndarray | None = None
 
 
@@ -120,6 +124,7 @@ class FoldResult:
     figures: Figures
     truth: np.ndarray
     probabilities: np.ndarray
+    actors: np.ndarray
     ua_beginning: float | None
 
 
@@ -130,6 +135,7 @@ class Evaluation:
     per_fold: tuple[FoldResult, ...]
     ua_other_sentence: float
     ua_random_split: float
+    clip_s: float
     seed: int
 
     def mean(self, name: str) -> float:
@@ -163,10 +169,46 @@ class Evaluation:
         matrix = np.sum([fold.figures.confusion for fold in self.per_fold], axis=0)
         return float(np.mean(2 * matrix.diagonal() / np.maximum(matrix.sum(axis=0) + matrix.sum(axis=1), 1)))
 
+    @property
+    def truth(self) -> np.ndarray:
+        """Labels (N,) of all test clips of all folds."""
+        return np.concatenate([fold.truth for fold in self.per_fold])
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """What was said of them, (N, 8)."""
+        return np.concatenate([fold.probabilities for fold in self.per_fold])
+
+    @property
+    def actors(self) -> np.ndarray:
+        """Who spoke them, (N,)."""
+        return np.concatenate([fold.actors for fold in self.per_fold])
+
+    @property
+    def channel(self) -> Channel:
+        """What a clip tells, in bits; the interval is over speakers."""
+        guess = self.probabilities.argmax(axis=1)
+        return measure_channel(self.truth, guess, self.actors, self.clip_s, seed=self.seed)
+
+    @property
+    def by_sex(self) -> dict[str, tuple[float, float, float]]:
+        """UA of women and of men, each with its 95 % interval by bootstrap over speakers."""
+        female = self.actors % 2 == 0  # RAVDESS: actors of even number are women, of odd number men
+        return {name: self._ua_of(clips) for name, clips in (("female", female), ("male", ~female)) if clips.any()}
+
+    def _ua_of(self, clips: np.ndarray) -> tuple[float, float, float]:
+        truth, guess, actors = self.truth[clips], self.probabilities[clips].argmax(axis=1), self.actors[clips]
+        rng, rows = np.random.default_rng(self.seed), {who: np.flatnonzero(actors == who) for who in np.unique(actors)}
+        drawn = []
+        for _ in range(500):
+            some = np.concatenate([rows[who] for who in rng.choice(list(rows), len(rows))])
+            drawn.append(unweighted_accuracy(truth[some], guess[some]))
+        low, high = np.percentile(drawn, (2.5, 97.5))
+        return unweighted_accuracy(truth, guess), float(low), float(high)
+
     def accuracy_at_coverage(self, share: float) -> float:
         """How many are right of the share of all test clips that were judged most confidently."""
-        truth = np.concatenate([fold.truth for fold in self.per_fold])
-        probabilities = np.concatenate([fold.probabilities for fold in self.per_fold])
+        truth, probabilities = self.truth, self.probabilities
         surest = np.argsort(-probabilities.max(axis=1), kind="stable")[: max(1, round(share * len(truth)))]
         return weighted_accuracy(truth[surest], probabilities[surest].argmax(axis=1))
 
@@ -198,6 +240,8 @@ class Evaluation:
             "data": "RAVDESS speech",
             "accuracy_at_coverage": {str(share): round(self.accuracy_at_coverage(share), 4) for share in COVERAGES},
             "ece_pooled": round(self.ece_pooled, 4),
+            "channel": self.channel.as_json(),
+            "ua_by_sex": {name: [round(value, 4) for value in figures] for name, figures in self.by_sex.items()},
             "ua_low": round(low, 4),
             "ua_high": round(high, 4),
             "ua_other_sentence": round(self.ua_other_sentence, 4),
@@ -241,7 +285,8 @@ def load_data(data: Path, folds: Folds, cache: Path, encoder: Path, beginning_s:
     table = feature_table(clips, FeatureCache(cache, network))
     statements = np.array([clip.statement for clip in clips])
     first = None if beginning_s is None else beginnings(clips, network, beginning_s)
-    return Data(table, np.array([clip.index for clip in clips]), actors, statements, beginnings=first)
+    clip_s = float(np.mean([soundfile.info(clip.path).duration for clip in clips]))
+    return Data(table, np.array([clip.index for clip in clips]), actors, statements, clip_s, first)
 
 
 def judge(head: HeadEnsemble, data: Data, clips: np.ndarray) -> Figures:
@@ -323,11 +368,13 @@ def evaluate(data: Data, folds: Folds, config: FitConfig, seed: int) -> Evaluati
         whole = judge_whole(head, data.table, test)
         probabilities = softmax(whole.logits / head.config.temperature)
         figures, temperature = judge(head, data, test), head.config.temperature
-        truth = data.targets[whole.clips]
+        truth, who = data.targets[whole.clips], data.actors[whole.clips]
         first = _judge_beginnings(head, data, test)
-        results.append(FoldResult(fold, folds.test_actors[fold], temperature, figures, truth, probabilities, first))
+        actors = folds.test_actors[fold]
+        results.append(FoldResult(fold, actors, temperature, figures, truth, probabilities, who, first))
     other = other_sentence_accuracy(data, folds, config, seed)
-    return Evaluation(tuple(results), other, random_split_accuracy(data, len(folds.test_actors), config, seed), seed)
+    leaky = random_split_accuracy(data, len(folds.test_actors), config, seed)
+    return Evaluation(tuple(results), other, leaky, data.clip_s, seed)
 
 
 def main(config: EvaluateConfig) -> Evaluation:
@@ -371,6 +418,9 @@ def report(result: Evaluation) -> int:
         f"among the surest 80 / 60 / 40 %: "
         + " / ".join(f"{result.accuracy_at_coverage(share):.3f}" for share in (0.8, 0.6, 0.4))
     )
+    console.print(str(result.channel), highlight=False)
+    groups = (f"{name} {ua:.3f} [{low:.3f}, {high:.3f}]" for name, (ua, low, high) in result.by_sex.items())
+    console.print(f"UA by sex of the voice, interval over speakers: {', '.join(groups)}", highlight=False)
     console.print(
         f"UA {result.mean('ua_neutral_2'):.3f} when 2 neutral clips of the voice are known, "
         f"{result.mean('ua_history_16'):.3f} when 16 of any label are (all labels alike: a person's day is not)."

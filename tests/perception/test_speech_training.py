@@ -30,7 +30,7 @@ def toy(actors: int = 6, per_actor: int = 24, inputs: int = 24) -> Data:
     clean = centres[targets] + 0.5 * voices[who] + 0.5 * rng.normal(size=(n, inputs))
     rows = np.repeat(clean, len(kinds), axis=0) + 0.1 * rng.normal(size=(n * len(kinds), inputs))
     table = FeatureTable(rows.astype(np.float16), np.tile(kinds, n), np.repeat(np.arange(n), len(kinds)))
-    return Data(table, targets, who, 1 + np.arange(n) // 8 % 2)
+    return Data(table, targets, who, 1 + np.arange(n) // 8 % 2, clip_s=3.0)
 
 
 def test_sampler_keeps_clip_and_version_together():
@@ -110,6 +110,13 @@ def test_evaluation_of_a_toy_learns_and_fits_its_schema():
     assert out["ua_low"] <= out["ua"] <= out["ua_high"]
     assert out["ua"] == pytest.approx(np.mean([fold["ua"] for fold in out["per_fold"]]), abs=1e-4)
     assert np.sum(out["confusion"]) == len(data.targets)
+    assert 0 < out["channel"]["low"] <= out["channel"]["bits"] <= out["channel"]["high"] < 3
+    assert out["channel"]["seconds"] == 3.0
+    right = result.probabilities.argmax(axis=1) == result.truth
+    women = result.actors % 2 == 0
+    # Every emotion is as frequent in each voice, so that UA is the share that is right.
+    assert out["ua_by_sex"]["female"][0] == pytest.approx(right[women].mean(), abs=1e-4)
+    assert out["ua_by_sex"]["male"][0] == pytest.approx(right[~women].mean(), abs=1e-4)
     for fold in out["per_fold"]:
         assert {"fold", "test_actors", "n", "ua", "wa", "ece", "ua_window_3s", "temperature"} <= set(fold)
         assert fold["n"] == 48 and fold["unheard"] == 0
