@@ -1,4 +1,4 @@
-"""`python -m perception.speech {train,evaluate,transfer,predict,enrol,presence,convert}`; each explains itself."""
+"""`python -m perception.speech {train,evaluate,joint,transfer,predict,enrol,presence,convert}`; each has --help."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Annotated
 import tyro
 
 from perception.command import exit_status
-from perception.speech import convert, enrol, evaluate, predict, presence_training, train, transfer
+from perception.speech import convert, enrol, evaluate, joint, predict, presence_training, train, transfer
 from perception.speech.convert import ConvertConfig
 from perception.speech.enrol import EnrolConfig
 from perception.speech.evaluate import EvaluateConfig
+from perception.speech.joint import JointConfig
 from perception.speech.predict import PredictConfig
 from perception.speech.presence_training import PresenceTraining
 from perception.speech.train import TrainConfig
@@ -21,6 +22,7 @@ from perception.speech.transfer import TransferConfig
 Command = (
     Annotated[TrainConfig, tyro.conf.subcommand("train")]
     | Annotated[EvaluateConfig, tyro.conf.subcommand("evaluate")]
+    | Annotated[JointConfig, tyro.conf.subcommand("joint")]
     | Annotated[TransferConfig, tyro.conf.subcommand("transfer")]
     | Annotated[PredictConfig, tyro.conf.subcommand("predict")]
     | Annotated[EnrolConfig, tyro.conf.subcommand("enrol")]
@@ -37,6 +39,8 @@ def run(config: Command) -> int:
         return evaluate.report(evaluate.main(config))
     if isinstance(config, PredictConfig):
         return predict.report(predict.main(config))
+    if isinstance(config, JointConfig):
+        return joint.report(joint.main(config))
     if isinstance(config, TransferConfig):
         return transfer.report(transfer.main(config))
     if isinstance(config, EnrolConfig):

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -150,7 +150,15 @@ def beginnings(clips: Sequence[Clip], encoder: SpeechEncoder, seconds: float) ->
         return np.stack([pool(encoder.encode(voice[: round(seconds * RATE_HZ)])).numpy() for voice in voices])
 
 
-def feature_table(clips: Sequence[Clip], cache: FeatureCache) -> FeatureTable:
+class SoundFile(Protocol):
+    """Anything that lies in a file."""
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+
+
+def feature_table(clips: Sequence[SoundFile], cache: FeatureCache) -> FeatureTable:
     """Features of all clips, with a progress bar on stderr.
 
     Raises:
