@@ -115,21 +115,16 @@ def weighted_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def expected_calibration_error(truth: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
-    """ECE of probabilities (N, 8) for indices (N,): mean gap of confidence and accuracy over equal-width bins.
+    """ECE of probabilities (N, K) for indices (N,): mean gap of confidence and accuracy over equal-width bins.
 
     Guo et al. 2017, "On calibration of modern neural networks", equation 3, with their 15 bins. Few clips make it too
     large: perfect confidence shows about 0.07 on 240 clips.
     """
-    return float(np.abs(calibration_gaps(truth, probabilities, bins)).sum() / len(probabilities))
-
-
-def calibration_gaps(truth: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> np.ndarray:
-    """Sum of (right - confidence) in each bin of confidence, (bins,); sums of several sets may be added up."""
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == np.asarray(truth)
     which = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps: np.ndarray = np.bincount(which, weights=right - confidence, minlength=bins)
-    return gaps
+    gaps = np.bincount(which, weights=right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(probabilities))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

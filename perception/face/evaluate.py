@@ -9,8 +9,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from perception import plots
 from perception.emotion import fit_temperature, softmax
-from perception.face import plots
 from perception.face.augment import AugmentConfig
 from perception.face.command import (
     CommandError,
@@ -26,10 +26,10 @@ from perception.face.command import (
 from perception.face.corpora import LISTS, Corpus, cut_faces
 from perception.face.datasets import DEFAULT_CACHE, DatasetError, Faces, load_fer2013
 from perception.face.detector import FaceDetector
-from perception.face.figures import Figures, measure
 from perception.face.fitting import FitConfig, Hardware, Trainer, judge
 from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
 from perception.face.network import CLASSES, FaceNetwork
+from perception.figures import Figures, measure
 from perception.progress import track
 
 Protocol = Literal["public", "private", "transfer", "subjects"]
@@ -157,7 +157,7 @@ def main(config: EvaluateConfig) -> Evaluation:
     model = FaceEmotionModel.load(config.weights)
     model.network.to(device)
     judged = _judge(config, model, Hardware(device, pick_precision("auto", device)))
-    figures = measure(judged.faces.targets, judged.probabilities, judged.faces.subjects, config.seed)
+    figures = measure(judged.faces.targets, judged.probabilities, judged.faces.subjects, CLASSES, config.seed)
     result = Evaluation(
         _SAYS[config.protocol],
         "FER2013" if config.corpus is None else config.corpus,
@@ -189,7 +189,7 @@ def _judge(config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware) 
     held_out = cross_validate(faces, subject_groups(faces.subjects, config.folds, config.seed), config, model, hardware)
     random = np.random.default_rng(config.seed).permutation(len(faces.targets)) % config.folds
     leaky = cross_validate(faces, random, config, model, hardware)
-    return Judged(faces, held_out, missing, measure(faces.targets, leaky, faces.subjects, config.seed).ua)
+    return Judged(faces, held_out, missing, measure(faces.targets, leaky, faces.subjects, CLASSES, config.seed).ua)
 
 
 def subject_groups(subjects: np.ndarray, folds: int, seed: int) -> np.ndarray:

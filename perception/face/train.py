@@ -24,10 +24,10 @@ from perception.face.command import (
     pick_precision,
 )
 from perception.face.datasets import DEFAULT_CACHE, Faces, load_fer2013, without_leaks
-from perception.face.figures import Figures, measure
 from perception.face.fitting import FitConfig, Hardware, Trainer, fit_temperature, probabilities
-from perception.face.network import FaceNetwork, NetworkConfig, count_parameters
+from perception.face.network import CLASSES, FaceNetwork, NetworkConfig, count_parameters
 from perception.face.weights import DEFAULT_FOLDER, Stored
+from perception.figures import Figures, measure
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def main(config: TrainConfig) -> TrainResult:
     stored = _calibrated(trainer.best_network(), material.validation)
     best = max(trainer.epochs, key=lambda epoch: epoch.right).number
     judged = probabilities(stored.network, material.validation, stored.temperature)
-    figures = measure(material.validation.targets, judged, material.validation.subjects, config.seed)
+    figures = measure(material.validation.targets, judged, material.validation.subjects, CLASSES, config.seed)
     result = TrainResult(stored, config.out, len(trainer.epochs), best, figures)
     judged_on = {name: round(getattr(figures, name), 4) for name in ("n", "wa", "ua", "ece")}
     notes = {"training": settings, "best_epoch": best + 1, "public_test": judged_on}

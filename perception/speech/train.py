@@ -13,10 +13,11 @@ from perception.command import check_folder, check_run
 from perception.emotion import softmax
 from perception.speech.datasets import load_folds
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
-from perception.speech.evaluate import Data, Figures, judge, load_data
+from perception.speech.evaluate import Data, judge, load_data
 from perception.speech.features import DEFAULT_CACHE
 from perception.speech.fitting import FitConfig, fit_calibrated, judge_stream
 from perception.speech.model import DEFAULT_FOLDER, HeadEnsemble
+from perception.speech.results import VoiceFigures
 from perception.weights import write_folder
 
 ACTS_FROM = 0.38  # unsure_below in policies/behaviour.toml
@@ -66,7 +67,7 @@ class TrainResult:
     head: HeadEnsemble
     folder: Path
     held_out: tuple[int, ...]
-    figures: Figures | None
+    figures: VoiceFigures | None
     acted: Acted | None = None
 
 

@@ -11,14 +11,8 @@ import numpy as np
 import torch
 
 from perception.command import check_output, check_run, write_output
-from perception.emotion import (
-    LABELS,
-    confusion_matrix,
-    expected_calibration_error,
-    softmax,
-    unweighted_accuracy,
-    weighted_accuracy,
-)
+from perception.emotion import LABELS, softmax, unweighted_accuracy
+from perception.figures import Figures, measure
 from perception.progress import track
 from perception.speech.audio import read_sound
 from perception.speech.corpora import Corpus, load_corpus
@@ -64,33 +58,24 @@ class Transfer(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Shares, not percent; `enrolled` are mean UAs by how voices are known. Intervals are 95 %, over speakers."""
+    """Figures with nothing known of the voices, and `enrolled`: mean UAs by how voices are known."""
 
     corpus: str
-    labels: list[str]
-    n: int
+    figures: Figures
     speakers: int
-    ua: float
-    ua_low: float
-    ua_high: float
-    wa: float
-    ece: float
     enrolled: dict[str, float]
-    confusion: list[list[int]]
     seed: int
 
     def as_json(self) -> dict[str, Any]:
-        """Lay out all figures for JSON."""
+        """Lay out all figures for JSON; accuracies are shares, not percent, intervals 95 % over speakers."""
         return {
             "protocol": "cross-corpus: nothing learned from this corpus; labels that it lacks are not asked for",
             "data": self.corpus,
-            "labels": self.labels,
-            "n": self.n,
             "speakers": self.speakers,
-            **{name: round(getattr(self, name), 4) for name in ("ua", "ua_low", "ua_high", "wa", "ece")},
+            **self.figures.as_json(),
             **{f"ua_{name}": round(value, 4) for name, value in self.enrolled.items()},
-            "chance": round(1 / len(self.labels), 4),
-            "confusion": self.confusion,
+            "ua_random_split": None,
+            "chance": round(1 / len(self.figures.labels), 4),
             "seed": self.seed,
         }
 
@@ -122,32 +107,14 @@ def main(config: TransferConfig) -> Evaluation:
 def evaluate(model: SpeechEmotionModel, data: Transfer, corpus: str, seed: int) -> Evaluation:
     """Measure with nothing known of the voices, and with some clips of each known."""
     asked = np.unique(data.truth)
-    probabilities = _judge(model, data.features, asked)
-    guess = probabilities.argmax(axis=1)
-    rng = np.random.default_rng(seed)
-    people = np.unique(data.speakers)
-    drawn = []
-    for _ in range(1_000):
-        rows = np.concatenate([np.flatnonzero(data.speakers == who) for who in rng.choice(people, len(people))])
-        drawn.append(unweighted_accuracy(data.truth[rows], guess[rows]))
-    low, high = np.percentile(drawn, (2.5, 97.5))
-    return Evaluation(
-        corpus,
-        [LABELS[index] for index in asked],
-        len(guess),
-        len(people),
-        unweighted_accuracy(data.truth, guess),
-        float(low),
-        float(high),
-        weighted_accuracy(data.truth, guess),
-        expected_calibration_error(data.truth, probabilities),
-        {
-            name: float(np.mean([_enrolled(model, data, asked, name, (seed, draw)) for draw in range(DRAWS)]))
-            for name in ENROLLED
-        },
-        confusion_matrix(data.truth, guess)[np.ix_(asked, asked)].tolist(),
-        seed,
-    )
+    probabilities = _judge(model, data.features, asked)[:, asked]
+    labels = [LABELS[index] for index in asked]
+    enrolled = {
+        name: float(np.mean([_enrolled(model, data, asked, name, (seed, draw)) for draw in range(DRAWS)]))
+        for name in ENROLLED
+    }
+    figures = measure(np.searchsorted(asked, data.truth), probabilities, data.speakers, labels, seed)
+    return Evaluation(corpus, figures, len(np.unique(data.speakers)), enrolled, seed)
 
 
 @torch.inference_mode()
@@ -181,16 +148,16 @@ def report(result: Evaluation) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    console = Console(stderr=True)
-    table = Table("truth \\ said", *result.labels)
-    for name, row in zip(result.labels, result.confusion, strict=True):
+    console, f = Console(stderr=True), result.figures
+    table = Table("truth \\ said", *f.labels)
+    for name, row in zip(f.labels, f.confusion, strict=True):
         table.add_row(name, *map(str, row))
     console.print(table)
     known = ", ".join(f"{value:.3f} with {name.replace('_', ' ')}" for name, value in result.enrolled.items())
     console.print(
-        f"{result.corpus}, {result.n} clips of {result.speakers} voices: UA {result.ua:.3f} [{result.ua_low:.3f}, "
-        f"{result.ua_high:.3f}], {known} clips of each voice known (chance {1 / len(result.labels):.3f}); ECE "
-        f"{result.ece:.3f}",
+        f"{result.corpus}, {f.n} clips of {result.speakers} voices: UA {f.ua:.3f} [{f.ua_low:.3f}, {f.ua_high:.3f}], "
+        f"{known} clips of each voice known (chance {1 / len(f.labels):.3f}); macro F1 {f.f1_macro:.3f}, ECE "
+        f"{f.ece:.3f}",
         highlight=False,
     )
     return 0

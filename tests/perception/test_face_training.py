@@ -12,11 +12,11 @@ from perception.face.augment import AugmentConfig
 from perception.face.command import CommandError, pick_device, pick_precision
 from perception.face.datasets import Faces
 from perception.face.evaluate import EvaluateConfig, subject_groups
-from perception.face.figures import accuracy_at_coverage, f1_macro, measure
 from perception.face.fitting import FitConfig, Hardware, Trainer, fit_temperature, judge, rate_factor
 from perception.face.model import CLASSES, FaceEmotionModel
 from perception.face.network import NetworkConfig
 from perception.face.train import TrainConfig
+from perception.figures import accuracy_at_coverage, f1_macro, measure
 from perception.weights import WeightsError
 
 GENTLE = AugmentConfig(2.0, 0.02, 0.5, 0.1, 0.1, 0.01, 0.0, 0.0)
@@ -180,7 +180,7 @@ def test_figures_of_known_judgements():
     p = np.full((6, 7), 0.01)
     p[np.arange(6), said] = [0.94, 0.93, 0.5, 0.92, 0.91, 0.4]
     p /= p.sum(axis=1, keepdims=True)
-    f = measure(truth, p, np.full(6, ""), 0)
+    f = measure(truth, p, np.full(6, ""), CLASSES, 0)
     assert f.wa == pytest.approx(4 / 6) and f.ua == pytest.approx((2 / 3 + 1 + 0) / 3)
     assert f.wa_low <= f.wa <= f.wa_high and f.ua_low <= f.ua <= f.ua_high and f.wa_majority == 0.5
     assert np.array(f.confusion)[:3, :3].tolist() == [[2, 1, 0], [0, 2, 0], [0, 1, 0]]
@@ -189,9 +189,9 @@ def test_figures_of_known_judgements():
     curve = accuracy_at_coverage(truth, p)
     assert curve["1.0"] == pytest.approx(4 / 6) and curve["0.7"] == 1.0 and curve["0.1"] == 1.0
     with pytest.raises(ValueError, match="as many"):
-        measure(truth, p[:3], np.full(6, ""), 0)
+        measure(truth, p[:3], np.full(6, ""), CLASSES, 0)
     with pytest.raises(ValueError, match="at least one"):
-        measure(truth[:0], p[:0], np.full(0, ""), 0)
+        measure(truth[:0], p[:0], np.full(0, ""), CLASSES, 0)
 
 
 def test_interval_is_wider_where_pictures_belong_to_few_people():
@@ -201,7 +201,7 @@ def test_interval_is_wider_where_pictures_belong_to_few_people():
     p = np.full((400, 7), 0.05)
     lucky = np.repeat(rng.random(8) < 0.5, 50)
     p[np.arange(400), np.where(lucky, 0, 1)] = 0.7
-    alone, together = (measure(truth, p, who, 0) for who in (np.full(400, ""), people))
+    alone, together = (measure(truth, p, who, CLASSES, 0) for who in (np.full(400, ""), people))
     assert together.wa_high - together.wa_low > 3 * (alone.wa_high - alone.wa_low)
 
 

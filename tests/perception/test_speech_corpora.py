@@ -62,10 +62,10 @@ def test_voices_with_habits_are_judged_better_once_they_are_known(model):
     shifted = moods + np.array([habit[name] for name in speakers])
     data = Transfer(head.mean.numpy() + scale * shifted, truth, speakers)
     found = evaluate(model, data, "toy", 0)
-    assert found.labels == list(LABELS[:4])
-    assert found.ua_low <= found.ua <= found.ua_high
-    assert found.enrolled["history_16"] > found.ua
-    assert np.sum(found.confusion) == found.n == 240
+    assert found.figures.labels == list(LABELS[:4])
+    assert found.figures.ua_low <= found.figures.ua <= found.figures.ua_high
+    assert found.enrolled["history_16"] > found.figures.ua
+    assert np.sum(found.figures.confusion) == found.figures.n == 240
 
 
 def test_the_command_refuses_in_one_line(tmp_path, capsys):

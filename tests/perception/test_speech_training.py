@@ -190,6 +190,44 @@ def test_evaluate_prints_only_json_on_stdout(small_ravdess, cache_folder, capsys
     assert "leaks" in captured.err
 
 
+@pytest.mark.parametrize(("protocol", "says"), [("text-independent", "sentence never met"), ("random", "a warning")])
+def test_every_protocol_has_all_figures_and_its_plots(small_ravdess, cache_folder, tmp_path, capsys, protocol, says):
+    config = _small(small_ravdess, cache_folder, protocol=protocol, json=Path("-"), plots=tmp_path)
+    result = evaluate.main(config)
+    assert evaluate.report(result) == 0
+    captured = capsys.readouterr()
+    out = json.loads(captured.out)
+    assert says in out["protocol"] and says in captured.err
+    assert np.sum(out["confusion"]) == out["n"] == 16
+    assert set(out["accuracy_at_coverage"]) >= {"1.0", "0.6"}
+    assert (out["ua_random_split"] is None) == (protocol != "random")
+    assert {path.name for path in tmp_path.iterdir()} == {"confusion.png", "reliability.png", "coverage.png"}
+
+
+def test_protocols_agree_with_what_stands_beside_the_result(small_ravdess, cache_folder):
+    whole = evaluate.main(_small(small_ravdess, cache_folder)).as_json()
+    plain = {
+        name: evaluate.main(_small(small_ravdess, cache_folder, protocol=name)).as_json()["ua"]
+        for name in ("text-independent", "random")
+    }
+    assert plain == {"text-independent": whole["ua_other_sentence"], "random": whole["ua_random_split"]}
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"protocol": "cross-corpus"},
+        {"corpus": "nemo"},
+        {"protocol": "cross-corpus", "corpus": "nemo", "folds": Path("folds.json")},
+        {"protocol": "cross-corpus", "corpus": "nemo", "plots": Path("plots")},
+        {"protocol": "random"},
+    ],
+)
+def test_protocols_say_what_they_need(entries):
+    with pytest.raises(ValueError, match="cross-corpus takes --corpus"):
+        EvaluateConfig(data=Path("somewhere"), **entries)
+
+
 def test_evaluate_is_deterministic(small_ravdess, cache_folder):
     config = _small(small_ravdess, cache_folder)
     assert evaluate.main(config).as_json() == evaluate.main(config).as_json()

@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from envs.locomotion.locomotor import OBSERVATION_SIZE
+from envs.locomotion.locomotor import OBSERVATION_SIZE, loss_at
 from policies.gait.actor import DEFAULT_FOLDER, Actor, ActorError
-from policies.gait.calibrate import SPEEDS, Calibrate, calibrate, corrected
+from policies.gait.calibrate import CADENCES, SPEEDS, Calibrate, calibrate, corrected
 from policies.gait.cases import SUITE, Case
 from policies.gait.rollout import Walker
 from robots.gait import GAITS
@@ -29,48 +29,69 @@ def speed(actor: Actor, gait: str, told: float) -> float:
 
 
 def test_legs_that_lose_more_are_told_to_go_faster():
-    usual = GAITS["trot"].drift_m_s
-    slow, fast = (speed(replace(idle(), drift_m_s={"trot": usual + more}), "trot", 0.5) for more in (-0.1, 0.1))
+    usual, hz = GAITS["trot"].drift_m_s, GAITS["trot"].frequency_hz
+    slow, fast = (speed(replace(idle(), losses={"trot": ((hz, usual + more),)}), "trot", 0.5) for more in (-0.1, 0.1))
     assert fast - slow == pytest.approx(0.2, abs=0.05)
-    other = replace(idle(), drift_m_s={"pace": 0.3})
+    elsewhere = replace(idle(), losses={"trot": ((1.2, 0.3), (2.0, usual))})
+    assert speed(elsewhere, "trot", 0.5) == speed(replace(idle(), losses={"trot": ((hz, usual),)}), "trot", 0.5)
+    other = replace(idle(), losses={"pace": ((3.0, 0.3),)})
     assert speed(other, "trot", 0.5) == speed(idle(), "trot", 0.5)
 
 
 def test_calibration_undoes_a_loss_that_is_wrong(tmp_path, monkeypatch):
     monkeypatch.setattr("policies.gait.calibrate.SPEEDS", {"trot": (0.4, 0.7), "walk": (0.3,)})
-    wrong = replace(idle(), drift_m_s={"trot": 0.2, "walk": -0.1})
+    monkeypatch.setattr("policies.gait.calibrate.CADENCES", (2.0,))
+    wrong = replace(idle(), losses={"trot": ((2.0, 0.2),), "walk": ((1.6, -0.1),)})
     wrong.save(tmp_path, {"timesteps": 7})
     before = abs(speed(wrong, "trot", 0.5) - 0.5)
     calibrate(Calibrate(tmp_path, walks=2, rounds=1, seconds=4.0, workers=1))
     mended = Actor.load(tmp_path)
     assert before > 0.1
     assert abs(speed(mended, "trot", 0.5) - 0.5) < 0.03
-    assert abs(mended.drift_m_s["walk"] - GAITS["walk"].drift_m_s) < 0.05
+    assert [hz for hz, _ in mended.losses["trot"]] == [2.0, GAITS["trot"].frequency_hz]
+    assert abs(loss_at(mended.losses["walk"], GAITS["walk"].frequency_hz) - GAITS["walk"].drift_m_s) < 0.05
     assert json.loads((tmp_path / "config.json").read_text())["timesteps"] == 7
-    again = dict(mended.drift_m_s)
+    again = dict(mended.losses)
     wrong.save(tmp_path, {})
     calibrate(Calibrate(tmp_path, walks=2, rounds=1, seconds=4.0, workers=2))
-    assert Actor.load(tmp_path).drift_m_s == again  # whatever the number of workers
+    assert Actor.load(tmp_path).losses == again  # whatever the number of workers
 
 
 def test_where_every_walk_fell_nothing_is_changed_and_no_correction_is_wild():
-    assert corrected({"pace": 0.05}, "pace", []) == 0.05
-    assert corrected({}, "pace", []) == GAITS["pace"].drift_m_s
-    assert corrected({}, "pace", [-5.0]) == 0.3
+    assert corrected({"pace": ((1.0, 0.0), (3.0, 0.1))}, "pace", {2.0: [], 3.0: [0.02, 0.04]}) == (
+        (2.0, 0.05),
+        (3.0, 0.07),
+    )
+    assert corrected({}, "pace", {2.0: []}) == ((2.0, GAITS["pace"].drift_m_s),)
+    assert corrected({}, "pace", {2.0: [-5.0]}) == ((2.0, 0.3),)
 
 
-def test_calibration_and_evaluation_use_other_speeds():
+def test_calibration_and_evaluation_use_other_speeds_and_cadences():
+    assert not {case.frequency for case in SUITE["cadence"]} & set(CADENCES)
     reported = {(case.gait, case.speed) for case in SUITE["tracking"]}
     assert not reported & {(gait, one) for gait, speeds in SPEEDS.items() for one in speeds}
 
 
 def test_the_shipped_policy_is_calibrated_for_every_gait_that_steps():
-    assert set(Actor.load(DEFAULT_FOLDER).drift_m_s) == {name for name in GAITS if name != "stand"}
+    assert set(Actor.load(DEFAULT_FOLDER).losses) == {name for name in GAITS if name != "stand"}
 
 
-@pytest.mark.parametrize("drift", [{"gallop": 0.1}, {"trot": 2.0}, {"trot": float("nan")}, [0.1], {"trot": "much"}])
-def test_losses_that_cannot_be_are_named(tmp_path, drift):
-    idle().save(tmp_path, {"drift_m_s": drift})
+@pytest.mark.parametrize(
+    "losses",
+    [
+        {"gallop": [[2.0, 0.1]]},
+        {"trot": [[2.0, 2.0]]},
+        {"trot": [[2.0, float("nan")]]},
+        {"trot": [[float("nan"), 0.1]]},
+        {"trot": [[3.0, 0.1], [2.0, 0.1]]},
+        {"trot": []},
+        {"trot": 0.1},
+        {"trot": [["much", 0.1]]},
+        [0.1],
+    ],
+)
+def test_losses_that_cannot_be_are_named(tmp_path, losses):
+    idle().save(tmp_path, {"losses": losses})
     with pytest.raises(ActorError, match=str(tmp_path)):
         Actor.load(tmp_path)
 

@@ -1,19 +1,14 @@
-"""How good and how honest judgements of faces are: the figures that every protocol reports."""
+"""How good and how honest judgements of voices and faces are: the figures that every protocol reports."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from perception.emotion import (
-    confusion_matrix,
-    expected_calibration_error,
-    unweighted_accuracy,
-    weighted_accuracy,
-)
-from perception.face.network import CLASSES
+from perception.emotion import expected_calibration_error, weighted_accuracy
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 _RESAMPLES = 1_000
@@ -21,10 +16,10 @@ _RESAMPLES = 1_000
 
 @dataclass(frozen=True)
 class Figures:
-    """Shares, not percent, of `n` pictures; `labels` are the rows (truth) and columns (said) of `confusion`.
+    """Shares, not percent, of `n` judgements; `labels` are the rows (truth) and columns (said) of `confusion`.
 
-    `accuracy_at_coverage` maps a share of pictures, those judged most confidently, to the share of them that is right.
-    Intervals are 95 %, by bootstrap over people where the data name them, else over pictures. `wa_majority` is what
+    `accuracy_at_coverage` maps a share of judgements, the most confident, to the share of them that is right.
+    Intervals are 95 %, by bootstrap over people where the data name them, else over judgements. `wa_majority` is what
     one gets by always saying the commonest label.
     """
 
@@ -48,26 +43,30 @@ class Figures:
         return {**flat, "accuracy_at_coverage": {k: round(v, 4) for k, v in self.accuracy_at_coverage.items()}}
 
 
-def measure(truth: np.ndarray, probabilities: np.ndarray, subjects: np.ndarray, seed: int) -> Figures:
-    """Measure probabilities (N, 7) over `CLASSES` against indices (N,) of pictures of subjects (N,) str.
+def measure(
+    truth: np.ndarray, probabilities: np.ndarray, people: np.ndarray, labels: Sequence[str], seed: int
+) -> Figures:
+    """Measure probabilities (N, K) over labels (K) against indices (N,) of what people (N,) str showed.
 
     Raises:
         ValueError: there is nothing to judge, or the lengths differ.
     """
-    if not len(truth) == len(probabilities) == len(subjects) or len(truth) == 0:
+    if not len(truth) == len(probabilities) == len(people) or len(truth) == 0:
         raise ValueError(
-            f"{len(truth)} labels, {len(probabilities)} judgements and {len(subjects)} subjects came; expected as many "
+            f"{len(truth)} labels, {len(probabilities)} judgements and {len(people)} people came; expected as many "
             "of each, and at least one."
         )
     said = probabilities.argmax(axis=1)
-    matrix = confusion_matrix(truth, said)[: len(CLASSES), : len(CLASSES)]
-    wa, ua = _intervals(truth, said, subjects, np.random.default_rng(seed))
+    matrix = np.zeros((len(labels), len(labels)), dtype=np.int64)
+    np.add.at(matrix, (truth, said), 1)
+    wa, ua = _intervals(truth, said, people, len(labels), np.random.default_rng(seed))
+    there = matrix.sum(axis=1) > 0
     return Figures(
         n=len(truth),
         wa=weighted_accuracy(truth, said),
         wa_low=wa[0],
         wa_high=wa[1],
-        ua=unweighted_accuracy(truth, said),
+        ua=float((matrix.diagonal()[there] / matrix.sum(axis=1)[there]).mean()),
         ua_low=ua[0],
         ua_high=ua[1],
         f1_macro=f1_macro(matrix),
@@ -75,12 +74,12 @@ def measure(truth: np.ndarray, probabilities: np.ndarray, subjects: np.ndarray, 
         wa_majority=float(np.bincount(truth).max() / len(truth)),
         accuracy_at_coverage=accuracy_at_coverage(truth, probabilities),
         confusion=matrix.tolist(),
-        labels=list(CLASSES),
+        labels=list(labels),
     )
 
 
 def accuracy_at_coverage(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Share that is right among the most confident 100, 90, ... 10 % of the pictures (at least one)."""
+    """Share that is right among the most confident 100, 90, ... 10 % of the judgements (at least one)."""
     right = probabilities.argmax(axis=1) == truth
     order = np.argsort(-probabilities.max(axis=1), kind="stable")
     counts = {f"{share:.1f}": max(1, round(share * len(order))) for share in COVERAGES}
@@ -88,22 +87,22 @@ def accuracy_at_coverage(truth: np.ndarray, probabilities: np.ndarray) -> dict[s
 
 
 def f1_macro(matrix: np.ndarray) -> float:
-    """Mean over the labels that occur of F1, the harmonic mean of precision and recall; matrix (7, 7), rows truth."""
+    """Mean over the labels that occur of F1, the harmonic mean of precision and recall; matrix (K, K), rows truth."""
     hits, said, there = matrix.diagonal(), matrix.sum(axis=0), matrix.sum(axis=1)
     present = there > 0
     return float((2.0 * hits[present] / (said[present] + there[present])).mean())
 
 
 def _intervals(
-    truth: np.ndarray, said: np.ndarray, subjects: np.ndarray, rng: np.random.Generator
+    truth: np.ndarray, said: np.ndarray, people: np.ndarray, labels: int, rng: np.random.Generator
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """95 % intervals of WA and UA; pictures of one person stand or fall together."""
-    named = subjects != ""
-    who = np.unique(subjects, return_inverse=True)[1] if named.all() else np.arange(len(truth))
-    tables = np.zeros((int(who.max()) + 1, len(CLASSES) ** 2))
-    np.add.at(tables, (who, truth * len(CLASSES) + said), 1.0)
+    """95 % intervals of WA and UA; judgements of one person stand or fall together."""
+    named = people != ""
+    who = np.unique(people, return_inverse=True)[1] if named.all() else np.arange(len(truth))
+    tables = np.zeros((int(who.max()) + 1, labels**2))
+    np.add.at(tables, (who, truth * labels + said), 1.0)
     draws = rng.multinomial(len(tables), np.full(len(tables), 1.0 / len(tables)), size=_RESAMPLES)
-    sums = (draws @ tables).reshape(_RESAMPLES, len(CLASSES), len(CLASSES))
+    sums = (draws @ tables).reshape(_RESAMPLES, labels, labels)
     hits, there = np.diagonal(sums, axis1=1, axis2=2), sums.sum(axis=2)
     recall = np.divide(hits, there, out=np.full_like(hits, np.nan), where=there > 0)
     return _middle(hits.sum(axis=1) / there.sum(axis=1)), _middle(np.nanmean(recall, axis=1))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from perception.face.figures import Figures
+from perception.figures import Figures
 
 NAMES = ("confusion.png", "reliability.png", "coverage.png")
 
@@ -18,7 +18,7 @@ def draw(folder: Path, figures: Figures, truth: np.ndarray, probabilities: np.nd
         folder: made if it is missing.
         figures: those of the judgements.
         truth: (N,) indices.
-        probabilities: (N, 7).
+        probabilities: (N, K).
         title: stands above each.
     """
     from matplotlib.figure import Figure
@@ -64,4 +64,4 @@ def _coverage(figure, figures: Figures, truth: np.ndarray, probabilities: np.nda
     axes = figure.subplots()
     curve = figures.accuracy_at_coverage
     axes.plot([float(share) for share in curve], list(curve.values()), marker="o")
-    axes.set(xlabel="share of pictures judged, the surest first", ylabel="share right", xlim=(0, 1.02), ylim=(0, 1.02))
+    axes.set(xlabel="share judged, the surest first", ylabel="share right", xlim=(0, 1.02), ylim=(0, 1.02))
