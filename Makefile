@@ -54,6 +54,8 @@ results: $(VENV)/.developing  ## make the README's tables again (two hours; need
 	$(BIN)/python -m perception.speech evaluate --data $(DATA)/speech/ravdess_16k \
 		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/speech.json
 	$(BIN)/python -m perception.speech transfer --corpus nemo --data $(DATA)/speech/nemo_6 --json $(RESULTS)/transfer.json
+	$(BIN)/python -m perception.speech joint --ravdess $(DATA)/speech/ravdess_16k \
+		--folds $(DATA)/speech/ravdess_folds.json --data $(DATA)/speech/nemo_6 --json $(RESULTS)/joint.json
 	$(BIN)/python -m perception.face evaluate --data $(DATA)/faces/fer2013.tar.gz --protocol public \
 		--json $(RESULTS)/face.json
 	$(BIN)/python -m perception.fusion evaluate --voices $(DATA)/speech/ravdess_16k \

@@ -12,8 +12,8 @@ import tyro
 from apps.gait_film import Record, record
 from policies.gait.calibrate import Calibrate, calibrate
 from policies.gait.evaluate import Evaluate, evaluate
-from policies.gait.ledger import Row
 from policies.gait.export import Export, export
+from policies.gait.ledger import Row
 from policies.gait.train_config import Train
 
 COMMANDS: dict[str, Callable[..., Any]] = {

@@ -37,14 +37,18 @@ class GaitStyle:
         frequency_hz: steps of a leg per second.
         duty: the part of the cycle that a foot spends on the ground; more at a low cadence, see `effective_duty`.
         swing_m: how high a foot is lifted.
-        bounce: share of a ballistic push-off that the stance legs give; with 1 the trunk is thrown just high enough to
-            fall for the whole swing, which is what gaits with a flight phase need.
+        bounce: share of a ballistic push-off that the stance legs are told to give. With 1 the trunk would be thrown
+            just high enough to fall for the whole swing, which is what gaits with a flight phase need; motors that
+            yield take a third off that, and a trunk that comes down too early trips over feet still on their way.
+        slow_bounce: the same at a slow cadence, where the feet stand for `LONG_STANCE_S`: every swing then begins from
+            rest, and what falls or tips meanwhile must have been thrown up first.
         height_m: height of the hips over the feet.
         pitch_rad: pitch of the trunk, positive nose down (ROS REP 103).
         roll_rad: roll of the trunk, positive right side down.
         reach_m: how far in front of their hips the feet stand.
         longest_swing_s: how long a foot may be in the air, whatever the cadence; see `effective_duty`.
         drift_m_s: what the gait loses to scuffing feet on flat ground at any speed, measured, added to the command.
+        drift_share: what it loses for each m/s of speed, likewise.
         stepping: whether the feet leave the ground at all.
     """
 
@@ -54,12 +58,14 @@ class GaitStyle:
     duty: float
     swing_m: float
     bounce: float = 0.0
+    slow_bounce: float = 0.0
     height_m: float = 0.30
     pitch_rad: float = 0.0
     roll_rad: float = 0.0
     reach_m: float = 0.0
     longest_swing_s: float = 0.165
     drift_m_s: float = 0.0
+    drift_share: float = 0.0
     stepping: bool = True
 
     @property
@@ -78,29 +84,50 @@ GAITS: dict[str, GaitStyle] = {
     for style in (
         GaitStyle("stand", (0.0, 0.5, 0.5, 0.0), frequency_hz=2.4, duty=0.65, swing_m=0.05, stepping=False),
         GaitStyle("walk", (0.25, 0.75, 0.5, 0.0), 1.6, 0.78, 0.04, reach_m=-0.01, longest_swing_s=0.14, drift_m_s=0.05),
+        GaitStyle("trot", (0.0, 0.5, 0.5, 0.0), 2.8, 0.54, swing_m=0.05, height_m=0.33, reach_m=0.01, drift_m_s=0.05),
         GaitStyle(
-            "trot", (0.0, 0.5, 0.5, 0.0), 2.8, 0.54, swing_m=0.05, height_m=0.315, reach_m=0.005, drift_m_s=0.035
+            "pace",
+            (0.0, 0.5, 0.0, 0.5),
+            3.0,
+            0.58,
+            swing_m=0.05,
+            slow_bounce=0.72,
+            reach_m=-0.01,
+            longest_swing_s=0.14,
+            drift_m_s=0.065,
         ),
-        GaitStyle("pace", (0.0, 0.5, 0.0, 0.5), 3.0, 0.58, 0.05, reach_m=-0.01, longest_swing_s=0.14, drift_m_s=0.065),
         GaitStyle(
             "bound",
             (0.0, 0.0, 0.5, 0.5),
             3.2,
             0.62,
             swing_m=0.03,
-            bounce=0.5,
+            bounce=0.15,
+            slow_bounce=0.5,
             height_m=0.28,
             reach_m=0.02,
             longest_swing_s=0.12,
             drift_m_s=0.06,
         ),
-        GaitStyle("pronk", (0.0, 0.0, 0.0, 0.0), 3.2, 0.50, 0.045, bounce=1.0, height_m=0.28, drift_m_s=0.06),
+        GaitStyle(
+            "pronk",
+            (0.0, 0.0, 0.0, 0.0),
+            3.2,
+            0.62,
+            swing_m=0.045,
+            bounce=1.4,
+            slow_bounce=1.7,
+            height_m=0.28,
+            longest_swing_s=0.12,
+            drift_m_s=0.015,
+        ),
     )
 }
 
 GRAVITY = 9.81  # m/s^2
 MAX_RISE_M = 0.10  # difference in height that the legs make up for
 LONGEST_PUSH_S = 0.2  # landing and push-off together; a longer stance holds still between them
+SHORT_STANCE_S, LONG_STANCE_S = 0.25, 0.65  # between them a style's `slow_bounce` takes over from its `bounce`
 MAX_PUSH_OFF_M_S = 1.0  # what the legs can give; at a low cadence the whole swing would ask for more
 
 # Limits of what the body can do; commands outside are refused where a person types them and clipped in the loop.
@@ -201,7 +228,7 @@ class GaitGenerator:
     @property
     def height_m(self) -> float:
         """The commanded height of the hips as it stands now."""
-        return self._style[4]
+        return self._style[5]
 
     def step(
         self,
@@ -248,15 +275,18 @@ class GaitGenerator:
     ) -> list[float]:
         """Advance one control step; (12) m feet as x, y, z relative to their hip joints in axes of the trunk."""
         self._ease(command, style)
-        frequency, duty, swing, bounce, height, pitch, roll, reach, drift = self._style
+        frequency, duty, swing, bounce, slow_bounce, height, pitch, roll, reach, drift, share = self._style
         self.clock = (self.clock + frequency * self.dt_s) % 1.0
         vx, vy, wz = self.velocity
+        vx += drift + share * vx
         caught_x, caught_y = self._catch(velocity_error)
         activity = self._activity
         stance_s = activity * duty / max(frequency, 1e-6)
         # Landing at -v and leaving at +v with v = g T_flight / 2 makes a short stance a parabola of this depth.
         push_s = min(stance_s, LONGEST_PUSH_S)
-        crouch = min(bounce * GRAVITY / 2 * (1.0 - duty) / max(frequency, 1e-6), MAX_PUSH_OFF_M_S) * push_s
+        long = min(max((stance_s - SHORT_STANCE_S) / (LONG_STANCE_S - SHORT_STANCE_S), 0.0), 1.0)
+        push = (bounce + long * (slow_bounce - bounce)) * GRAVITY / 2 * (1.0 - duty) / max(frequency, 1e-6)
+        crouch = min(push, MAX_PUSH_OFF_M_S) * push_s
         phases = self.phases
         steps, clearance = self._place(phases, ground)
         feet: list[float] = []
@@ -265,7 +295,7 @@ class GaitGenerator:
         ):
             along, lift, down = _foot_cycle(phase, duty)
             # The ground must pass under a stance foot at v + w x r.
-            x = along * (vx + drift - wz * (hip_y + side)) * stance_s + caught_x * activity + reach
+            x = along * (vx - wz * (hip_y + side)) * stance_s + caught_x * activity + reach
             y = along * (vy + wz * (hip_x + reach)) * stance_s + caught_y * activity + side
             edge = max(0.0, 0.5 - (0.5 - abs(along)) * stance_s / push_s) if push_s else 0.5
             z = lift * (swing + clearance) * activity + down * crouch * (0.25 - edge * edge) - height + rise
@@ -329,11 +359,13 @@ def _style_tuple(style: GaitStyle) -> tuple[float, ...]:
         style.effective_duty,
         style.swing_m,
         style.bounce,
+        style.slow_bounce,
         style.height_m,
         style.pitch_rad,
         style.roll_rad,
         style.reach_m,
         style.drift_m_s,
+        style.drift_share,
     )
 
 

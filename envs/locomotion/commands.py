@@ -41,7 +41,7 @@ class CommandConfig:
     sideways_m_s: tuple[float, float] = (-0.35, 0.35)
     turn_rad_s: tuple[float, float] = (-0.9, 0.9)
     frequency_hz: tuple[float, float] = (1.2, 3.5)
-    height_m: tuple[float, float] = (0.23, 0.33)
+    height_m: tuple[float, float] = (0.23, 0.34)
     pitch_rad: tuple[float, float] = (-0.25, 0.25)
     swing_m: tuple[float, float] = (0.03, 0.09)
     still_share: float = 0.1

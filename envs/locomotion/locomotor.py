@@ -64,25 +64,43 @@ SCALES = np.concatenate([np.full(block.size, block.scale) for block in OBSERVATI
 
 @lru_cache(maxsize=256)
 def _steadier(style: GaitStyle) -> GaitStyle:
-    """On uneven ground two feet are too few for half of the time."""
-    return replace(style, duty=max(style.duty, 0.65))
+    """On uneven ground two feet are too few for half of the time; legs must have room to lift and to reach down."""
+    return replace(
+        style,
+        duty=max(style.duty, 0.65),
+        swing_m=max(style.swing_m, 0.08),
+        height_m=min(style.height_m, 0.29),
+        reach_m=min(style.reach_m, 0.0),
+    )
+
+
+class Losses(NamedTuple):
+    """What legs lose to scuffing feet: `by_cadence` pairs of Hz (rising) and m/s, and a `share` of the speed on top."""
+
+    by_cadence: tuple[tuple[float, float], ...]
+    share: float = 0.0
+
+    def at(self, frequency_hz: float) -> float:
+        """What is lost at a cadence, m/s: interpolated, and beyond the first and the last as there."""
+        cadences, lost = zip(*self.by_cadence, strict=True)
+        return float(np.interp(frequency_hz, cadences, lost))
 
 
 @lru_cache(maxsize=256)
-def _losing(style: GaitStyle, drift_m_s: float) -> GaitStyle:
+def _losing(style: GaitStyle, losses: Losses) -> GaitStyle:
     """The style of legs that lose another speed to scuffing feet."""
-    return replace(style, drift_m_s=drift_m_s)
+    return replace(style, drift_m_s=losses.at(style.frequency_hz), drift_share=losses.share)
 
 
 class Locomotor:
     """Gait, balance, estimate of velocity and smoothed action of one dog.
 
-    `drift_m_s` says by gait what these legs lose to scuffing, where they are others than the clocked gait's own.
+    `losses` says by gait what these legs lose to scuffing, where they are others than the clocked gait's own.
     """
 
-    def __init__(self, spec: QuadrupedSpec, drift_m_s: Mapping[str, float] | None = None) -> None:
+    def __init__(self, spec: QuadrupedSpec, losses: Mapping[str, Losses] | None = None) -> None:
         self.spec = spec
-        self.drift_m_s = drift_m_s or {}
+        self.losses = losses or {}
         self.gait = GaitGenerator(spec, DT_S)
         self.balance = CatchStep(DT_S)
         self.estimator = VelocityEstimator(spec, DT_S)
@@ -128,8 +146,8 @@ class Locomotor:
         """Turn an action (12,) in [-1, 1] into joint targets (12,) rad, on flat ground or with regard to a footing."""
         (vx, vy), (told_x, told_y, _) = self.estimator.velocity, self.gait.velocity
         style, caught, lean = self.balance.react(order.style, (vx - told_x, vy - told_y), self._seen.gravity)
-        if style.name in self.drift_m_s:
-            style = _losing(style, self.drift_m_s[style.name])
+        if style.name in self.losses:
+            style = _losing(style, self.losses[style.name])
         command = self._hold_heading(order.command)
         self.last_action = self.action
         bounded = np.minimum(np.maximum(action, -1.0), 1.0)
@@ -174,7 +192,7 @@ class Locomotor:
             4.0 * (gait.duty - 0.6),
             20 * (style.swing_m - 0.05),
             style.bounce,
-            20 * (style.height_m - 0.3),
+            20 * (gait.height_m - 0.3),
             4.0 * style.pitch_rad,
             float(style.stepping),
             vx - command.vx,

@@ -26,8 +26,8 @@ class RandomizationConfig:
     added_mass: tuple[float, float] = (-1.0, 5.0)
     motor_strength: tuple[float, float] = (0.85, 1.1)
     latency_substeps: tuple[int, int] = (0, 5)
-    push_m_s: tuple[float, float] = (0.0, 1.4)
-    push_every_s: float = 3.0
+    push_m_s: tuple[float, float] = (0.2, 1.5)
+    push_every_s: float = 2.5
     gravity_noise: float = 0.02
     gyro_noise: float = 0.1
     joint_noise: float = 0.01

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from envs.locomotion.locomotor import OBSERVATION_SIZE
+from envs.locomotion.locomotor import OBSERVATION_SIZE, Losses
 from policies.gait.mirror import ACTION_SIGNS, mirror_action, mirror_observation
 from robots.gait import GAITS
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "gait"
 _CLIP = 8.0
-MOST_DRIFT_M_S = 0.3
+MOST_LOSS_M_S = 0.3
 
 
 class ActorError(ValueError):
@@ -28,8 +28,8 @@ class ActorError(ValueError):
 class Actor:
     """A Gaussian policy: `mean` and `scale` (obs,) normalise, ELU layers follow, `log_std` (12,) is for exploring.
 
-    `drift_m_s` is what its legs lose to scuffing feet, by gait, as `policies.gait.calibrate` measured it; gaits that
-    are not in it lose what the clocked gait does.
+    `losses` are what its legs lose to scuffing feet, by gait and cadence, as `policies.gait.calibrate` measured it;
+    gaits that are not in it lose what the clocked gait does.
     """
 
     mean: np.ndarray
@@ -37,7 +37,7 @@ class Actor:
     weights: tuple[np.ndarray, ...]  # each (outputs, inputs)
     biases: tuple[np.ndarray, ...]
     log_std: np.ndarray
-    drift_m_s: Mapping[str, float] = field(default_factory=dict)
+    losses: Mapping[str, Losses] = field(default_factory=dict)
 
     def normalise(self, observations: np.ndarray) -> np.ndarray:
         """(..., obs) -> (..., obs), clipped."""
@@ -63,7 +63,7 @@ class Actor:
     @property
     def fingerprint(self) -> str:
         """What tells these weights from others: the first 16 hexadecimal digits of a SHA-256."""
-        told = hashlib.sha256(json.dumps(dict(self.drift_m_s), sort_keys=True).encode())
+        told = hashlib.sha256(json.dumps(losses_as_json(self.losses), sort_keys=True).encode())
         for values in (self.mean, self.scale, *self.weights, *self.biases):
             told.update(np.asarray(values, np.float32).tobytes())
         return told.hexdigest()[:16]
@@ -85,7 +85,7 @@ class Actor:
         save_file({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}, str(draft))
         draft.replace(folder / "model.safetensors")
         (folder / "config.json").write_text(
-            json.dumps({"layers": len(self.weights), "drift_m_s": dict(self.drift_m_s), **about}, indent=1) + "\n"
+            json.dumps({"layers": len(self.weights), "losses": losses_as_json(self.losses), **about}, indent=1) + "\n"
         )
 
     @classmethod
@@ -108,7 +108,7 @@ class Actor:
                 tuple(tensors[f"weight.{index}"] for index in range(layers)),
                 tuple(tensors[f"bias.{index}"] for index in range(layers)),
                 tensors["log_std"],
-                {str(gait): float(lost) for gait, lost in config.get("drift_m_s", {}).items()},
+                {str(gait): _losses(**lost) for gait, lost in config.get("losses", {}).items()},
             )
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as problem:
             raise ActorError(
@@ -125,11 +125,15 @@ class Actor:
                 f"{folder} holds a policy for {inputs} observations and {len(self.log_std)} actions; this task has "
                 f"{OBSERVATION_SIZE} and {len(ACTION_SIGNS)}: it is of another version or another robot"
             )
-        for gait, lost in self.drift_m_s.items():
-            if gait not in GAITS or not abs(lost) <= MOST_DRIFT_M_S:
+        for gait, losses in self.losses.items():
+            cadences = [hz for hz, _ in losses.by_cadence]
+            rising = bool(cadences) and cadences == sorted(set(cadences)) and np.isfinite(cadences).all()
+            small = all(abs(lost) <= MOST_LOSS_M_S for lost in (losses.share, *(lost for _, lost in losses.by_cadence)))
+            if gait not in GAITS or not rising or not small:
                 raise ActorError(
-                    f"{folder}: drift_m_s has {lost} m/s for {gait!r}; allowed are up to {MOST_DRIFT_M_S} for "
-                    f"{', '.join(GAITS)}. Run train_gait.py calibrate again"
+                    f"{folder}: losses has {losses} for {gait!r}; allowed are rising cadences, Hz, with up to "
+                    f"{MOST_LOSS_M_S} m/s, and a share as large, for {', '.join(GAITS)}. Run train_gait.py calibrate "
+                    "again"
                 )
         for weight, bias in zip(self.weights, self.biases, strict=True):
             if weight.shape != (len(bias), inputs) or not np.isfinite(weight).all():
@@ -139,6 +143,15 @@ class Actor:
             inputs = len(bias)
         if inputs != len(self.log_std) or self.mean.shape != self.scale.shape or not (self.scale > 0).all():
             raise ActorError(f"{folder}: the tensors do not fit each other")
+
+
+def losses_as_json(losses: Mapping[str, Losses]) -> dict[str, dict[str, Any]]:
+    """What config.json says of them."""
+    return {gait: lost._asdict() for gait, lost in losses.items()}
+
+
+def _losses(by_cadence: list[list[float]], share: float) -> Losses:
+    return Losses(tuple((float(hz), float(lost)) for hz, lost in by_cadence), float(share))
 
 
 def load_policy(name: str) -> Actor | None:

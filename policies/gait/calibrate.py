@@ -18,7 +18,8 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import track
 
-from policies.gait.actor import MOST_DRIFT_M_S, Actor
+from envs.locomotion.locomotor import Losses
+from policies.gait.actor import MOST_LOSS_M_S, Actor, losses_as_json
 from policies.gait.cases import Case
 from policies.gait.rollout import Walker
 from robots.gait import GAITS
@@ -28,9 +29,15 @@ SPEEDS = {
     "walk": (0.25, 0.45),
     "pace": (0.4, 0.6, 0.9),
     "bound": (0.4, 0.6, 0.9),
-} | {"pronk": (0.2, 0.4)}
-"""Speeds of the walks, m/s: between those that the evaluation reports, whose seeds are others too."""
+    "pronk": (0.2, 0.4),
+}
+"""Speeds of the walks at a gait's own cadence, m/s: between those of the evaluation, whose seeds are others, too."""
+CADENCES = (1.3, 2.0, 2.6, 3.3)
+"""Other cadences, Hz, not the evaluation's either."""
+_SPEEDS_THERE = (0.25, 0.35)
 _STREAM = 77  # of seeds, away from the evaluation's
+Errors = dict[float, list[tuple[float, float]]]
+"""Speed of each walk and by how much it was too fast, both m/s, by cadence."""
 
 
 @dataclass(frozen=True)
@@ -79,29 +86,50 @@ def calibrate(args: Calibrate) -> Path:
     console = Console(stderr=True)
     for number in range(args.rounds):
         errors = _errors(actor, args, number, console)
-        drift = {gait: round(corrected(actor.drift_m_s, gait, errors[gait]), 4) for gait in errors}
-        for gait, error in errors.items():
-            off = f"{np.mean(error):+.3f} m/s off, {len(error)} walks" if error else "every walk ended in a fall"
-            console.print(f"{gait:6} {off}", highlight=False)
-        actor = replace(actor, drift_m_s=drift)
+        for gait, found in errors.items():
+            off = ", ".join(
+                f"{np.mean([off for _, off in some]):+.3f} at {hz:g} Hz" if some else f"falls at {hz:g} Hz"
+                for hz, some in found.items()
+            )
+            console.print(f"{gait:6} m/s too fast: {off}", highlight=False)
+        actor = replace(actor, losses={gait: corrected(actor.losses, gait, errors[gait]) for gait in errors})
     about = json.loads((args.policy / "config.json").read_text())
     draft = args.policy / ".config.part"
-    draft.write_text(json.dumps({**about, "drift_m_s": drift}, indent=1) + "\n")
+    draft.write_text(json.dumps({**about, "losses": losses_as_json(actor.losses)}, indent=1) + "\n")
     draft.replace(args.policy / "config.json")
     console.print(f"policy: {args.policy}")
     return args.policy
 
 
-def corrected(drift_m_s: Mapping[str, float], gait: str, errors: list[float]) -> float:
-    """What the legs lose, given by how much (m/s) they are too fast; as before where every walk ended in a fall."""
-    before = drift_m_s.get(gait, GAITS[gait].drift_m_s)
-    after = before - float(np.mean(errors)) if errors else before
-    return min(max(after, -MOST_DRIFT_M_S), MOST_DRIFT_M_S)
+def corrected(losses: Mapping[str, Losses], gait: str, errors: Errors) -> Losses:
+    """What the legs lose, given by how much they are too fast; as before where every walk ended in a fall.
+
+    The share comes from the walks at the gait's own cadence, where speeds differ most.
+    """
+    own = GAITS[gait].frequency_hz
+    before = losses.get(gait, Losses(((own, GAITS[gait].drift_m_s),)))
+    speeds, too_fast = np.array(errors.get(own) or [(0.0, 0.0)]).T
+    steeper = float(np.polyfit(speeds, too_fast, 1)[0]) if len(set(speeds)) > 1 else 0.0
+
+    def at(hz: float) -> float:
+        apart = [off - steeper * speed for speed, off in errors[hz]]
+        return _bounded(before.at(hz) - (float(np.mean(apart)) if apart else 0.0))
+
+    return Losses(tuple((hz, at(hz)) for hz in sorted(errors)), _bounded(before.share - steeper))
 
 
-def _errors(actor: Actor, args: Calibrate, number: int, console: Console) -> dict[str, list[float]]:
-    """By how much (m/s) each walk of each gait was too fast; those that fell are left out."""
-    cases = [Case(gait, speed) for gait, speeds in SPEEDS.items() for speed in speeds]
+def _bounded(lost: float) -> float:
+    return round(min(max(lost, -MOST_LOSS_M_S), MOST_LOSS_M_S), 4)
+
+
+def _cases() -> list[Case]:
+    own = [Case(gait, speed) for gait, speeds in SPEEDS.items() for speed in speeds]
+    return own + [Case(gait, speed, frequency=hz) for gait in SPEEDS for hz in CADENCES for speed in _SPEEDS_THERE]
+
+
+def _errors(actor: Actor, args: Calibrate, number: int, console: Console) -> dict[str, Errors]:
+    """Walk every case; walks that fell are left out."""
+    cases = _cases()
     seeds = [
         [
             int(s.generate_state(1)[0])
@@ -111,16 +139,18 @@ def _errors(actor: Actor, args: Calibrate, number: int, console: Console) -> dic
     ]
     jobs = (delayed(_walk)(actor, case, args.seconds, seeds[index]) for index, case in enumerate(cases))
     work = Parallel(n_jobs=args.workers, return_as="generator")(jobs)
-    errors: dict[str, list[float]] = {gait: [] for gait in SPEEDS}
+    errors: dict[str, Errors] = {gait: {} for gait in SPEEDS}
     for case, found in zip(cases, track(work, f"round {number + 1}", len(cases), console=console), strict=True):
-        errors[case.gait] += found
+        errors[case.gait].setdefault(case.frequency or GAITS[case.gait].frequency_hz, []).extend(found)
     return errors
 
 
-def _walk(actor: Actor, case: Case, seconds: float, seeds: list[int]) -> list[float]:
+def _walk(actor: Actor, case: Case, seconds: float, seeds: list[int]) -> list[tuple[float, float]]:
     walker = Walker(case, actor)
     try:
         walks = [walker.walk(seconds, seed) for seed in seeds]
     finally:
         walker.close()
-    return [walk.mean_speed - case.speed for walk in walks if not walk.fell and np.isfinite(walk.mean_speed)]
+    return [
+        (case.speed, walk.mean_speed - case.speed) for walk in walks if not walk.fell and np.isfinite(walk.mean_speed)
+    ]

@@ -20,7 +20,7 @@ class LearnedLegs:
 
     def __init__(self, actor: Actor, spec: QuadrupedSpec) -> None:
         self._actor = actor
-        self._locomotor = Locomotor(spec, actor.drift_m_s)
+        self._locomotor = Locomotor(spec, actor.losses)
 
     @property
     def gait(self) -> GaitGenerator:

@@ -53,14 +53,15 @@ def _read(folder: Path) -> tuple[Actor, dict[str, Any]]:
     if not (folder / "checkpoint.pt").exists():
         actor = Actor.load(folder)
         about = json.loads((folder / "config.json").read_text())
-        return actor, {name: told for name, told in about.items() if name not in ("layers", "drift_m_s")}
+        return actor, {name: told for name, told in about.items() if name not in ("layers", "losses")}
     from policies.gait.ppo import Learner
     from policies.gait.train import restore
 
     learner = Learner(PPOConfig(), 1, 0)
     iteration = restore(folder, learner)
     config = json.loads((folder / "config.json").read_text())
-    return learner.actor(), {"iterations": iteration, "seed": config["seed"]}
+    per_iteration = config["workers"] * config["envs"] * config["ppo"]["n_steps"]
+    return learner.actor(), {"timesteps": iteration * per_iteration, "seed": config["seed"]}
 
 
 class Deployed(torch.nn.Module):

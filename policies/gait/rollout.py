@@ -61,7 +61,7 @@ class Walker:
         self.env = LocomotionEnv(case.config(terrain_seed))
         self._policy = policy
         if isinstance(policy, Actor):
-            self.env.locomotor.drift_m_s = policy.drift_m_s
+            self.env.locomotor.losses = policy.losses
         self._mass = self.env.robot.spec.mass + case.added_mass
 
     def walk(self, seconds: float, seed: int) -> Walk:

@@ -135,10 +135,10 @@ class Train:
         return runs / f"{ENV_ID}_{newest + (not self.resume)}"
 
     def crews(self) -> list[list[LocomotionConfig]]:
-        """The task of every dog of every worker; the kinds of uneven ground take turns."""
+        """The task of every dog of every worker; the kinds of uneven ground take turns, and the hardest come first."""
         uneven = {"full": 0.375, "quick": 0.0}[self.recipe] if self.uneven is None else self.uneven
         share = round(uneven * self.envs)
-        kinds = tuple(HARDEST)
+        kinds = tuple(reversed(HARDEST))
         return [
             [
                 replace(self.task, terrain=kinds[(worker * share + dog) % len(kinds)], terrain_seed=1000 * worker + dog)

@@ -13,7 +13,7 @@ from envs.locomotion.commands import LONGEST_STEP_M, CommandConfig, Order, sampl
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.locomotor import OBSERVATION_SIZE
 from envs.locomotion.randomization import NONE
-from envs.locomotion.rewards import TERMS, RewardWeights, reward
+from envs.locomotion.rewards import TERMS, RewardWeights, reward, schedule
 from policies.gait.mirror import mirror_action, mirror_observation
 from robots.dog import standing_joints
 from robots.gait import GAITS, VelocityCommand, gait_style
@@ -96,6 +96,21 @@ def test_going_as_told_pays_more_than_not(env):
         return total
 
     assert earned(0.5) > earned(0.8) > earned(1.2)
+
+
+def test_the_schedule_is_not_asked_of_who_is_about_to_fall(env):
+    env.reset(seed=0, options={"order": Order(VelocityCommand(), gait_style("trot"))})
+    for _ in range(50):
+        env.step(np.zeros(12))
+    calm = env.transition
+    assert not calm.reacting
+    late = calm._replace(contacts=[not stands for stands in calm.stance])
+    assert schedule(late) == 0.0 < schedule(calm._replace(contacts=calm.stance)) == 1.0
+    env.robot.push((0.0, 1.2, 0.0))
+    for _ in range(5):
+        env.step(np.zeros(12))
+    assert env.transition.reacting
+    assert schedule(env.transition) == schedule(env.transition._replace(contacts=[True] * 4))
 
 
 @pytest.mark.parametrize("action", [np.full(12, np.nan), np.full(12, np.inf), np.zeros(11), np.zeros((1, 12))])

@@ -10,6 +10,7 @@ from envs.locomotion.commands import Order
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.footholds import Footholds
 from envs.locomotion.randomization import NONE
+from envs.locomotion.rewards import height
 from envs.locomotion.terrain import CELL_M, HARDEST, LEVELS, PATCH_M, Patch, TerrainMap, build
 from robots.gait import GaitGenerator, VelocityCommand, gait_style
 from robots.quadruped import QuadrupedSpec
@@ -137,3 +138,20 @@ def test_a_scan_is_noisy_only_when_told():
         scans.append(env.reset(seed=1, options={"order": order, "level": 1})[0][-12:])
         env.close()
     assert np.abs(scans[0] - scans[1]).max() > 0.05
+
+
+def test_on_uneven_ground_the_dog_crouches_lifts_its_feet_higher_and_is_paid_for_that():
+    env = LocomotionEnv(LocomotionConfig(terrain="stones", randomization=NONE))
+    try:
+        order = Order(VelocityCommand(0.3), gait_style("trot"))
+        env.reset(seed=0, options={"order": order, "level": 1})
+        for _ in range(60):
+            env.step(np.zeros(12))
+        told = env.transition.told_height
+        assert told == pytest.approx(0.29, abs=0.005)
+        assert told < order.style.height_m
+        as_told, as_ordered = (env.transition._replace(smooth_height=h) for h in (told, order.style.height_m))
+        assert height(as_told) > height(as_ordered)
+        assert env.locomotor.gait.duty == pytest.approx(0.65, abs=0.01)
+    finally:
+        env.close()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robots.gait import GAITS, LONGEST_PUSH_S, GaitGenerator, VelocityCommand, _foot_cycle, gait_style, leg_ik
+from robots.gait import GAITS, GRAVITY, LONGEST_PUSH_S, GaitGenerator, VelocityCommand, _foot_cycle, gait_style, leg_ik
 from robots.quadruped import QuadrupedSpec
 
 SPEC = QuadrupedSpec()
@@ -131,6 +131,29 @@ def test_a_long_stance_lands_and_pushes_off_at_its_ends_and_holds_still_between(
     assert middle.sum() > 10
     assert np.ptp(height[middle]) < 1e-6
     assert 0.02 < style.height_m - height[middle][0] < 0.06, "it crouches a little, not as deep as the stance is long"
+
+
+@pytest.mark.parametrize("name", ["pace", "bound", "pronk"])
+def test_a_bounce_grows_from_that_of_a_short_stance_to_that_of_a_long_one(name):
+    """The deepest crouch of a stance, over what the push-off of that bounce asks for."""
+
+    def bounce(frequency_hz: float) -> float:
+        style = gait_style(name, frequency_hz=frequency_hz)
+        gait = GaitGenerator(SPEC)
+        gait.reset(style)
+        depth = 0.0
+        for _ in range(200):
+            foot = leg_fk(gait.step(VelocityCommand(), style))[0]
+            if gait.phases[0] < gait.duty:
+                depth = max(depth, style.height_m + foot[2])
+        push_s = min(gait.duty / frequency_hz, LONGEST_PUSH_S)
+        return depth / (GRAVITY / 2 * (1 - gait.duty) / frequency_hz * push_s / 4)
+
+    style = GAITS[name]
+    usual, between, slow = (bounce(hz) for hz in (style.frequency_hz, 1.8, 1.2))
+    assert usual == pytest.approx(style.bounce, abs=0.05)
+    assert slow == pytest.approx(style.slow_bounce, abs=0.05)
+    assert usual < between < slow
 
 
 def test_swinging_feet_stay_level_under_a_trunk_that_leans_and_standing_ones_come_back():
