@@ -9,7 +9,8 @@ import numpy as np
 
 from robots.balance import CatchStep
 from robots.expression import ExpressiveBody, expressive_links
-from robots.gait import GAITS, GaitGenerator, GaitStyle, VelocityCommand, leg_ik
+from robots.gait import GAITS, GaitGenerator, GaitStyle, VelocityCommand
+from robots.kinematics import leg_ik
 from robots.motion import motion
 from robots.quadruped import Quadruped, QuadrupedSpec, QuadrupedState, quadruped_links
 from robots.shapes import Link, Shape

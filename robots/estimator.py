@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import asin, cos, sin
 from typing import NamedTuple
 
+from robots.kinematics import leg_feet
 from robots.motion import Motion
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
@@ -107,16 +108,3 @@ def ground_marks(joints: list[float], seen: Motion, spec: QuadrupedSpec) -> list
         rolled = spec.foot_radius_m * (joints[3 * leg + 1] + joints[3 * leg + 2] + pitch)
         marks += [r00 * x + r01 * y + r02 * z - c * rolled, r10 * x + r11 * y + r12 * z - s * rolled]
     return marks
-
-
-def leg_feet(joints: list[float], spec: QuadrupedSpec) -> list[float]:
-    """Forward kinematics: joint angles (12) rad -> feet (12) m as x, y, z leg by leg in the frame of the trunk."""
-    feet: list[float] = []
-    upper, lower = spec.thigh_m, spec.calf_m
-    for leg, (side, (hip_x, hip_y, _)) in enumerate(zip(spec.hip_sides, spec.hips, strict=True)):
-        abduction, thigh, calf = joints[3 * leg : 3 * leg + 3]
-        both = thigh + calf
-        drop = upper * cos(thigh) + lower * cos(both)
-        c, s = cos(abduction), sin(abduction)
-        feet += [hip_x - upper * sin(thigh) - lower * sin(both), hip_y + c * side + s * drop, s * side - c * drop]
-    return feet

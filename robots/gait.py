@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import acos, atan2, cos, sin, sqrt
+from math import cos, sin
 from typing import NamedTuple
 
 import numpy as np
 
+from robots.kinematics import leg_angles
 from robots.quadruped import QuadrupedSpec
 
 
@@ -147,33 +148,6 @@ def gait_style(name: str, **changes: float) -> GaitStyle:
     return replace(GAITS[name], **changes)  # type: ignore[arg-type]
 
 
-def leg_ik(feet: np.ndarray, spec: QuadrupedSpec) -> np.ndarray:
-    """Joint angles that put the feet where they should be; closed form, knees bent backwards.
-
-    Args:
-        feet: (4, 3) m, each foot relative to its hip joint in axes of the trunk. Points out of reach are pulled in to
-            the reachable shell along the leg.
-        spec: the lengths of the legs.
-
-    Returns:
-        (4, 3) rad: hip abduction, thigh, calf.
-    """
-    sides = spec.hip_sides
-    return np.array([_leg_angles(x, y, z, side, spec) for (x, y, z), side in zip(feet.tolist(), sides, strict=True)])
-
-
-def _leg_angles(x: float, y: float, z: float, side: float, spec: QuadrupedSpec) -> tuple[float, float, float]:
-    """Angles of one leg; `side` is the signed length of its abduction link. Four floats beat numpy's overhead."""
-    # In the plane across the trunk, the foot hangs at distance `drop` below the abduction link.
-    drop = sqrt(max(y * y + z * z - side * side, 1e-6))
-    abduction = atan2(z, y) + atan2(drop, side)
-    upper, lower = spec.thigh_m, spec.calf_m
-    reach = min(max(sqrt(x * x + drop * drop), abs(upper - lower) + 0.02), (upper + lower) * 0.998)
-    knee = acos(min(1.0, max(-1.0, (reach**2 - upper**2 - lower**2) / (2 * upper * lower))))
-    thigh = atan2(-x, drop) + atan2(lower * sin(knee), upper + lower * cos(knee))
-    return abduction, thigh, -knee
-
-
 class GaitGenerator:
     """Steps the clock and returns joint targets; every change of command or style is eased in.
 
@@ -262,7 +236,7 @@ class GaitGenerator:
         angles: list[float] = []
         for leg, side in enumerate(self.spec.hip_sides):
             x, y, z = feet[3 * leg : 3 * leg + 3]
-            angles += _leg_angles(x, y, z, side, self.spec)
+            angles += leg_angles(x, y, z, side, self.spec)
         return np.array(angles)
 
     def _feet(

@@ -9,8 +9,9 @@ from envs.locomotion.commands import Order
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.randomization import NONE
 from robots.balance import CatchStep
-from robots.estimator import ImuError, VelocityEstimator, leg_feet
-from robots.gait import GAITS, VelocityCommand, gait_style, leg_ik
+from robots.estimator import ImuError, VelocityEstimator
+from robots.gait import GAITS, VelocityCommand, gait_style
+from robots.kinematics import leg_feet, leg_ik
 from robots.motion import motion
 from robots.quadruped import QuadrupedSpec
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robots.gait import GAITS, GRAVITY, LONGEST_PUSH_S, GaitGenerator, VelocityCommand, _foot_cycle, gait_style, leg_ik
+from robots.gait import GAITS, GRAVITY, LONGEST_PUSH_S, GaitGenerator, VelocityCommand, _foot_cycle, gait_style
+from robots.kinematics import leg_ik
 from robots.quadruped import QuadrupedSpec
 
 SPEC = QuadrupedSpec()
