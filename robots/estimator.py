@@ -5,7 +5,10 @@ from __future__ import annotations
 from math import asin, cos, sin
 from typing import NamedTuple
 
-from robots.kinematics import leg_feet
+import numpy as np
+
+from robots.compiled import compiled
+from robots.kinematics import leg_fk
 from robots.motion import Motion
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
@@ -53,7 +56,7 @@ class VelocityEstimator:
             error: of the accelerometer.
             z: a standard normal draw for its noise.
         """
-        feet = ground_marks(state.joint_positions.tolist(), seen, self.spec)
+        feet = ground_marks(state.joint_positions, seen, self.spec)
         velocity = state.velocity.tolist()
         if self._last is not None:
             self._integrate(velocity, seen, error, z)
@@ -93,18 +96,32 @@ class VelocityEstimator:
         return seen.along_heading(x * share, y * share)
 
 
-def ground_marks(joints: list[float], seen: Motion, spec: QuadrupedSpec) -> list[float]:
+def ground_marks(joints: np.ndarray, seen: Motion, spec: QuadrupedSpec) -> list[float]:
     """Where the feet touch, (8) m as x, y leg by leg from the trunk in axes of the world, but for a constant.
 
     A foot is a ball that rolls as the leg turns over it: at 1.2 m/s that is 0.08 m/s, which the legs would miss.
     """
-    feet = leg_feet(joints, spec)
-    (r00, r01, r02), (r10, r11, r12), _ = seen.rows
-    c, s = seen.heading
+    forward, left, _ = seen.rows
     pitch = asin(min(1.0, max(-1.0, seen.gravity[0])))
-    marks: list[float] = []
+    marks = _marks(leg_fk(joints, spec), joints, forward, left, seen.heading, pitch, spec.foot_radius_m)
+    found: list[float] = marks.tolist()
+    return found
+
+
+@compiled
+def _marks(
+    feet: np.ndarray,
+    joints: np.ndarray,
+    forward: tuple[float, float, float],
+    left: tuple[float, float, float],
+    heading: tuple[float, float],
+    pitch: float,
+    radius: float,
+) -> np.ndarray:
+    marks = np.empty(8)
     for leg in range(4):
-        x, y, z = feet[3 * leg : 3 * leg + 3]
-        rolled = spec.foot_radius_m * (joints[3 * leg + 1] + joints[3 * leg + 2] + pitch)
-        marks += [r00 * x + r01 * y + r02 * z - c * rolled, r10 * x + r11 * y + r12 * z - s * rolled]
+        x, y, z = feet[leg, 0], feet[leg, 1], feet[leg, 2]
+        rolled = radius * (joints[3 * leg + 1] + joints[3 * leg + 2] + pitch)
+        marks[2 * leg] = forward[0] * x + forward[1] * y + forward[2] * z - heading[0] * rolled
+        marks[2 * leg + 1] = left[0] * x + left[1] * y + left[2] * z - heading[1] * rolled
     return marks

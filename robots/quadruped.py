@@ -57,14 +57,9 @@ class QuadrupedSpec:
         return np.array([-1.0, 1.0, -1.0, 1.0])
 
     @cached_property
-    def hip_sides(self) -> list[float]:
-        """(4) m: the abduction links, negative for right legs."""
-        return [float(side) * self.hip_offset_m for side in self.leg_sides]
-
-    @cached_property
-    def hips(self) -> list[list[float]]:
-        """`hip_positions` as plain numbers."""
-        return self.hip_positions.tolist()
+    def hip_sides(self) -> np.ndarray:
+        """(4,) m: the abduction links, negative for right legs."""
+        return self.leg_sides * self.hip_offset_m
 
     @cached_property
     def hip_positions(self) -> np.ndarray:

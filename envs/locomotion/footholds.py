@@ -26,7 +26,7 @@ _FOLLOW = 0.4  # share of a new nudge that is taken over in each step
 class Footing(NamedTuple):
     """The ground as the feet meet it."""
 
-    grounds: list[float]  # (4) m, height where each foot stands or will land, around their mean
+    grounds: np.ndarray  # (4,) m, height where each foot stands or will land, around their mean
     nudges: np.ndarray  # (12,) m, how far each foothold is moved
     scan: np.ndarray  # (12,) m, heights behind, at and before each foothold, around their mean
     ground_m: float  # height of the ground under the dog, in the world
@@ -38,7 +38,7 @@ class Footholds:
     def __init__(self, terrain: TerrainMap, spec: QuadrupedSpec) -> None:
         self.map = terrain
         hips = spec.hip_positions
-        self._under = np.stack([hips[:, 0], hips[:, 1] + np.array(spec.hip_sides)], axis=1)
+        self._under = np.stack([hips[:, 0], hips[:, 1] + spec.hip_sides], axis=1)
         self.reset()
 
     def reset(self) -> None:
@@ -63,7 +63,7 @@ class Footholds:
         scan = heights - mean + noise
         nudges = np.zeros((4, 3))
         nudges[:, :2] = self._nudges
-        return Footing(scan[1::3].tolist(), nudges.ravel(), scan, mean)
+        return Footing(scan[1::3], nudges.ravel(), scan, mean)
 
     @staticmethod
     def _strides(gait: GaitGenerator) -> np.ndarray:

@@ -154,11 +154,11 @@ class Locomotor:
         self.action = self.last_action + SMOOTHING * (bounded - self.last_action)
         residual = self.action * RESIDUAL_M
         if footing is None:
-            self.targets = self.gait.step(command, style, caught, residual.tolist(), lean=lean)
+            self.targets = self.gait.step(command, style, caught, residual, lean=lean)
         else:
             residual += footing.nudges
             style = _steadier(style)
-            self.targets = self.gait.step(command, style, caught, residual.tolist(), footing.grounds, lean)
+            self.targets = self.gait.step(command, style, caught, residual, footing.grounds, lean)
         return self.targets
 
     def _hold_heading(self, command: VelocityCommand) -> VelocityCommand:

@@ -109,9 +109,9 @@ class RewardWeights:
     turning: float = 0.9
     height: float = 0.35
     posture: float = 0.4
-    schedule: float = 2.0
+    schedule: float = 1.7
     tilting: float = -0.03
-    effort: float = -0.5
+    effort: float = -0.6
     change: float = -0.05
     size: float = -0.03
 

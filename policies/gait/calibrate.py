@@ -25,11 +25,11 @@ from policies.gait.rollout import Walker
 from robots.gait import GAITS
 
 SPEEDS = {
-    "trot": (0.3, 0.5, 0.7, 0.9, 1.1),
-    "walk": (0.25, 0.45),
-    "pace": (0.4, 0.6, 0.9),
-    "bound": (0.4, 0.6, 0.9),
-    "pronk": (0.2, 0.4),
+    "trot": (-0.3, 0.1, 0.3, 0.5, 0.7, 0.9, 1.1),
+    "walk": (0.1, 0.25, 0.45),
+    "pace": (0.2, 0.4, 0.6, 0.9),
+    "bound": (0.2, 0.4, 0.6, 0.9),
+    "pronk": (0.1, 0.2, 0.4),
 }
 """Speeds of the walks at a gait's own cadence, m/s: between those of the evaluation, whose seeds are others, too."""
 CADENCES = (1.3, 2.0, 2.6, 3.3)

@@ -13,7 +13,7 @@ from envs.locomotion.rewards import Transition
 from policies.gait.actor import Actor
 from policies.gait.cases import TERRAIN_LEVEL, Case
 from robots.dog import CONTROL_HZ
-from robots.gait import GRAVITY
+from robots.footfall import GRAVITY
 
 SETTLE_S = 1.5
 """The dog starts at rest; tracking is measured from here on."""

@@ -38,7 +38,7 @@ class PPOConfig:
 
 
 ENV_ID = "Empaw-Locomotion-v0"
-TIMESTEPS = {"full": 4_000_000, "quick": 900_000}
+TIMESTEPS = {"full": 5_000_000, "quick": 900_000}
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ def test_the_physics_looks_the_same_in_the_mirror(env, rng):
         env.reset(seed=0, options={"order": order})
         standing = standing_joints(GAITS["stand"], env.robot.spec)
         env.locomotor.reset(order, standing, 0.2)
-        env.locomotor.gait.offsets = clock
+        env.locomotor.gait.offsets[:] = clock
         env.robot.reset((0, 0, 0.32), 0.0, standing)
         for _ in range(6):
             observation = env.step(act)[0]

@@ -49,9 +49,9 @@ def test_calibration_undoes_a_loss_that_is_wrong(tmp_path, monkeypatch):
     calibrate(Calibrate(tmp_path, walks=2, rounds=1, seconds=4.0, workers=1))
     mended = Actor.load(tmp_path)
     assert before > 0.1
-    assert abs(speed(mended, "trot", 0.5) - 0.5) < 0.03
+    for told in (0.4, 0.5, 0.7):
+        assert abs(speed(mended, "trot", told) - told) < 0.04
     assert [hz for hz, _ in mended.losses["trot"].by_cadence] == [2.0, GAITS["trot"].frequency_hz]
-    assert abs(mended.losses["trot"].share) < 0.08
     assert abs(mended.losses["walk"].at(GAITS["walk"].frequency_hz) - GAITS["walk"].drift_m_s) < 0.05
     assert json.loads((tmp_path / "config.json").read_text())["timesteps"] == 7
     again = dict(mended.losses)

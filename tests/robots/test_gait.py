@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robots.gait import GAITS, GRAVITY, LONGEST_PUSH_S, GaitGenerator, VelocityCommand, _foot_cycle, gait_style
+from robots.footfall import GRAVITY, LONGEST_PUSH_S, PHASE_RATE, foot_cycle
+from robots.gait import GAITS, GaitGenerator, VelocityCommand, gait_style
 from robots.kinematics import leg_ik
 from robots.quadruped import QuadrupedSpec
 
@@ -44,10 +45,10 @@ def test_feet_out_of_reach_are_pulled_in_along_the_leg():
 
 @given(st.floats(0.3, 0.9))
 def test_a_foot_neither_jumps_nor_scuffs_at_touch_down(duty):
-    places = [_foot_cycle(phase, duty) for phase in (0.0, duty - 1e-9, duty, 1 - 1e-9)]
+    places = [foot_cycle(phase, duty) for phase in (0.0, duty - 1e-9, duty, 1 - 1e-9)]
     assert np.allclose([along for along, _, _ in places], [0.5, -0.5, -0.5, 0.5], atol=1e-6)
     assert np.allclose([lift for _, lift, _ in places], 0.0, atol=1e-6)
-    late, earlier = _foot_cycle(1 - 1e-7, duty)[0], _foot_cycle(1 - 2e-7, duty)[0]
+    late, earlier = foot_cycle(1 - 1e-7, duty)[0], foot_cycle(1 - 2e-7, duty)[0]
     assert (late - earlier) / 1e-7 == pytest.approx(-1 / duty, rel=1e-3)
 
 
@@ -78,7 +79,7 @@ def test_changing_the_gait_glides_along_the_shorter_arc():
         generator.step(VelocityCommand(0.5), GAITS["pace"])
         offsets.append(np.array(generator.offsets))
     steps = np.abs(np.diff(offsets, axis=0))
-    assert steps.max() <= generator.phase_rate * generator.dt_s + 1e-12
+    assert steps.max() <= PHASE_RATE * generator.dt_s + 1e-12
     assert np.allclose((offsets[-1] - np.array(GAITS["pace"].phases)) % 1.0 % 1.0, 0.0, atol=1e-9)
 
 
@@ -184,8 +185,8 @@ def test_feet_take_the_height_of_the_ground_while_they_swing():
     gait.reset(style)
     level.reset(style)
     for _ in range(100):
-        uneven = leg_fk(gait.step(VelocityCommand(), style, ground=(0.06, 0.06, 0.0, 0.0)))
-        flat = leg_fk(level.step(VelocityCommand(), style, ground=(0.01, 0.01, 0.01, 0.01)))
+        uneven = leg_fk(gait.step(VelocityCommand(), style, ground=np.array([0.06, 0.06, 0.0, 0.0])))
+        flat = leg_fk(level.step(VelocityCommand(), style, ground=np.full(4, 0.01)))
         standing = [phase < gait.duty for phase in gait.phases]
     rise = (uneven - flat)[:, 2]
     assert sum(standing) >= 2
@@ -200,5 +201,5 @@ def test_residuals_move_the_feet():
     plain.reset(style)
     moved.reset(style)
     still = leg_fk(plain.step(VelocityCommand(), style))
-    there = leg_fk(moved.step(VelocityCommand(), style, residual=residual.tolist()))
+    there = leg_fk(moved.step(VelocityCommand(), style, residual=residual))
     assert np.allclose((there - still).ravel(), residual, atol=1e-9)
