@@ -86,12 +86,13 @@ class World:
         self.client.changeVisualShape(body, -1, rgbaColor=(1.0, 0.93, 0.82, 1.0))
         return body
 
-    def set_ground(self, heights: np.ndarray, cell_m: float) -> None:
+    def set_ground(self, heights: np.ndarray, cell_m: float, visible: bool = True) -> None:
         """Put uneven ground in the place of the plane, centred on the origin.
 
         Args:
             heights: (ny, nx) m, at points `cell_m` apart; rows go along y, columns along x.
             cell_m: distance of the points, m.
+            visible: whether pictures show it; they take more memory than the ground itself, 1 kB for each point.
         """
         rows, columns = heights.shape
         shape = self.client.createCollisionShape(
@@ -104,8 +105,12 @@ class World:
         )
         self.client.removeBody(self.ground)
         # Bullet centres the heights between the lowest and the highest.
-        self.ground = int(self.client.createMultiBody(0, shape))
-        self.client.changeVisualShape(self.ground, -1, rgbaColor=(0.78, 0.72, 0.62, 1.0))
+        if visible:
+            self.ground = int(self.client.createMultiBody(0, shape))
+            self.client.changeVisualShape(self.ground, -1, rgbaColor=(0.78, 0.72, 0.62, 1.0))
+        else:  # Bullet draws a body that has no looks of its own as the shape it collides with
+            speck = self.client.createVisualShape(pybullet.GEOM_SPHERE, radius=1e-3)
+            self.ground = int(self.client.createMultiBody(0, shape, speck))
         self.place(self.ground, (0.0, 0.0, float(heights.min() + heights.max()) / 2), (0, 0, 0, 1))
         self.set_ground_friction(self.config.ground_friction)
 

@@ -75,7 +75,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         self.map: TerrainMap | None = None
         if self.config.terrain != "flat":
             self.map = build(self.config.terrain, self.config.terrain_seed)
-            self.world.set_ground(self.map.heights, CELL_M)
+            self.world.set_ground(self.map.heights, CELL_M, visible=render_mode is not None)
         self._footing: Footing | None = None
         self.commands = self.config.commands or (CommandConfig() if self.map is None else UNEVEN)
         self.robot = Quadruped(self.world)
@@ -248,7 +248,12 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         )
 
     def render(self) -> np.ndarray | None:
-        """A picture (240, 320, 3) uint8 RGB in mode `rgb_array`; in mode `human` the window follows the robot."""
+        """A picture (240, 320, 3) uint8 RGB in mode `rgb_array`; in mode `human` the window follows the robot.
+
+        Without a mode there is nothing to see.
+        """
+        if self.render_mode is None:
+            return None
         x, y, z = (float(value) for value in self.state.position)
         if self.render_mode == "human":
             self.world.follow((x, y, z))

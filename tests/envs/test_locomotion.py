@@ -164,6 +164,19 @@ def test_orders_change_within_an_episode_and_stay_in_range():
     assert len(seen) > 1
 
 
+def test_ground_that_is_not_drawn_is_walked_on_as_any(rng):
+    """Pictures of uneven ground take most of its memory, so there are none without a render mode."""
+    seen, action = [], rng.uniform(-0.3, 0.3, 12)
+    for mode in (None, "rgb_array"):
+        env = LocomotionEnv(LocomotionConfig(terrain="stairs"), render_mode=mode)
+        env.reset(seed=1)
+        seen.append([env.step(action)[0] for _ in range(50)][-1])
+        picture = env.render()
+        env.close()
+        assert (picture is None) == (mode is None)
+    assert np.array_equal(*seen)
+
+
 def test_rendering_gives_a_picture():
     env = LocomotionEnv(render_mode="rgb_array")
     env.reset(seed=0)
