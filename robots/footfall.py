@@ -34,7 +34,6 @@ STYLE = np.dtype(
             "roll",
             "reach",
             "drift",
-            "drift_share",
             "activity",  # 1 where the feet step, 0 where they stay down
         )
     ]
@@ -89,7 +88,7 @@ def advance(
     duty, activity = how.duty, how.activity
     _follow(now, how, phases, command, velocity_error, dt)
     vx, vy, wz = now.velocity[0], now.velocity[1], now.velocity[2]
-    vx += how.drift + how.drift_share * vx
+    vx += how.drift
     stance_s = activity * duty / max(how.frequency, 1e-6)
     push_s = min(stance_s, LONGEST_PUSH_S)
     crouch = _crouch(how, stance_s) * push_s

@@ -47,8 +47,7 @@ class GaitStyle:
         roll_rad: roll of the trunk, positive right side down.
         reach_m: how far in front of their hips the feet stand.
         longest_swing_s: how long a foot may be in the air, whatever the cadence; see `effective_duty`.
-        drift_m_s: what the gait loses to scuffing feet on flat ground at any speed, measured, added to the command.
-        drift_share: what it loses for each m/s of speed, likewise.
+        drift_m_s: what the gait loses to scuffing feet on flat ground, measured, added to the command.
         stepping: whether the feet leave the ground at all.
     """
 
@@ -65,7 +64,6 @@ class GaitStyle:
     reach_m: float = 0.0
     longest_swing_s: float = 0.165
     drift_m_s: float = 0.0
-    drift_share: float = 0.0
     stepping: bool = True
 
     @property
@@ -272,7 +270,6 @@ def _numbers(style: GaitStyle) -> np.ndarray:
                 style.roll_rad,
                 style.reach_m,
                 style.drift_m_s,
-                style.drift_share,
                 float(style.stepping),
             )
         ],

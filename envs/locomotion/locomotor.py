@@ -74,22 +74,31 @@ def _steadier(style: GaitStyle) -> GaitStyle:
     )
 
 
+Table = tuple[tuple[float, float], ...]
+"""Pairs of a place, rising, and a value there."""
+
+
 class Losses(NamedTuple):
-    """What legs lose to scuffing feet: `by_cadence` pairs of Hz (rising) and m/s, and a `share` of the speed on top."""
+    """What legs lose to scuffing feet, m/s: one part `by_cadence` (Hz) and one `by_speed` (m/s), which are added."""
 
-    by_cadence: tuple[tuple[float, float], ...]
-    share: float = 0.0
+    by_cadence: Table
+    by_speed: Table = ((0.0, 0.0),)
 
-    def at(self, frequency_hz: float) -> float:
-        """What is lost at a cadence, m/s: interpolated, and beyond the first and the last as there."""
-        cadences, lost = zip(*self.by_cadence, strict=True)
-        return float(np.interp(frequency_hz, cadences, lost))
+    def at(self, frequency_hz: float, speed: float) -> float:
+        """What is lost at a cadence and a commanded speed: interpolated, beyond the first and the last as there."""
+        return interpolated(self.by_cadence, frequency_hz) + interpolated(self.by_speed, speed)
 
 
-@lru_cache(maxsize=256)
-def _losing(style: GaitStyle, losses: Losses) -> GaitStyle:
+def interpolated(table: Table, at: float) -> float:
+    """The value at a place between those of the table; beyond its ends it is that of the end."""
+    places, values = zip(*table, strict=True)
+    return float(np.interp(at, places, values))
+
+
+@lru_cache(maxsize=1024)
+def _losing(style: GaitStyle, losses: Losses, speed: float) -> GaitStyle:
     """The style of legs that lose another speed to scuffing feet."""
-    return replace(style, drift_m_s=losses.at(style.frequency_hz), drift_share=losses.share)
+    return replace(style, drift_m_s=losses.at(style.frequency_hz, speed))
 
 
 class Locomotor:
@@ -147,7 +156,7 @@ class Locomotor:
         (vx, vy), (told_x, told_y, _) = self.estimator.velocity, self.gait.velocity
         style, caught, lean = self.balance.react(order.style, (vx - told_x, vy - told_y), self._seen.gravity)
         if style.name in self.losses:
-            style = _losing(style, self.losses[style.name])
+            style = _losing(style, self.losses[style.name], round(order.command.vx, 2))
         command = self._hold_heading(order.command)
         self.last_action = self.action
         bounded = np.minimum(np.maximum(action, -1.0), 1.0)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.locomotion.locomotor import OBSERVATION_SIZE, Losses
+from envs.locomotion.locomotor import OBSERVATION_SIZE, Losses, Table
 from policies.gait.mirror import ACTION_SIGNS, mirror_action, mirror_observation
 from robots.gait import GAITS
 
@@ -28,8 +28,8 @@ class ActorError(ValueError):
 class Actor:
     """A Gaussian policy: `mean` and `scale` (obs,) normalise, ELU layers follow, `log_std` (12,) is for exploring.
 
-    `losses` are what its legs lose to scuffing feet, by gait and cadence, as `policies.gait.calibrate` measured it;
-    gaits that are not in it lose what the clocked gait does.
+    `losses` are what its legs lose to scuffing feet, by gait, cadence and speed, as `policies.gait.calibrate` measured
+    it; gaits that are not in it lose what the clocked gait does.
     """
 
     mean: np.ndarray
@@ -126,13 +126,10 @@ class Actor:
                 f"{OBSERVATION_SIZE} and {len(ACTION_SIGNS)}: it is of another version or another robot"
             )
         for gait, losses in self.losses.items():
-            cadences = [hz for hz, _ in losses.by_cadence]
-            rising = bool(cadences) and cadences == sorted(set(cadences)) and np.isfinite(cadences).all()
-            small = all(abs(lost) <= MOST_LOSS_M_S for lost in (losses.share, *(lost for _, lost in losses.by_cadence)))
-            if gait not in GAITS or not rising or not small:
+            if gait not in GAITS or not all(map(_is_sound, losses)):
                 raise ActorError(
-                    f"{folder}: losses has {losses} for {gait!r}; allowed are rising cadences, Hz, with up to "
-                    f"{MOST_LOSS_M_S} m/s, and a share as large, for {', '.join(GAITS)}. Run train_gait.py calibrate "
+                    f"{folder}: losses has {losses} for {gait!r}; allowed are rising cadences, Hz, and rising speeds, "
+                    f"m/s, each with up to {MOST_LOSS_M_S} m/s, for {', '.join(GAITS)}. Run train_gait.py calibrate "
                     "again"
                 )
         for weight, bias in zip(self.weights, self.biases, strict=True):
@@ -150,8 +147,18 @@ def losses_as_json(losses: Mapping[str, Losses]) -> dict[str, dict[str, Any]]:
     return {gait: lost._asdict() for gait, lost in losses.items()}
 
 
-def _losses(by_cadence: list[list[float]], share: float) -> Losses:
-    return Losses(tuple((float(hz), float(lost)) for hz, lost in by_cadence), float(share))
+def _losses(by_cadence: list[list[float]], by_speed: list[list[float]]) -> Losses:
+    return Losses(_table(by_cadence), _table(by_speed))
+
+
+def _table(pairs: list[list[float]]) -> Table:
+    return tuple((float(place), float(lost)) for place, lost in pairs)
+
+
+def _is_sound(table: Table) -> bool:
+    places = [place for place, _ in table]
+    rising = bool(places) and places == sorted(set(places)) and bool(np.isfinite(places).all())
+    return rising and all(abs(lost) <= MOST_LOSS_M_S for _, lost in table)
 
 
 def load_policy(name: str) -> Actor | None:

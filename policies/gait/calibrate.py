@@ -18,7 +18,7 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import track
 
-from envs.locomotion.locomotor import Losses
+from envs.locomotion.locomotor import Losses, Table, interpolated
 from policies.gait.actor import MOST_LOSS_M_S, Actor, losses_as_json
 from policies.gait.cases import Case
 from policies.gait.rollout import Walker
@@ -48,7 +48,7 @@ class Calibrate:
     """Folder of the policy; its config.json is written anew."""
     walks: int = 6
     """Walks at each speed."""
-    rounds: int = 2
+    rounds: int = 3
     """How often to measure; each time the last correction is in force."""
     seconds: float = 6.0
     """How long a walk is."""
@@ -104,18 +104,29 @@ def calibrate(args: Calibrate) -> Path:
 def corrected(losses: Mapping[str, Losses], gait: str, errors: Errors) -> Losses:
     """What the legs lose, given by how much they are too fast; as before where every walk ended in a fall.
 
-    The share comes from the walks at the gait's own cadence, where speeds differ most.
+    The part by speed comes from the walks at the gait's own cadence, where speeds differ most; on the mean it is 0.
     """
     own = GAITS[gait].frequency_hz
     before = losses.get(gait, Losses(((own, GAITS[gait].drift_m_s),)))
-    speeds, too_fast = np.array(errors.get(own) or [(0.0, 0.0)]).T
-    steeper = float(np.polyfit(speeds, too_fast, 1)[0]) if len(set(speeds)) > 1 else 0.0
+    by_speed = _by_speed(before, errors.get(own, []))
 
     def at(hz: float) -> float:
-        apart = [off - steeper * speed for speed, off in errors[hz]]
-        return _bounded(before.at(hz) - (float(np.mean(apart)) if apart else 0.0))
+        """Before, less what the walks were too fast and what their speeds have now been given."""
+        apart = [off + interpolated(by_speed, v) - interpolated(before.by_speed, v) for v, off in errors[hz]]
+        return _bounded(interpolated(before.by_cadence, hz) - (float(np.mean(apart)) if apart else 0.0))
 
-    return Losses(tuple((hz, at(hz)) for hz in sorted(errors)), _bounded(before.share - steeper))
+    return Losses(tuple((hz, at(hz)) for hz in sorted(errors)), by_speed)
+
+
+def _by_speed(before: Losses, errors: list[tuple[float, float]]) -> Table:
+    off: dict[float, list[float]] = {}
+    for speed, too_fast in errors:
+        off.setdefault(speed, []).append(too_fast)
+    if not off:
+        return before.by_speed
+    lost = {speed: interpolated(before.by_speed, speed) - float(np.mean(off[speed])) for speed in sorted(off)}
+    middle = float(np.mean(list(lost.values())))
+    return tuple((speed, _bounded(value - middle)) for speed, value in lost.items())
 
 
 def _bounded(lost: float) -> float:

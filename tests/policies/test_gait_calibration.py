@@ -43,7 +43,9 @@ def test_legs_that_lose_more_are_told_to_go_faster():
 def test_calibration_undoes_a_loss_that_is_wrong(tmp_path, monkeypatch):
     monkeypatch.setattr("policies.gait.calibrate.SPEEDS", {"trot": (0.4, 0.7), "walk": (0.3,)})
     monkeypatch.setattr("policies.gait.calibrate.CADENCES", (2.0,))
-    wrong = replace(idle(), losses={"trot": Losses(((2.0, 0.2),), 0.1), "walk": Losses(((1.6, -0.1),))})
+    wrong = replace(
+        idle(), losses={"trot": Losses(((2.0, 0.2),), ((0.0, 0.0), (1.0, 0.1))), "walk": Losses(((1.6, -0.1),))}
+    )
     wrong.save(tmp_path, {"timesteps": 7})
     before = abs(speed(wrong, "trot", 0.5) - 0.5)
     calibrate(Calibrate(tmp_path, walks=2, rounds=1, seconds=4.0, workers=1))
@@ -52,7 +54,7 @@ def test_calibration_undoes_a_loss_that_is_wrong(tmp_path, monkeypatch):
     for told in (0.4, 0.5, 0.7):
         assert abs(speed(mended, "trot", told) - told) < 0.04
     assert [hz for hz, _ in mended.losses["trot"].by_cadence] == [2.0, GAITS["trot"].frequency_hz]
-    assert abs(mended.losses["walk"].at(GAITS["walk"].frequency_hz) - GAITS["walk"].drift_m_s) < 0.05
+    assert abs(mended.losses["walk"].at(GAITS["walk"].frequency_hz, 0.3) - GAITS["walk"].drift_m_s) < 0.05
     assert json.loads((tmp_path / "config.json").read_text())["timesteps"] == 7
     again = dict(mended.losses)
     wrong.save(tmp_path, {})
@@ -61,18 +63,21 @@ def test_calibration_undoes_a_loss_that_is_wrong(tmp_path, monkeypatch):
 
 
 def test_where_every_walk_fell_nothing_is_changed_and_no_correction_is_wild():
-    before = {"pace": Losses(((1.0, 0.0), (3.0, 0.1)), 0.02)}
-    assert corrected(before, "pace", {2.0: []}) == Losses(((2.0, 0.05),), 0.02)
+    faster = ((0.2, -0.02), (0.6, 0.02))
+    before = {"pace": Losses(((1.0, 0.0), (3.0, 0.1)), faster)}
+    assert corrected(before, "pace", {2.0: []}) == Losses(((2.0, 0.05),), faster)
     assert corrected({}, "pace", {2.0: []}) == Losses(((2.0, GAITS["pace"].drift_m_s),))
     assert corrected({}, "pace", {2.0: [(0.3, -5.0)]}) == Losses(((2.0, 0.3),))
+    assert corrected({}, "pace", {3.0: [(0.3, -5.0), (0.9, 5.0)]}).by_speed == ((0.3, 0.3), (0.9, -0.3))
 
 
-def test_what_grows_with_speed_is_told_from_what_does_not():
-    """At 3 Hz, a pace's own cadence, 0.01 m/s too fast and 5 % more; at 2 Hz 0.03 m/s and the same 5 %."""
-    errors = {3.0: [(v, 0.01 + 0.05 * v) for v in (0.4, 0.6, 0.9)], 2.0: [(v, 0.03 + 0.05 * v) for v in (0.2, 0.3)]}
-    found = corrected({"pace": Losses(((3.0, 0.1),), 0.02)}, "pace", errors)
-    assert found.share == pytest.approx(-0.03)
-    assert found.by_cadence == ((2.0, pytest.approx(0.07)), (3.0, pytest.approx(0.09)))
+def test_what_depends_on_speed_is_told_from_what_depends_on_cadence():
+    """A pace that is 0.01 m/s too fast at its own 3 Hz, 0.03 at 2 Hz, and 0.04 more at 0.9 m/s than at 0.3."""
+    errors = {3.0: [(0.3, 0.01), (0.3, 0.03), (0.9, 0.06)], 2.0: [(0.3, 0.04), (0.6, 0.06)]}
+    found = corrected({"pace": Losses(((3.0, 0.1),))}, "pace", errors)
+    assert np.allclose(found.by_speed, ((0.3, 0.02), (0.9, -0.02)))
+    for hz, v, too_fast in ((3.0, 0.3, 0.02), (3.0, 0.9, 0.06), (2.0, 0.3, 0.04), (2.0, 0.6, 0.06)):
+        assert found.at(hz, v) == pytest.approx(0.1 - too_fast, abs=0.007)
 
 
 def test_calibration_and_evaluation_use_other_speeds_and_cadences():
@@ -88,14 +93,15 @@ def test_the_shipped_policy_is_calibrated_for_every_gait_that_steps():
 @pytest.mark.parametrize(
     "losses",
     [
-        {"gallop": {"by_cadence": [[2.0, 0.1]], "share": 0.0}},
-        {"trot": {"by_cadence": [[2.0, 2.0]], "share": 0.0}},
-        {"trot": {"by_cadence": [[2.0, 0.1]], "share": 2.0}},
-        {"trot": {"by_cadence": [[2.0, float("nan")]], "share": 0.0}},
-        {"trot": {"by_cadence": [[float("nan"), 0.1]], "share": 0.0}},
-        {"trot": {"by_cadence": [[3.0, 0.1], [2.0, 0.1]], "share": 0.0}},
-        {"trot": {"by_cadence": [], "share": 0.0}},
-        {"trot": {"by_cadence": [["much", 0.1]], "share": 0.0}},
+        {"gallop": {"by_cadence": [[2.0, 0.1]], "by_speed": [[0.3, 0.0]]}},
+        {"trot": {"by_cadence": [[2.0, 2.0]], "by_speed": [[0.3, 0.0]]}},
+        {"trot": {"by_cadence": [[2.0, 0.1]], "by_speed": [[0.3, 2.0]]}},
+        {"trot": {"by_cadence": [[2.0, 0.1]], "by_speed": []}},
+        {"trot": {"by_cadence": [[2.0, float("nan")]], "by_speed": [[0.3, 0.0]]}},
+        {"trot": {"by_cadence": [[float("nan"), 0.1]], "by_speed": [[0.3, 0.0]]}},
+        {"trot": {"by_cadence": [[3.0, 0.1], [2.0, 0.1]], "by_speed": [[0.3, 0.0]]}},
+        {"trot": {"by_cadence": [], "by_speed": [[0.3, 0.0]]}},
+        {"trot": {"by_cadence": [["much", 0.1]], "by_speed": [[0.3, 0.0]]}},
         {"trot": {"by_cadence": [[2.0, 0.1]]}},
         {"trot": 0.1},
         [0.1],
