@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from apps.mp4 import filming
+from envs.locomotion.commands import Order
 from envs.locomotion.env import LocomotionEnv
 from envs.locomotion.rewards import Transition
 from policies.gait.actor import load_policy
@@ -50,7 +51,7 @@ def record(args: Record) -> Path:
     """
     if not 0.1 <= args.seconds <= 600.0:
         raise ValueError(f"--seconds {args.seconds} came; allowed are 0.1 to 600")
-    walker = Walker(args.case, load_policy(args.policy), args.seed)
+    walker = Walker(args.case, load_policy(args.policy), args.seed, render_mode="rgb_array")
     seen: list[Transition] = []
     try:
         with filming(args.out, (VIEW[0], VIEW[1] + STRIP), FRAMES_HZ) as film:
@@ -58,7 +59,7 @@ def record(args: Record) -> Path:
             def watch(env: LocomotionEnv) -> None:
                 seen.append(env.transition)
                 if len(seen) % (CONTROL_HZ // FRAMES_HZ) == 0:
-                    film.add(np.vstack([_look(env), draw_strip(seen)]))
+                    film.add(np.vstack([_look(env), draw_strip(seen, env.order)]))
 
             trace = walker.trace(args.seconds, args.seed, watch)
             film.end()
@@ -74,7 +75,7 @@ def _look(env: LocomotionEnv) -> np.ndarray:
     return env.world.picture(Camera((x + 1.0, y - 1.3, z + 0.45), (x, y, z - 0.05)), *VIEW)
 
 
-def draw_strip(steps: list[Transition]) -> np.ndarray:
+def draw_strip(steps: list[Transition], order: Order) -> np.ndarray:
     """(96, 640, 3) uint8 RGB: the last two seconds of contacts over the clock's stances, and the speeds in words."""
     strip = np.full((STRIP, VIEW[0], 3), _PAPER, np.uint8)
     last = steps[-2 * CONTROL_HZ :]
@@ -88,7 +89,7 @@ def draw_strip(steps: list[Transition]) -> np.ndarray:
                 strip[top : top + 16, left : left + width] = _STANCE
             if step.contacts[leg]:
                 strip[top + 4 : top + 12, left : left + width] = _TOUCH
-    command, style = last[-1].order
+    command, style = order
     vx, vy = last[-1].smooth_velocity
     for row, text in enumerate(
         (

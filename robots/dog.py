@@ -32,7 +32,7 @@ def standing_joints(style: GaitStyle, spec: QuadrupedSpec) -> np.ndarray:
 
 def has_fallen(state: QuadrupedState, ground_m: float = 0.0) -> bool:
     """Whether the trunk lies on its side or on the ground, which is at `ground_m`."""
-    return bool(state.upright < FALLEN_UPRIGHT or state.position[2] - ground_m < FALLEN_HEIGHT_M)
+    return bool(state.upright < FALLEN_UPRIGHT or float(state.position[2]) - ground_m < FALLEN_HEIGHT_M)
 
 
 class Legs(Protocol):

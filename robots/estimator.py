@@ -36,13 +36,17 @@ class VelocityEstimator:
     def __init__(self, spec: QuadrupedSpec, dt_s: float = 0.02) -> None:
         self.spec = spec
         self.dt_s = dt_s
-        self.velocity = (0.0, 0.0)
-        self._last: tuple[list[float], list[float], float, list[bool]] | None = None
+        self.reset()
 
     def reset(self) -> None:
         """Start from standing still."""
-        self.velocity = (0.0, 0.0)
-        self._last = None
+        self._memory = np.zeros(1, _MEMORY)
+
+    @property
+    def velocity(self) -> tuple[float, float]:
+        """(forward, left) m/s."""
+        forward, left = self._memory["velocity"][0].tolist()
+        return forward, left
 
     def update(
         self, state: QuadrupedState, seen: Motion, contacts: list[bool], error: ImuError = NO_ERROR, z: float = 0.0
@@ -56,72 +60,95 @@ class VelocityEstimator:
             error: of the accelerometer.
             z: a standard normal draw for its noise.
         """
-        feet = ground_marks(state.joint_positions, seen, self.spec)
-        velocity = state.velocity.tolist()
-        if self._last is not None:
-            self._integrate(velocity, seen, error, z)
-            # A foot that came down since the last reading was still swinging for a part of the time.
-            stood = [now and before for now, before in zip(contacts, self._last[3], strict=True)]
-            legs = self._legs(feet, self._last[1], seen, stood)
-            if legs is not None:
-                (vx, vy), gain = self.velocity, self.gain
-                self.velocity = vx + gain * (legs[0] - vx), vy + gain * (legs[1] - vy)
-        self._last = velocity, feet, seen.yaw, contacts
-
-    def _integrate(self, velocity: list[float], seen: Motion, error: ImuError, z: float) -> None:
-        assert self._last is not None
-        before, _, last_yaw, _ = self._last
-        forward, left = seen.along_heading(velocity[0] - before[0], velocity[1] - before[1])
-        turned, (vx, vy), dt = seen.yaw - last_yaw, self.velocity, self.dt_s
-        ct, st = cos(turned), sin(turned)
-        self.velocity = (
-            ct * vx + st * vy + forward + (error.bias[0] + error.noise * z) * dt,
-            ct * vy - st * vx + left + (error.bias[1] - error.noise * z) * dt,
+        bias_x, bias_y = error.bias
+        _update(
+            self._memory,
+            leg_fk(state.joint_positions, self.spec),
+            state.joint_positions,
+            state.velocity,
+            tuple(contacts),
+            seen.rows,
+            seen.heading,
+            seen.yaw,
+            (bias_x + error.noise * z, bias_y - error.noise * z),
+            self.spec.foot_radius_m,
+            self.gain,
+            self.dt_s,
         )
 
-    def _legs(
-        self, feet: list[float], before: list[float], seen: Motion, stood: list[bool]
-    ) -> tuple[float, float] | None:
-        """(forward, left) m/s by the feet that stood since the last reading, or None when none did.
 
-        A foot that stands does not move in the world, so the trunk moves against it. How far the trunk has turned
-        between the readings is known; its turn rate at the moment of a reading is not that of the time between.
-        """
-        standing = [leg for leg in range(4) if stood[leg]]
-        if not standing:
-            return None
-        x = sum(before[2 * leg] - feet[2 * leg] for leg in standing)
-        y = sum(before[2 * leg + 1] - feet[2 * leg + 1] for leg in standing)
-        share = 1 / (len(standing) * self.dt_s)
-        return seen.along_heading(x * share, y * share)
+_MEMORY = np.dtype(
+    [
+        ("readings", np.float64),
+        ("velocity", np.float64, 2),  # the estimate: forward, left, m/s
+        ("last_velocity", np.float64, 3),  # m/s in the world, as it was read last
+        ("marks", np.float64, (4, 2)),  # m, see `_mark`
+        ("yaw", np.float64),  # rad
+        ("contacts", np.float64, 4),
+    ]
+)
 
-
-def ground_marks(joints: np.ndarray, seen: Motion, spec: QuadrupedSpec) -> list[float]:
-    """Where the feet touch, (8) m as x, y leg by leg from the trunk in axes of the world, but for a constant.
-
-    A foot is a ball that rolls as the leg turns over it: at 1.2 m/s that is 0.08 m/s, which the legs would miss.
-    """
-    forward, left, _ = seen.rows
-    pitch = asin(min(1.0, max(-1.0, seen.gravity[0])))
-    marks = _marks(leg_fk(joints, spec), joints, forward, left, seen.heading, pitch, spec.foot_radius_m)
-    found: list[float] = marks.tolist()
-    return found
+_Vector = tuple[float, float, float]
 
 
 @compiled
-def _marks(
+def _update(
+    memory: np.ndarray,
     feet: np.ndarray,
     joints: np.ndarray,
-    forward: tuple[float, float, float],
-    left: tuple[float, float, float],
+    velocity: np.ndarray,
+    contacts: tuple[bool, ...],
+    rows: tuple[_Vector, _Vector, _Vector],
     heading: tuple[float, float],
-    pitch: float,
+    yaw: float,
+    wrong: tuple[float, float],
     radius: float,
-) -> np.ndarray:
-    marks = np.empty(8)
+    gain: float,
+    dt: float,
+) -> None:
+    """Take one reading; `wrong` m/s^2 is what the accelerometer reads too much, forward and left."""
+    last = memory[0]
+    c, s = heading
+    if last.readings > 0:
+        x, y = velocity[0] - last.last_velocity[0], velocity[1] - last.last_velocity[1]
+        turned, (vx, vy) = yaw - last.yaw, (last.velocity[0], last.velocity[1])
+        last.velocity[0] = cos(turned) * vx + sin(turned) * vy + c * x + s * y + wrong[0] * dt
+        last.velocity[1] = cos(turned) * vy - sin(turned) * vx + c * y - s * x + wrong[1] * dt
+    pitch = asin(min(1.0, max(-1.0, -rows[2][0])))
+    # A foot that stands does not move in the world, so the trunk moves against it. How far the trunk has turned between
+    # the readings is known; its turn rate at the moment of a reading is not that of the time between.
+    standing, x, y = 0, 0.0, 0.0
     for leg in range(4):
-        x, y, z = feet[leg, 0], feet[leg, 1], feet[leg, 2]
-        rolled = radius * (joints[3 * leg + 1] + joints[3 * leg + 2] + pitch)
-        marks[2 * leg] = forward[0] * x + forward[1] * y + forward[2] * z - heading[0] * rolled
-        marks[2 * leg + 1] = left[0] * x + left[1] * y + left[2] * z - heading[1] * rolled
-    return marks
+        mark_x, mark_y = _mark(feet[leg], joints[3 * leg + 1] + joints[3 * leg + 2] + pitch, rows, heading, radius)
+        # A foot that came down since the last reading was still swinging for a part of the time.
+        if contacts[leg] and last.contacts[leg] > 0:
+            standing += 1
+            x += last.marks[leg, 0] - mark_x
+            y += last.marks[leg, 1] - mark_y
+        last.marks[leg, 0], last.marks[leg, 1] = mark_x, mark_y
+        last.contacts[leg] = contacts[leg]
+    if standing and last.readings > 0:
+        share = 1 / (standing * dt)
+        last.velocity[0] += gain * (share * (c * x + s * y) - last.velocity[0])
+        last.velocity[1] += gain * (share * (c * y - s * x) - last.velocity[1])
+    last.readings += 1
+    last.yaw = yaw
+    last.last_velocity[:] = velocity
+
+
+@compiled
+def _mark(
+    foot: np.ndarray,
+    turned: float,
+    rows: tuple[_Vector, _Vector, _Vector],
+    heading: tuple[float, float],
+    radius: float,
+) -> tuple[float, float]:
+    """Where a foot touches, (x, y) m from the trunk in axes of the world, but for a constant.
+
+    It is a ball that rolls as the leg turns over it: at 1.2 m/s that is 0.08 m/s, which the legs would miss.
+    """
+    (r00, r01, r02), (r10, r11, r12), _ = rows
+    x, y, z = foot[0], foot[1], foot[2]
+    rolled = radius * turned
+    return r00 * x + r01 * y + r02 * z - heading[0] * rolled, r10 * x + r11 * y + r12 * z - heading[1] * rolled

@@ -59,7 +59,7 @@ def advance(
     state: np.ndarray,
     style: np.ndarray,
     phases: np.ndarray,
-    command: np.ndarray,
+    command: tuple[float, float, float],
     velocity_error: tuple[float, float],
     ground: np.ndarray,
     lean: tuple[float, float],
@@ -113,7 +113,7 @@ def _follow(
     now: np.record,
     how: np.record,
     phases: np.ndarray,
-    command: np.ndarray,
+    command: tuple[float, float, float],
     velocity_error: tuple[float, float],
     dt: float,
 ) -> None:

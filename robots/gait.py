@@ -151,11 +151,12 @@ class GaitGenerator:
     def __init__(self, spec: QuadrupedSpec, dt_s: float = 0.02) -> None:
         self.spec = spec
         self.dt_s = dt_s
+        self._hips = spec.hip_positions, spec.hip_sides
         self.reset(GAITS["stand"])
 
     def reset(self, style: GaitStyle, clock: float = 0.0) -> None:
         """Start over in `style`, standing still, with the clock (cycles) at `clock`."""
-        self._style = _numbers(style).copy()
+        self._style = _numbers(style)
         self._style["activity"] = 0.0
         self._values = self._style.view(np.float64)
         self._state = np.zeros(1, STATE)
@@ -175,10 +176,9 @@ class GaitGenerator:
         return offsets
 
     @property
-    def phases(self) -> list[float]:
+    def phases(self) -> tuple[float, ...]:
         """Phase of each leg (4) in [0, 1): in stance while below the duty factor."""
-        phases: list[float] = self._state["phases"][0].tolist()
-        return phases
+        return tuple(self._state["phases"][0].tolist())
 
     @property
     def velocity(self) -> list[float]:
@@ -233,17 +233,18 @@ class GaitGenerator:
         Returns:
             (12,) rad joint targets, leg by leg (FR, FL, RR, RL), each abduction, thigh, calf.
         """
-        self._values += min(1.0, self.dt_s / self.style_lag_s) * (_values(style) - self._values)
+        wanted, phases = _goal(style)
+        self._values += min(1.0, self.dt_s / self.style_lag_s) * (wanted - self._values)
+        vx, vy, wz = command
         feet = advance(
             self._state,
             self._style,
-            _phases(style),
-            np.array(command, np.float64),
+            phases,
+            (float(vx), float(vy), float(wz)),
             velocity_error,
             _FLAT if ground is None else ground,
             lean,
-            self.spec.hip_positions,
-            self.spec.hip_sides,
+            *self._hips,
             self.dt_s,
         )
         if residual is not None:
@@ -254,7 +255,6 @@ class GaitGenerator:
 _FLAT = np.zeros(4)
 
 
-@lru_cache(maxsize=256)
 def _numbers(style: GaitStyle) -> np.ndarray:
     """(1,) `STYLE`."""
     return np.array(
@@ -277,11 +277,7 @@ def _numbers(style: GaitStyle) -> np.ndarray:
     )
 
 
-@lru_cache(maxsize=256)
-def _values(style: GaitStyle) -> np.ndarray:
-    return _numbers(style).view(np.float64)
-
-
-@lru_cache(maxsize=256)
-def _phases(style: GaitStyle) -> np.ndarray:
-    return np.array(style.phases, np.float64)
+@lru_cache(maxsize=1024)
+def _goal(style: GaitStyle) -> tuple[np.ndarray, np.ndarray]:
+    """What a style asks for: its numbers as they are eased, and the phase offsets (4) of the legs."""
+    return _numbers(style).view(np.float64), np.array(style.phases, np.float64)

@@ -107,7 +107,7 @@ class QuadrupedState(NamedTuple):
     @property
     def upright(self) -> float:
         """Cosine of the trunk's tilt: 1 upright, 0 on its side."""
-        x, y = self.quat_xyzw[:2]
+        x, y, _, _ = self.quat_xyzw.tolist()
         return float(1 - 2 * (x * x + y * y))
 
 

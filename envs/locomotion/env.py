@@ -201,8 +201,11 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         now = (*seen.velocity, wz, pitch, height)
         self._smooth = [before + share * (new - before) for before, new in zip(self._smooth, now, strict=True)]
         vx, vy, turn, smooth_pitch, smooth_height = self._smooth
+        command, style = order
         return Transition(
-            order,
+            (float(command.vx), float(command.vy), float(command.wz)),
+            float(style.pitch_rad),
+            float(style.roll_rad),
             seen.velocity,
             (vx, vy),
             turn,
@@ -213,10 +216,11 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
             height,
             smooth_height,
             locomotor.gait.height_m,
-            self.contacts,
+            tuple(self.contacts),
             locomotor.stance,
             locomotor.balance.shoved or locomotor.balance.catching,
-            float(np.abs(state.joint_torques) @ np.abs(state.joint_velocities)),
+            state.joint_torques,
+            state.joint_velocities,
             locomotor.action,
             locomotor.last_action,
         )

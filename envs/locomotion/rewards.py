@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.locomotion.commands import Order
+from robots.compiled import compiled
 
 
 class Transition(NamedTuple):
@@ -18,7 +18,9 @@ class Transition(NamedTuple):
     `smooth` values are averaged over a stride, which is what a person sees: every gait sways within one.
     """
 
-    order: Order
+    told: tuple[float, float, float]  # vx, vy in m/s, wz in rad/s
+    told_pitch: float  # rad
+    told_roll: float
     velocity: tuple[float, float]  # forward, left, m/s
     smooth_velocity: tuple[float, float]
     smooth_turn: float  # rad/s about the vertical
@@ -29,75 +31,96 @@ class Transition(NamedTuple):
     height: float  # m, hips over the feet
     smooth_height: float
     told_height: float  # m, as the gait stands now: lower than ordered on uneven ground and after a shove
-    contacts: list[bool]  # feet (4) that touch
-    stance: list[bool]  # feet (4) that the clock holds to the ground
+    contacts: tuple[bool, ...]  # feet (4) that touch
+    stance: tuple[bool, ...]  # feet (4) that the clock holds to the ground
     reacting: bool  # whether a shove or a stumble is being caught
-    power: float  # W, sum of |torque x joint speed|
+    torques: np.ndarray  # (12,) N m
+    joint_speeds: np.ndarray  # (12,) rad/s
     action: np.ndarray  # (12,) smoothed, in [-1, 1]
     last_action: np.ndarray  # (12,) of the step before
 
 
+@compiled
 def _near(square_error: float, tolerance: float) -> float:
     """1 at no error, with one bell that pulls from afar and one, five times as narrow, that asks for precision."""
     wide = square_error / tolerance**2
     return 0.5 * exp(-wide) + 0.5 * exp(-25.0 * wide)
 
 
+@compiled
 def velocity(t: Transition) -> float:
     """Follow the commanded velocity, over a stride."""
-    (vx, vy), told = t.smooth_velocity, t.order.command
-    return _near((vx - told.vx) ** 2 + (vy - told.vy) ** 2, 0.25)
+    (vx, vy), (told_vx, told_vy, _) = t.smooth_velocity, t.told
+    return _near((vx - told_vx) ** 2 + (vy - told_vy) ** 2, 0.25)
 
 
+@compiled
 def steadiness(t: Transition) -> float:
     """Follow it at every instant as well."""
-    (vx, vy), told = t.velocity, t.order.command
-    return exp(-((vx - told.vx) ** 2 + (vy - told.vy) ** 2) / 0.02)
+    (vx, vy), (told_vx, told_vy, _) = t.velocity, t.told
+    return exp(-((vx - told_vx) ** 2 + (vy - told_vy) ** 2) / 0.02)
 
 
+@compiled
 def turning(t: Transition) -> float:
     """Follow the commanded turn rate."""
-    return _near((t.smooth_turn - t.order.command.wz) ** 2, 0.25)
+    return _near((t.smooth_turn - t.told[2]) ** 2, 0.25)
 
 
+@compiled
 def height(t: Transition) -> float:
     """Carry the trunk as high as told."""
     return _near((t.smooth_height - t.told_height) ** 2, 0.04)
 
 
+@compiled
 def posture(t: Transition) -> float:
     """Hold the commanded pitch and no roll."""
-    style = t.order.style
-    return _near((t.smooth_pitch - style.pitch_rad) ** 2 + 0.25 * (t.roll - style.roll_rad) ** 2, 0.15)
+    return _near((t.smooth_pitch - t.told_pitch) ** 2 + 0.25 * (t.roll - t.told_roll) ** 2, 0.15)
 
 
 _MATCH_OF_A_STUMBLE = 0.5  # less than every gait reaches: with more, policies stumbled for its sake
 
 
+@compiled
 def schedule(t: Transition) -> float:
     """Share of the feet that do what the clock says; who is about to fall may step when and where they must."""
-    return _MATCH_OF_A_STUMBLE if t.reacting else sum(map(bool.__eq__, t.contacts, t.stance)) / 4
+    if t.reacting:
+        return _MATCH_OF_A_STUMBLE
+    match = 0
+    for leg in range(4):
+        match += t.contacts[leg] == t.stance[leg]
+    return match / 4
 
 
+@compiled
 def tilting(t: Transition) -> float:
     """Cost of rocking, (rad/s)^2."""
     return min(t.tilt_rate, 25.0)
 
 
+@compiled
+def power(t: Transition) -> float:
+    """W, sum over joints of |torque x speed|."""
+    return float(np.abs(t.torques * t.joint_speeds).sum())
+
+
+@compiled
 def effort(t: Transition) -> float:
     """Cost of power, in 100 W."""
-    return min(t.power / 100, 10.0)
+    return min(power(t) / 100, 10.0)
 
 
+@compiled
 def change(t: Transition) -> float:
     """Cost of changing the action."""
-    difference = t.action - t.last_action
-    return float(difference @ difference)
+    return float(((t.action - t.last_action) ** 2).sum())
 
 
+@compiled
 def size(t: Transition) -> float:
     """Cost of leaving the nominal gait."""
-    return float(t.action @ t.action)
+    return float((t.action**2).sum())
 
 
 @dataclass(frozen=True)
@@ -122,7 +145,24 @@ TERMS: dict[str, Callable[[Transition], float]] = {
 }
 
 
+@compiled
+def _all(t: Transition) -> tuple[float, ...]:
+    """`TERMS`, in their order: one call into machine code instead of ten."""
+    return (
+        velocity(t),
+        steadiness(t),
+        turning(t),
+        height(t),
+        posture(t),
+        schedule(t),
+        tilting(t),
+        effort(t),
+        change(t),
+        size(t),
+    )
+
+
 def reward(transition: Transition, weights: RewardWeights) -> tuple[float, dict[str, float]]:
     """Sum of the weighted terms, and each of them."""
-    terms = {name: getattr(weights, name) * term(transition) for name, term in TERMS.items()}
+    terms = {name: weight * term for (name, weight), term in zip(vars(weights).items(), _all(transition), strict=True)}
     return sum(terms.values()), terms

@@ -9,7 +9,7 @@ import numpy as np
 
 from envs.locomotion.commands import Order
 from envs.locomotion.env import LocomotionEnv
-from envs.locomotion.rewards import Transition
+from envs.locomotion.rewards import Transition, power
 from policies.gait.actor import Actor
 from policies.gait.cases import TERRAIN_LEVEL, Case
 from robots.dog import CONTROL_HZ
@@ -48,6 +48,7 @@ class Trace(NamedTuple):
     """A walk as it went, step by step."""
 
     steps: list[Transition]
+    orders: list[Order]
     yaws: np.ndarray  # (n,) rad, continuous
     places: np.ndarray  # (n, 2) m
     fell: bool
@@ -56,9 +57,11 @@ class Trace(NamedTuple):
 class Walker:
     """An environment used for one walk after the other in one case."""
 
-    def __init__(self, case: Case, policy: Policy | None = None, terrain_seed: int = 0) -> None:
+    def __init__(
+        self, case: Case, policy: Policy | None = None, terrain_seed: int = 0, render_mode: str | None = None
+    ) -> None:
         self.case = case
-        self.env = LocomotionEnv(case.config(terrain_seed))
+        self.env = LocomotionEnv(case.config(terrain_seed), render_mode)
         self._policy = policy
         if isinstance(policy, Actor):
             self.env.locomotor.losses = policy.losses
@@ -73,6 +76,7 @@ class Walker:
         env, case, steps = self.env, self.case, round(seconds * CONTROL_HZ)
         observation, _ = env.reset(seed=seed, options=self._options())
         done: list[Transition] = []
+        orders: list[Order] = []
         yaws, places, fell = [env.state.yaw], [env.state.position[:2]], False
         for index in range(steps):
             if case.kick and index == round(KICK_S * CONTROL_HZ):
@@ -83,13 +87,14 @@ class Walker:
             action = np.zeros(12) if self._policy is None else self._policy(observation)
             observation, _, fell, ended, _ = env.step(action)
             done.append(env.transition)
+            orders.append(env.order)
             yaws.append(env.state.yaw)
             places.append(env.state.position[:2])
             if watch is not None:
                 watch(env)
             if fell or ended:
                 break
-        return Trace(done, np.unwrap(yaws), np.array(places), fell)
+        return Trace(done, orders, np.unwrap(yaws), np.array(places), fell)
 
     def _options(self) -> dict[str, object]:
         options: dict[str, object] = {"order": self.case.order}
@@ -104,7 +109,7 @@ class Walker:
 
 def measure(trace: Trace, order: Order, mass: float) -> Walk:
     """Turn a walk into figures; `order` is the last that was given, `mass` in kg."""
-    changed = sum(step.order != order for step in trace.steps)
+    changed = sum(told != order for told in trace.orders)
     settle = changed + round(SETTLE_S * CONTROL_HZ)
     steps, yaws = trace.steps[settle:], trace.yaws[settle:]
     if len(steps) < CONTROL_HZ:
@@ -116,7 +121,7 @@ def measure(trace: Trace, order: Order, mass: float) -> Walk:
     drift = (yaws[-1] - yaws[0]) / ((len(yaws) - 1) / CONTROL_HZ) - command.wz
     speed = float(np.hypot(forward.mean(), left.mean()))
     told = float(np.hypot(command.vx, command.vy))
-    power = float(np.mean([step.power for step in steps]))
+    watts = float(np.mean([power(step) for step in steps]))
     way = float(np.hypot(*(trace.places[-1] - trace.places[settle])))
     return Walk(
         trace.fell,
@@ -127,7 +132,7 @@ def measure(trace: Trace, order: Order, mass: float) -> Walk:
         float(drift),
         float(np.mean([step.height for step in steps]) - style.height_m),
         float(np.mean([step.pitch for step in steps]) - style.pitch_rad),
-        power / (mass * GRAVITY * speed) if speed > 0.05 else float("nan"),
+        watts / (mass * GRAVITY * speed) if speed > 0.05 else float("nan"),
         float(np.mean([np.equal(step.contacts, step.stance).mean() for step in steps])),
         way / (told * len(steps) / CONTROL_HZ) if told else float("nan"),
     )

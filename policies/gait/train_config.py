@@ -49,7 +49,7 @@ class Train:
     """
 
     recipe: Literal["full", "quick"] = "full"
-    """'full' learns everything on all kinds of ground (4 M steps, 40 minutes on 2 cores); 'quick' learns flat ground
+    """'full' learns everything on all kinds of ground (5 M steps, 40 minutes on 2 cores); 'quick' learns flat ground
     only (0.9 M steps, under 10 minutes)."""
     n_timesteps: int | None = None
     """Control steps to learn from, instead of the recipe's."""
