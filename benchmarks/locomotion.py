@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+import psutil
 import tyro
 from rich.console import Console
 
@@ -53,6 +54,8 @@ def main(args: Args) -> dict[str, Any]:
     for terrain in ("flat", "rough"):
         found["step_over_raw"][terrain] = _spread([_step_ratio(terrain) for _ in range(args.rounds)])
         console.print(f"env.step over raw physics and reads, {terrain}: {found['step_over_raw'][terrain]}")
+    found["training_memory_mb"] = _memory_mb(Train(recipe="full"))
+    console.print(f"memory of a full training with 2 workers: {found['training_memory_mb']} MB")
     rates = _training_rates(args, console)
     best = max((name for name in rates if name.startswith("sb3")), key=lambda name: np.median(rates[name]))
     found["frames_per_s"] = {name: _spread(values) for name, values in rates.items()}
@@ -142,6 +145,26 @@ def _training_rates(args: Args, console: Console) -> dict[str, list[float]]:
             rates[name].append(measure())
             console.print(f"round {turn + 1} of {args.rounds}: {name}: {rates[name][-1]:.0f} frames/s")
     return rates
+
+
+def _memory_mb(train: Train) -> int:
+    """Of learner and workers after a whole iteration; what they share counts once."""
+    import torch
+    from stable_baselines3.common.logger import configure
+
+    from policies.gait.ppo import Learner
+    from policies.gait.workers import Workers
+
+    torch.set_num_threads(1)
+    learner = Learner(train.ppo, train.workers * train.envs, 0)
+    learner.set_logger(configure(None, []))
+    workers = Workers(train.crews(), 0)
+    try:
+        learner.learn(workers.roll(learner.actor(), train.ppo.n_steps), 0.0)
+        this = psutil.Process()
+        return round(sum(one.memory_full_info().pss for one in (this, *this.children(recursive=True))) / 1e6)
+    finally:
+        workers.close()
 
 
 def _ours(train: Train, iterations: int) -> float:

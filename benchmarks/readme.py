@@ -266,6 +266,23 @@ def _transfer(data: dict[str, Any]) -> str:
     )
 
 
+def _locomotion(data: dict[str, Any]) -> str:
+    def spread(figures: dict[str, float], digits: int = 2) -> str:
+        return f"{figures['median']:.{digits}f} ({figures['low']:.{digits}f} to {figures['high']:.{digits}f})"
+
+    rates = data["frames_per_s"]
+    return _table(
+        ["what", "median (range of rounds)"],
+        [
+            ["`env.step` over raw physics and reads, flat", spread(data["step_over_raw"]["flat"])],
+            ["the same on uneven ground", spread(data["step_over_raw"]["rough"])],
+            *([f"training, frames a second: {name}", spread(rates[name], 0)] for name in rates),
+            [f"**ours over the best of SB3's ({data['best_of_sb3']})**", spread(data["ours_over_best_of_sb3"])],
+            ["memory of a full training with 2 workers", f"{data['training_memory_mb'] / 1000:.1f} GB"],
+        ],
+    )
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "speech": _speech,
     "face": _face,
@@ -274,6 +291,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "transfer": _transfer,
     "sound": _sound,
     "gait": _gait,
+    "locomotion": _locomotion,
     "companion": _companion,
     "live": _live,
 }

@@ -63,6 +63,7 @@ def advance(
     velocity_error: tuple[float, float],
     ground: np.ndarray,
     lean: tuple[float, float],
+    pitch_trim: float,
     hips: np.ndarray,
     sides: np.ndarray,
     dt: float,
@@ -77,6 +78,7 @@ def advance(
         velocity_error: forward, left, m/s: what is to be caught.
         ground: (4) m, height of the ground where each foot stands or will land.
         lean: pitch, roll, rad: what swinging feet are held level against.
+        pitch_trim: rad, added to the style's pitch.
         hips: (4, 3) m, hip joints in axes of the trunk.
         sides: (4) m, signed lengths of the abduction links.
         dt: s.
@@ -104,7 +106,7 @@ def advance(
         lifted = lift * (how.swing + clearance) * activity
         feet[leg, 2] = lifted + down * crouch * (0.25 - edge * edge) - how.height + now.rises[leg]
         _level(now.leans[leg], now.phases[leg] < duty, lean, dt)
-        _turn(feet[leg], hips[leg], how.pitch + now.leans[leg, 0], how.roll + now.leans[leg, 1])
+        _turn(feet[leg], hips[leg], how.pitch + pitch_trim + now.leans[leg, 0], how.roll + now.leans[leg, 1])
     return feet
 
 

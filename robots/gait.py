@@ -215,6 +215,7 @@ class GaitGenerator:
         residual: np.ndarray | None = None,
         ground: np.ndarray | None = None,
         lean: tuple[float, float] = (0.0, 0.0),
+        pitch_trim: float = 0.0,
     ) -> np.ndarray:
         """Advance one control step.
 
@@ -229,6 +230,7 @@ class GaitGenerator:
             lean: how far the trunk is pitched and rolled beyond what it was told, rad. Swinging feet are held level
                 against it, so that they come down under a trunk that topples; standing feet go back to the trunk's own
                 axes within 0.6 s, which turns it upright. Zero is open loop.
+            pitch_trim: rad, added to the style's pitch at once: what a load or a gait's own ways would take off it.
 
         Returns:
             (12,) rad joint targets, leg by leg (FR, FL, RR, RL), each abduction, thigh, calf.
@@ -244,6 +246,7 @@ class GaitGenerator:
             velocity_error,
             _FLAT if ground is None else ground,
             lean,
+            pitch_trim,
             *self._hips,
             self.dt_s,
         )

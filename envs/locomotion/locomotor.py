@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from math import cos, pi, sin
+from math import asin, cos, pi, sin
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ SMOOTHING = 0.4
 
 
 TURN_GAIN, MAX_TRIM_RAD_S = 1.0, 0.3  # per second, of the integral that holds the heading; its bound
+PITCH_GAIN, MAX_PITCH_TRIM_RAD = 1.0, 0.12  # likewise of the one that holds the pitch
 
 
 class Block(NamedTuple):
@@ -126,6 +127,7 @@ class Locomotor:
         self.action = self.last_action = np.zeros(12)
         self._smooth = [0.0, 0.0, 0.0]
         self._turn_trim = 0.0
+        self._pitch_trim = 0.0
 
     @property
     def stance(self) -> tuple[bool, ...]:
@@ -164,7 +166,8 @@ class Locomotor:
         self.action = _smoothed(action, self.last_action)
         residual = self.action * RESIDUAL_M
         if footing is None:
-            self.targets = self.gait.step(command, style, caught, residual, lean=lean)
+            trim = self._hold_pitch(order.style.pitch_rad)
+            self.targets = self.gait.step(command, style, caught, residual, lean=lean, pitch_trim=trim)
         else:
             residual += footing.nudges
             style = _steadier(style)
@@ -176,6 +179,14 @@ class Locomotor:
         wanted = command.wz - float(self._joints.angular_velocity[2]) if self.gait.frequency_hz else -self._turn_trim
         self._turn_trim = min(max(self._turn_trim + TURN_GAIN * wanted * DT_S, -MAX_TRIM_RAD_S), MAX_TRIM_RAD_S)
         return VelocityCommand(command.vx, command.vy, command.wz + self._turn_trim)
+
+    def _hold_pitch(self, wanted: float) -> float:
+        """Pitch a little more when gravity says that the trunk pitches too little; left alone while being shoved."""
+        if not (self.balance.shoved or self.balance.catching):
+            short = wanted - asin(min(1.0, max(-1.0, self._seen.gravity[0])))
+            trim = self._pitch_trim + PITCH_GAIN * short * DT_S
+            self._pitch_trim = min(max(trim, -MAX_PITCH_TRIM_RAD), MAX_PITCH_TRIM_RAD)
+        return self._pitch_trim
 
     def observe(self, order: Order, scan: np.ndarray = NO_SCAN) -> np.ndarray:
         """(95,) what `OBSERVATION` lists, scaled; `scan` (12,) m is the footing's."""

@@ -98,6 +98,19 @@ def test_going_as_told_pays_more_than_not(env):
     assert earned(0.5) > earned(0.8) > earned(1.2)
 
 
+@pytest.mark.parametrize("wanted", [-0.15, 0.0, 0.15])
+def test_the_pitch_is_held_against_a_policy_that_lifts_the_front(env, wanted):
+    """Front feet 1.6 cm lower than the clock says pitch the trunk up by 0.04 rad; gravity tells, and it is undone."""
+    env.reset(seed=0, options={"order": Order(VelocityCommand(0.3), gait_style("trot", pitch_rad=wanted))})
+    lifting = np.tile([0.0, 0.0, -0.4], 4) * np.repeat([1.0, 0.0], 6)
+    pitches = []
+    for _ in range(300):
+        assert not env.step(lifting)[2]
+        pitches.append(env.transition.pitch)
+    assert np.mean(pitches[20:50]) < wanted - 0.01
+    assert np.mean(pitches[200:]) == pytest.approx(wanted, abs=0.005)
+
+
 def test_the_schedule_is_not_asked_of_who_is_about_to_fall(env):
     env.reset(seed=0, options={"order": Order(VelocityCommand(), gait_style("trot"))})
     for _ in range(50):
