@@ -181,8 +181,8 @@ class Locomotor:
         return VelocityCommand(command.vx, command.vy, command.wz + self._turn_trim)
 
     def _hold_pitch(self, wanted: float) -> float:
-        """Pitch a little more when gravity says that the trunk pitches too little; left alone while being shoved."""
-        if not (self.balance.shoved or self.balance.catching):
+        """Pitch a little more when gravity says that the trunk pitches too little, while walking undisturbed."""
+        if self.gait.frequency_hz and not (self.balance.shoved or self.balance.catching):
             short = wanted - asin(min(1.0, max(-1.0, self._seen.gravity[0])))
             trim = self._pitch_trim + PITCH_GAIN * short * DT_S
             self._pitch_trim = min(max(trim, -MAX_PITCH_TRIM_RAD), MAX_PITCH_TRIM_RAD)

@@ -25,7 +25,7 @@ from policies.gait.rollout import Walker
 from robots.gait import GAITS
 
 SPEEDS = {
-    "trot": (-0.3, 0.1, 0.3, 0.5, 0.7, 0.9, 1.1),
+    "trot": (-0.3, 0.1, 0.35, 0.55, 0.7, 0.9, 1.1),
     "walk": (0.1, 0.25, 0.45),
     "pace": (0.2, 0.4, 0.6, 0.9),
     "bound": (0.2, 0.4, 0.6, 0.9),
