@@ -96,7 +96,7 @@ def _gait(data: dict[str, Any]) -> str:
     for name in learned:
         worse = "; ".join(worse_than_nothing(rows, name)) or "nowhere"
         which = "the shipped policy" if name == "default" else Path(name).name
-        remarks.append(f"Worse than zero action beyond both intervals, {which}: {worse}.")
+        remarks.append(f"Falls more than zero action, or tracks worse (rmse), beyond both intervals, {which}: {worse}.")
     long = _table(*details(rows, columns))
     shut = f"<details><summary>All cases, {rows[0]['episodes']} walks each</summary>\n\n{long}\n\n</details>"
     return "\n\n".join([_table(*summary(rows, columns)), *remarks, shut])

@@ -144,7 +144,7 @@ def _crouch(how: np.record, stance_s: float) -> float:
 
 @compiled
 def _rise(now: np.record, duty: float, ground: np.ndarray, dt: float) -> float:
-    """A foot takes the height of its next place while it swings and keeps it while it stands.
+    """A foot takes the height of its next place while it swings, and at a quarter of the rate while it stands.
 
     Returns:
         m, how much higher the feet must be lifted.

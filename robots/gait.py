@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
@@ -171,7 +172,7 @@ class GaitGenerator:
 
     @property
     def offsets(self) -> np.ndarray:
-        """(4,) cycles: where each leg is in the cycle when the clock is at 0."""
+        """(4,) cycles: where each leg is in the cycle when the clock is at 0; a view of what the gait changes."""
         offsets: np.ndarray = self._state["offsets"][0]
         return offsets
 
@@ -234,24 +235,29 @@ class GaitGenerator:
 
         Returns:
             (12,) rad joint targets, leg by leg (FR, FL, RR, RL), each abduction, thigh, calf.
+
+        Raises:
+            ValueError: the command is not finite; nothing moves then.
         """
+        vx, vy, wz = command
+        if not isfinite(vx + vy + wz):  # one NaN would stay in the filters for good
+            raise ValueError(f"a velocity command is three finite numbers; got {command}")
         wanted, phases = _goal(style)
         self._values += min(1.0, self.dt_s / self.style_lag_s) * (wanted - self._values)
-        vx, vy, wz = command
         feet = advance(
             self._state,
             self._style,
             phases,
             (float(vx), float(vy), float(wz)),
             velocity_error,
-            _FLAT if ground is None else ground,
+            _FLAT if ground is None else np.asarray(ground, np.float64),
             lean,
             pitch_trim,
             *self._hips,
             self.dt_s,
         )
         if residual is not None:
-            feet += residual.reshape(4, 3)
+            feet += np.reshape(residual, (4, 3))
         return leg_ik(feet, self.spec).ravel()
 
 

@@ -69,7 +69,7 @@ def turning(t: Transition) -> float:
 
 @compiled
 def height(t: Transition) -> float:
-    """Carry the trunk as high as told."""
+    """Carry the trunk as high as the gait stands now."""
     return _near((t.smooth_height - t.told_height) ** 2, 0.04)
 
 

@@ -3,7 +3,7 @@
 Bullet leaks a height field each time one is made anew, while the time that one costs does not depend on its size: so
 the whole curriculum lies on one, and a dog is set down on the patch that it is ready for (as Rudin et al. 2022,
 "Learning to walk in minutes", do). Memory does depend on it, some 0.7 kB for each point: 60 MB for a map of
-one kind, and more than as much again where it is drawn.
+one kind, and 1 kB more where it is drawn.
 """
 
 from __future__ import annotations

@@ -100,6 +100,10 @@ class EvaluateConfig:
                 f"protocol {self.protocol}, corpus {self.corpus}, folds {self.folds} and plots {self.plots} came; "
                 "cross-corpus takes --corpus and neither folds nor plots, the others take --folds and no corpus."
             )
+        if elsewhere and (self.fit, self.cache, self.encoder) != (FitConfig(), DEFAULT_CACHE, ENCODER_FOLDER):
+            raise ValueError(
+                "cross-corpus judges --weights as they are: it takes no --fit, no --cache and no --encoder."
+            )
 
 
 class Data(NamedTuple):
@@ -140,8 +144,8 @@ def load_data(data: Path, folds: Folds, cache: Path, encoder: Path, beginning_s:
     return Data(table, np.array([clip.index for clip in clips]), actors, statements, clip_s, first)
 
 
-def judge(head: HeadEnsemble, data: Data, clips: np.ndarray) -> VoiceFigures:
-    """Judge the clips in a mask (C,) whole and streamed."""
+def judge(head: HeadEnsemble, data: Data, clips: np.ndarray, seed: int = 0) -> VoiceFigures:
+    """Judge the clips in a mask (C,) whole and streamed; `seed` draws the clips that voices are known from."""
     whole, windows = judge_whole(head, data.table, clips), judge_stream(head, data.table, clips)
     last = windows.last()
     truth, heard, ends = (data.targets[judged.clips] for judged in (whole, windows, last))
@@ -158,16 +162,16 @@ def judge(head: HeadEnsemble, data: Data, clips: np.ndarray) -> VoiceFigures:
         ua_every_window=unweighted_accuracy(heard, every.argmax(axis=1)),
         ece_every_window=expected_calibration_error(heard, every),
         unheard=int(clips.sum()) - len(ends),
-        ua_neutral_2=_enrolled(head, data, clips, 2, neutral=True),
-        ua_history_16=_enrolled(head, data, clips, 16, neutral=False),
+        ua_neutral_2=_enrolled(head, data, clips, 2, seed, neutral=True),
+        ua_history_16=_enrolled(head, data, clips, 16, seed, neutral=False),
         confusion=confusion_matrix(truth, guess).tolist(),
     )
 
 
-def _enrolled(head: HeadEnsemble, data: Data, clips: np.ndarray, count: int, *, neutral: bool) -> float:
+def _enrolled(head: HeadEnsemble, data: Data, clips: np.ndarray, count: int, seed: int, *, neutral: bool) -> float:
     known = data.targets == LABELS.index("neutral") if neutral else np.ones(len(data.targets), bool)
     logits = enrolled_log_probabilities(
-        head, data.table, data.actors, clips, known, count, neutral=neutral, rng=np.random.default_rng(0)
+        head, data.table, data.actors, clips, known, count, neutral=neutral, rng=np.random.default_rng(seed)
     )
     return unweighted_accuracy(data.targets[clips], logits.argmax(axis=1))
 
@@ -219,7 +223,7 @@ def evaluate(data: Data, folds: Folds, config: FitConfig, seed: int) -> Evaluati
         head = fit_calibrated(data.table, data.targets, data.actors, ~test, config, seed)
         whole = judge_whole(head, data.table, test)
         probabilities = softmax(whole.logits / head.config.temperature)
-        figures, temperature = judge(head, data, test), head.config.temperature
+        figures, temperature = judge(head, data, test, seed), head.config.temperature
         truth, who = data.targets[whole.clips], data.actors[whole.clips]
         first = _judge_beginnings(head, data, test)
         actors = folds.test_actors[fold]

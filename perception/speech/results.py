@@ -107,7 +107,7 @@ class Evaluation:
         """Of all test clips of all folds together; intervals are over speakers."""
         return measure(self.truth, self.probabilities, self.actors.astype(str), LABELS, self.seed)
 
-    @property
+    @cached_property
     def channel(self) -> Channel:
         """What a clip tells, in bits; the interval is over speakers."""
         guess = self.probabilities.argmax(axis=1)

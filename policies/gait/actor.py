@@ -81,12 +81,13 @@ class Actor:
         tensors = {"mean": self.mean, "scale": self.scale, "log_std": self.log_std}
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             tensors |= {f"weight.{index}": weight, f"bias.{index}": bias}
-        draft = folder / ".model.part"
-        save_file({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}, str(draft))
-        draft.replace(folder / "model.safetensors")
-        (folder / "config.json").write_text(
+        drafts = folder / ".model.part", folder / ".config.part"  # a full disk leaves what was there before
+        save_file({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}, str(drafts[0]))
+        drafts[1].write_text(
             json.dumps({"layers": len(self.weights), "losses": losses_as_json(self.losses), **about}, indent=1) + "\n"
         )
+        for draft, name in zip(drafts, ("model.safetensors", "config.json"), strict=True):
+            draft.replace(folder / name)
 
     @classmethod
     def load(cls, folder: Path) -> Actor:
@@ -110,7 +111,7 @@ class Actor:
                 tensors["log_std"],
                 {str(gait): _losses(**lost) for gait, lost in config.get("losses", {}).items()},
             )
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError) as problem:
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
             raise ActorError(
                 f"{folder} holds no gait policy that can be read ({problem}); it needs config.json and "
                 "model.safetensors as `train_gait.py train` writes them"
@@ -119,6 +120,12 @@ class Actor:
         return actor
 
     def _check(self, folder: Path) -> None:
+        flat, square = (self.mean, self.scale, self.log_std, *self.biases), self.weights
+        shaped = all(one.ndim == 1 for one in flat) and all(one.ndim == 2 for one in square)
+        if not shaped or not all(np.isfinite(one).all() for one in (*flat, *square)):
+            raise ActorError(
+                f"{folder}: the tensors have NaN or infinite numbers, or shapes of no policy; it is damaged"
+            )
         inputs = len(self.mean)
         if (inputs, len(self.log_std)) != (OBSERVATION_SIZE, len(ACTION_SIGNS)):
             raise ActorError(
@@ -133,10 +140,8 @@ class Actor:
                     "again"
                 )
         for weight, bias in zip(self.weights, self.biases, strict=True):
-            if weight.shape != (len(bias), inputs) or not np.isfinite(weight).all():
-                raise ActorError(
-                    f"{folder}: a layer has shape {weight.shape}, expected ({len(bias)}, {inputs}), finite"
-                )
+            if weight.shape != (len(bias), inputs):
+                raise ActorError(f"{folder}: a layer has shape {weight.shape}, expected ({len(bias)}, {inputs})")
             inputs = len(bias)
         if inputs != len(self.log_std) or self.mean.shape != self.scale.shape or not (self.scale > 0).all():
             raise ActorError(f"{folder}: the tensors do not fit each other")

@@ -17,7 +17,7 @@ from rich.table import Table
 from policies.gait.actor import Actor, load_policy
 from policies.gait.cases import SUITE, Case, case
 from policies.gait.ledger import Figures, Ledger, Row
-from policies.gait.rollout import Walk, Walker
+from policies.gait.rollout import Walk, Walker, walks_fingerprint
 from policies.intervals import wilson
 from robots.results import check_writable
 
@@ -72,7 +72,8 @@ class Evaluate:
     workers: int = 2
     """Processes. The figures do not depend on it."""
     json: str | None = None
-    """File for the figures, written after every case; '-' for standard output."""
+    """File for the figures, written after every case; '-' for standard output. One that is there already is kept as
+    .old.json."""
     resume: bool = False
     """Keep what the file of --json holds of the same walks, and walk only the rest."""
     plots: Path | None = None
@@ -90,6 +91,8 @@ class Evaluate:
                 raise ValueError(f"unknown part of the suite in {self.suite}: choose of {', '.join(SUITE)}, or all")
             return [one for name in names for one in SUITE[name]]
         more = {one.name: getattr(self, one.name) for one in fields(Case) if one.name not in ("gait", "speed")}
+        if len(set(self.cells)) < len(self.cells):
+            raise ValueError(f"--cells {' '.join(self.cells)} names a cell twice; name each once")
         return [case(cell, **more) for cell in self.cells]
 
 
@@ -102,10 +105,14 @@ def evaluate(args: Evaluate) -> list[Row]:
     cases = args.cases()
     _check(args)
     check_writable(args.json)
+    if args.plots is not None:
+        args.plots.mkdir(parents=True, exist_ok=True)  # complain here and not after the walks
     policies = {name: load_policy(name) for name in args.policy}  # complain here and not in a worker
     ledger = Ledger(args.json, _settings(args), cases)
     if args.resume:
         ledger.resume()
+    else:
+        ledger.begin()
     for name, policy in policies.items():
         ledger.enter(name, "" if policy is None else policy.fingerprint)
     places = [(index, name) for index in range(len(cases)) for name in policies]
@@ -148,11 +155,12 @@ def _settings(args: Evaluate) -> dict[str, Any]:
     apart = {"policy", "workers", "json", "resume", "plots", *(("cells",) if args.suite else ())}
     chosen = {name: value for name, value in asdict(args).items() if name not in apart}
     settings: dict[str, Any] = json.loads(json.dumps(chosen))
-    return settings
+    return settings | {"walks": walks_fingerprint()}
 
 
 def _check(args: Evaluate) -> None:
-    for name, (low, high) in {"episodes": (1, 100_000), "seconds": (3.0, 600.0), "seed": (0, 2**31)}.items():
+    ranges = {"episodes": (1, 100_000), "seconds": (3.0, 600.0), "seed": (0, 2**31), "workers": (1, 64)}
+    for name, (low, high) in ranges.items():
         value = getattr(args, name)
         if not low <= value <= high:
             raise ValueError(f"--{name} {value} came; allowed are {low} to {high}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,7 @@ class Ledger:
             rows = {(row.case, row.policy): row for row in map(Row.read, held["rows"])}
             policies = {str(name): str(print_) for name, print_ in held["policies"].items()}
             settings = dict(held["settings"])
+            _check(list(rows.values()), policies, settings)
         except (AttributeError, KeyError, TypeError, ValueError) as problem:
             raise ValueError(f"{path} holds no figures of gaits ({problem!r}): give another --json") from None
         other = [name for name in self.settings if settings.get(name) != self.settings[name]]
@@ -104,6 +106,15 @@ class Ledger:
             told = ", ".join(f"{name} {settings.get(name)} there, {self.settings[name]} now" for name in other)
             raise ValueError(f"{path} holds other walks ({told or 'other cases'}): ask for the same, or another --json")
         self.rows, self.policies = rows, policies
+
+    def begin(self) -> None:
+        """Put aside what the file held before, under a name that ends in .old.json, since every case writes it anew.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        if self.place not in (None, "-") and (path := Path(str(self.place))).exists():
+            path.replace(path.with_suffix(".old.json"))
 
     def enter(self, policy: str, fingerprint: str) -> None:
         """Name a policy whose rows will follow.
@@ -135,3 +146,17 @@ class Ledger:
         order = [(case, policy) for case in self.cases for policy in self.policies]
         rows = [self.rows[place].flat() for place in order if place in self.rows]
         write_json({"settings": self.settings, "policies": self.policies, "rows": rows}, self.place)
+
+
+def _check(rows: Sequence[Row], policies: Mapping[str, str], settings: Mapping[str, Any]) -> None:
+    """Complain about figures that no evaluation writes."""
+    for row in rows:
+        values = asdict(row.figures)
+        if row.policy not in policies:
+            raise ValueError(f"a row of {row.policy!r}, which is not among the policies")
+        if row.figures.episodes != settings.get("episodes"):
+            raise ValueError(f"a row of {row.figures.episodes} walks")
+        for one in fields(Figures):
+            value, missing = values[one.name], "None" in str(one.type)
+            if not ((value is None and missing) or (isinstance(value, (int, float)) and isfinite(value))):
+                raise ValueError(f"{one.name} {value!r} of {row.policy!r}")

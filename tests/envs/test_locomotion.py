@@ -11,7 +11,7 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 import envs
 from envs.locomotion.commands import LONGEST_STEP_M, CommandConfig, Order, sample_order
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
-from envs.locomotion.locomotor import OBSERVATION_SIZE
+from envs.locomotion.locomotor import OBSERVATION, OBSERVATION_SIZE
 from envs.locomotion.randomization import NONE
 from envs.locomotion.rewards import TERMS, RewardWeights, reward, schedule
 from policies.gait.mirror import mirror_action, mirror_observation
@@ -78,7 +78,9 @@ def test_zero_action_is_the_clocked_gait(env):
 def test_terms_are_reported_and_add_up(env):
     env.reset(seed=0)
     _, value, fell, _, info = env.step(np.full(12, 0.5))
-    assert set(info["reward_terms"]) == set(TERMS) == set(RewardWeights.__dataclass_fields__)
+    assert list(info["reward_terms"]) == list(TERMS) == list(RewardWeights.__dataclass_fields__)
+    for name, term in TERMS.items():
+        assert info["reward_terms"][name] == pytest.approx(getattr(RewardWeights(), name) * term(env.transition))
     assert not fell
     assert value == pytest.approx(sum(info["reward_terms"].values()) / 20)
 
@@ -109,6 +111,32 @@ def test_the_pitch_is_held_against_a_policy_that_lifts_the_front(env, wanted):
         pitches.append(env.transition.pitch)
     assert np.mean(pitches[20:50]) < wanted - 0.01
     assert np.mean(pitches[200:]) == pytest.approx(wanted, abs=0.005)
+
+
+def test_an_observation_is_laid_out_as_it_is_described(env):
+    env.reset(seed=0, options={"order": Order(VelocityCommand(0.3, 0.1), gait_style("trot"))})
+    for _ in range(30):
+        seen = env.step(np.full(12, 0.2))[0]
+    legs, state = env.locomotor, env.state
+    expected = {
+        "joint_speeds": state.joint_velocities,
+        "motor_errors": legs.targets - state.joint_positions,
+        "action": legs.action,
+        "clock_cosine": np.cos(2 * np.pi * np.array(legs.gait.phases)),
+        "clock_sine": np.sin(2 * np.pi * np.array(legs.gait.phases)),
+        "contacts": np.array(env.contacts, float),
+        "velocity_error": np.subtract(legs.estimator.velocity, (0.3, 0.1)),
+        "caught": legs.gait.caught,
+        "scan": np.zeros(12),
+    }
+    start = 0
+    for block in OBSERVATION:
+        if block.name in expected:
+            assert np.allclose(
+                seen[start : start + block.size], block.scale * np.array(expected[block.name]), atol=1e-5
+            )
+        start += block.size
+    assert start == len(seen)
 
 
 def test_the_schedule_is_not_asked_of_who_is_about_to_fall(env):

@@ -10,6 +10,8 @@ import pytest
 from policies.gait import evaluate as gait_evaluate
 from policies.gait.cases import SUITE, Case
 from policies.gait.evaluate import Evaluate, evaluate
+from policies.gait.rollout import walks_fingerprint
+from robots.gait import GAITS
 from tests.conftest import ROOT
 
 WALKS = gait_evaluate._walks
@@ -138,6 +140,10 @@ def test_another_policy_joins_the_rows_that_are_there(whole, tmp_path):
     assert [row for row in rows if row["policy"] == "none"] == json.loads(path.read_text())["rows"]
 
 
+def spoilt(held: dict, **figures) -> dict:
+    return {**held, "rows": [held["rows"][0] | figures, *held["rows"][1:]]}
+
+
 @pytest.mark.parametrize(
     ("change", "more", "complaint"),
     [
@@ -147,6 +153,12 @@ def test_another_policy_joins_the_rows_that_are_there(whole, tmp_path):
         (lambda held: {"rows": held["rows"]}, {}, "holds no figures"),
         (lambda held: {**held, "rows": [{}]}, {}, "holds no figures"),
         (lambda held: [held], {}, "holds no figures"),
+        (lambda held: spoilt(held, falls=None), {}, "falls None"),
+        (lambda held: spoilt(held, falls="many"), {}, "falls 'many'"),
+        (lambda held: spoilt(held, rmse=float("nan")), {}, "rmse nan"),
+        (lambda held: spoilt(held, episodes=999), {}, "999 walks"),
+        (lambda held: spoilt(held, policy="stranger"), {}, "stranger"),
+        (lambda held: {**held, "settings": {**held["settings"], "walks": "of another dog"}}, {}, "of another dog"),
     ],
 )
 def test_figures_of_other_walks_are_not_mixed_in(whole, tmp_path, change, more, complaint):
@@ -155,6 +167,21 @@ def test_figures_of_other_walks_are_not_mixed_in(whole, tmp_path, change, more, 
     with pytest.raises(ValueError, match=complaint):
         evaluate(replace(SHORT, json=str(held), resume=True, **more))
     assert held.read_text() == text
+
+
+def test_walks_of_a_gait_that_was_changed_are_others(monkeypatch):
+    before = walks_fingerprint()
+    assert walks_fingerprint() == before
+    monkeypatch.setitem(GAITS, "trot", replace(GAITS["trot"], drift_m_s=0.06))
+    assert walks_fingerprint() != before
+
+
+def test_figures_that_were_there_are_put_aside(tmp_path):
+    place = tmp_path / "figures.json"
+    place.write_text("of another day")
+    evaluate(replace(CLOCKED, cells=("walk:0.3",), episodes=1, workers=1, json=str(place)))
+    assert len(json.loads(place.read_text())["rows"]) == 1
+    assert (tmp_path / "figures.old.json").read_text() == "of another day"
 
 
 @pytest.mark.parametrize("place", [None, "-"])

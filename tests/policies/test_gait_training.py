@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,12 +15,13 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from envs.locomotion.commands import Order
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.randomization import NONE
 from envs.locomotion.terrain import HARDEST
-from policies.gait.actor import Actor, ActorError
+from policies.gait.actor import DEFAULT_FOLDER, Actor, ActorError
 from policies.gait.controller import LearnedLegs
 from policies.gait.export import Export, export
 from policies.gait.mirror import mirror_action, mirror_observation
@@ -142,6 +144,28 @@ def test_the_legs_of_the_simulation_do_what_the_task_does(learner):
         if fell:
             break
     env.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mean", np.full(95, np.nan, np.float32)),
+        ("mean", np.float32(0)),
+        ("scale", np.full(95, np.inf, np.float32)),
+        ("scale", np.ones((95, 1), np.float32)),
+        ("bias.0", np.full(256, np.nan, np.float32)),
+        ("bias.0", np.zeros((256, 1), np.float32)),
+        ("log_std", np.full(12, np.nan, np.float32)),
+        ("weight.1", np.full((128, 256), np.nan, np.float32)),
+    ],
+)
+def test_tensors_that_are_damaged_are_refused(tmp_path, name, value):
+    for kept in ("model.safetensors", "config.json"):
+        shutil.copy(DEFAULT_FOLDER / kept, tmp_path)
+    tensors = load_file(str(tmp_path / "model.safetensors"))
+    save_file({**tensors, name: np.ascontiguousarray(value)}, str(tmp_path / "model.safetensors"))
+    with pytest.raises(ActorError, match=str(tmp_path)):
+        Actor.load(tmp_path)
 
 
 def test_runs_are_numbered_and_the_newest_is_resumed(tmp_path):

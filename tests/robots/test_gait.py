@@ -103,6 +103,15 @@ def test_standing_keeps_all_feet_still():
     assert generator.frequency_hz == 0.0
 
 
+@pytest.mark.parametrize("command", [VelocityCommand(float("nan")), VelocityCommand(0.3, float("inf"))])
+def test_a_command_that_is_none_is_refused_and_leaves_no_trace(command):
+    generator, other = GaitGenerator(SPEC), GaitGenerator(SPEC)
+    with pytest.raises(ValueError, match="three finite numbers"):
+        generator.step(command, GAITS["trot"])
+    good = VelocityCommand(0.3), GAITS["trot"]
+    assert np.array_equal(generator.step(*good), other.step(*good))
+
+
 def test_an_unknown_gait_is_named_with_the_known_ones():
     with pytest.raises(ValueError, match=r"'gallop'.*trot"):
         gait_style("gallop")
