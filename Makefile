@@ -49,8 +49,7 @@ check: $(VENV)/.developing
 	$(BIN)/lint-imports
 
 results: $(VENV)/.developing  ## make the README's tables again (two hours; needs DATA)
-	$(BIN)/python train_gait.py evaluate --suite all --policy none default assets/weights/gait/seed_1 \
-		assets/weights/gait/seed_2 --json $(RESULTS)/gait.json
+	$(BIN)/python train_gait.py evaluate --suite all --json $(RESULTS)/gait.json
 	$(BIN)/python benchmarks/locomotion.py --json $(RESULTS)/locomotion.json
 	$(BIN)/python -m perception.speech evaluate --data $(DATA)/speech/ravdess_16k \
 		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/speech.json
