@@ -487,7 +487,7 @@ def thread():
 
 def test_a_simulation_that_breaks_begins_again(thread):
     def spoil(session) -> None:
-        session.dog.gait.dt_s = "nonsense"
+        session.dog.gait.offsets[:] = float("nan")
 
     thread.submit(spoil).result(timeout=5)
     time.sleep(0.5)
