@@ -318,7 +318,7 @@ class Session:
         self.dog.expression.step(
             1 / CONTROL_HZ, POSTURES[self.behaviour.posture], FACES[self.behaviour.face], gaze, float(mouth)
         )
-        fallen = has_fallen(self.state)
+        fallen = has_fallen(self.state.upright, float(self.state.position[2]))
         self._lying_s = self._lying_s + 1 / CONTROL_HZ if fallen else 0.0
         if self._lying_s >= self.config.get_up_after_s:
             self._get_up()
@@ -357,7 +357,7 @@ class Session:
         return Snapshot(
             self.time,
             self.dog.link_poses().astype(np.float32),
-            self._row(self.state, has_fallen(self.state)),
+            self._row(self.state, has_fallen(self.state.upright, float(self.state.position[2]))),
             self.behaviour.says,
             self.estimate,
             None if self.estimate is None else self.estimate.source,

@@ -7,8 +7,16 @@ from functools import lru_cache
 from math import asin, atan2, hypot
 from typing import NamedTuple
 
+import numpy as np
+
+from robots.compiled import compiled
 from robots.gait import GAITS, GaitStyle
 
+STUMBLE_M_S = 0.5
+SHOVE_M_S, SUDDEN_STEPS = 0.6, 2
+LEAN_RAD, MAX_LEAN_RAD = 0.3, 0.6
+STEADY_S, REST_S = 0.8, 0.8
+SWAY_M_S = 0.15  # errors up to here are a gait's own
 _LOW_M = 0.30  # m: a trunk that is carried higher topples more easily
 
 
@@ -23,21 +31,14 @@ class Reaction(NamedTuple):
 class CatchStep:
     """Turns errors of velocity and attitude into reactions of the gait; none while they are within the gait's own sway.
 
-    A trunk that moves `stumble_m_s` off its command stumbles: for `steady_s` the feet follow it, then the gait is left
-    alone for `rest_s`, since catching at every step would keep a swaying pace from ever settling.
+    A trunk that moves `STUMBLE_M_S` off its command stumbles: for `STEADY_S` the feet follow it, which is what
+    `catching` says; then the gait is left alone for `REST_S`, since catching at every step would keep a swaying pace
+    from ever settling.
 
-    A trunk whose velocity jumps by `shove_m_s` within `sudden_steps` control steps was shoved, and one that leans by
-    `lean_rad` is about to fall over its outer feet: `shoved` says so until `steady_s` after the last such moment,
+    A trunk whose velocity jumps by `SHOVE_M_S` within `SUDDEN_STEPS` control steps was shoved, and one that leans by
+    `LEAN_RAD` is about to fall over its outer feet: `shoved` says so until `STEADY_S` after the last such moment,
     and meanwhile the dog trots with its swinging feet held level. Sway comes gradually and is never taken for a shove.
     """
-
-    stumble_m_s = 0.5
-    shove_m_s = 0.6
-    sudden_steps = 2
-    lean_rad = 0.3
-    steady_s = 0.8
-    rest_s = 0.8
-    sway_m_s = 0.15
 
     def __init__(self, dt_s: float = 0.02) -> None:
         self.dt_s = dt_s
@@ -45,19 +46,9 @@ class CatchStep:
 
     def reset(self) -> None:
         """Forget every shove."""
-        self._left_s = -self.rest_s
-        self._shoved_s = 0.0
-        self._errors: list[tuple[float, float]] = []
-
-    @property
-    def catching(self) -> bool:
-        """Whether the last error is being caught."""
-        return self._left_s > 0
-
-    @property
-    def shoved(self) -> bool:
-        """Whether the trunk was shoved, or leans too far, or did so a moment ago."""
-        return self._shoved_s > 0
+        self._memory = np.zeros(1, _MEMORY)
+        self._memory["left_s"] = -REST_S
+        self.catching = self.shoved = False
 
     def react(
         self, style: GaitStyle, error: tuple[float, float], gravity: tuple[float, float, float] = (0.0, 0.0, -1.0)
@@ -69,38 +60,58 @@ class CatchStep:
             error: how much faster than told the trunk moves, forward and left, m/s.
             gravity: unit vector in the trunk's frame.
         """
-        lean = _lean(gravity, style)
-        self._notice(error, hypot(*lean))
-        caught = self._caught(error)
+        told = float(style.pitch_rad), float(style.roll_rad)
+        self.catching, self.shoved, caught, lean = _notice(self._memory, error, gravity, told, self.dt_s)
         if self.shoved:
             return Reaction(_steadiest(style), caught, lean)
-        return Reaction(replace(style, stepping=True) if self.catching else style, caught, (0.0, 0.0))
-
-    def _notice(self, error: tuple[float, float], lean_rad: float) -> None:
-        size = hypot(*error)
-        self._errors = [*self._errors[-self.sudden_steps :], error]
-        (x, y), (before_x, before_y) = error, self._errors[0]
-        sudden = hypot(x - before_x, y - before_y) > self.shove_m_s < size
-        self._shoved_s = self.steady_s if sudden or lean_rad > self.lean_rad else self._shoved_s - self.dt_s
-        if size > self.stumble_m_s and self._left_s <= -self.rest_s:
-            self._left_s = self.steady_s
-        self._left_s -= self.dt_s
-
-    def _caught(self, error: tuple[float, float]) -> tuple[float, float]:
-        if not self.catching:
-            return 0.0, 0.0
-        share = max(0.0, 1.0 - self.sway_m_s / max(hypot(*error), 1e-9))
-        return error[0] * share, error[1] * share
+        if self.catching and not style.stepping:
+            style = replace(style, stepping=True)
+        return Reaction(style, caught, (0.0, 0.0))
 
 
-MAX_LEAN_RAD = 0.6
+_MEMORY = np.dtype(
+    [
+        ("left_s", np.float64),  # of catching; below 0 it rests
+        ("shoved_s", np.float64),
+        ("readings", np.float64),
+        ("errors", np.float64, (SUDDEN_STEPS + 1, 2)),  # the last ones, the oldest first
+    ]
+)
 
 
-def _lean(gravity: tuple[float, float, float], style: GaitStyle) -> tuple[float, float]:
-    """How far the trunk is pitched and rolled beyond what it was told, rad."""
-    x, y, z = gravity
-    pitch, roll = asin(min(1.0, max(-1.0, x))) - style.pitch_rad, atan2(-y, -z) - style.roll_rad
-    return min(max(pitch, -MAX_LEAN_RAD), MAX_LEAN_RAD), min(max(roll, -MAX_LEAN_RAD), MAX_LEAN_RAD)
+@compiled
+def _notice(
+    memory: np.ndarray,
+    error: tuple[float, float],
+    gravity: tuple[float, float, float],
+    told: tuple[float, float],
+    dt: float,
+) -> tuple[bool, bool, tuple[float, float], tuple[float, float]]:
+    """Take one reading of a trunk that was told to pitch and roll by `told`, rad.
+
+    Returns:
+        whether an error is being caught, whether the trunk was shoved or leans too far, or did so a moment ago, the
+        part of the error that is to be caught, and how far the trunk is pitched and rolled beyond what it was told.
+    """
+    now = memory[0]
+    pitch = min(max(asin(min(1.0, max(-1.0, gravity[0]))) - told[0], -MAX_LEAN_RAD), MAX_LEAN_RAD)
+    roll = min(max(atan2(-gravity[1], -gravity[2]) - told[1], -MAX_LEAN_RAD), MAX_LEAN_RAD)
+    x, y = error
+    size = hypot(x, y)
+    if now.readings == 0:
+        now.errors[:, 0], now.errors[:, 1] = x, y
+    for index in range(SUDDEN_STEPS):
+        now.errors[index] = now.errors[index + 1]
+    now.errors[SUDDEN_STEPS, 0], now.errors[SUDDEN_STEPS, 1] = x, y
+    now.readings += 1
+    sudden = hypot(x - now.errors[0, 0], y - now.errors[0, 1]) > SHOVE_M_S < size
+    now.shoved_s = STEADY_S if sudden or hypot(pitch, roll) > LEAN_RAD else now.shoved_s - dt
+    if size > STUMBLE_M_S and now.left_s <= -REST_S:
+        now.left_s = STEADY_S
+    now.left_s -= dt
+    catching = now.left_s > 0
+    share = max(0.0, 1.0 - SWAY_M_S / max(size, 1e-9)) if catching else 0.0
+    return catching, now.shoved_s > 0, (x * share, y * share), (pitch, roll)
 
 
 @lru_cache(maxsize=256)

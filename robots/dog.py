@@ -30,9 +30,9 @@ def standing_joints(style: GaitStyle, spec: QuadrupedSpec) -> np.ndarray:
     return leg_ik(feet, spec).ravel()
 
 
-def has_fallen(state: QuadrupedState, ground_m: float = 0.0) -> bool:
-    """Whether the trunk lies on its side or on the ground, which is at `ground_m`."""
-    return bool(state.upright < FALLEN_UPRIGHT or float(state.position[2]) - ground_m < FALLEN_HEIGHT_M)
+def has_fallen(upright: float, height_m: float) -> bool:
+    """Whether the trunk lies on its side (`upright` is the cosine of its tilt) or on the ground, which is below it."""
+    return upright < FALLEN_UPRIGHT or height_m < FALLEN_HEIGHT_M
 
 
 class Legs(Protocol):

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from robots.compiled import compiled
-from robots.kinematics import leg_fk
-from robots.motion import Motion
+from robots.kinematics import forward, geometry
+from robots.motion import Motion, Vector, worked_out
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 
@@ -34,53 +34,62 @@ class VelocityEstimator:
     gain = 0.12  # share of the difference to the legs that is taken over in a step of 20 ms
 
     def __init__(self, spec: QuadrupedSpec, dt_s: float = 0.02) -> None:
-        self.spec = spec
         self.dt_s = dt_s
+        self._legs = geometry(spec)
         self.reset()
 
     def reset(self) -> None:
         """Start from standing still."""
-        self._memory = np.zeros(1, _MEMORY)
+        self.memory = np.zeros(1, MEMORY)
+        self._velocity = self.memory["velocity"][0]
 
     @property
     def velocity(self) -> tuple[float, float]:
         """(forward, left) m/s."""
-        forward, left = self._memory["velocity"][0].tolist()
-        return forward, left
+        ahead, left = self._velocity.tolist()
+        return ahead, left
 
     def update(
-        self, state: QuadrupedState, seen: Motion, contacts: list[bool], error: ImuError = NO_ERROR, z: float = 0.0
-    ) -> None:
+        self,
+        state: QuadrupedState,
+        contacts: list[bool],
+        error: ImuError = NO_ERROR,
+        z: float = 0.0,
+        frequency_hz: float = 3.0,
+    ) -> Motion:
         """Take one reading.
 
         Args:
             state: its velocity is used only as what an accelerometer integrates to, between this reading and the last.
-            seen: the same reading, worked out; its velocity is not used.
             contacts: which feet (4) touch.
             error: of the accelerometer.
             z: a standard normal draw for its noise.
+            frequency_hz: of the strides that the smooth estimate is taken over.
+
+        Returns:
+            the reading, worked out; its velocity is the truth, not the estimate.
         """
         bias_x, bias_y = error.bias
-        _update(
-            self._memory,
-            leg_fk(state.joint_positions, self.spec),
-            state.joint_positions,
+        return _update(
+            self.memory,
+            state.quat_xyzw,
             state.velocity,
+            state.angular_velocity,
+            state.joint_positions,
             tuple(contacts),
-            seen.rows,
-            seen.heading,
-            seen.yaw,
             (bias_x + error.noise * z, bias_y - error.noise * z),
-            self.spec.foot_radius_m,
+            self._legs,
+            min(1.0, self.dt_s * frequency_hz),
             self.gain,
             self.dt_s,
         )
 
 
-_MEMORY = np.dtype(
+MEMORY = np.dtype(
     [
         ("readings", np.float64),
         ("velocity", np.float64, 2),  # the estimate: forward, left, m/s
+        ("smooth", np.float64, 3),  # the same over a stride, and the turn rate, rad/s
         ("last_velocity", np.float64, 3),  # m/s in the world, as it was read last
         ("marks", np.float64, (4, 2)),  # m, see `_mark`
         ("yaw", np.float64),  # rad
@@ -88,27 +97,29 @@ _MEMORY = np.dtype(
     ]
 )
 
-_Vector = tuple[float, float, float]
-
 
 @compiled
 def _update(
     memory: np.ndarray,
-    feet: np.ndarray,
-    joints: np.ndarray,
+    quat_xyzw: np.ndarray,
     velocity: np.ndarray,
+    angular_velocity: np.ndarray,
+    joints: np.ndarray,
     contacts: tuple[bool, ...],
-    rows: tuple[_Vector, _Vector, _Vector],
-    heading: tuple[float, float],
-    yaw: float,
     wrong: tuple[float, float],
-    radius: float,
+    legs: np.ndarray,
+    stride: float,
     gain: float,
     dt: float,
-) -> None:
-    """Take one reading; `wrong` m/s^2 is what the accelerometer reads too much, forward and left."""
-    last = memory[0]
-    c, s = heading
+) -> Motion:
+    """Take one reading.
+
+    `wrong` m/s^2 is what the accelerometer reads too much, forward and left; `stride` and `gain` are the shares of a
+    new reading in the smooth estimate, and of the legs in the estimate.
+    """
+    last, seen = memory[0], worked_out(quat_xyzw, velocity, angular_velocity)
+    feet = forward(joints, legs)
+    rows, (c, s), yaw = seen.rows, seen.heading, seen.yaw
     if last.readings > 0:
         x, y = velocity[0] - last.last_velocity[0], velocity[1] - last.last_velocity[1]
         turned, (vx, vy) = yaw - last.yaw, (last.velocity[0], last.velocity[1])
@@ -119,7 +130,8 @@ def _update(
     # the readings is known; its turn rate at the moment of a reading is not that of the time between.
     standing, x, y = 0, 0.0, 0.0
     for leg in range(4):
-        mark_x, mark_y = _mark(feet[leg], joints[3 * leg + 1] + joints[3 * leg + 2] + pitch, rows, heading, radius)
+        turned_by = joints[3 * leg + 1] + joints[3 * leg + 2] + pitch
+        mark_x, mark_y = _mark(feet[leg], turned_by, rows, seen.heading, legs[0].foot_radius)
         # A foot that came down since the last reading was still swinging for a part of the time.
         if contacts[leg] and last.contacts[leg] > 0:
             standing += 1
@@ -131,16 +143,20 @@ def _update(
         share = 1 / (standing * dt)
         last.velocity[0] += gain * (share * (c * x + s * y) - last.velocity[0])
         last.velocity[1] += gain * (share * (c * y - s * x) - last.velocity[1])
+    for axis in range(2):
+        last.smooth[axis] += stride * (last.velocity[axis] - last.smooth[axis])
+    last.smooth[2] += stride * (angular_velocity[2] - last.smooth[2])
     last.readings += 1
     last.yaw = yaw
     last.last_velocity[:] = velocity
+    return seen
 
 
 @compiled
 def _mark(
     foot: np.ndarray,
     turned: float,
-    rows: tuple[_Vector, _Vector, _Vector],
+    rows: tuple[Vector, Vector, Vector],
     heading: tuple[float, float],
     radius: float,
 ) -> tuple[float, float]:

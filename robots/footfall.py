@@ -1,4 +1,4 @@
-"""Where the feet of the clocked gait go, compiled: one call for each control step."""
+"""Where the feet of the clocked gait go, and the joints with them, compiled: one call for each control step."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from math import cos, sin
 import numpy as np
 
 from robots.compiled import compiled
+from robots.kinematics import inverse
 
 GRAVITY = 9.81  # m/s^2
 MAX_RISE_M = 0.10  # difference in height that the legs make up for
@@ -14,6 +15,7 @@ LONGEST_PUSH_S = 0.2  # landing and push-off together; a longer stance holds sti
 SHORT_STANCE_S, LONG_STANCE_S = 0.25, 0.65  # between them a style's `slow_bounce` takes over from its `bounce`
 MAX_PUSH_OFF_M_S = 1.0  # what the legs can give; at a low cadence the whole swing would ask for more
 
+STYLE_LAG_S = 0.15
 VELOCITY_LAG_S = 0.20
 GROUND_LAG_S = 0.05
 RIGHTING_S = 0.6
@@ -58,35 +60,41 @@ STATE = np.dtype(
 def advance(
     state: np.ndarray,
     style: np.ndarray,
+    values: np.ndarray,
+    wanted: np.ndarray,
     phases: np.ndarray,
     command: tuple[float, float, float],
     velocity_error: tuple[float, float],
     ground: np.ndarray,
     lean: tuple[float, float],
     pitch_trim: float,
-    hips: np.ndarray,
-    sides: np.ndarray,
+    residual: np.ndarray,
+    legs: np.ndarray,
     dt: float,
 ) -> np.ndarray:
     """Advance by `dt` s.
 
     Args:
         state: (1,) `STATE`, changed in place.
-        style: (1,) `STYLE` as it stands now.
+        style: (1,) `STYLE` as it stands, changed in place.
+        values: (11,) the same numbers without their names.
+        wanted: (11,) where they shall go.
         phases: (4) cycles, where the legs' offsets shall go.
         command: (3) what the velocity shall become.
         velocity_error: forward, left, m/s: what is to be caught.
         ground: (4) m, height of the ground where each foot stands or will land.
         lean: pitch, roll, rad: what swinging feet are held level against.
         pitch_trim: rad, added to the style's pitch.
-        hips: (4, 3) m, hip joints in axes of the trunk.
-        sides: (4) m, signed lengths of the abduction links.
+        residual: (12) m, added to where the feet go in axes of the trunk.
+        legs: (1,) `robots.kinematics.GEOMETRY`.
         dt: s.
 
     Returns:
-        (4, 3) m feet relative to their hip joints in axes of the trunk.
+        (12) rad joint targets.
     """
     now, how = state[0], style[0]
+    for index in range(values.size):
+        values[index] += min(1.0, dt / STYLE_LAG_S) * (wanted[index] - values[index])
     duty, activity = how.duty, how.activity
     _follow(now, how, phases, command, velocity_error, dt)
     vx, vy, wz = now.velocity[0], now.velocity[1], now.velocity[2]
@@ -95,7 +103,7 @@ def advance(
     push_s = min(stance_s, LONGEST_PUSH_S)
     crouch = _crouch(how, stance_s) * push_s
     clearance = _rise(now, duty, ground, dt)
-    feet = np.empty((4, 3))
+    feet, hips, sides = np.empty((4, 3)), legs[0].hips, legs[0].sides
     for leg in range(4):
         along, lift, down = foot_cycle(now.phases[leg], duty)
         # The ground must pass under a stance foot at v + w x r.
@@ -107,7 +115,7 @@ def advance(
         feet[leg, 2] = lifted + down * crouch * (0.25 - edge * edge) - how.height + now.rises[leg]
         _level(now.leans[leg], now.phases[leg] < duty, lean, dt)
         _turn(feet[leg], hips[leg], how.pitch + pitch_trim + now.leans[leg, 0], how.roll + now.leans[leg, 1])
-    return feet
+    return inverse(feet + residual.reshape((4, 3)), legs).ravel()
 
 
 @compiled

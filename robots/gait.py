@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from robots.footfall import STATE, STYLE, advance
-from robots.kinematics import leg_ik
+from robots.kinematics import geometry
 from robots.quadruped import QuadrupedSpec
 
 
@@ -144,69 +144,69 @@ class GaitGenerator:
     """Steps the clock and returns joint targets; every change of command or style is eased in.
 
     A style may change at any moment: the legs' phase offsets glide along the shorter arc, the rest follows with a
-    first-order lag of `style_lag_s`, and velocity with one of its own (see `robots.footfall`).
+    first-order lag of `STYLE_LAG_S`, and velocity with one of its own (see `robots.footfall`).
     """
-
-    style_lag_s = 0.15
 
     def __init__(self, spec: QuadrupedSpec, dt_s: float = 0.02) -> None:
         self.spec = spec
         self.dt_s = dt_s
-        self._hips = spec.hip_positions, spec.hip_sides
+        self._legs = geometry(spec)
         self.reset(GAITS["stand"])
 
     def reset(self, style: GaitStyle, clock: float = 0.0) -> None:
         """Start over in `style`, standing still, with the clock (cycles) at `clock`."""
-        self._style = _numbers(style)
-        self._style["activity"] = 0.0
-        self._values = self._style.view(np.float64)
-        self._state = np.zeros(1, STATE)
-        self._state["clock"] = clock
-        self._state["offsets"] = style.phases
-        self._state["phases"] = (clock + np.array(style.phases)) % 1.0
+        self._wanted, self._goal = style, _goal(style)
+        self.style = _numbers(style)
+        self.style["activity"] = 0.0
+        self._values = self.style.view(np.float64)
+        self.memory = np.zeros(1, STATE)
+        self._velocity = self.memory["velocity"][0]
+        self.memory["clock"] = clock
+        self.memory["offsets"] = style.phases
+        self.memory["phases"] = (clock + np.array(style.phases)) % 1.0
 
     @property
     def clock(self) -> float:
         """The clock, cycles."""
-        return float(self._state["clock"][0])
+        return float(self.memory["clock"][0])
 
     @property
     def offsets(self) -> np.ndarray:
         """(4,) cycles: where each leg is in the cycle when the clock is at 0; a view of what the gait changes."""
-        offsets: np.ndarray = self._state["offsets"][0]
+        offsets: np.ndarray = self.memory["offsets"][0]
         return offsets
 
     @property
     def phases(self) -> tuple[float, ...]:
         """Phase of each leg (4) in [0, 1): in stance while below the duty factor."""
-        return tuple(self._state["phases"][0].tolist())
+        return tuple(self.memory["phases"][0].tolist())
 
     @property
     def velocity(self) -> list[float]:
         """What the gait walks with now: vx, vy in m/s and wz in rad/s."""
-        velocity: list[float] = self._state["velocity"][0].tolist()
+        velocity: list[float] = self._velocity.tolist()
         return velocity
 
     @property
     def duty(self) -> float:
         """The duty factor as it stands now."""
-        return float(self._style["duty"][0])
+        return float(self.style["duty"][0])
 
     @property
     def frequency_hz(self) -> float:
         """The cadence as it stands now, Hz; 0 while all feet stay down."""
-        return float(self._style["frequency"][0] * self._style["activity"][0])
+        return float(self.style["frequency"][0] * self.style["activity"][0])
 
     @property
     def caught(self) -> list[float]:
         """How far the feet are set aside to catch the body, forward and left, m."""
-        caught: list[float] = self._state["caught"][0].tolist()
+        caught: list[float] = self.memory["caught"][0].tolist()
         return caught
 
     @property
     def height_m(self) -> float:
         """The commanded height of the hips as it stands now."""
-        return float(self._style["height"][0])
+        return float(self.style["height"][0])
 
     def step(
         self,
@@ -242,25 +242,27 @@ class GaitGenerator:
         vx, vy, wz = command
         if not isfinite(vx + vy + wz):  # one NaN would stay in the filters for good
             raise ValueError(f"a velocity command is three finite numbers; got {command}")
-        wanted, phases = _goal(style)
-        self._values += min(1.0, self.dt_s / self.style_lag_s) * (wanted - self._values)
-        feet = advance(
-            self._state,
-            self._style,
+        if style is not self._wanted:
+            self._wanted, self._goal = style, _goal(style)
+        wanted, phases = self._goal
+        return advance(
+            self.memory,
+            self.style,
+            self._values,
+            wanted,
             phases,
             (float(vx), float(vy), float(wz)),
             velocity_error,
             _FLAT if ground is None else np.asarray(ground, np.float64),
             lean,
             pitch_trim,
-            *self._hips,
+            _AS_CLOCKED if residual is None else np.asarray(residual, np.float64),
+            self._legs,
             self.dt_s,
         )
-        if residual is not None:
-            feet += np.reshape(residual, (4, 3))
-        return leg_ik(feet, self.spec).ravel()
 
 
+_AS_CLOCKED = np.zeros(12)
 _FLAT = np.zeros(4)
 
 

@@ -9,6 +9,23 @@ import numpy as np
 from robots.compiled import compiled
 from robots.quadruped import QuadrupedSpec
 
+GEOMETRY = np.dtype(
+    [
+        ("hips", np.float64, (4, 3)),  # m, hip joints in the frame of the trunk
+        ("sides", np.float64, 4),  # m, abduction links, negative for right legs
+        ("thigh", np.float64),  # m
+        ("calf", np.float64),  # m
+        ("foot_radius", np.float64),  # m
+    ]
+)
+"""The lengths of a body's legs as compiled functions take them."""
+
+
+def geometry(spec: QuadrupedSpec) -> np.ndarray:
+    """(1,) `GEOMETRY` of a body."""
+    lengths = spec.hip_positions, spec.hip_sides, spec.thigh_m, spec.calf_m, spec.foot_radius_m
+    return np.array([lengths], GEOMETRY)
+
 
 def leg_ik(feet: np.ndarray, spec: QuadrupedSpec) -> np.ndarray:
     """Joint angles that put the feet where they should be; closed form, knees bent backwards.
@@ -21,17 +38,19 @@ def leg_ik(feet: np.ndarray, spec: QuadrupedSpec) -> np.ndarray:
     Returns:
         (4, 3) rad: hip abduction, thigh, calf.
     """
-    return _inverse(feet, spec.hip_sides, spec.thigh_m, spec.calf_m)
+    return inverse(feet, geometry(spec))
 
 
 def leg_fk(joints: np.ndarray, spec: QuadrupedSpec) -> np.ndarray:
     """Where joint angles (12,) rad put the feet: (4, 3) m in the frame of the trunk."""
-    return _forward(joints, spec.hip_positions, spec.hip_sides, spec.thigh_m, spec.calf_m)
+    return forward(joints, geometry(spec))
 
 
 @compiled
-def _inverse(feet: np.ndarray, sides: np.ndarray, upper: float, lower: float) -> np.ndarray:
+def inverse(feet: np.ndarray, legs: np.ndarray) -> np.ndarray:
+    """`leg_ik` of feet and (1,) `GEOMETRY`."""
     angles = np.empty((4, 3))
+    sides, upper, lower = legs[0].sides, legs[0].thigh, legs[0].calf
     for leg in range(4):
         x, y, z, side = feet[leg, 0], feet[leg, 1], feet[leg, 2], sides[leg]
         # In the plane across the trunk, the foot hangs at distance `drop` below the abduction link.
@@ -45,13 +64,14 @@ def _inverse(feet: np.ndarray, sides: np.ndarray, upper: float, lower: float) ->
 
 
 @compiled
-def _forward(joints: np.ndarray, hips: np.ndarray, sides: np.ndarray, upper: float, lower: float) -> np.ndarray:
-    feet = np.empty((4, 3))
+def forward(joints: np.ndarray, legs: np.ndarray) -> np.ndarray:
+    """`leg_fk` of joints and (1,) `GEOMETRY`."""
+    feet, body = np.empty((4, 3)), legs[0]
     for leg in range(4):
         abduction, thigh, calf = joints[3 * leg], joints[3 * leg + 1], joints[3 * leg + 2]
-        drop = upper * cos(thigh) + lower * cos(thigh + calf)
+        drop = body.thigh * cos(thigh) + body.calf * cos(thigh + calf)
         c, s = cos(abduction), sin(abduction)
-        feet[leg, 0] = hips[leg, 0] - upper * sin(thigh) - lower * sin(thigh + calf)
-        feet[leg, 1] = hips[leg, 1] + c * sides[leg] + s * drop
-        feet[leg, 2] = s * sides[leg] - c * drop
+        feet[leg, 0] = body.hips[leg, 0] - body.thigh * sin(thigh) - body.calf * sin(thigh + calf)
+        feet[leg, 1] = body.hips[leg, 1] + c * body.sides[leg] + s * drop
+        feet[leg, 2] = s * body.sides[leg] - c * drop
     return feet

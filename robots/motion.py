@@ -5,6 +5,9 @@ from __future__ import annotations
 from math import atan2, sqrt
 from typing import NamedTuple
 
+import numpy as np
+
+from robots.compiled import compiled
 from robots.quadruped import QuadrupedState
 
 Vector = tuple[float, float, float]
@@ -23,22 +26,23 @@ class Motion(NamedTuple):
     gravity: Vector  # unit vector in the trunk's frame
     gyro: Vector  # rad/s in the trunk's frame
 
-    def along_heading(self, x: float, y: float) -> tuple[float, float]:
-        """(forward, left) of a vector (x, y) in the world."""
-        c, s = self.heading
-        return c * x + s * y, c * y - s * x
-
 
 def motion(state: QuadrupedState) -> Motion:
-    """Work a reading out. Plain floats, since numpy takes longer to be called than this takes in all."""
-    x, y, z, w = state.quat_xyzw.tolist()
-    vx, vy, _ = state.velocity.tolist()
-    gx, gy, gz = state.angular_velocity.tolist()
+    """Work a reading out."""
+    return worked_out(state.quat_xyzw, state.velocity, state.angular_velocity)
+
+
+@compiled
+def worked_out(quat_xyzw: np.ndarray, velocity: np.ndarray, angular_velocity: np.ndarray) -> Motion:
+    """`motion` of a quaternion, m/s and rad/s in the world."""
+    x, y, z, w = quat_xyzw[0], quat_xyzw[1], quat_xyzw[2], quat_xyzw[3]
+    vx, vy = velocity[0], velocity[1]
+    gx, gy, gz = angular_velocity[0], angular_velocity[1], angular_velocity[2]
     r00, r01, r02 = 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)
     r10, r11, r12 = 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)
     r20, r21, r22 = 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)
-    along = sqrt(r00 * r00 + r10 * r10) or 1.0
-    c, s = r00 / along, r10 / along
+    along = sqrt(r00 * r00 + r10 * r10)
+    c, s = (r00 / along, r10 / along) if along > 0.0 else (1.0, 0.0)
     return Motion(
         ((r00, r01, r02), (r10, r11, r12), (r20, r21, r22)),
         (c, s),

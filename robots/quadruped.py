@@ -147,16 +147,16 @@ class Quadruped:
         """Read everything once."""
         position, quat = self._read_base(self.body)
         velocity, angular = self._read_velocity(self.body)
-        joints = self._read_joints(self.body, self._joints)
-        angles, speeds, _, torques = zip(*joints, strict=True)
+        angles, speeds, _, torques = zip(*self._read_joints(self.body, self._joints), strict=True)
+        numbers = np.array((*position, *quat, *velocity, *angular, *angles, *speeds, *torques))
         return QuadrupedState(
-            np.array(position),
-            np.array(quat),
-            np.array(velocity),
-            np.array(angular),
-            np.array(angles),
-            np.array(speeds),
-            np.array(torques),
+            numbers[:3],
+            numbers[3:7],
+            numbers[7:10],
+            numbers[10:13],
+            numbers[13:25],
+            numbers[25:37],
+            numbers[37:],
         )
 
     def command(self, targets: np.ndarray) -> None:

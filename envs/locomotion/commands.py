@@ -26,6 +26,29 @@ class Order(NamedTuple):
         return cls(VelocityCommand(), GAITS["stand"])
 
 
+TOLD = np.dtype(
+    [
+        ("vx", np.float64),  # m/s
+        ("vy", np.float64),
+        ("wz", np.float64),  # rad/s
+        ("frequency", np.float64),  # Hz
+        ("swing", np.float64),  # m
+        ("bounce", np.float64),
+        ("pitch", np.float64),  # rad
+        ("roll", np.float64),
+        ("stepping", np.float64),  # 1 or 0
+    ]
+)
+"""An order as numbers: what an observation and a reward know of it."""
+
+
+def numbers(order: Order) -> np.ndarray:
+    """(1,) `TOLD`."""
+    style = order.style
+    said = style.frequency_hz, style.swing_m, style.bounce, style.pitch_rad, style.roll_rad, style.stepping
+    return np.array([(*order.command, *said)], TOLD)
+
+
 @dataclass(frozen=True)
 class CommandConfig:
     """Ranges of what may be commanded; every pair is low, high. SI units.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import asin, atan2, isfinite
+from math import isfinite
 from typing import Any
 
 import gymnasium as gym
@@ -11,17 +11,18 @@ import numpy as np
 
 from envs.locomotion.commands import UNEVEN, CommandConfig, Order, sample_order
 from envs.locomotion.footholds import NO_SCAN, Footholds, Footing
-from envs.locomotion.locomotor import DT_S, OBSERVATION_SIZE, SCALES, Locomotor
+from envs.locomotion.locomotor import DT_S, NO_NOISE, OBSERVATION_SIZE, SCALES, SENSED, Locomotor
 from envs.locomotion.randomization import RandomizationConfig, apply, draw, maybe_push
-from envs.locomotion.rewards import RewardWeights, Transition, reward
+from envs.locomotion.rewards import TERMS, RewardWeights, weighted
 from envs.locomotion.terrain import CELL_M, LEVELS, TERRAINS, Patch, TerrainMap, build
+from envs.locomotion.transition import Transition, average, transition
+from robots.compiled import compiled
 from robots.dog import CONTROL_HZ, SUBSTEPS, has_fallen, standing_joints
-from robots.motion import motion
+from robots.motion import Vector
 from robots.quadruped import Quadruped
 from robots.world import Camera, World, WorldConfig
 
 PRIVILEGED_SIZE = 11
-_SENSED = 30  # the first entries of an observation come from sensors with noise
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         self._footholds = None if self.map is None else Footholds(self.map, self.robot.spec)
         noise = self.config.randomization
         spread = [noise.gravity_noise, noise.gyro_noise, noise.joint_noise, noise.joint_speed_noise]
-        self._noise = np.repeat(spread, [3, 3, 12, 12]) * SCALES[:_SENSED]
+        self._noise = np.repeat(spread, [3, 3, 12, 12]) * SCALES[:SENSED]
         self._noisy = bool(self._noise.any())
         # Bullet's contacts of one episode would warm-start the next; the blank world has none.
         self._blank = self.world.snapshot()
@@ -106,7 +107,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         x, y, ground = self._draw_place(patch)
         height = self.order.style.height_m + self.robot.spec.foot_radius_m + ground
         self.robot.reset((x, y, height), float(rng.uniform(-np.pi, np.pi)), targets)
-        self._smooth = [0.0, 0.0, 0.0, self.order.style.pitch_rad, self.order.style.height_m]
+        self._smooth = np.array([0.0, 0.0, 0.0, self.order.style.pitch_rad, self.order.style.height_m])
         if self._footholds is not None:
             self._footholds.reset()
         self._steps = 0
@@ -141,20 +142,19 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
             ValueError: the action has the wrong shape, or is not finite; nothing moves then.
         """
         action = np.asarray(action, dtype=np.float64)
-        if action.shape != (12,) or not isfinite(action @ action):
+        if action.shape != (12,) or not isfinite(sum(action.tolist())):
             raise ValueError(f"an action is 12 finite numbers within [-1, 1]; got shape {action.shape}: {action}")
         self._move(self.locomotor.act(action, self.order, self._footing))
         self._read(self.robot.foot_contacts())
-        self.transition = self._transition()
-        value, terms = reward(self.transition, self.config.weights)
-        fell = has_fallen(self.state, self._ground)
+        terms = self._judge()
+        fell = has_fallen(self._seen.rows[2][2], float(self.state.position[2]) - self._ground)
         self._steps += 1
         self._hold_steps -= 1
         if self._hold_steps <= 0:
             self.order, self._hold_steps = sample_order(self.np_random, self.commands), self._draw_hold()
         over = self._steps >= self.config.episode_s * CONTROL_HZ or self._off_the_map()
         # Per second of walking, so that its size does not depend on the control rate; critics like small returns.
-        total = value * DT_S * 2.5 - (self.config.fall_penalty if fell else 0.0)
+        total = sum(terms.values()) * DT_S * 2.5 - (self.config.fall_penalty if fell else 0.0)
         return self._observe(), total, fell, over and not fell, {"reward_terms": terms}
 
     def _off_the_map(self) -> bool:
@@ -172,11 +172,10 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         maybe_push(self.robot, self.np_random, self.config.randomization, DT_S)
 
     def _read(self, contacts: list[bool]) -> None:
-        self.state = state = self.robot.read()
-        self._seen = seen = motion(state)
+        state = self.state = self.robot.read()
         noise = self.drawn.accelerometer
         z = self.np_random.standard_normal() if noise.noise else 0.0
-        self.locomotor.sense(state, seen, contacts, self.order, noise, z)
+        self._seen = self.locomotor.sense(state, contacts, self.order, noise, z)
         self.contacts = contacts
         self._look()
 
@@ -191,45 +190,31 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
     def _ground(self) -> float:
         return 0.0 if self._footing is None else self._footing.ground_m
 
-    def _transition(self) -> Transition:
-        state, seen, locomotor, order = self.state, self._seen, self.locomotor, self.order
-        gx, gy, gz = seen.gravity
-        pitch = asin(min(1.0, max(-1.0, gx)))
-        wx, wy, wz = state.angular_velocity.tolist()
-        height = float(state.position[2]) - self._ground - self.robot.spec.foot_radius_m
-        share = min(1.0, DT_S * order.style.frequency_hz)
-        now = (*seen.velocity, wz, pitch, height)
-        self._smooth = [before + share * (new - before) for before, new in zip(self._smooth, now, strict=True)]
-        vx, vy, turn, smooth_pitch, smooth_height = self._smooth
-        command, style = order
-        return Transition(
-            (float(command.vx), float(command.vy), float(command.wz)),
-            float(style.pitch_rad),
-            float(style.roll_rad),
-            seen.velocity,
-            (vx, vy),
-            turn,
-            wx * wx + wy * wy,
-            atan2(-gy, -gz),
-            pitch,
-            smooth_pitch,
-            height,
-            smooth_height,
-            locomotor.gait.height_m,
+    def _judge(self) -> dict[str, float]:
+        """The terms of the reward of what just happened."""
+        state, legs = self.state, self.locomotor
+        self._happened = (
+            legs.told(self.order),
+            (self._seen.velocity, self._seen.gravity),
+            (state.position, state.angular_velocity, self._ground + self.robot.spec.foot_radius_m),
+            self._smooth,
+            legs.gait.memory,
+            legs.gait.style,
             tuple(self.contacts),
-            locomotor.stance,
-            locomotor.balance.shoved or locomotor.balance.catching,
-            state.joint_torques,
-            state.joint_velocities,
-            locomotor.action,
-            locomotor.last_action,
+            legs.balance.shoved or legs.balance.catching,
+            (state.joint_torques, state.joint_velocities),
+            (legs.action, legs.last_action),
         )
+        return dict(zip(TERMS, _judged(*self._happened, self.config.weights.in_order), strict=True))
+
+    @property
+    def transition(self) -> Transition:
+        """What happened in the last step; put together for those who ask, since that takes longer than judging it."""
+        return transition(*self._happened)
 
     def _observe(self) -> np.ndarray:
-        observation = self.locomotor.observe(self.order, NO_SCAN if self._footing is None else self._footing.scan)
-        if self._noisy:
-            observation[:_SENSED] += self._noise * self.np_random.standard_normal(_SENSED)
-        return observation.astype(np.float32)
+        noise = self._noise * self.np_random.standard_normal(SENSED) if self._noisy else NO_NOISE
+        return self.locomotor.observe(self.order, NO_SCAN if self._footing is None else self._footing.scan, noise)
 
     def privileged(self) -> np.ndarray:
         """(11,) what only a critic may see: true velocity errors, now and over a stride, height, friction and so on."""
@@ -268,3 +253,23 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
     def close(self) -> None:
         """Let go of the physics."""
         self.world.close()
+
+
+@compiled
+def _judged(
+    told: np.ndarray,
+    trunk: tuple[tuple[float, float], Vector],
+    place: tuple[np.ndarray, np.ndarray, float],
+    smooth: np.ndarray,
+    gait: np.ndarray,
+    style: np.ndarray,
+    contacts: tuple[bool, ...],
+    reacting: bool,
+    joints: tuple[np.ndarray, np.ndarray],
+    actions: tuple[np.ndarray, np.ndarray],
+    weights: tuple[float, ...],
+) -> tuple[float, ...]:
+    """The weighted terms of a step, after the smooth values have been taken on: one call into machine code."""
+    average(smooth, told, trunk, place, DT_S)
+    done = transition(told, trunk, place, smooth, gait, style, contacts, reacting, joints, actions)
+    return weighted(done, weights)

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from envs.locomotion.commands import Order
+from envs.locomotion.commands import Order, numbers
 from envs.locomotion.footholds import NO_SCAN, Footing
 from robots.balance import CatchStep
 from robots.compiled import compiled
 from robots.dog import CONTROL_HZ, standing_joints
 from robots.estimator import NO_ERROR, ImuError, VelocityEstimator
 from robots.gait import GAITS, GaitGenerator, GaitStyle, VelocityCommand
-from robots.motion import Motion
+from robots.motion import Motion, Vector
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 DT_S = 1 / CONTROL_HZ
@@ -62,6 +62,8 @@ OBSERVATION = (
 )
 OBSERVATION_SIZE = sum(block.size for block in OBSERVATION)
 SCALES = np.concatenate([np.full(block.size, block.scale) for block in OBSERVATION])
+SENSED = sum(block.size for block in OBSERVATION[:4])  # the first blocks come from sensors with noise
+NO_NOISE = np.zeros(SENSED)
 
 
 @lru_cache(maxsize=256)
@@ -97,12 +99,6 @@ def interpolated(table: Table, at: float) -> float:
     return float(np.interp(at, places, values))
 
 
-@lru_cache(maxsize=1024)
-def _losing(style: GaitStyle, losses: Losses, speed: float) -> GaitStyle:
-    """The style of legs that lose another speed to scuffing feet."""
-    return replace(style, drift_m_s=losses.at(style.frequency_hz, speed))
-
-
 class Locomotor:
     """Gait, balance, estimate of velocity and smoothed action of one dog.
 
@@ -125,128 +121,125 @@ class Locomotor:
         self.estimator.reset()
         self.targets = targets
         self.action = self.last_action = np.zeros(12)
-        self._smooth = [0.0, 0.0, 0.0]
-        self._turn_trim = 0.0
-        self._pitch_trim = 0.0
-
-    @property
-    def stance(self) -> tuple[bool, ...]:
-        """Which feet (4) the clock holds to the ground."""
-        if self.gait.frequency_hz == 0.0:
-            return (True,) * 4
-        duty = self.gait.duty
-        return tuple([phase < duty for phase in self.gait.phases])
+        self._trims = np.zeros(2)
+        self._order, self._told = order, numbers(order)
+        self._walked: tuple[GaitStyle, float, GaitStyle] | None = None
 
     def sense(
-        self,
-        state: QuadrupedState,
-        seen: Motion,
-        contacts: list[bool],
-        order: Order,
-        error: ImuError = NO_ERROR,
-        z: float = 0.0,
-    ) -> None:
-        """Take a reading; `error` and the standard normal `z` spoil the accelerometer."""
-        self.estimator.update(state, seen, contacts, error, z)
-        self._contacts = contacts
-        self._seen = seen
-        self._joints = state
-        share = min(1.0, DT_S * order.style.frequency_hz)
-        now = (*self.estimator.velocity, float(state.angular_velocity[2]))
-        self._smooth = [before + share * (new - before) for before, new in zip(self._smooth, now, strict=True)]
+        self, state: QuadrupedState, contacts: list[bool], order: Order, error: ImuError = NO_ERROR, z: float = 0.0
+    ) -> Motion:
+        """Take a reading and work it out; `error` and the standard normal `z` spoil the accelerometer."""
+        self._joints, self._contacts = state, contacts
+        self._seen = self.estimator.update(state, contacts, error, z, order.style.frequency_hz)
+        return self._seen
 
     def act(self, action: np.ndarray, order: Order, footing: Footing | None = None) -> np.ndarray:
         """Turn an action (12,) in [-1, 1] into joint targets (12,) rad, on flat ground or with regard to a footing."""
         (vx, vy), (told_x, told_y, _) = self.estimator.velocity, self.gait.velocity
         style, caught, lean = self.balance.react(order.style, (vx - told_x, vy - told_y), self._seen.gravity)
+        command = order.command
         if style.name in self.losses:
-            style = _losing(style, self.losses[style.name], round(order.command.vx, 2))
-        command = self._hold_heading(order.command)
+            style = self._losing(style, round(command.vx, 2))
         self.last_action = self.action
-        self.action = _smoothed(action, self.last_action)
-        residual = self.action * RESIDUAL_M
+        self.action, residual, wz, pitch_trim = _prepared(
+            action,
+            self.last_action,
+            self._trims,
+            self.gait.style,
+            self.told(order),
+            self._joints.angular_velocity,
+            self._seen.gravity,
+            footing is None and not (self.balance.shoved or self.balance.catching),
+        )
+        command = VelocityCommand(command.vx, command.vy, wz)
         if footing is None:
-            trim = self._hold_pitch(order.style.pitch_rad)
-            self.targets = self.gait.step(command, style, caught, residual, lean=lean, pitch_trim=trim)
+            self.targets = self.gait.step(command, style, caught, residual, lean=lean, pitch_trim=pitch_trim)
         else:
             residual += footing.nudges
-            style = _steadier(style)
-            self.targets = self.gait.step(command, style, caught, residual, footing.grounds, lean)
+            self.targets = self.gait.step(command, _steadier(style), caught, residual, footing.grounds, lean)
         return self.targets
 
-    def _hold_heading(self, command: VelocityCommand) -> VelocityCommand:
-        """Turn a little more when the gyroscope says that the dog turns too little: drift comes to nothing."""
-        wanted = command.wz - float(self._joints.angular_velocity[2]) if self.gait.frequency_hz else -self._turn_trim
-        self._turn_trim = min(max(self._turn_trim + TURN_GAIN * wanted * DT_S, -MAX_TRIM_RAD_S), MAX_TRIM_RAD_S)
-        return VelocityCommand(command.vx, command.vy, command.wz + self._turn_trim)
+    def _losing(self, style: GaitStyle, speed: float) -> GaitStyle:
+        """The style of legs that lose what these do; worked out when style or speed change, not at every step."""
+        if self._walked is None or self._walked[0] is not style or self._walked[1] != speed:
+            lost = self.losses[style.name].at(style.frequency_hz, speed)
+            self._walked = style, speed, replace(style, drift_m_s=lost)
+        return self._walked[2]
 
-    def _hold_pitch(self, wanted: float) -> float:
-        """Pitch a little more when gravity says that the trunk pitches too little, while walking undisturbed."""
-        if self.gait.frequency_hz and not (self.balance.shoved or self.balance.catching):
-            short = wanted - asin(min(1.0, max(-1.0, self._seen.gravity[0])))
-            trim = self._pitch_trim + PITCH_GAIN * short * DT_S
-            self._pitch_trim = min(max(trim, -MAX_PITCH_TRIM_RAD), MAX_PITCH_TRIM_RAD)
-        return self._pitch_trim
+    def told(self, order: Order) -> np.ndarray:
+        """(1,) `envs.locomotion.commands.TOLD`."""
+        if order is not self._order:
+            self._order, self._told = order, numbers(order)
+        return self._told
 
-    def observe(self, order: Order, scan: np.ndarray = NO_SCAN) -> np.ndarray:
-        """(95,) what `OBSERVATION` lists, scaled; `scan` (12,) m is the footing's."""
-        state, seen, gait = self._joints, self._seen, self.gait
-        command, style = order
-        vx, vy = self.estimator.velocity
-        told = (
-            *self._contacts,
-            2.0 * command.vx,
-            2.0 * command.vy,
-            command.wz,
-            style.frequency_hz - 2.4,
-            4.0 * (gait.duty - 0.6),
-            20 * (style.swing_m - 0.05),
-            style.bounce,
-            20 * (gait.height_m - 0.3),
-            4.0 * style.pitch_rad,
-            float(style.stepping),
-            vx - command.vx,
-            vy - command.vy,
-            self._smooth[0] - command.vx,
-            self._smooth[1] - command.vy,
-            self._smooth[2] - command.wz,
-            *gait.caught,
-        )
+    def observe(self, order: Order, scan: np.ndarray = NO_SCAN, noise: np.ndarray = NO_NOISE) -> np.ndarray:
+        """(95,) float32: what `OBSERVATION` lists, scaled.
+
+        `scan` (12,) m is the footing's; `noise` (30,) is added to what comes from sensors.
+        """
+        state, seen = self._joints, self._seen
         return _observation(
-            (*seen.gravity, *seen.gyro),
-            state.joint_positions,
-            self._standing,
-            state.joint_velocities,
-            self.targets,
-            self.action,
-            gait.phases,
-            np.array(told, np.float64),
+            (seen.gravity, seen.gyro),
+            (state.joint_positions, self._standing, state.joint_velocities, self.targets, self.action),
+            self.gait.memory,
+            self.gait.style,
+            self.told(order),
+            self.estimator.memory,
+            tuple(self._contacts),
             scan,
+            noise,
         )
 
 
 @compiled
-def _smoothed(action: np.ndarray, last: np.ndarray) -> np.ndarray:
-    """(12,) the action kept within [-1, 1] and eased in."""
-    return last + SMOOTHING * (np.minimum(np.maximum(action, -1.0), 1.0) - last)
+def _prepared(
+    action: np.ndarray,
+    last: np.ndarray,
+    trims: np.ndarray,
+    style: np.ndarray,
+    told: np.ndarray,
+    turning: np.ndarray,
+    gravity: Vector,
+    calm: bool,
+) -> tuple[np.ndarray, np.ndarray, float, float]:
+    """What goes into a step of the gait.
+
+    Two integrals, `trims` (turn rate, rad/s, and pitch, rad), are moved: the dog turns a little more when the gyroscope
+    says that it turns too little, so that drift comes to nothing, and pitches a little more when gravity says so; the
+    latter only while it walks `calm`.
+
+    Returns:
+        the action kept within [-1, 1] and eased in, the residuals that it asks for (m), both (12,), the turn rate to
+        give to the gait (rad/s), and the trim of the pitch (rad).
+    """
+    order, stepping = told[0], style[0].frequency * style[0].activity > 0.0
+    gap = order.wz - turning[2] if stepping else -trims[0]
+    trims[0] = min(max(trims[0] + TURN_GAIN * gap * DT_S, -MAX_TRIM_RAD_S), MAX_TRIM_RAD_S)
+    if calm and stepping:
+        short = order.pitch - asin(min(1.0, max(-1.0, gravity[0])))
+        trims[1] = min(max(trims[1] + PITCH_GAIN * short * DT_S, -MAX_PITCH_TRIM_RAD), MAX_PITCH_TRIM_RAD)
+    smooth = last + SMOOTHING * (np.minimum(np.maximum(action, -1.0), 1.0) - last)
+    return smooth, smooth * RESIDUAL_M, order.wz + trims[0], trims[1]
 
 
 @compiled
 def _observation(
-    imu: tuple[float, ...],
-    joints: np.ndarray,
-    standing: np.ndarray,
-    speeds: np.ndarray,
-    targets: np.ndarray,
-    action: np.ndarray,
-    phases: tuple[float, ...],
-    contacts_and_order: np.ndarray,
+    imu: tuple[Vector, Vector],
+    legs: tuple[np.ndarray, ...],
+    gait: np.ndarray,
+    style: np.ndarray,
+    told: np.ndarray,
+    estimate: np.ndarray,
+    contacts: tuple[bool, ...],
     scan: np.ndarray,
+    noise: np.ndarray,
 ) -> np.ndarray:
     """Fill in what `OBSERVATION` lists; one call into machine code instead of a concatenation of many pieces."""
+    (gravity, gyro), (joints, standing, speeds, targets, action) = imu, legs
+    now, how, order, found = gait[0], style[0], told[0], estimate[0]
     values = np.empty(95)
-    for index, value in enumerate(imu):
-        values[index] = value
+    for axis in range(3):
+        values[axis], values[3 + axis] = gravity[axis], gyro[axis]
     for joint in range(12):
         values[6 + joint] = joints[joint] - standing[joint]
         values[18 + joint] = speeds[joint]
@@ -254,7 +247,16 @@ def _observation(
         values[42 + joint] = action[joint]
         values[83 + joint] = scan[joint]
     for leg in range(4):
-        values[54 + leg] = cos(2 * pi * phases[leg])
-        values[58 + leg] = sin(2 * pi * phases[leg])
-    values[62:83] = contacts_and_order
-    return values * SCALES
+        values[54 + leg] = cos(2 * pi * now.phases[leg])
+        values[58 + leg] = sin(2 * pi * now.phases[leg])
+        values[62 + leg] = contacts[leg]
+    values[66], values[67], values[68] = 2.0 * order.vx, 2.0 * order.vy, order.wz
+    values[69], values[70] = order.frequency - 2.4, 4.0 * (how.duty - 0.6)
+    values[71], values[72] = 20 * (order.swing - 0.05), order.bounce
+    values[73], values[74], values[75] = 20 * (how.height - 0.3), 4.0 * order.pitch, order.stepping
+    values[76], values[77] = found.velocity[0] - order.vx, found.velocity[1] - order.vy
+    values[78], values[79] = found.smooth[0] - order.vx, found.smooth[1] - order.vy
+    values[80], values[81], values[82] = found.smooth[2] - order.wz, now.caught[0], now.caught[1]
+    values *= SCALES
+    values[:SENSED] += noise
+    return values.astype(np.float32)

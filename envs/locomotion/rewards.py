@@ -4,40 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from math import exp
-from typing import NamedTuple
 
 import numpy as np
 
+from envs.locomotion.transition import Transition
 from robots.compiled import compiled
-
-
-class Transition(NamedTuple):
-    """What the terms look at. Velocities are in the level frame that turns with the heading.
-
-    `smooth` values are averaged over a stride, which is what a person sees: every gait sways within one.
-    """
-
-    told: tuple[float, float, float]  # vx, vy in m/s, wz in rad/s
-    told_pitch: float  # rad
-    told_roll: float
-    velocity: tuple[float, float]  # forward, left, m/s
-    smooth_velocity: tuple[float, float]
-    smooth_turn: float  # rad/s about the vertical
-    tilt_rate: float  # (rad/s)^2, squared norm about the horizontal axes
-    roll: float  # rad
-    pitch: float  # rad, positive nose down
-    smooth_pitch: float
-    height: float  # m, hips over the feet
-    smooth_height: float
-    told_height: float  # m, as the gait stands now: lower than ordered on uneven ground and after a shove
-    contacts: tuple[bool, ...]  # feet (4) that touch
-    stance: tuple[bool, ...]  # feet (4) that the clock holds to the ground
-    reacting: bool  # whether a shove or a stumble is being caught
-    torques: np.ndarray  # (12,) N m
-    joint_speeds: np.ndarray  # (12,) rad/s
-    action: np.ndarray  # (12,) smoothed, in [-1, 1]
-    last_action: np.ndarray  # (12,) of the step before
 
 
 @compiled
@@ -138,6 +111,11 @@ class RewardWeights:
     change: float = -0.05
     size: float = -0.03
 
+    @cached_property
+    def in_order(self) -> tuple[float, ...]:
+        """The weights in the order of `TERMS`."""
+        return tuple(float(getattr(self, name)) for name in TERMS)
+
 
 TERMS: dict[str, Callable[[Transition], float]] = {
     term.__name__: term
@@ -146,23 +124,23 @@ TERMS: dict[str, Callable[[Transition], float]] = {
 
 
 @compiled
-def _all(t: Transition) -> tuple[float, ...]:
-    """`TERMS`, in their order: one call into machine code instead of ten."""
+def weighted(t: Transition, weights: tuple[float, ...]) -> tuple[float, ...]:
+    """`TERMS` times their weights, in their order: one call into machine code instead of ten."""
     return (
-        velocity(t),
-        steadiness(t),
-        turning(t),
-        height(t),
-        posture(t),
-        schedule(t),
-        tilting(t),
-        effort(t),
-        change(t),
-        size(t),
+        weights[0] * velocity(t),
+        weights[1] * steadiness(t),
+        weights[2] * turning(t),
+        weights[3] * height(t),
+        weights[4] * posture(t),
+        weights[5] * schedule(t),
+        weights[6] * tilting(t),
+        weights[7] * effort(t),
+        weights[8] * change(t),
+        weights[9] * size(t),
     )
 
 
 def reward(transition: Transition, weights: RewardWeights) -> tuple[float, dict[str, float]]:
     """Sum of the weighted terms, and each of them."""
-    terms = {name: weight * term for (name, weight), term in zip(vars(weights).items(), _all(transition), strict=True)}
+    terms = dict(zip(TERMS, weighted(transition, weights.in_order), strict=True))
     return sum(terms.values()), terms

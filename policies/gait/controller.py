@@ -8,7 +8,6 @@ from envs.locomotion.commands import Order
 from envs.locomotion.locomotor import Locomotor
 from policies.gait.actor import Actor
 from robots.gait import GaitGenerator, GaitStyle, VelocityCommand
-from robots.motion import motion
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 
@@ -36,5 +35,5 @@ class LearnedLegs:
     ) -> np.ndarray:
         """Joint targets (12,) rad for the next 20 ms."""
         order = Order(command, style)
-        self._locomotor.sense(state, motion(state), contacts, order)
+        self._locomotor.sense(state, contacts, order)
         return self._locomotor.act(self._actor(self._locomotor.observe(order)), order)

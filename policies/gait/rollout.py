@@ -10,7 +10,8 @@ import numpy as np
 
 from envs.locomotion.commands import Order
 from envs.locomotion.env import LocomotionEnv
-from envs.locomotion.rewards import Transition, power
+from envs.locomotion.rewards import power
+from envs.locomotion.transition import Transition
 from policies.gait.actor import Actor
 from policies.gait.cases import SUITE, TERRAIN_LEVEL, Case
 from robots.dog import CONTROL_HZ

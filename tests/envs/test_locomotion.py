@@ -275,7 +275,7 @@ def test_the_heading_is_held_against_a_gait_that_turns(env, monkeypatch):
         rates = []
         for _ in range(300):
             if not held:
-                env.locomotor._turn_trim = 0.0
+                env.locomotor._trims[:] = 0.0
             env.step(np.zeros(12))
             rates.append(env.state.angular_velocity[2])
         return float(np.mean(rates[-100:]))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,3 +36,29 @@ def test_where_nothing_can_be_kept_it_is_compiled_each_time(tmp_path):
         timeout=60,
     )
     assert done.stdout.strip() == "42", done.stderr
+
+
+def test_machine_code_does_not_outlive_what_it_calls(tmp_path):
+    """Numba itself would keep the code of a function whose own file is as it was."""
+    package = tmp_path / "robots"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    shutil.copy(Path(__file__).parents[2] / "robots" / "compiled.py", package)
+    header = "from robots.compiled import compiled\n"
+    (package / "outer.py").write_text(
+        f"{header}from robots.inner import inner\n@compiled\ndef outer(x):\n    return 2 * inner(x)\n"
+    )
+    found = []
+    for value in (3, 4, 3):
+        (package / "inner.py").write_text(f"{header}@compiled\ndef inner(x):\n    return x + {value}\n")
+        code = "from robots.outer import outer; print(outer(1), sum(outer.stats.cache_hits.values()))"
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", code],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        found.append(done.stdout.split())
+    assert found == [["8", "0"], ["10", "0"], ["8", "1"]], done.stderr

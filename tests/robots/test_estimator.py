@@ -12,7 +12,6 @@ from robots.balance import CatchStep
 from robots.estimator import ImuError, VelocityEstimator
 from robots.gait import GAITS, VelocityCommand, gait_style
 from robots.kinematics import leg_fk, leg_ik
-from robots.motion import motion
 from robots.quadruped import QuadrupedSpec
 
 SPEC = QuadrupedSpec()
@@ -36,7 +35,7 @@ def errors(
         if push is not None and index == 100:
             env.robot.push((*push, 0.0))
             env.state = env.robot.read()
-        estimator.update(env.state, motion(env.state), env.contacts, error, float(rng.standard_normal()))
+        estimator.update(env.state, env.contacts, error, float(rng.standard_normal()))
         found.append(np.subtract(estimator.velocity, env.state.heading_velocity))
     env.close()
     return np.array(found[50:])

@@ -32,7 +32,7 @@ def walk(dog: Dog, command: VelocityCommand, gait: str, seconds: float) -> np.nd
         dog.control(command, GAITS[gait], state)
         dog.world.step(SUBSTEPS)
         state = dog.body.read()
-        assert not has_fallen(state)
+        assert not has_fallen(state.upright, state.position[2])
         speeds.append([*state.heading_velocity, state.angular_velocity[2]])
     return np.array(speeds)
 

@@ -1,0 +1,119 @@
+"""What happened in a control step, as the reward and the evaluation look at it."""
+
+from __future__ import annotations
+
+from math import asin, atan2
+from typing import NamedTuple
+
+import numpy as np
+
+from robots.compiled import compiled
+from robots.motion import Vector
+
+
+class Transition(NamedTuple):
+    """What the terms look at. Velocities are in the level frame that turns with the heading.
+
+    `smooth` values are averaged over a stride, which is what a person sees: every gait sways within one.
+    """
+
+    told: tuple[float, float, float]  # vx, vy in m/s, wz in rad/s
+    told_pitch: float  # rad
+    told_roll: float
+    velocity: tuple[float, float]  # forward, left, m/s
+    smooth_velocity: tuple[float, float]
+    smooth_turn: float  # rad/s about the vertical
+    tilt_rate: float  # (rad/s)^2, squared norm about the horizontal axes
+    roll: float  # rad
+    pitch: float  # rad, positive nose down
+    smooth_pitch: float
+    height: float  # m, hips over the feet
+    smooth_height: float
+    told_height: float  # m, as the gait stands now: lower than ordered on uneven ground and after a shove
+    contacts: tuple[bool, ...]  # feet (4) that touch
+    stance: tuple[bool, ...]  # feet (4) that the clock holds to the ground
+    reacting: bool  # whether a shove or a stumble is being caught
+    torques: np.ndarray  # (12,) N m
+    joint_speeds: np.ndarray  # (12,) rad/s
+    action: np.ndarray  # (12,) smoothed, in [-1, 1]
+    last_action: np.ndarray  # (12,) of the step before
+
+
+@compiled
+def average(
+    smooth: np.ndarray,
+    told: np.ndarray,
+    trunk: tuple[tuple[float, float], Vector],
+    place: tuple[np.ndarray, np.ndarray, float],
+    dt: float,
+) -> None:
+    """Take a reading over into the averages over a stride, see `transition`; `dt` in s."""
+    (forward, left), gravity = trunk
+    position, turning, ground = place
+    now, share = (forward, left, turning[2], _pitch(gravity), position[2] - ground), min(1.0, dt * told[0].frequency)
+    for index in range(5):
+        smooth[index] += share * (now[index] - smooth[index])
+
+
+@compiled
+def _pitch(gravity: Vector) -> float:
+    return asin(min(1.0, max(-1.0, gravity[0])))
+
+
+@compiled
+def transition(
+    told: np.ndarray,
+    trunk: tuple[tuple[float, float], Vector],
+    place: tuple[np.ndarray, np.ndarray, float],
+    smooth: np.ndarray,
+    gait: np.ndarray,
+    style: np.ndarray,
+    contacts: tuple[bool, ...],
+    reacting: bool,
+    joints: tuple[np.ndarray, np.ndarray],
+    actions: tuple[np.ndarray, np.ndarray],
+) -> Transition:
+    """Put together what happened in a step.
+
+    Args:
+        told: (1,) `envs.locomotion.commands.TOLD`.
+        trunk: its velocity, forward and left, m/s, and gravity in its frame.
+        place: position (3,) m, angular velocity (3,) rad/s, and the height (m) of the trunk at which hips touch feet.
+        smooth: (5,) forward, left (m/s), turn (rad/s), pitch (rad), height (m) over a stride.
+        gait: (1,) `robots.footfall.STATE`.
+        style: (1,) `robots.footfall.STYLE` as it stands now.
+        contacts: which feet (4) touch.
+        reacting: whether a shove or a stumble is being caught.
+        joints: torques and speeds, (12,) both.
+        actions: smoothed, of this step and of the last, (12,) both.
+    """
+    position, turning, ground = place
+    velocity, gravity = trunk
+    asked, how, phases = told[0], style[0], gait[0].phases
+    still, duty = how.frequency * how.activity == 0.0, how.duty
+    stance = (
+        still or phases[0] < duty,
+        still or phases[1] < duty,
+        still or phases[2] < duty,
+        still or phases[3] < duty,
+    )
+    return Transition(
+        (asked.vx, asked.vy, asked.wz),
+        asked.pitch,
+        asked.roll,
+        velocity,
+        (smooth[0], smooth[1]),
+        smooth[2],
+        turning[0] ** 2 + turning[1] ** 2,
+        atan2(-gravity[1], -gravity[2]),
+        _pitch(gravity),
+        smooth[3],
+        position[2] - ground,
+        smooth[4],
+        how.height,
+        contacts,
+        stance,
+        reacting,
+        *joints,
+        *actions,
+    )
