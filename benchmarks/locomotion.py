@@ -5,10 +5,11 @@ python benchmarks/locomotion.py --json benchmarks/results/locomotion.json
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -133,6 +134,7 @@ def _training_rates(args: Args, console: Console) -> dict[str, list[float]]:
     contestants: dict[str, Callable[[], float]] = {
         "ours, 2 workers x 8": lambda: _ours(train, args.iterations),
         "ours, 1 worker x 16": lambda: _ours(replace(train, workers=1, envs=16), args.iterations),
+        "ours, 2 workers x 8, no overlap": lambda: _ours(replace(train, overlap=False), args.iterations),
         "ours, 2 workers x 4": lambda: _ours(replace(train, envs=4), args.iterations),
         "ours, 4 workers x 4": lambda: _ours(replace(train, workers=4, envs=4), args.iterations),
         "sb3 DummyVecEnv x 16": lambda: _sb3(train, "dummy", 16, args.iterations),
@@ -147,45 +149,42 @@ def _training_rates(args: Args, console: Console) -> dict[str, list[float]]:
     return rates
 
 
+@contextlib.contextmanager
+def _training(train: Train, iterations: int) -> Iterator[Iterator[object]]:
+    """The iterations of a training, one at every `next`."""
+    import torch
+    from stable_baselines3.common.logger import configure
+
+    from policies.gait.ppo import Learner
+    from policies.gait.train import turns
+    from policies.gait.workers import Workers
+
+    torch.set_num_threads(1)
+    learner = Learner(train.ppo, train.workers * train.envs, 0)
+    learner.set_logger(configure(None, []))
+    workers = Workers(train.crews(), 0)
+    try:
+        yield turns(replace(train, n_timesteps=iterations * train.per_iteration), learner, workers)
+    finally:
+        workers.close()
+
+
 def _memory_mb(train: Train) -> int:
     """Of learner and workers after a whole iteration; what they share counts once."""
-    import torch
-    from stable_baselines3.common.logger import configure
-
-    from policies.gait.ppo import Learner
-    from policies.gait.workers import Workers
-
-    torch.set_num_threads(1)
-    learner = Learner(train.ppo, train.workers * train.envs, 0)
-    learner.set_logger(configure(None, []))
-    workers = Workers(train.crews(), 0)
-    try:
-        learner.learn(workers.roll(learner.actor(), train.ppo.n_steps), 0.0)
+    with _training(train, 2) as iterations:
+        next(iterations)
         this = psutil.Process()
         return round(sum(one.memory_full_info().pss for one in (this, *this.children(recursive=True))) / 1e6)
-    finally:
-        workers.close()
 
 
-def _ours(train: Train, iterations: int) -> float:
-    import torch
-    from stable_baselines3.common.logger import configure
-
-    from policies.gait.ppo import Learner
-    from policies.gait.workers import Workers
-
-    torch.set_num_threads(1)
-    learner = Learner(train.ppo, train.workers * train.envs, 0)
-    learner.set_logger(configure(None, []))
-    workers = Workers(train.crews(), 0)
-    try:
-        learner.learn(workers.roll(learner.actor(), train.ppo.n_steps), 0.0)  # the first makes the worlds
+def _ours(train: Train, measured: int) -> float:
+    # The first iteration makes the worlds; one more than are measured, so that the last has its walks beside it too.
+    with _training(train, measured + 2) as iterations:
+        next(iterations)
         began = time.perf_counter()
-        for _ in range(iterations):
-            learner.learn(workers.roll(learner.actor(), train.ppo.n_steps), 0.0)
-        return iterations * train.per_iteration / (time.perf_counter() - began)
-    finally:
-        workers.close()
+        for _ in range(measured):
+            next(iterations)
+        return measured * train.per_iteration / (time.perf_counter() - began)
 
 
 def _sb3(train: Train, kind: str, envs: int, iterations: int) -> float:

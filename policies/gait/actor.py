@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +51,21 @@ class Actor:
 
     def forward(self, normalised: np.ndarray) -> np.ndarray:
         """Mean actions for observations that are normalised already: the mean of both sides of the mirror."""
-        both = self._network(np.stack([normalised, mirror_observation(normalised)]))
+        hidden = np.stack([normalised, mirror_observation(normalised)]).reshape(-1, normalised.shape[-1])
+        *inner, (weight, bias) = self._layers
+        for factors, offset in inner:
+            hidden = hidden @ factors + offset
+            hidden = np.where(hidden > 0, hidden, np.expm1(np.minimum(hidden, 0.0)))
+        both = (hidden @ weight + bias).reshape(2, *normalised.shape[:-1], -1)
         mean: np.ndarray = 0.5 * (both[0] + mirror_action(both[1]))
         return mean
 
-    def _network(self, hidden: np.ndarray) -> np.ndarray:
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            hidden = hidden @ weight.T + bias
-            hidden = np.where(hidden > 0, hidden, np.expm1(np.minimum(hidden, 0.0)))
-        return hidden @ self.weights[-1].T + self.biases[-1]
+    @cached_property
+    def _layers(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
+        """Weights as they are multiplied with, (inputs, outputs) in that order in memory: a third of the time."""
+        return tuple(
+            (np.ascontiguousarray(weight.T), bias) for weight, bias in zip(self.weights, self.biases, strict=True)
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -68,10 +75,12 @@ class Actor:
             told.update(np.asarray(values, np.float32).tobytes())
         return told.hexdigest()[:16]
 
-    def sample(self, normalised: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw actions (n, 12) for normalised observations (n, obs)."""
+    def sample(self, normalised: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw actions (n, 12) for normalised observations (n, obs); with them, their log-probabilities (n,)."""
         mean = self.forward(normalised)
-        return mean + np.exp(self.log_std) * rng.standard_normal(mean.shape)
+        drawn = rng.standard_normal(mean.shape)
+        constant = self.log_std.sum() + 0.5 * mean.shape[-1] * np.log(2 * np.pi)
+        return mean + np.exp(self.log_std) * drawn, -0.5 * (drawn**2).sum(axis=-1) - constant
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write model.safetensors and config.json."""

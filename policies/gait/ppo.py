@@ -190,7 +190,7 @@ class Learner:
         elif moved < desired / 1.5:
             self.learning_rate = min(self.learning_rate * 1.3, 2e-3)
 
-    def explore(self, progress: float) -> None:
+    def _explore(self, progress: float) -> None:
         """Set the size of exploration for this share of the training.
 
         It must end small: feet that are shaken slow a trot down by 0.1 m/s, and a policy that made up for that would be
@@ -206,8 +206,9 @@ class Learner:
         """Where the learner's figures go."""
         self.model.set_logger(logger)
 
-    def actor(self) -> Actor:
-        """The policy as it is now, for the workers."""
+    def actor(self, progress: float = 1.0) -> Actor:
+        """The policy as it is now, exploring as it shall when this share of the training is done."""
+        self._explore(progress)
         policy = self.model.policy
         hidden = policy.mlp_extractor.policy_net
         layers = [layer for layer in (*hidden, policy.action_net) if isinstance(layer, torch.nn.Linear)]
@@ -221,8 +222,9 @@ class Learner:
         )
 
     def learn(self, rollouts: list[Rollout], progress: float) -> None:
-        """One iteration; `progress` is the share of training that is done, for the learning rate's decay."""
+        """One iteration; `progress` is the share of training that was done when the rollouts began."""
         model = self.model
+        self._explore(progress)
         model._current_progress_remaining = 1.0 - progress
         self._fill(rollouts)
         model.train()
@@ -234,21 +236,22 @@ class Learner:
     @torch.no_grad()
     def _fill(self, rollouts: list[Rollout]) -> None:
         buffer, policy, gamma = self.model.rollout_buffer, self.model.policy, self.config.gamma
-        observations = np.concatenate([rollout.observations for rollout in rollouts], axis=1)
-        actions = np.concatenate([rollout.actions for rollout in rollouts], axis=1)
-        rewards = np.concatenate([rollout.rewards for rollout in rollouts], axis=1)
-        starts = np.concatenate([rollout.starts for rollout in rollouts], axis=1)
+        observations, actions, log_probs, rewards, starts = (
+            np.concatenate([getattr(rollout, name) for rollout in rollouts], axis=1)
+            for name in ("observations", "actions", "log_probs", "rewards", "starts")
+        )
         offset = 0
         for rollout in rollouts:
             # An episode that was cut, not lost, goes on to be worth what the critic expects.
             for step, index, last in rollout.truncated:
                 rewards[step, offset + index] += gamma * float(policy.predict_values(torch.from_numpy(last[None])))
             offset += rollout.rewards.shape[1]
+        flat = torch.from_numpy(observations.reshape(-1, SEEN_BY_CRITIC))
+        values = policy.predict_values(flat).reshape(rewards.shape)
         buffer.reset()
         for step in range(len(rewards)):
-            seen, done = torch.from_numpy(observations[step]), torch.from_numpy(actions[step])
-            values, log_prob, _ = policy.evaluate_actions(seen, done)
-            buffer.add(observations[step], actions[step], rewards[step], starts[step], values.flatten(), log_prob)
+            log_prob = torch.from_numpy(log_probs[step])
+            buffer.add(observations[step], actions[step], rewards[step], starts[step], values[step], log_prob)
         last = np.concatenate([rollout.last_observations for rollout in rollouts])
         ended = np.concatenate([rollout.last_starts for rollout in rollouts])
         buffer.compute_returns_and_advantage(policy.predict_values(torch.from_numpy(last)), ended)

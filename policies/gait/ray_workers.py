@@ -7,10 +7,10 @@ from typing import Any
 
 from envs.locomotion.env import LocomotionConfig
 from policies.gait.actor import Actor
-from policies.gait.workers import Crew, Rollout, crew_seeds
+from policies.gait.workers import Crew, Rollout, RolloutSource, crew_seeds
 
 
-class RayWorkers:
+class RayWorkers(RolloutSource):
     """One Ray actor for each list of configurations. A call costs a millisecond, and is made once for a rollout.
 
     Raises:
@@ -32,19 +32,24 @@ class RayWorkers:
             )
         except (ConnectionError, ValueError) as problem:
             raise RuntimeError(f"no Ray cluster answers at {address}: {problem}") from problem
+        self._coming: list[Any] = []
         remote: Any = ray.remote(num_cpus=1)(Crew)
         self._crews = [
             remote.remote(crew, crew_seeds(seed, generation, worker, len(crew))) for worker, crew in enumerate(configs)
         ]
 
-    def roll(self, actor: Actor, steps: int) -> list[Rollout]:
-        """Let all workers act at once; their rollouts in the order of the workers.
+    def start(self, actor: Actor, steps: int) -> None:
+        """Let all workers act at once, and do not wait for them."""
+        self._coming = [crew.roll.remote(actor, steps) for crew in self._crews]
+
+    def collect(self) -> list[Rollout]:
+        """Wait for what was started; the rollouts in the order of the workers.
 
         Raises:
             RuntimeError: a worker has died.
         """
         try:
-            rollouts: list[Rollout] = self._ray.get([crew.roll.remote(actor, steps) for crew in self._crews])
+            rollouts: list[Rollout] = self._ray.get(self._coming)
         except self._ray.exceptions.RayError as problem:
             raise RuntimeError(f"a rollout worker died: start again with --resume ({problem})") from problem
         return rollouts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from pickle import UnpicklingError
@@ -72,27 +72,55 @@ def run(args: Train, folder: Path, report: Callable[[Report], None]) -> Learner:
     learner = Learner(args.ppo, args.workers * args.envs, args.seed)
     learner.set_logger(configure(str(folder), ["tensorboard"]))
     if args.resume and (folder / "checkpoint.pt").exists():
-        iteration = restore(folder, learner)
+        begun = restore(folder, learner)
     else:
-        iteration = 0
+        begun = 0
         (folder / "config.json").write_text(json.dumps(asdict(args), default=str, indent=1) + "\n")
-    workers = _workers(args, iteration)
+    workers = _workers(args, begun)
+    since = time.perf_counter()
     try:
-        while iteration < args.iterations:
-            began = time.perf_counter()
-            done = iteration / args.iterations
-            learner.explore(done)
-            rollouts = workers.roll(learner.actor(), args.ppo.n_steps)
-            rolled = time.perf_counter()
-            learner.learn(rollouts, done)
-            iteration += 1
+        for iteration, rollouts, waited_s in turns(args, learner, workers, begun):
             _checkpoint(folder, learner, iteration)
             _keep(args, folder, learner, iteration)
-            took = time.perf_counter() - began
-            report(_log(learner, rollouts, iteration, (rolled - began) / took, args.per_iteration / took))
+            took, since = time.perf_counter() - since, time.perf_counter()
+            report(_log(learner, rollouts, iteration, waited_s / took, args.per_iteration / took))
     finally:
         workers.close()
     return learner
+
+
+class Turn(NamedTuple):
+    """What an iteration left."""
+
+    iteration: int  # how many have been done
+    rollouts: list[Rollout]
+    waited_s: float  # for the workers
+
+
+def turns(args: Train, learner: Learner, workers: RolloutSource, iteration: int = 0) -> Iterator[Turn]:
+    """Walk and learn until the training is over, and tell after every iteration.
+
+    With `args.overlap` the workers walk on while the learner learns from what they did before. They act with a policy
+    that is one update old, and so does PPO take its log-probabilities: from those who acted.
+    """
+    steps, total = args.ppo.n_steps, args.iterations
+
+    def start(index: int) -> None:
+        if index < total:
+            workers.start(learner.actor(index / total), steps)
+
+    start(iteration)
+    while iteration < total:
+        began = time.perf_counter()
+        rollouts = workers.collect()
+        waited_s = time.perf_counter() - began
+        if args.overlap:
+            start(iteration + 1)
+        learner.learn(rollouts, iteration / total)
+        if not args.overlap:
+            start(iteration + 1)
+        iteration += 1
+        yield Turn(iteration, rollouts, waited_s)
 
 
 def _keep(args: Train, folder: Path, learner: Learner, iteration: int) -> None:
@@ -159,7 +187,7 @@ def _checkpoint(folder: Path, learner: Learner, iteration: int) -> None:
         ) from problem
 
 
-def _log(learner: Learner, rollouts: list[Rollout], iteration: int, rolling: float, frames_per_s: float) -> Report:
+def _log(learner: Learner, rollouts: list[Rollout], iteration: int, waiting: float, frames_per_s: float) -> Report:
     logger = learner.model.logger
     steps = iteration * sum(rollout.rewards.size for rollout in rollouts)
     episodes = [episode for rollout in rollouts for episode in rollout.episodes]
@@ -173,6 +201,6 @@ def _log(learner: Learner, rollouts: list[Rollout], iteration: int, rolling: flo
     mean = float(np.mean([rollout.rewards.mean() for rollout in rollouts]))
     logger.record("rollout/reward", mean)
     logger.record("time/frames_per_s", frames_per_s)
-    logger.record("time/rolling_share", rolling)
+    logger.record("time/waiting_share", waiting)
     logger.dump(steps)
     return Report(iteration, steps, mean, frames_per_s)

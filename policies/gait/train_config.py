@@ -67,6 +67,9 @@ class Train:
     """Processes that walk."""
     envs: int = 8
     """Dogs in each of them."""
+    overlap: bool = True
+    """Let the dogs walk on while the learner learns from what they did before: faster, with a policy that is one update
+    old."""
     engine: Literal["processes", "ray"] = "processes"
     """Where the workers live: in processes of this machine, or on a Ray cluster."""
     address: str | None = None

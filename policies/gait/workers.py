@@ -6,9 +6,12 @@ the learner at every step. They never import torch.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing as mp
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +25,7 @@ class Rollout(NamedTuple):
 
     observations: np.ndarray  # (T, n, obs + privileged) float32
     actions: np.ndarray  # (T, n, 12) float32
+    log_probs: np.ndarray  # (T, n) float32, of the actions, by the policy that drew them
     rewards: np.ndarray  # (T, n) float32
     starts: np.ndarray  # (T, n) bool: the observation is the first of its episode
     truncated: list[tuple[int, int, np.ndarray]]  # step, environment, normalised last observation
@@ -72,7 +76,7 @@ class Crew:
         n, size = self._raw.shape
         observations = np.empty((steps, n, size + self._privileged.shape[1]), np.float32)
         actions = np.empty((steps, n, 12), np.float32)
-        rewards = np.empty((steps, n), np.float32)
+        log_probs, rewards = np.empty((2, steps, n), np.float32)
         starts = np.empty((steps, n), bool)
         raw_sum, raw_square_sum = np.zeros(size), np.zeros(size)
         log = _Log()
@@ -81,12 +85,13 @@ class Crew:
             raw_square_sum += (self._raw.astype(np.float64) ** 2).sum(axis=0)
             observations[step] = self._seen(actor)
             starts[step] = self._starts
-            actions[step] = actor.sample(observations[step, :, :size], self._rng)
+            actions[step], log_probs[step] = actor.sample(observations[step, :, :size], self._rng)
             for index in range(n):
                 rewards[step, index] = self._act(index, actions[step, index], actor, step, log)
         return Rollout(
             observations,
             actions,
+            log_probs,
             rewards,
             starts,
             log.truncated,
@@ -136,14 +141,33 @@ def _work(pipe: Connection, configs: list[LocomotionConfig], seeds: list[np.rand
         pipe.send(crew.roll(*order))
 
 
-class RolloutSource(Protocol):
+class RolloutSource(ABC):
     """Where rollouts come from."""
 
-    def roll(self, actor: Actor, steps: int) -> list[Rollout]:
-        """Let all workers act at once; their rollouts in the order of the workers."""
+    @abstractmethod
+    def start(self, actor: Actor, steps: int) -> None:
+        """Let all workers act at once, and do not wait for them.
 
+        Raises:
+            RuntimeError: a worker has died.
+        """
+
+    @abstractmethod
+    def collect(self) -> list[Rollout]:
+        """Wait for what was started; the rollouts in the order of the workers.
+
+        Raises:
+            RuntimeError: a worker has died.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """End the workers."""
+
+    def roll(self, actor: Actor, steps: int) -> list[Rollout]:
+        """Start and collect."""
+        self.start(actor, steps)
+        return self.collect()
 
 
 def crew_seeds(seed: int, generation: int, worker: int, envs: int) -> list[np.random.SeedSequence]:
@@ -151,7 +175,7 @@ def crew_seeds(seed: int, generation: int, worker: int, envs: int) -> list[np.ra
     return [np.random.SeedSequence(seed, spawn_key=(generation, worker, env)) for env in range(envs)]
 
 
-class Workers:
+class Workers(RolloutSource):
     """A number of processes, each with a crew. The same seed and number of workers give the same rollouts."""
 
     def __init__(self, configs: list[list[LocomotionConfig]], seed: int, generation: int = 0) -> None:
@@ -159,6 +183,7 @@ class Workers:
         context = mp.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []
+        self._walking = False
         for worker, crew in enumerate(configs):
             ours, theirs = context.Pipe()
             seeds = crew_seeds(seed, generation, worker, len(crew))
@@ -168,27 +193,37 @@ class Workers:
             self._pipes.append(ours)
             self._processes.append(process)
 
-    def roll(self, actor: Actor, steps: int) -> list[Rollout]:
-        """Let all workers act at once; their rollouts in the order of the workers.
-
-        Raises:
-            RuntimeError: a worker has died.
-        """
-        try:
+    def start(self, actor: Actor, steps: int) -> None:
+        """Let all workers act at once, and do not wait for them."""
+        with _told_of_death():
             for pipe in self._pipes:
                 pipe.send((actor, steps))
-            return [pipe.recv() for pipe in self._pipes]
-        except (EOFError, OSError) as problem:
-            raise RuntimeError("a rollout worker died (out of memory?): start again with --resume") from problem
+        self._walking = True
+
+    def collect(self) -> list[Rollout]:
+        """Wait for what was started; the rollouts in the order of the workers."""
+        with _told_of_death():
+            rollouts = [pipe.recv() for pipe in self._pipes]
+        self._walking = False
+        return rollouts
 
     def close(self) -> None:
-        """End the processes."""
-        for pipe in self._pipes:
-            try:
+        """End the processes; what they walk just now is lost."""
+        for pipe, process in zip(self._pipes, self._processes, strict=True):
+            if self._walking:
+                process.terminate()
+                continue
+            with contextlib.suppress(OSError):  # it is gone already
                 pipe.send(None)
-            except OSError:
-                continue  # it is gone already
         for process in self._processes:
             process.join(timeout=5)
             if process.is_alive():
                 process.terminate()
+
+
+@contextlib.contextmanager
+def _told_of_death() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError) as problem:
+        raise RuntimeError("a rollout worker died (out of memory?): start again with --resume") from problem

@@ -26,9 +26,9 @@ from policies.gait.controller import LearnedLegs
 from policies.gait.export import Export, export
 from policies.gait.mirror import mirror_action, mirror_observation
 from policies.gait.ppo import Learner, Normaliser
-from policies.gait.train import train
+from policies.gait.train import train, turns
 from policies.gait.train_config import PPOConfig, Train
-from policies.gait.workers import Member, Workers
+from policies.gait.workers import Member, Rollout, RolloutSource, Workers
 from robots.gait import VelocityCommand, gait_style
 from tests.conftest import ROOT
 
@@ -54,6 +54,52 @@ def test_numpy_and_torch_agree_on_the_policy(learner, rng):
     deviation = (actions - actor.forward(seen)) / np.exp(actor.log_std)
     expected = -0.5 * (deviation**2).sum(axis=1) - actor.log_std.sum() - 6 * np.log(2 * np.pi)
     assert np.allclose(log_prob.numpy(), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_workers_tell_how_probable_their_actions_were(learner, rng):
+    actor = learner.actor(0.3)
+    seen = actor.normalise(rng.standard_normal((20, 95))).astype(np.float32)
+    actions, log_probs = actor.sample(seen, rng)
+    with torch.no_grad():
+        both = torch.from_numpy(np.concatenate([seen, np.zeros((20, 11))], axis=1).astype(np.float32))
+        _, expected, _ = learner.model.policy.evaluate_actions(both, torch.from_numpy(actions.astype(np.float32)))
+    assert np.allclose(log_probs, expected.numpy(), atol=1e-2)
+    assert np.ptp(log_probs) > 1.0
+
+
+@pytest.mark.parametrize("overlap", [True, False])
+def test_who_walks_while_the_learner_learns_is_one_update_old(overlap):
+    """The learner gets every rollout, in order, and the workers the newest policy there is when they start."""
+    told: list[str] = []
+
+    class Scripted(RolloutSource):
+        def start(self, actor: Actor, steps: int) -> None:
+            told.append(f"walk with policy {actor}")
+
+        def collect(self) -> list[Rollout]:
+            told.append("collect")
+            return []
+
+        def close(self) -> None:
+            raise AssertionError("it is not for turns to close what they were given")
+
+    class Counting:
+        updates = 0
+
+        def actor(self, progress: float) -> int:
+            return self.updates
+
+        def learn(self, rollouts: list[Rollout], progress: float) -> None:
+            self.updates += 1
+            told.append(f"learn at {progress:.2f}")
+
+    args = Train(n_timesteps=3 * 64, workers=1, envs=2, ppo=SMALL, overlap=overlap)
+    done = [turn.iteration for turn in turns(args, Counting(), Scripted())]  # type: ignore[arg-type]
+    assert done == [1, 2, 3]
+    assert [line for line in told if "walk" not in line] == [
+        line for progress in ("0.00", "0.33", "0.67") for line in ("collect", f"learn at {progress}")
+    ]
+    assert [line[-1] for line in told if "walk" in line] == (["0", "0", "1"] if overlap else ["0", "1", "2"])
 
 
 def test_the_policy_knows_no_left_or_right(learner, rng):
@@ -108,11 +154,8 @@ def test_a_saved_policy_that_is_not_of_this_task_is_named(tmp_path):
 
 
 def test_exploration_ends_small_and_the_actor_tells(learner):
-    learner.explore(0.0)
-    first = learner.actor().log_std
-    learner.explore(1.0)
-    assert np.allclose(first, SMALL.log_std_init)
-    assert np.allclose(learner.actor().log_std, SMALL.log_std_final)
+    assert np.allclose(learner.actor(0.0).log_std, SMALL.log_std_init)
+    assert np.allclose(learner.actor(1.0).log_std, SMALL.log_std_final)
     assert SMALL.log_std_final < SMALL.log_std_init - 1
 
 
