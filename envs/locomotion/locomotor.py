@@ -83,14 +83,19 @@ Table = tuple[tuple[float, float], ...]
 
 
 class Losses(NamedTuple):
-    """What legs lose to scuffing feet, m/s: one part `by_cadence` (Hz) and one `by_speed` (m/s), which are added."""
+    """What legs lose to scuffing feet, forward, m/s: parts by cadence (Hz) and by speed forward and sideways (m/s).
+
+    The parts are added; sideways, left is as right.
+    """
 
     by_cadence: Table
     by_speed: Table = ((0.0, 0.0),)
+    by_sideways: Table = ((0.0, 0.0),)
 
-    def at(self, frequency_hz: float, speed: float) -> float:
-        """What is lost at a cadence and a commanded speed: interpolated, beyond the first and the last as there."""
-        return interpolated(self.by_cadence, frequency_hz) + interpolated(self.by_speed, speed)
+    def at(self, frequency_hz: float, forward: float, left: float = 0.0) -> float:
+        """What is lost at a cadence and a velocity: interpolated, beyond the first and the last place as there."""
+        places = frequency_hz, forward, abs(left)
+        return sum(interpolated(table, place) for table, place in zip(self, places, strict=True))
 
 
 def interpolated(table: Table, at: float) -> float:
@@ -123,7 +128,7 @@ class Locomotor:
         self.action = self.last_action = np.zeros(12)
         self._trims = np.zeros(2)
         self._order, self._told = order, numbers(order)
-        self._walked: tuple[GaitStyle, float, GaitStyle] | None = None
+        self._walked: tuple[GaitStyle, tuple[float, float], GaitStyle] | None = None
 
     def sense(
         self, state: QuadrupedState, contacts: list[bool], order: Order, error: ImuError = NO_ERROR, z: float = 0.0
@@ -139,7 +144,7 @@ class Locomotor:
         style, caught, lean = self.balance.react(order.style, (vx - told_x, vy - told_y), self._seen.gravity)
         command = order.command
         if style.name in self.losses:
-            style = self._losing(style, round(command.vx, 2))
+            style = self._losing(style, (round(command.vx, 2), round(command.vy, 2)))
         self.last_action = self.action
         self.action, residual, wz, pitch_trim = _prepared(
             action,
@@ -159,11 +164,11 @@ class Locomotor:
             self.targets = self.gait.step(command, _steadier(style), caught, residual, footing.grounds, lean)
         return self.targets
 
-    def _losing(self, style: GaitStyle, speed: float) -> GaitStyle:
-        """The style of legs that lose what these do; worked out when style or speed change, not at every step."""
-        if self._walked is None or self._walked[0] is not style or self._walked[1] != speed:
-            lost = self.losses[style.name].at(style.frequency_hz, speed)
-            self._walked = style, speed, replace(style, drift_m_s=lost)
+    def _losing(self, style: GaitStyle, velocity: tuple[float, float]) -> GaitStyle:
+        """The style of legs that lose what these do; worked out when style or velocity change, not at every step."""
+        if self._walked is None or self._walked[0] is not style or self._walked[1] != velocity:
+            lost = self.losses[style.name].at(style.frequency_hz, *velocity)
+            self._walked = style, velocity, replace(style, drift_m_s=lost)
         return self._walked[2]
 
     def told(self, order: Order) -> np.ndarray:

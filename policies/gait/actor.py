@@ -29,7 +29,7 @@ class ActorError(ValueError):
 class Actor:
     """A Gaussian policy: `mean` and `scale` (obs,) normalise, ELU layers follow, `log_std` (12,) is for exploring.
 
-    `losses` are what its legs lose to scuffing feet, by gait, cadence and speed, as `policies.gait.calibrate` measured
+    `losses` are what its legs lose to scuffing feet by gait, cadence and velocity, as `policies.gait.calibrate` measured
     it; gaits that are not in it lose what the clocked gait does.
     """
 
@@ -161,8 +161,10 @@ def losses_as_json(losses: Mapping[str, Losses]) -> dict[str, dict[str, Any]]:
     return {gait: lost._asdict() for gait, lost in losses.items()}
 
 
-def _losses(by_cadence: list[list[float]], by_speed: list[list[float]]) -> Losses:
-    return Losses(_table(by_cadence), _table(by_speed))
+def _losses(
+    by_cadence: list[list[float]], by_speed: list[list[float]], by_sideways: list[list[float]] | None = None
+) -> Losses:
+    return Losses(_table(by_cadence), _table(by_speed), _table(by_sideways or [[0.0, 0.0]]))
 
 
 def _table(pairs: list[list[float]]) -> Table:

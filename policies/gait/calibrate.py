@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tyro
@@ -35,9 +36,16 @@ SPEEDS = {
 CADENCES = (1.3, 2.0, 2.6, 3.3)
 """Other cadences, Hz, not the evaluation's either."""
 _SPEEDS_THERE = (0.25, 0.35)
+SIDEWAYS = (0.2, 0.35)
+"""Speeds of the walks to the left, m/s; a policy that knows no left or right loses as much to the right."""
 _STREAM = 77  # of seeds, away from the evaluation's
-Errors = dict[float, list[tuple[float, float]]]
-"""Speed of each walk and by how much it was too fast, both m/s, by cadence."""
+
+
+class Errors(NamedTuple):
+    """By how much the walks of a gait were too fast forward, m/s."""
+
+    forward: dict[float, list[tuple[float, float]]]  # by cadence; with the speed of each walk, m/s
+    sideways: dict[float, list[float]]  # by speed to the left
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,7 @@ def calibrate(args: Calibrate) -> Path:
         for gait, found in errors.items():
             off = ", ".join(
                 f"{np.mean([off for _, off in some]):+.3f} at {hz:g} Hz" if some else f"falls at {hz:g} Hz"
-                for hz, some in found.items()
+                for hz, some in found.forward.items()
             )
             console.print(f"{gait:6} m/s too fast: {off}", highlight=False)
         actor = replace(actor, losses={gait: corrected(actor.losses, gait, errors[gait]) for gait in errors})
@@ -108,14 +116,18 @@ def corrected(losses: Mapping[str, Losses], gait: str, errors: Errors) -> Losses
     """
     own = GAITS[gait].frequency_hz
     before = losses.get(gait, Losses(((own, GAITS[gait].drift_m_s),)))
-    by_speed = _by_speed(before, errors.get(own, []))
+    by_speed = _by_speed(before, errors.forward.get(own, []))
 
     def at(hz: float) -> float:
         """Before, less what the walks were too fast and what their speeds have now been given."""
-        apart = [off + interpolated(by_speed, v) - interpolated(before.by_speed, v) for v, off in errors[hz]]
+        apart = [off + interpolated(by_speed, v) - interpolated(before.by_speed, v) for v, off in errors.forward[hz]]
         return _bounded(interpolated(before.by_cadence, hz) - (float(np.mean(apart)) if apart else 0.0))
 
-    return Losses(tuple((hz, at(hz)) for hz in sorted(errors)), by_speed)
+    by_sideways = tuple(
+        (v, _bounded(interpolated(before.by_sideways, v) - (float(np.mean(off)) if off else 0.0)))
+        for v, off in sorted(errors.sideways.items())
+    )
+    return Losses(tuple((hz, at(hz)) for hz in sorted(errors.forward)), by_speed, ((0.0, 0.0), *by_sideways))
 
 
 def _by_speed(before: Losses, errors: list[tuple[float, float]]) -> Table:
@@ -135,6 +147,7 @@ def _bounded(lost: float) -> float:
 
 def _cases() -> list[Case]:
     own = [Case(gait, speed) for gait, speeds in SPEEDS.items() for speed in speeds]
+    own += [Case(gait, 0.0, vy=left) for gait in SPEEDS for left in SIDEWAYS]
     return own + [Case(gait, speed, frequency=hz) for gait in SPEEDS for hz in CADENCES for speed in _SPEEDS_THERE]
 
 
@@ -150,18 +163,22 @@ def _errors(actor: Actor, args: Calibrate, number: int, console: Console) -> dic
     ]
     jobs = (delayed(_walk)(actor, case, args.seconds, seeds[index]) for index, case in enumerate(cases))
     work = Parallel(n_jobs=args.workers, return_as="generator")(jobs)
-    errors: dict[str, Errors] = {gait: {} for gait in SPEEDS}
+    errors = {gait: Errors({}, {}) for gait in SPEEDS}
     for case, found in zip(cases, track(work, f"round {number + 1}", len(cases), console=console), strict=True):
-        errors[case.gait].setdefault(case.frequency or GAITS[case.gait].frequency_hz, []).extend(found)
+        forward, sideways = errors[case.gait]
+        if case.vy:
+            sideways[case.vy] = found
+        else:
+            cadence = case.frequency or GAITS[case.gait].frequency_hz
+            forward.setdefault(cadence, []).extend((case.speed, too_fast) for too_fast in found)
     return errors
 
 
-def _walk(actor: Actor, case: Case, seconds: float, seeds: list[int]) -> list[tuple[float, float]]:
+def _walk(actor: Actor, case: Case, seconds: float, seeds: list[int]) -> list[float]:
+    """By how much each walk was too fast, m/s."""
     walker = Walker(case, actor)
     try:
         walks = [walker.walk(seconds, seed) for seed in seeds]
     finally:
         walker.close()
-    return [
-        (case.speed, walk.mean_speed - case.speed) for walk in walks if not walk.fell and np.isfinite(walk.mean_speed)
-    ]
+    return [walk.mean_speed - case.speed for walk in walks if not walk.fell and np.isfinite(walk.mean_speed)]

@@ -8,7 +8,7 @@ import pytest
 
 from envs.locomotion.locomotor import OBSERVATION_SIZE, Losses
 from policies.gait.actor import DEFAULT_FOLDER, Actor, ActorError
-from policies.gait.calibrate import CADENCES, SPEEDS, Calibrate, calibrate, corrected
+from policies.gait.calibrate import CADENCES, SIDEWAYS, SPEEDS, Calibrate, Errors, calibrate, corrected
 from policies.gait.cases import SUITE, Case
 from policies.gait.rollout import Walker
 from robots.gait import GAITS
@@ -62,19 +62,36 @@ def test_calibration_undoes_a_loss_that_is_wrong(tmp_path, monkeypatch):
     assert Actor.load(tmp_path).losses == again  # whatever the number of workers
 
 
+def test_who_drifts_forward_when_going_sideways_is_told_less(tmp_path, monkeypatch):
+    monkeypatch.setattr("policies.gait.calibrate.SPEEDS", {"trot": (0.4,)})
+    monkeypatch.setattr("policies.gait.calibrate.CADENCES", ())
+    usual = ((GAITS["trot"].frequency_hz, GAITS["trot"].drift_m_s),)
+    wrong = replace(idle(), losses={"trot": Losses(usual, by_sideways=((0.0, 0.0), (0.3, 0.1)))})
+    wrong.save(tmp_path, {})
+    drifts = []
+    calibrate(Calibrate(tmp_path, walks=2, rounds=2, seconds=4.0, workers=1))
+    for actor in (wrong, Actor.load(tmp_path)):
+        walker = Walker(Case("trot", 0.0, vy=-0.3), actor)
+        drifts.append(walker.walk(4.0, 5).mean_speed)
+        walker.close()
+    assert abs(drifts[1]) < 0.02 < 0.07 < drifts[0]
+
+
 def test_where_every_walk_fell_nothing_is_changed_and_no_correction_is_wild():
     faster = ((0.2, -0.02), (0.6, 0.02))
     before = {"pace": Losses(((1.0, 0.0), (3.0, 0.1)), faster)}
-    assert corrected(before, "pace", {2.0: []}) == Losses(((2.0, 0.05),), faster)
-    assert corrected({}, "pace", {2.0: []}) == Losses(((2.0, GAITS["pace"].drift_m_s),))
-    assert corrected({}, "pace", {2.0: [(0.3, -5.0)]}) == Losses(((2.0, 0.3),))
-    assert corrected({}, "pace", {3.0: [(0.3, -5.0), (0.9, 5.0)]}).by_speed == ((0.3, 0.3), (0.9, -0.3))
+    assert corrected(before, "pace", Errors({2.0: []}, {})) == Losses(((2.0, 0.05),), faster)
+    assert corrected({}, "pace", Errors({2.0: []}, {})) == Losses(((2.0, GAITS["pace"].drift_m_s),))
+    assert corrected({}, "pace", Errors({2.0: [(0.3, -5.0)]}, {})) == Losses(((2.0, 0.3),))
+    wild = Errors({3.0: [(0.3, -5.0), (0.9, 5.0)]}, {0.2: [5.0], 0.35: []})
+    assert corrected({}, "pace", wild).by_speed == ((0.3, 0.3), (0.9, -0.3))
+    assert corrected({}, "pace", wild).by_sideways == ((0.0, 0.0), (0.2, -0.3), (0.35, 0.0))
 
 
 def test_what_depends_on_speed_is_told_from_what_depends_on_cadence():
     """A pace that is 0.01 m/s too fast at its own 3 Hz, 0.03 at 2 Hz, and 0.04 more at 0.9 m/s than at 0.3."""
     errors = {3.0: [(0.3, 0.01), (0.3, 0.03), (0.9, 0.06)], 2.0: [(0.3, 0.04), (0.6, 0.06)]}
-    found = corrected({"pace": Losses(((3.0, 0.1),))}, "pace", errors)
+    found = corrected({"pace": Losses(((3.0, 0.1),))}, "pace", Errors(errors, {}))
     assert np.allclose(found.by_speed, ((0.3, 0.02), (0.9, -0.02)))
     for hz, v, too_fast in ((3.0, 0.3, 0.02), (3.0, 0.9, 0.06), (2.0, 0.3, 0.04), (2.0, 0.6, 0.06)):
         assert found.at(hz, v) == pytest.approx(0.1 - too_fast, abs=0.007)
@@ -84,6 +101,7 @@ def test_calibration_and_evaluation_use_other_speeds_and_cadences():
     assert not {case.frequency for case in SUITE["cadence"]} & set(CADENCES)
     reported = {(case.gait, case.speed) for part in SUITE.values() for case in part if case.frequency is None}
     assert not reported & {(gait, one) for gait, speeds in SPEEDS.items() for one in speeds}
+    assert not {abs(case.vy) for part in SUITE.values() for case in part} & set(SIDEWAYS)
 
 
 def test_the_shipped_policy_is_calibrated_for_every_gait_that_steps():
