@@ -196,15 +196,25 @@ def _title(row: Row) -> str:
     return Case(**{one.name: row[one.name] for one in fields(Case)}).title
 
 
-def worse_than_nothing(rows: list[Row], policy: str, nothing: str = "none") -> list[str]:
-    """Cases in which a policy falls more, or tracks worse, than zero action does, beyond both intervals."""
+def worse_than_nothing(rows: list[Row], policies: Sequence[str], nothing: str = "none") -> list[str]:
+    """Cases in which learning falls more, or tracks worse, than zero action does, beyond both intervals.
+
+    The interval of one policy is over its walks, that of several over the seeds that they were trained with.
+    """
+    cases: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        cases.setdefault(_title(row), {})[row["policy"]] = row
     found = []
-    for row in (row for row in rows if row["policy"] == policy):
-        zero = _find((other for other in rows if _title(other) == _title(row)), nothing)
-        falls_more = row["falls_low"] > zero["falls_high"]
-        tracks_worse = (
-            row["rmse_low"] is not None and zero["rmse_high"] is not None and row["rmse_low"] > zero["rmse_high"]
-        )
-        if falls_more or tracks_worse:
-            found.append(_title(row))
+    for title, by_policy in cases.items():
+        zero, learned = by_policy[nothing], [by_policy[name] for name in policies]
+        falls_more = _low(learned, "falls") > zero["falls_high"]
+        known = zero["rmse_high"] is not None and all(row["rmse"] is not None for row in learned)
+        if falls_more or (known and _low(learned, "rmse") > zero["rmse_high"]):
+            found.append(title)
     return found
+
+
+def _low(learned: list[Row], field: str) -> float:
+    if len(learned) == 1:
+        return float(learned[0][f"{field}_low"])
+    return over_seeds([row[field] for row in learned])[0]

@@ -92,11 +92,14 @@ def _gait(data: dict[str, Any]) -> str:
     columns = [("zero action", ["none"]), ("learned, shipped", ["default"])]
     if len(learned) > 1:
         columns.append((f"{len(learned)} training seeds, mean (95 %)", learned))
-    remarks = []
-    for name in learned:
-        worse = "; ".join(worse_than_nothing(rows, name)) or "nowhere"
-        which = "the shipped policy" if name == "default" else Path(name).name
-        remarks.append(f"Falls more than zero action, or tracks worse (rmse), beyond both intervals, {which}: {worse}.")
+    whose = {"the shipped policy": ["default"]}
+    if len(learned) > 1:
+        whose[f"the {len(learned)} seeds on the mean"] = learned
+    remarks = [
+        f"Falls more than zero action, or tracks worse (rmse), beyond both intervals, {who}: "
+        f"{'; '.join(worse_than_nothing(rows, policies)) or 'nowhere'}."
+        for who, policies in whose.items()
+    ]
     long = _table(*details(rows, columns))
     shut = f"<details><summary>All cases, {rows[0]['episodes']} walks each</summary>\n\n{long}\n\n</details>"
     return "\n\n".join([_table(*summary(rows, columns)), *remarks, shut])

@@ -57,5 +57,18 @@ def test_seeds_are_told_by_their_mean_and_interval():
 def test_where_learning_is_worse_is_said(mine, zero, found):
     case = Case("trot", 0.5, kick=1.0)
     data = [Row("default", case, mine).flat(), Row("none", case, zero).flat()]
-    assert worse_than_nothing(data, "default") == (["trot 0.5 m/s, kick 1.0"] if found else [])
+    assert worse_than_nothing(data, ["default"]) == (["trot 0.5 m/s, kick 1.0"] if found else [])
     assert asdict(case)["kick"] == 1.0
+
+
+def test_seeds_are_worse_than_nothing_only_where_they_agree():
+    case = Case("trot", 0.5)
+
+    def found(*errors: float) -> list[str]:
+        zero = Row("none", case, replace(GOOD, rmse=0.02, rmse_low=0.019, rmse_high=0.021))
+        seeds = [Row(str(index), case, replace(GOOD, rmse=rmse)) for index, rmse in enumerate(errors)]
+        return worse_than_nothing([row.flat() for row in (zero, *seeds)], ["0", "1", "2"])
+
+    assert found(0.030, 0.031, 0.032) == [case.title]
+    assert found(0.020, 0.031, 0.042) == []
+    assert found(0.010, 0.011, 0.012) == []

@@ -29,8 +29,8 @@ class ActorError(ValueError):
 class Actor:
     """A Gaussian policy: `mean` and `scale` (obs,) normalise, ELU layers follow, `log_std` (12,) is for exploring.
 
-    `losses` are what its legs lose to scuffing feet by gait, cadence and velocity, as `policies.gait.calibrate` measured
-    it; gaits that are not in it lose what the clocked gait does.
+    `losses` are what its legs lose to scuffing feet by gait, cadence and velocity, as `policies.gait.calibrate`
+    measured it; gaits that are not in it lose what the clocked gait does.
     """
 
     mean: np.ndarray

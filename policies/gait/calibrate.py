@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import track
 
 from envs.locomotion.locomotor import Losses, Table, interpolated
-from policies.gait.actor import MOST_LOSS_M_S, Actor, losses_as_json
+from policies.gait.actor import MOST_LOSS_M_S, Actor
 from policies.gait.cases import Case
 from policies.gait.rollout import Walker
 from robots.gait import GAITS
@@ -102,9 +102,7 @@ def calibrate(args: Calibrate) -> Path:
             console.print(f"{gait:6} m/s too fast: {off}", highlight=False)
         actor = replace(actor, losses={gait: corrected(actor.losses, gait, errors[gait]) for gait in errors})
     about = json.loads((args.policy / "config.json").read_text())
-    draft = args.policy / ".config.part"
-    draft.write_text(json.dumps({**about, "losses": losses_as_json(actor.losses)}, indent=1) + "\n")
-    draft.replace(args.policy / "config.json")
+    actor.save(args.policy, {name: value for name, value in about.items() if name not in ("layers", "losses")})
     console.print(f"policy: {args.policy}")
     return args.policy
 

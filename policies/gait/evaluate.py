@@ -155,7 +155,7 @@ def _settings(args: Evaluate) -> dict[str, Any]:
     apart = {"policy", "workers", "json", "resume", "plots", *(("cells",) if args.suite else ())}
     chosen = {name: value for name, value in asdict(args).items() if name not in apart}
     settings: dict[str, Any] = json.loads(json.dumps(chosen))
-    return settings | {"walks": walks_fingerprint()}
+    return settings if args.json is None else settings | {"walks": walks_fingerprint()}
 
 
 def _check(args: Evaluate) -> None:

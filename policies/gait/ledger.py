@@ -151,12 +151,11 @@ class Ledger:
 def _check(rows: Sequence[Row], policies: Mapping[str, str], settings: Mapping[str, Any]) -> None:
     """Complain about figures that no evaluation writes."""
     for row in rows:
-        values = asdict(row.figures)
         if row.policy not in policies:
             raise ValueError(f"a row of {row.policy!r}, which is not among the policies")
         if row.figures.episodes != settings.get("episodes"):
             raise ValueError(f"a row of {row.figures.episodes} walks")
         for one in fields(Figures):
-            value, missing = values[one.name], "None" in str(one.type)
+            value, missing = getattr(row.figures, one.name), "None" in str(one.type)
             if not ((value is None and missing) or (isinstance(value, (int, float)) and isfinite(value))):
                 raise ValueError(f"{one.name} {value!r} of {row.policy!r}")
