@@ -158,9 +158,10 @@ CLAIMS = (
 
 
 def summary(rows: list[Row], columns: Columns) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the summary."""
+    """Head and rows of the summary: of the claims that any walk is about."""
     seeds = {title: [[row for row in rows if row["policy"] == name] for name in names] for title, names in columns}
-    table = [[claim.title, *(claim.says(of) for of in seeds.values())] for claim in CLAIMS]
+    claims = [claim for claim in CLAIMS if any(map(claim.rows, rows))]
+    table = [[claim.title, *(claim.says(of) for of in seeds.values())] for claim in claims]
     return ["what (worst case, or all walks together)", *seeds], table
 
 

@@ -105,6 +105,14 @@ def _gait(data: dict[str, Any]) -> str:
     return "\n\n".join([_table(*summary(rows, columns)), *remarks, shut])
 
 
+def _quick(data: dict[str, Any]) -> str:
+    rows = data["rows"]
+    learned = next(name for name in data["policies"] if name != "none")
+    worse = "; ".join(worse_than_nothing(rows, [learned])) or "nowhere"
+    table = _table(*summary(rows, [("zero action", ["none"]), ("quick recipe", [learned])]))
+    return f"{table}\n\nFalls more than zero action, or tracks worse (rmse), beyond both intervals: {worse}."
+
+
 def _companion(data: dict[str, Any]) -> str:
     def confusion(rows: list[str], counts: list[list[int]], head: str) -> str:
         cells = [
@@ -294,6 +302,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "transfer": _transfer,
     "sound": _sound,
     "gait": _gait,
+    "quick": _quick,
     "locomotion": _locomotion,
     "companion": _companion,
     "live": _live,

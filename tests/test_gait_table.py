@@ -41,6 +41,12 @@ def test_the_summary_tells_good_from_bad_and_from_lost():
     assert long[0][2].startswith("-; 100 %")
 
 
+def test_only_what_was_walked_is_claimed():
+    case = Case("pace", 0.5, kick=1.0)
+    _, table = summary([Row("none", case, GOOD).flat()], [("zero action", ["none"])])
+    assert [row[0] for row in table] == ["shoves of 1.0 m/s: survival"]
+
+
 def test_seeds_are_told_by_their_mean_and_interval():
     worse = replace(GOOD, rmse=0.04, falls=0.02, survival=0.98)
     names = ["first", "second", "third"]

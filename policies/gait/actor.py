@@ -84,14 +84,14 @@ class Actor:
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write model.safetensors and config.json."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {"mean": self.mean, "scale": self.scale, "log_std": self.log_std}
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             tensors |= {f"weight.{index}": weight, f"bias.{index}": bias}
         drafts = folder / ".model.part", folder / ".config.part"  # a full disk leaves what was there before
-        save_file({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}, str(drafts[0]))
+        drafts[0].write_bytes(save({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}))
         drafts[1].write_text(
             json.dumps({"layers": len(self.weights), "losses": losses_as_json(self.losses), **about}, indent=1) + "\n"
         )
