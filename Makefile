@@ -51,9 +51,11 @@ check: $(VENV)/.developing
 results: $(VENV)/.developing  ## make the README's tables again (two hours; needs DATA)
 	$(BIN)/python train_gait.py evaluate --suite all --policy none default assets/weights/gait/seed_1 \
 		assets/weights/gait/seed_2 --json $(RESULTS)/gait.json
-	$(BIN)/python train_gait.py train --recipe quick --out runs/quick
-	$(BIN)/python train_gait.py calibrate runs/quick/policy
-	$(BIN)/python train_gait.py evaluate --suite tracking kicks --policy none runs/quick/policy --json $(RESULTS)/quick.json
+	rm -rf runs/results/quick
+	$(BIN)/python train_gait.py train --recipe quick --out runs/results/quick
+	$(BIN)/python train_gait.py calibrate runs/results/quick/policy
+	$(BIN)/python train_gait.py evaluate --suite tracking kicks --policy none runs/results/quick/policy \
+		--json $(RESULTS)/quick.json
 	$(BIN)/python benchmarks/locomotion.py --json $(RESULTS)/locomotion.json
 	$(BIN)/python -m perception.speech evaluate --data $(DATA)/speech/ravdess_16k \
 		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/speech.json

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -12,6 +17,7 @@ import numba
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _ROOT = Path(__file__).resolve().parents[1]
+_OUTDATED_S = 7 * 86400.0
 
 
 def compiled(function: _Function) -> _Function:
@@ -19,22 +25,21 @@ def compiled(function: _Function) -> _Function:
 
     A compiled function may call others, of its own file and of any other under `robots` and `envs/locomotion`: numba
     renews what is kept when the function's own file changes, and another folder is taken when any of theirs does.
+    Give each the same kinds of arguments always (floats, contiguous arrays): every new kind is compiled anew.
     """
-    return cast(_Function, _keeping(function) if _FOLDER else numba.njit(function))
-
-
-def _keeping(function: Callable[..., object]) -> object:
-    """Numba asks for its folder when a function is decorated; other libraries' functions keep theirs."""
     settings: Any = numba.config
-    elsewhere, settings.CACHE_DIR = settings.CACHE_DIR, _FOLDER
+    elsewhere, settings.CACHE_DIR = settings.CACHE_DIR, folder_for_code() or settings.CACHE_DIR
     try:
-        return numba.njit(cache=True)(function)
+        return cast(_Function, numba.njit(cache=True)(function))
+    except RuntimeError:  # nowhere to keep it
+        return cast(_Function, numba.njit(function))
     finally:
-        settings.CACHE_DIR = elsewhere
+        settings.CACHE_DIR = elsewhere  # numba asks when a function is decorated; other libraries keep their own place
 
 
-def folder_for_code(places: tuple[Path, ...]) -> str:
-    """A folder for the machine code of these very sources, in the first of the places that can be written; '' if none.
+@cache
+def folder_for_code() -> str:
+    """A folder for the machine code of these very sources, in the first place that can be written; '' if none can.
 
     Numba looks at a function's own file only, so its code would outlive a change of what it calls.
     """
@@ -42,15 +47,28 @@ def folder_for_code(places: tuple[Path, ...]) -> str:
     for sources in ("robots", "envs/locomotion"):
         for source in sorted((_ROOT / sources).glob("*.py")):
             told.update(source.read_bytes())
-    for place in places:
+    for place in _places():
         folder = place / f"compiled-{told.hexdigest()[:12]}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                _remove_outdated(folder)
+                return str(folder)
         except OSError:
             continue
-        if os.access(folder, os.W_OK):
-            return str(folder)
     return ""
 
 
-_FOLDER = folder_for_code((_ROOT / "robots" / "__pycache__", Path.home() / ".cache" / "empaw"))
+def _places() -> Iterator[Path]:
+    if chosen := os.environ.get("NUMBA_CACHE_DIR"):
+        yield Path(chosen)
+    yield _ROOT / "robots" / "__pycache__"
+    with contextlib.suppress(RuntimeError):  # who has no home
+        yield Path.home() / ".cache" / "empaw"
+
+
+def _remove_outdated(folder: Path) -> None:
+    """Remove the code of sources that are no more."""
+    for other in folder.parent.glob("compiled-*"):
+        if other != folder and time.time() - other.stat().st_mtime > _OUTDATED_S:
+            shutil.rmtree(other, ignore_errors=True)

@@ -253,10 +253,10 @@ class GaitGenerator:
             phases,
             (float(vx), float(vy), float(wz)),
             velocity_error,
-            _FLAT if ground is None else np.asarray(ground, np.float64),
+            _FLAT if ground is None else np.ascontiguousarray(ground, np.float64),
             lean,
             pitch_trim,
-            _AS_CLOCKED if residual is None else np.asarray(residual, np.float64),
+            _AS_CLOCKED if residual is None else np.ascontiguousarray(residual, np.float64),
             self._legs,
             self.dt_s,
         )

@@ -78,6 +78,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
             self.map = build(self.config.terrain, self.config.terrain_seed)
             self.world.set_ground(self.map.heights, CELL_M, visible=render_mode is not None)
         self._footing: Footing | None = None
+        self._happened: tuple[Any, ...] | None = None
         self.commands = self.config.commands or (CommandConfig() if self.map is None else UNEVEN)
         self.robot = Quadruped(self.world)
         self.locomotor = Locomotor(self.robot.spec)
@@ -111,6 +112,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         if self._footholds is not None:
             self._footholds.reset()
         self._steps = 0
+        self._happened = None
         self._read([False] * 4)  # Bullet finds contacts when it steps; until then it reports old ones
         return self._observe(), {"order": self.order, "patch": patch}
 
@@ -193,7 +195,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
     def _judge(self) -> dict[str, float]:
         """The terms of the reward of what just happened."""
         state, legs = self.state, self.locomotor
-        self._happened = (
+        self._happened = happened = (
             legs.told(self.order),
             (self._seen.velocity, self._seen.gravity),
             (state.position, state.angular_velocity, self._ground + self.robot.spec.foot_radius_m),
@@ -205,11 +207,17 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
             (state.joint_torques, state.joint_velocities),
             (legs.action, legs.last_action),
         )
-        return dict(zip(TERMS, _judged(*self._happened, self.config.weights.in_order), strict=True))
+        return dict(zip(TERMS, _judged(*happened, self.config.weights.in_order), strict=True))
 
     @property
     def transition(self) -> Transition:
-        """What happened in the last step; put together for those who ask, since that takes longer than judging it."""
+        """What happened in the last step; put together for those who ask, since that takes longer than judging it.
+
+        Raises:
+            RuntimeError: there was no step since the reset.
+        """
+        if self._happened is None:
+            raise RuntimeError("nothing has happened since the reset: step first")
         return transition(*self._happened)
 
     def _observe(self) -> np.ndarray:

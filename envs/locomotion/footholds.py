@@ -63,7 +63,7 @@ class Footholds:
         scan = heights - mean + noise
         nudges = np.zeros((4, 3))
         nudges[:, :2] = self._nudges
-        return Footing(scan[1::3], nudges.ravel(), scan, mean)
+        return Footing(scan[1::3].copy(), nudges.ravel(), scan, mean)
 
     @staticmethod
     def _strides(gait: GaitGenerator) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from math import asin, cos, pi, sin
+from math import asin, cos, isfinite, pi, sin
 from typing import NamedTuple
 
 import numpy as np
@@ -139,7 +139,13 @@ class Locomotor:
         return self._seen
 
     def act(self, action: np.ndarray, order: Order, footing: Footing | None = None) -> np.ndarray:
-        """Turn an action (12,) in [-1, 1] into joint targets (12,) rad, on flat ground or with regard to a footing."""
+        """Turn an action (12,) in [-1, 1] into joint targets (12,) rad, on flat ground or with regard to a footing.
+
+        Raises:
+            ValueError: the command is not finite; nothing moves then.
+        """
+        if not isfinite(sum(order.command)):  # one NaN would stay in the integrals for good
+            raise ValueError(f"a velocity command is three finite numbers; got {order.command}")
         (vx, vy), (told_x, told_y, _) = self.estimator.velocity, self.gait.velocity
         style, caught, lean = self.balance.react(order.style, (vx - told_x, vy - told_y), self._seen.gravity)
         command = order.command
@@ -147,7 +153,7 @@ class Locomotor:
             style = self._losing(style, (round(command.vx, 2), round(command.vy, 2)))
         self.last_action = self.action
         self.action, residual, wz, pitch_trim = _prepared(
-            action,
+            np.asarray(action, np.float64),
             self.last_action,
             self._trims,
             self.gait.style,

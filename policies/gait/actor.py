@@ -75,12 +75,10 @@ class Actor:
             told.update(np.asarray(values, np.float32).tobytes())
         return told.hexdigest()[:16]
 
-    def sample(self, normalised: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Draw actions (n, 12) for normalised observations (n, obs); with them, their log-probabilities (n,)."""
+    def sample(self, normalised: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw actions (n, 12) for normalised observations (n, obs)."""
         mean = self.forward(normalised)
-        drawn = rng.standard_normal(mean.shape)
-        constant = self.log_std.sum() + 0.5 * mean.shape[-1] * np.log(2 * np.pi)
-        return mean + np.exp(self.log_std) * drawn, -0.5 * (drawn**2).sum(axis=-1) - constant
+        return mean + np.exp(self.log_std) * rng.standard_normal(mean.shape)
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write model.safetensors and config.json."""

@@ -53,7 +53,7 @@ class Calibrate:
     """Measure what a policy loses to scuffing feet in each gait, and keep it beside its weights."""
 
     policy: tyro.conf.Positional[Path]
-    """Folder of the policy; its config.json is written anew."""
+    """Folder of the policy, which is written anew."""
     walks: int = 6
     """Walks at each speed."""
     rounds: int = 3
@@ -83,7 +83,7 @@ class Calibrate:
 
 
 def calibrate(args: Calibrate) -> Path:
-    """Measure, write the policy's config.json anew, and return its folder.
+    """Measure, write the policy anew with what was found, and return its folder.
 
     Raises:
         ValueError: a number out of range, or no policy in the folder.
@@ -110,22 +110,28 @@ def calibrate(args: Calibrate) -> Path:
 def corrected(losses: Mapping[str, Losses], gait: str, errors: Errors) -> Losses:
     """What the legs lose, given by how much they are too fast; as before where every walk ended in a fall.
 
-    The part by speed comes from the walks at the gait's own cadence, where speeds differ most; on the mean it is 0.
+    The part by speed comes from the walks at the gait's own cadence, where speeds differ most; on the mean it is 0. The
+    part by cadence is what the part by speed leaves over, and the part sideways what both leave over.
     """
     own = GAITS[gait].frequency_hz
     before = losses.get(gait, Losses(((own, GAITS[gait].drift_m_s),)))
     by_speed = _by_speed(before, errors.forward.get(own, []))
 
     def at(hz: float) -> float:
-        """Before, less what the walks were too fast and what their speeds have now been given."""
         apart = [off + interpolated(by_speed, v) - interpolated(before.by_speed, v) for v, off in errors.forward[hz]]
-        return _bounded(interpolated(before.by_cadence, hz) - (float(np.mean(apart)) if apart else 0.0))
+        return _bounded(interpolated(before.by_cadence, hz) - _mean(apart))
 
-    by_sideways = tuple(
-        (v, _bounded(interpolated(before.by_sideways, v) - (float(np.mean(off)) if off else 0.0)))
+    forward = Losses(tuple((hz, at(hz)) for hz in sorted(errors.forward)), by_speed)
+    given = forward.at(own, 0.0) - before.at(own, 0.0)
+    by_sideways = [
+        (v, _bounded(interpolated(before.by_sideways, v) - _mean([too_fast + given for too_fast in off])))
         for v, off in sorted(errors.sideways.items())
-    )
-    return Losses(tuple((hz, at(hz)) for hz in sorted(errors.forward)), by_speed, ((0.0, 0.0), *by_sideways))
+    ]
+    return forward._replace(by_sideways=((0.0, 0.0), *by_sideways))
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else 0.0
 
 
 def _by_speed(before: Losses, errors: list[tuple[float, float]]) -> Table:
@@ -134,8 +140,8 @@ def _by_speed(before: Losses, errors: list[tuple[float, float]]) -> Table:
         off.setdefault(speed, []).append(too_fast)
     if not off:
         return before.by_speed
-    lost = {speed: interpolated(before.by_speed, speed) - float(np.mean(off[speed])) for speed in sorted(off)}
-    middle = float(np.mean(list(lost.values())))
+    lost = {speed: interpolated(before.by_speed, speed) - _mean(off[speed]) for speed in sorted(off)}
+    middle = _mean(list(lost.values()))
     return tuple((speed, _bounded(value - middle)) for speed, value in lost.items())
 
 

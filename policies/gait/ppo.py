@@ -190,7 +190,7 @@ class Learner:
         elif moved < desired / 1.5:
             self.learning_rate = min(self.learning_rate * 1.3, 2e-3)
 
-    def _explore(self, progress: float) -> None:
+    def explore(self, progress: float) -> None:
         """Set the size of exploration for this share of the training.
 
         It must end small: feet that are shaken slow a trot down by 0.1 m/s, and a policy that made up for that would be
@@ -206,9 +206,8 @@ class Learner:
         """Where the learner's figures go."""
         self.model.set_logger(logger)
 
-    def actor(self, progress: float = 1.0) -> Actor:
-        """The policy as it is now, exploring as it shall when this share of the training is done."""
-        self._explore(progress)
+    def actor(self) -> Actor:
+        """The policy as it is now."""
         policy = self.model.policy
         hidden = policy.mlp_extractor.policy_net
         layers = [layer for layer in (*hidden, policy.action_net) if isinstance(layer, torch.nn.Linear)]
@@ -224,7 +223,7 @@ class Learner:
     def learn(self, rollouts: list[Rollout], progress: float) -> None:
         """One iteration; `progress` is the share of training that was done when the rollouts began."""
         model = self.model
-        self._explore(progress)
+        self.explore(progress)
         model._current_progress_remaining = 1.0 - progress
         self._fill(rollouts)
         model.train()
@@ -236,9 +235,9 @@ class Learner:
     @torch.no_grad()
     def _fill(self, rollouts: list[Rollout]) -> None:
         buffer, policy, gamma = self.model.rollout_buffer, self.model.policy, self.config.gamma
-        observations, actions, log_probs, rewards, starts = (
+        observations, actions, rewards, starts = (
             np.concatenate([getattr(rollout, name) for rollout in rollouts], axis=1)
-            for name in ("observations", "actions", "log_probs", "rewards", "starts")
+            for name in ("observations", "actions", "rewards", "starts")
         )
         offset = 0
         for rollout in rollouts:
@@ -246,12 +245,12 @@ class Learner:
             for step, index, last in rollout.truncated:
                 rewards[step, offset + index] += gamma * float(policy.predict_values(torch.from_numpy(last[None])))
             offset += rollout.rewards.shape[1]
-        flat = torch.from_numpy(observations.reshape(-1, SEEN_BY_CRITIC))
-        values = policy.predict_values(flat).reshape(rewards.shape)
+        seen = torch.from_numpy(observations.reshape(-1, SEEN_BY_CRITIC))
+        values, log_probs, _ = policy.evaluate_actions(seen, torch.from_numpy(actions.reshape(-1, actions.shape[-1])))
+        values, log_probs = values.reshape(rewards.shape), log_probs.reshape(rewards.shape)
         buffer.reset()
         for step in range(len(rewards)):
-            log_prob = torch.from_numpy(log_probs[step])
-            buffer.add(observations[step], actions[step], rewards[step], starts[step], values[step], log_prob)
+            buffer.add(observations[step], actions[step], rewards[step], starts[step], values[step], log_probs[step])
         last = np.concatenate([rollout.last_observations for rollout in rollouts])
         ended = np.concatenate([rollout.last_starts for rollout in rollouts])
         buffer.compute_returns_and_advantage(policy.predict_values(torch.from_numpy(last)), ended)

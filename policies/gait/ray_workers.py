@@ -39,7 +39,7 @@ class RayWorkers(RolloutSource):
         ]
 
     def start(self, actor: Actor, steps: int) -> None:
-        """Let all workers act at once, and do not wait for them."""
+        """Let all workers act at once, and do not wait for them; who has died is told of by `collect`."""
         self._coming = [crew.roll.remote(actor, steps) for crew in self._crews]
 
     def collect(self) -> list[Rollout]:

@@ -101,13 +101,15 @@ def turns(args: Train, learner: Learner, workers: RolloutSource, iteration: int 
     """Walk and learn until the training is over, and tell after every iteration.
 
     With `args.overlap` the workers walk on while the learner learns from what they did before. They act with a policy
-    that is one update old, and so does PPO take its log-probabilities: from those who acted.
+    that is one update old, which the learner takes for the newest: both are as far apart as `desired_kl` lets an update
+    move. (Weighing the difference would count the update before, and every change of the normaliser, as this one's.)
     """
     steps, total = args.ppo.n_steps, args.iterations
 
     def start(index: int) -> None:
         if index < total:
-            workers.start(learner.actor(index / total), steps)
+            learner.explore(index / total)
+            workers.start(learner.actor(), steps)
 
     start(iteration)
     while iteration < total:

@@ -25,7 +25,6 @@ class Rollout(NamedTuple):
 
     observations: np.ndarray  # (T, n, obs + privileged) float32
     actions: np.ndarray  # (T, n, 12) float32
-    log_probs: np.ndarray  # (T, n) float32, of the actions, by the policy that drew them
     rewards: np.ndarray  # (T, n) float32
     starts: np.ndarray  # (T, n) bool: the observation is the first of its episode
     truncated: list[tuple[int, int, np.ndarray]]  # step, environment, normalised last observation
@@ -76,7 +75,7 @@ class Crew:
         n, size = self._raw.shape
         observations = np.empty((steps, n, size + self._privileged.shape[1]), np.float32)
         actions = np.empty((steps, n, 12), np.float32)
-        log_probs, rewards = np.empty((2, steps, n), np.float32)
+        rewards = np.empty((steps, n), np.float32)
         starts = np.empty((steps, n), bool)
         raw_sum, raw_square_sum = np.zeros(size), np.zeros(size)
         log = _Log()
@@ -85,13 +84,12 @@ class Crew:
             raw_square_sum += (self._raw.astype(np.float64) ** 2).sum(axis=0)
             observations[step] = self._seen(actor)
             starts[step] = self._starts
-            actions[step], log_probs[step] = actor.sample(observations[step, :, :size], self._rng)
+            actions[step] = actor.sample(observations[step, :, :size], self._rng)
             for index in range(n):
                 rewards[step, index] = self._act(index, actions[step, index], actor, step, log)
         return Rollout(
             observations,
             actions,
-            log_probs,
             rewards,
             starts,
             log.truncated,
@@ -195,10 +193,10 @@ class Workers(RolloutSource):
 
     def start(self, actor: Actor, steps: int) -> None:
         """Let all workers act at once, and do not wait for them."""
+        self._walking = True  # some may, even if not all can be told
         with _told_of_death():
             for pipe in self._pipes:
                 pipe.send((actor, steps))
-        self._walking = True
 
     def collect(self) -> list[Rollout]:
         """Wait for what was started; the rollouts in the order of the workers."""
@@ -219,6 +217,7 @@ class Workers(RolloutSource):
             process.join(timeout=5)
             if process.is_alive():
                 process.terminate()
+                process.join()
 
 
 @contextlib.contextmanager

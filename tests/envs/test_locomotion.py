@@ -163,6 +163,18 @@ def test_actions_that_are_none_are_refused_and_nothing_moves(env, action):
     assert np.array_equal(env.robot.read().position, before)
 
 
+def test_a_command_that_is_none_is_refused_and_leaves_nothing_behind(env):
+    env.reset(seed=0, options={"order": Order(VelocityCommand(0.3), gait_style("trot"))})
+    with pytest.raises(RuntimeError, match="step first"):
+        _ = env.transition
+    good = env.order
+    env.order = good._replace(command=VelocityCommand(0.3, 0.0, float("nan")))
+    with pytest.raises(ValueError, match="finite"):
+        env.step(np.zeros(12))
+    env.order = good
+    assert np.isfinite(env.step(np.zeros(12))[0]).all()
+
+
 def test_a_fall_ends_the_episode_and_costs(env):
     env.reset(seed=0, options={"order": Order(VelocityCommand(), gait_style("trot"))})
     env.robot.push((0.0, 6.0, 2.0))

@@ -97,6 +97,15 @@ def test_what_depends_on_speed_is_told_from_what_depends_on_cadence():
         assert found.at(hz, v) == pytest.approx(0.1 - too_fast, abs=0.007)
 
 
+def test_what_is_lost_sideways_is_told_from_what_is_lost_anyway():
+    """A pace that is 0.05 m/s too fast wherever it goes, and 0.02 more at 0.2 m/s to the left."""
+    hz = GAITS["pace"].frequency_hz
+    errors = Errors({hz: [(0.3, 0.05), (0.9, 0.05)]}, {0.2: [0.07], 0.35: [0.05]})
+    found = corrected({"pace": Losses(((hz, 0.1),))}, "pace", errors)
+    assert np.allclose(found.by_sideways, ((0.0, 0.0), (0.2, -0.02), (0.35, 0.0)))
+    assert found.at(hz, 0.0, -0.2) == pytest.approx(0.03)
+
+
 def test_calibration_and_evaluation_use_other_speeds_and_cadences():
     assert not {case.frequency for case in SUITE["cadence"]} & set(CADENCES)
     reported = {(case.gait, case.speed) for part in SUITE.values() for case in part if case.frequency is None}

@@ -1,14 +1,26 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from robots.compiled import compiled
+import envs.locomotion.env as env_module
+from envs.locomotion import locomotor
+from envs.locomotion.env import LocomotionConfig, LocomotionEnv
+from policies.gait.actor import DEFAULT_FOLDER, Actor
+from policies.gait.controller import LearnedLegs
+from robots import estimator
+from robots.compiled import compiled, folder_for_code
+from robots.dog import Dog
+from robots.footfall import advance
+from robots.gait import VelocityCommand, gait_style
+from robots.world import World
 
 
 def test_a_compiled_function_does_what_its_source_does():
@@ -36,6 +48,40 @@ def test_where_nothing_can_be_kept_it_is_compiled_each_time(tmp_path):
         timeout=60,
     )
     assert done.stdout.strip() == "42", done.stderr
+
+
+def test_without_a_home_or_room_on_the_disk_it_still_starts(monkeypatch):
+    """What a container of an unknown user has, and a full disk, which numba itself cannot live with."""
+
+    def full(*args: object, **more: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    folder_for_code.cache_clear()
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_242_424)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    try:
+        assert compiled(lambda x: 2 * x)(21) == 42
+    finally:
+        folder_for_code.cache_clear()
+
+
+def test_each_compiled_function_has_one_form(rng):
+    """A second kind of arguments is compiled for seconds, in the middle of a walk."""
+    actor = Actor.load(DEFAULT_FOLDER)
+    for terrain in ("flat", "stairs"):
+        env = LocomotionEnv(LocomotionConfig(terrain=terrain))
+        observation, _ = env.reset(seed=0)
+        for _ in range(20):
+            observation = env.step(actor(observation))[0]
+        env.close()
+    with World() as world:
+        dog = Dog(world, rng, legs=lambda spec: LearnedLegs(actor, spec))
+        for _ in range(5):
+            dog.control(VelocityCommand(1, 0, 0), gait_style("trot", frequency_hz=3), dog.body.read())
+            world.step(5)
+        for made in (advance, locomotor._prepared, locomotor._observation, env_module._judged, estimator._update):
+            assert len(made.signatures) == 1, made
 
 
 def test_machine_code_does_not_outlive_what_it_calls(tmp_path):
