@@ -48,7 +48,7 @@ check: $(VENV)/.developing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-results: $(VENV)/.developing  ## make the README's tables again (two hours; needs DATA)
+results: $(VENV)/.developing  ## make the README's tables again (three hours; needs DATA)
 	$(BIN)/python train_gait.py evaluate --suite all --policy none default assets/weights/gait/seed_1 \
 		assets/weights/gait/seed_2 --json $(RESULTS)/gait.json
 	rm -rf runs/results/quick

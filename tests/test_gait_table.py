@@ -67,6 +67,12 @@ def test_where_learning_is_worse_is_said(mine, zero, found):
     assert asdict(case)["kick"] == 1.0
 
 
+def test_an_evaluation_that_was_broken_off_is_named():
+    data = [Row("none", Case("trot", 0.5), GOOD).flat()]
+    with pytest.raises(ValueError, match=r"no walks of default in 'trot 0.5 m/s'"):
+        worse_than_nothing(data, ["default"])
+
+
 def test_seeds_are_worse_than_nothing_only_where_they_agree():
     case = Case("trot", 0.5)
 
