@@ -209,7 +209,7 @@ def worse_than_nothing(rows: list[Row], policies: Sequence[str], nothing: str = 
     for title, by_policy in cases.items():
         if lacking := [name for name in (nothing, *policies) if name not in by_policy]:
             raise ValueError(
-                f"no walks of {', '.join(lacking)} in {title!r}: go on with train_gait.py evaluate --resume"
+                f"no walks of {', '.join(lacking)} in {title!r}: finish with evaluate --resume"
             )
         zero, learned = by_policy[nothing], [by_policy[name] for name in policies]
         falls_more = _low(learned, "falls") > zero["falls_high"]
