@@ -208,9 +208,7 @@ def worse_than_nothing(rows: list[Row], policies: Sequence[str], nothing: str = 
     found = []
     for title, by_policy in cases.items():
         if lacking := [name for name in (nothing, *policies) if name not in by_policy]:
-            raise ValueError(
-                f"no walks of {', '.join(lacking)} in {title!r}: finish with evaluate --resume"
-            )
+            raise ValueError(f"no walks of {', '.join(lacking)} in {title!r}: finish with evaluate --resume")
         zero, learned = by_policy[nothing], [by_policy[name] for name in policies]
         falls_more = _low(learned, "falls") > zero["falls_high"]
         known = zero["rmse_high"] is not None and all(row["rmse"] is not None for row in learned)

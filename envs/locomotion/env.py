@@ -207,7 +207,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
             (state.joint_torques, state.joint_velocities),
             (legs.action, legs.last_action),
         )
-        return dict(zip(TERMS, _judged(*happened, self.config.weights.in_order), strict=True))
+        return dict(zip(TERMS, _judged(self.config.weights.in_order, *happened), strict=True))
 
     @property
     def transition(self) -> Transition:
@@ -265,19 +265,13 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
 
 @compiled
 def _judged(
+    weights: tuple[float, ...],
     told: np.ndarray,
     trunk: tuple[tuple[float, float], Vector],
     place: tuple[np.ndarray, np.ndarray, float],
     smooth: np.ndarray,
-    gait: np.ndarray,
-    style: np.ndarray,
-    contacts: tuple[bool, ...],
-    reacting: bool,
-    joints: tuple[np.ndarray, np.ndarray],
-    actions: tuple[np.ndarray, np.ndarray],
-    weights: tuple[float, ...],
+    *rest: Any,
 ) -> tuple[float, ...]:
-    """The weighted terms of a step, after the smooth values have been taken on: one call into machine code."""
+    """The weighted terms of what `transition` takes, after the smooth values have been taken on, in one call."""
     average(smooth, told, trunk, place, DT_S)
-    done = transition(told, trunk, place, smooth, gait, style, contacts, reacting, joints, actions)
-    return weighted(done, weights)
+    return weighted(transition(told, trunk, place, smooth, *rest), weights)
