@@ -35,6 +35,7 @@ STYLE = np.dtype(
             "pitch",
             "roll",
             "reach",
+            "lead",  # s
             "drift",
             "activity",  # 1 where the feet step, 0 where they stay down
         )
@@ -77,8 +78,8 @@ def advance(
     Args:
         state: (1,) `STATE`, changed in place.
         style: (1,) `STYLE` as it stands, changed in place.
-        values: (11,) the same numbers without their names.
-        wanted: (11,) where they shall go.
+        values: (12,) the same numbers without their names.
+        wanted: (12,) where they shall go.
         phases: (4) cycles, where the legs' offsets shall go.
         command: (3) what the velocity shall become.
         velocity_error: forward, left, m/s: what is to be caught.
@@ -95,7 +96,7 @@ def advance(
     now, how = state[0], style[0]
     for index in range(values.size):
         values[index] += min(1.0, dt / STYLE_LAG_S) * (wanted[index] - values[index])
-    duty, activity = how.duty, how.activity
+    duty, activity = how.duty - how.lead * how.frequency, how.activity
     _follow(now, how, phases, command, velocity_error, dt)
     vx, vy, wz = now.velocity[0], now.velocity[1], now.velocity[2]
     vx += how.drift

@@ -48,6 +48,7 @@ class GaitStyle:
         roll_rad: roll of the trunk, positive right side down.
         reach_m: how far in front of their hips the feet stand.
         longest_swing_s: how long a foot may be in the air, whatever the cadence; see `effective_duty`.
+        lift_lead_s: how long before its clock lifts it a foot is told to leave the ground, since motors are late.
         drift_m_s: what the gait loses to scuffing feet on flat ground, measured, added to the command.
         stepping: whether the feet leave the ground at all.
     """
@@ -64,6 +65,7 @@ class GaitStyle:
     roll_rad: float = 0.0
     reach_m: float = 0.0
     longest_swing_s: float = 0.165
+    lift_lead_s: float = 0.0
     drift_m_s: float = 0.0
     stepping: bool = True
 
@@ -83,7 +85,17 @@ GAITS: dict[str, GaitStyle] = {
     for style in (
         GaitStyle("stand", (0.0, 0.5, 0.5, 0.0), frequency_hz=2.4, duty=0.65, swing_m=0.05, stepping=False),
         GaitStyle("walk", (0.25, 0.75, 0.5, 0.0), 1.6, 0.78, 0.04, reach_m=-0.01, longest_swing_s=0.14, drift_m_s=0.05),
-        GaitStyle("trot", (0.0, 0.5, 0.5, 0.0), 2.8, 0.54, swing_m=0.05, height_m=0.335, reach_m=0.01, drift_m_s=0.05),
+        GaitStyle(
+            "trot",
+            (0.0, 0.5, 0.5, 0.0),
+            2.8,
+            0.54,
+            swing_m=0.05,
+            height_m=0.335,
+            reach_m=0.01,
+            lift_lead_s=0.012,
+            drift_m_s=0.06,
+        ),
         GaitStyle(
             "pace",
             (0.0, 0.5, 0.0, 0.5),
@@ -280,6 +292,7 @@ def _numbers(style: GaitStyle) -> np.ndarray:
                 style.pitch_rad,
                 style.roll_rad,
                 style.reach_m,
+                style.lift_lead_s,
                 style.drift_m_s,
                 float(style.stepping),
             )

@@ -68,13 +68,17 @@ NO_NOISE = np.zeros(SENSED)
 
 @lru_cache(maxsize=256)
 def _steadier(style: GaitStyle) -> GaitStyle:
-    """On uneven ground two feet are too few for half of the time; legs must have room to lift and to reach down."""
+    """On uneven ground two feet are too few for half of the time; legs must have room to lift and to reach down.
+
+    A foot that leaves a stepping stone early falls into the gap more often than one that leaves it late.
+    """
     return replace(
         style,
         duty=max(style.duty, 0.65),
         swing_m=max(style.swing_m, 0.08),
         height_m=min(style.height_m, 0.29),
         reach_m=min(style.reach_m, 0.0),
+        lift_lead_s=0.0,
     )
 
 
