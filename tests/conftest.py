@@ -11,6 +11,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from apps.ear import Hearing
 from perception.emotion import LABELS, EmotionEstimate
@@ -18,6 +19,9 @@ from perception.emotion import LABELS, EmotionEstimate
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 HELD_OUT_FOLD = 0
+# What is compiled is compiled at the first call, and machines are shared: tests do not time.
+settings.register_profile("empaw", deadline=None)
+settings.load_profile("empaw")
 
 
 @pytest.fixture(scope="session", autouse=True)
