@@ -50,7 +50,7 @@ class Train:
 
     recipe: Literal["full", "quick"] = "full"
     """'full' learns everything on all kinds of ground (5 M steps, half an hour on 2 cores); 'quick' learns flat ground
-    only (1.5 M steps, under 10 minutes)."""
+    only (1.5 M steps, ten minutes)."""
     n_timesteps: int | None = None
     """Control steps to learn from, instead of the recipe's."""
     seed: int = 0
