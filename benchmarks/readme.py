@@ -95,11 +95,7 @@ def _gait(data: dict[str, Any]) -> str:
     whose = {"the shipped policy": ["default"]}
     if len(learned) > 1:
         whose[f"the {len(learned)} seeds on the mean"] = learned
-    remarks = [
-        f"Falls more than zero action, or tracks worse (rmse), beyond both intervals, {who}: "
-        f"{'; '.join(worse_than_nothing(rows, policies)) or 'nowhere'}."
-        for who, policies in whose.items()
-    ]
+    remarks = [_worse(rows, policies, f", {who}") for who, policies in whose.items()]
     long = _table(*details(rows, columns))
     shut = f"<details><summary>All cases, {rows[0]['episodes']} walks each</summary>\n\n{long}\n\n</details>"
     return "\n\n".join([_table(*summary(rows, columns)), *remarks, shut])
@@ -108,9 +104,13 @@ def _gait(data: dict[str, Any]) -> str:
 def _quick(data: dict[str, Any]) -> str:
     rows = data["rows"]
     learned = next(name for name in data["policies"] if name != "none")
-    worse = "; ".join(worse_than_nothing(rows, [learned])) or "nowhere"
     table = _table(*summary(rows, [("zero action", ["none"]), ("quick recipe", [learned])]))
-    return f"{table}\n\nFalls more than zero action, or tracks worse (rmse), beyond both intervals: {worse}."
+    return f"{table}\n\n{_worse(rows, [learned])}"
+
+
+def _worse(rows: list[dict[str, Any]], policies: list[str], whose: str = "") -> str:
+    where = "; ".join(worse_than_nothing(rows, policies)) or "nowhere"
+    return f"Falls more than zero action, or tracks worse (rmse), beyond both intervals{whose}: {where}."
 
 
 def _companion(data: dict[str, Any]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from math import asin, atan2, hypot
+from math import hypot
 from typing import NamedTuple
 
 import numpy as np
 
 from robots.compiled import compiled
 from robots.gait import GAITS, GaitStyle
+from robots.motion import pitch_of, roll_of
 
 STUMBLE_M_S = 0.5
 SHOVE_M_S, SUDDEN_STEPS = 0.6, 2
@@ -94,8 +95,8 @@ def _notice(
         part of the error that is to be caught, and how far the trunk is pitched and rolled beyond what it was told.
     """
     now = memory[0]
-    pitch = min(max(asin(min(1.0, max(-1.0, gravity[0]))) - told[0], -MAX_LEAN_RAD), MAX_LEAN_RAD)
-    roll = min(max(atan2(-gravity[1], -gravity[2]) - told[1], -MAX_LEAN_RAD), MAX_LEAN_RAD)
+    pitch = min(max(pitch_of(gravity) - told[0], -MAX_LEAN_RAD), MAX_LEAN_RAD)
+    roll = min(max(roll_of(gravity) - told[1], -MAX_LEAN_RAD), MAX_LEAN_RAD)
     x, y = error
     size = hypot(x, y)
     if now.readings == 0:

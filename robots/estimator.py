@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from math import asin, cos, sin
+from math import cos, sin
 from typing import NamedTuple
 
 import numpy as np
 
 from robots.compiled import compiled
 from robots.kinematics import forward, geometry
-from robots.motion import Motion, Vector, worked_out
+from robots.motion import Motion, Vector, pitch_of, worked_out
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 
@@ -125,7 +125,7 @@ def _update(
         turned, (vx, vy) = yaw - last.yaw, (last.velocity[0], last.velocity[1])
         last.velocity[0] = cos(turned) * vx + sin(turned) * vy + c * x + s * y + wrong[0] * dt
         last.velocity[1] = cos(turned) * vy - sin(turned) * vx + c * y - s * x + wrong[1] * dt
-    pitch = asin(min(1.0, max(-1.0, -rows[2][0])))
+    pitch = pitch_of(seen.gravity)
     # A foot that stands does not move in the world, so the trunk moves against it. How far the trunk has turned between
     # the readings is known; its turn rate at the moment of a reading is not that of the time between.
     standing, x, y = 0, 0.0, 0.0

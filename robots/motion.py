@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import atan2, sqrt
+from math import asin, atan2, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -51,3 +51,15 @@ def worked_out(quat_xyzw: np.ndarray, velocity: np.ndarray, angular_velocity: np
         (-r20, -r21, -r22),
         (r00 * gx + r10 * gy + r20 * gz, r01 * gx + r11 * gy + r21 * gz, r02 * gx + r12 * gy + r22 * gz),
     )
+
+
+@compiled
+def pitch_of(gravity: Vector) -> float:
+    """Rad, positive nose down, of a trunk that feels gravity (a unit vector in its frame) so."""
+    return asin(min(1.0, max(-1.0, gravity[0])))
+
+
+@compiled
+def roll_of(gravity: Vector) -> float:
+    """Rad, positive right side down, likewise."""
+    return atan2(-gravity[1], -gravity[2])

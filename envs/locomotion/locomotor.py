@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
-from math import asin, cos, isfinite, pi, sin
+from math import cos, isfinite, pi, sin
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from robots.compiled import compiled
 from robots.dog import CONTROL_HZ, standing_joints
 from robots.estimator import NO_ERROR, ImuError, VelocityEstimator
 from robots.gait import GAITS, GaitGenerator, GaitStyle, VelocityCommand
-from robots.motion import Motion, Vector
+from robots.motion import Motion, Vector, pitch_of
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 DT_S = 1 / CONTROL_HZ
@@ -231,7 +231,7 @@ def _prepared(
     gap = order.wz - turning[2] if stepping else -trims[0]
     trims[0] = min(max(trims[0] + TURN_GAIN * gap * DT_S, -MAX_TRIM_RAD_S), MAX_TRIM_RAD_S)
     if calm and stepping:
-        short = order.pitch - asin(min(1.0, max(-1.0, gravity[0])))
+        short = order.pitch - pitch_of(gravity)
         trims[1] = min(max(trims[1] + PITCH_GAIN * short * DT_S, -MAX_PITCH_TRIM_RAD), MAX_PITCH_TRIM_RAD)
     smooth = last + SMOOTHING * (np.minimum(np.maximum(action, -1.0), 1.0) - last)
     return smooth, smooth * RESIDUAL_M, order.wz + trims[0], trims[1]

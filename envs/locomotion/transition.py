@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from math import asin, atan2
 from typing import NamedTuple
 
 import numpy as np
 
 from robots.compiled import compiled
-from robots.motion import Vector
+from robots.motion import Vector, pitch_of, roll_of
 
 
 class Transition(NamedTuple):
@@ -50,14 +49,9 @@ def average(
     """Take a reading over into the averages over a stride, see `transition`; `dt` in s."""
     (forward, left), gravity = trunk
     position, turning, ground = place
-    now, share = (forward, left, turning[2], _pitch(gravity), position[2] - ground), min(1.0, dt * told[0].frequency)
+    now, share = (forward, left, turning[2], pitch_of(gravity), position[2] - ground), min(1.0, dt * told[0].frequency)
     for index in range(5):
         smooth[index] += share * (now[index] - smooth[index])
-
-
-@compiled
-def _pitch(gravity: Vector) -> float:
-    return asin(min(1.0, max(-1.0, gravity[0])))
 
 
 @compiled
@@ -105,8 +99,8 @@ def transition(
         (smooth[0], smooth[1]),
         smooth[2],
         turning[0] ** 2 + turning[1] ** 2,
-        atan2(-gravity[1], -gravity[2]),
-        _pitch(gravity),
+        roll_of(gravity),
+        pitch_of(gravity),
         smooth[3],
         position[2] - ground,
         smooth[4],
