@@ -38,7 +38,7 @@ class PPOConfig:
 
 
 ENV_ID = "Empaw-Locomotion-v0"
-TIMESTEPS = {"full": 5_000_000, "quick": 1_500_000}
+TIMESTEPS = {"full": 5_000_000, "quick": 1_350_000}
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Train:
 
     recipe: Literal["full", "quick"] = "full"
     """'full' learns everything on all kinds of ground (5 M steps, half an hour on 2 cores); 'quick' learns flat ground
-    only (1.5 M steps, ten minutes)."""
+    only (1.35 M steps, nine minutes), with more and harder shoves, and falls that cost more."""
     n_timesteps: int | None = None
     """Control steps to learn from, instead of the recipe's."""
     seed: int = 0
@@ -137,16 +137,33 @@ class Train:
             raise ValueError(f"there is no run in {runs}: start without --resume, or give --out")
         return runs / f"{ENV_ID}_{newest + (not self.resume)}"
 
+    @property
+    def recipe_task(self) -> LocomotionConfig:
+        """The task as the recipe has it; what was set by hand stays.
+
+        In nine minutes, what shoves teach gets lost behind speed and effort unless they are many and falls are dear.
+        """
+        usual, task = LocomotionConfig(), self.task
+        if self.recipe == "full":
+            return task
+        if task.fall_penalty == usual.fall_penalty:
+            task = replace(task, fall_penalty=10.0)
+        if task.randomization == usual.randomization:
+            shoves = replace(task.randomization, push_m_s=(0.2, 1.7), push_every_s=1.7)
+            task = replace(task, randomization=shoves)
+        return task
+
     def crews(self) -> list[list[LocomotionConfig]]:
         """The task of every dog of every worker; the kinds of uneven ground take turns, and the hardest come first."""
+        task = self.recipe_task
         uneven = {"full": 0.375, "quick": 0.0}[self.recipe] if self.uneven is None else self.uneven
         share = round(uneven * self.envs)
         kinds = tuple(reversed(HARDEST))
         return [
             [
-                replace(self.task, terrain=kinds[(worker * share + dog) % len(kinds)], terrain_seed=1000 * worker + dog)
+                replace(task, terrain=kinds[(worker * share + dog) % len(kinds)], terrain_seed=1000 * worker + dog)
                 if dog < share
-                else self.task
+                else task
                 for dog in range(self.envs)
             ]
             for worker in range(self.workers)

@@ -271,6 +271,16 @@ def test_recipes_and_crews():
     assert len({task.terrain_seed for task in uneven}) == len(uneven), "no two grounds are laid out alike"
 
 
+def test_the_quick_recipe_shoves_more_unless_told_otherwise():
+    usual = LocomotionConfig()
+    quick = Train(recipe="quick").crews()[0][0]
+    assert quick.fall_penalty > usual.fall_penalty
+    assert quick.randomization.push_every_s < usual.randomization.push_every_s
+    assert Train().crews()[0][-1] == usual
+    told = replace(usual, fall_penalty=4.0, randomization=replace(usual.randomization, push_every_s=9.0))
+    assert {task for crew in Train(recipe="quick", task=told).crews() for task in crew} == {told}
+
+
 def test_ground_grows_harder_only_for_who_stays_up():
     member = Member(LocomotionConfig(terrain="stairs"), np.random.SeedSequence(0))
     levels = []
