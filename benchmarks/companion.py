@@ -15,13 +15,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import tyro
 from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from apps.session import Session
+from benchmarks.command import run
 from perception.emotion import LABELS
 from perception.speech.audio import read_sound
 from perception.speech.datasets import load_folds, load_ravdess
@@ -182,4 +182,4 @@ def report(result: dict, console: Console) -> None:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args, description=__doc__))
+    run(main, Args, __doc__)

@@ -45,12 +45,18 @@ class Measure(NamedTuple):
     """Over walks, of one policy."""
 
     def says(self, seeds: list[list[Row]]) -> str:
-        """The number of one policy, or mean and 95 % interval (Student's t) over the seeds of several."""
+        """The number of one policy, or mean and 95 % interval (Student's t) over the seeds of several.
+
+        Where all seeds agree to the last digit, the interval is over all their walks.
+        """
         values = [value for rows in seeds if (value := self.of(rows)) is not None]
         if len(values) < len(seeds):
             return "not measurable: they fall"
         if len(seeds) == 1:
             return f"{self.write(values[0])} {self.unit}".strip() + self.interval(seeds[0])
+        if not stdev(values):  # three times none of some hundred walks is not "none, for certain"
+            every = [row for rows in seeds for row in rows]
+            return f"{self.write(values[0])} {self.unit}".strip() + self.interval(every)
         low, high = over_seeds(values)
         return (
             f"{self.write(fmean(values))} {self.unit}".strip() + f" ({self.write(max(low, 0))} to {self.write(high)})"

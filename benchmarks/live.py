@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import httpx
 import numpy as np
 import psutil
-import tyro
 from rich.console import Console
 from websockets.sync.client import ClientConnection, connect
 
 from apps.gui.server import SAMPLE
 from apps.session import Session
+from benchmarks.command import run
 from robots.results import check_writable, write_json
 from tests.serving import Server, running_server
 
@@ -109,4 +109,4 @@ def click(live: ClientConnection) -> float:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args, description=__doc__))
+    run(main, Args, __doc__)

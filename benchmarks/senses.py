@@ -19,12 +19,12 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 import torch
-import tyro
 from rich.console import Console
 from rich.progress import track
 
 from apps.config import SessionConfig
 from apps.session import Session
+from benchmarks.command import run
 from perception.face.datasets import Faces, load_fer2013
 from perception.face.network import CLASSES
 from perception.face.videos import Frame
@@ -214,4 +214,4 @@ def main(args: Args) -> dict:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Args, description=__doc__))
+    run(main, Args, __doc__)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import cv2
 import numpy as np
 import pytest
 
 from benchmarks.costs import Args, frames, seconds_of_sound, spent_ms, windows
 from perception.face.datasets import Faces
+from tests.conftest import ROOT
+from tests.perception.face_helpers import drawn_face
 
 
 def test_every_call_is_made_and_the_first_are_not_counted():
@@ -29,13 +35,21 @@ def test_a_voice_is_followed_where_it_is(rng):
     assert abs(np.median(heard) - np.arctan2(1.5, 2.0)) < 0.1
 
 
-def test_frames_hold_faces_or_say_that_they_do_not(rng):
-    pictures = rng.integers(0, 255, (14, 48, 48)).astype(np.uint8)
-    noise = Faces(pictures, np.arange(14) % 7, np.array(["PublicTest"] * 14), np.array([""] * 14))
-    work = frames(noise, rng)
-    first, second = work(), work()
-    assert (first.estimate is None) == (first.reason != "")
-    assert second.time_s == first.time_s + 0.04
+def test_frames_are_those_with_faces():
+    face = cv2.resize(cv2.cvtColor(drawn_face(320, 240), cv2.COLOR_BGR2GRAY)[:, 40:280], (48, 48))
+    faces = Faces(np.stack([face] * 14), np.arange(14) % 7, np.array(["PublicTest"] * 14), np.array([""] * 14))
+    work = frames(faces, np.random.default_rng(0))
+    readings = [work() for _ in range(5)]
+    assert all(reading.estimate is not None for reading in readings)
+    assert np.allclose(np.diff([reading.time_s for reading in readings]), 0.1)
+
+
+def test_what_cannot_be_had_is_one_line(tmp_path):
+    told = [sys.executable, "benchmarks/costs.py", "--faces", str(tmp_path / "nowhere.tar.gz")]
+    done = subprocess.run(told, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: ") and "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_too_few_repeats_are_refused(tmp_path):

@@ -59,6 +59,13 @@ def test_seeds_are_told_by_their_mean_and_interval():
     assert over_seeds([1.0, 1.0, 1.0]) == (1.0, 1.0)
 
 
+def test_seeds_that_agree_have_the_interval_of_all_their_walks():
+    data = rows("first", GOOD) + rows("second", GOOD)
+    _, table = summary(data, [("one", ["first"]), ("both", ["first", "second"])])
+    one, both = (float(said.split(" to ")[1].rstrip(")")) for said in table[0][1:])
+    assert table[0][2].startswith("0.020 m/s; 0.0 % (0.0 to ") and 0.0 < both < one
+
+
 @pytest.mark.parametrize(("mine", "zero", "found"), [(BAD, GOOD, True), (GOOD, BAD, False), (GOOD, GOOD, False)])
 def test_where_learning_is_worse_is_said(mine, zero, found):
     case = Case("trot", 0.5, kick=1.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -94,8 +94,17 @@ def _rows_by_clip(table: FeatureTable, clips: np.ndarray, kinds: tuple[int, ...]
     return rows[np.isin(table.clip[rows], clips)].reshape(len(clips), int(counts[clips[0]]))
 
 
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Logits (members, B, 8) and the numbers (B,) of their clips -> what is made small."""
+
+
 def fit_ensemble(
-    table: FeatureTable, targets: np.ndarray, clips: np.ndarray, config: FitConfig, seed: int
+    table: FeatureTable,
+    targets: np.ndarray,
+    clips: np.ndarray,
+    config: FitConfig,
+    seed: int,
+    loss: Loss | None = None,
 ) -> HeadEnsemble:
     """Train an ensemble on the clips in a mask.
 
@@ -105,10 +114,12 @@ def fit_ensemble(
         clips: (C,) bool, which clips may be used.
         config: how to train.
         seed: same seed, same machine, same weights.
+        loss: instead of cross-entropy with smoothed labels, every clip alike.
 
     Returns:
         The ensemble in evaluation mode, temperature 1.
     """
+    loss = loss or cross_entropy(targets, config.label_smoothing)
     rng = np.random.default_rng(seed)
     sampler = Sampler(table, clips, config.window_share)
     head = HeadEnsemble(HeadConfig(table.features.shape[1], config.hidden, config.members), config.dropout)
@@ -120,7 +131,7 @@ def fit_ensemble(
     optimizer = torch.optim.AdamW(head.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True)
     steps = config.epochs * -(-len(sampler.clips) // config.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.1)
-    goal = torch.from_numpy(targets[sampler.clips])
+    numbers = torch.from_numpy(sampler.clips)
     head.train()
     # Dropout has no generator argument; the fork keeps the caller's random numbers as they were.
     with torch.random.fork_rng(devices=[]):
@@ -128,18 +139,23 @@ def fit_ensemble(
         for _ in range(config.epochs):
             order, version = map(torch.from_numpy, sampler.draw(rng))
             for part in torch.arange(len(order)).split(config.batch):
-                loss = _loss(head, sampler.features[order[part], version[part]], goal[order[part]], config)
+                value = loss(head(sampler.features[order[part], version[part]]), numbers[order[part]])
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()
+                value.backward()
                 optimizer.step()
                 schedule.step()
     return head.eval()
 
 
-def _loss(head: HeadEnsemble, features: Tensor, wanted: Tensor, config: FitConfig) -> Tensor:
-    """Cross-entropy of features (B, inputs) for indices (B,), mean over clips and members."""
-    logits = head(features).flatten(0, 1)
-    return functional.cross_entropy(logits, wanted.repeat(config.members), label_smoothing=config.label_smoothing)
+def cross_entropy(targets: np.ndarray, label_smoothing: float) -> Loss:
+    """Cross-entropy for targets (C,), mean over clips and members."""
+    wanted = torch.from_numpy(targets)
+
+    def loss(logits: Tensor, clips: Tensor) -> Tensor:
+        goal = wanted[clips].repeat(len(logits))
+        return functional.cross_entropy(logits.flatten(0, 1), goal, label_smoothing=label_smoothing)
+
+    return loss
 
 
 @torch.inference_mode()

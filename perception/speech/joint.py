@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from perception.command import check_folder, check_output, check_run, write_output
 from perception.emotion import LABELS, confusion_matrix, unweighted_accuracy
@@ -18,17 +20,19 @@ from perception.speech.datasets import DatasetError, load_folds, load_ravdess
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.encoder import SpeechEncoder
 from perception.speech.features import DEFAULT_CACHE, FeatureCache, FeatureTable, feature_table
-from perception.speech.fitting import FitConfig, fit_ensemble, judge_whole
+from perception.speech.fitting import FitConfig, Loss, fit_ensemble, judge_whole
 
 _RESAMPLES = 1_000
+_NEVER = -1e4  # logit of what is not asked for: finite, since 0 times infinity is no number
 
 
 @dataclass(frozen=True)
 class JointConfig:
     """Train one network on RAVDESS and another corpus together, and one on each alone; judge voices never met.
 
-    Each of RAVDESS's folds holds out its actors and, in turn, some speakers of the other corpus. Labels that a corpus
-    lacks are not asked for there. Whole clips are judged.
+    Each of RAVDESS's folds holds out its actors and, in turn, some speakers of the other corpus. In the joint training
+    both corpora weigh alike. Labels that a corpus lacks are not asked for there, neither in training nor when whole
+    clips are judged.
 
     Example: python -m perception.speech joint --ravdess ravdess --folds ravdess_folds.json --data nemo
     """
@@ -175,7 +179,7 @@ def evaluate(data: Pooled, names: tuple[str, ...], config: FitConfig, seed: int)
     folds = np.unique(data.fold)
     for fold in track(folds, "speaker-independent folds"):
         test = data.fold == fold
-        joint = fit_ensemble(data.table, data.targets, ~test, config, seed)
+        joint = fit_ensemble(data.table, data.targets, ~test, config, seed, joint_loss(data, ~test, config))
         for number in range(len(names)):
             own = data.corpus == number
             if not (test & own).any():
@@ -188,6 +192,28 @@ def evaluate(data: Pooled, names: tuple[str, ...], config: FitConfig, seed: int)
         _compare(name, data, data.corpus == number, alone, together, seed) for number, name in enumerate(names)
     )
     return Evaluation(compared, len(folds), seed)
+
+
+def joint_loss(data: Pooled, clips: np.ndarray, config: FitConfig) -> Loss:
+    """Cross-entropy in which the corpora weigh alike, and a clip says nothing about labels that its corpus lacks.
+
+    A clip of a corpus without calm is no evidence that calm sounds otherwise; and three Polish clips for each English
+    one would teach Polish.
+    """
+    wanted, corpus = torch.from_numpy(data.targets), torch.from_numpy(data.corpus)
+    asked = torch.zeros(len(corpus.unique()), len(LABELS), dtype=torch.bool)
+    asked[corpus, wanted] = True
+    counts = torch.from_numpy(np.bincount(data.corpus[clips], minlength=len(asked)))
+    smoothed = asked * (config.label_smoothing / asked.sum(dim=1, keepdim=True))
+
+    def loss(logits: Tensor, numbers: Tensor) -> Tensor:
+        own = corpus[numbers]
+        told = functional.log_softmax(logits.masked_fill(~asked[own], _NEVER), dim=-1)
+        goal = smoothed[own] + (1.0 - config.label_smoothing) * functional.one_hot(wanted[numbers], len(LABELS))
+        weight = 1.0 / counts[own]
+        return -(weight[:, None] * goal * told).sum() / (weight.sum() * len(logits))
+
+    return loss
 
 
 def _compare(name: str, data: Pooled, own: np.ndarray, alone: np.ndarray, together: np.ndarray, seed: int) -> Compared:

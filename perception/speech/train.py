@@ -193,6 +193,9 @@ The shape of the network and its training were chosen by cross-validation over t
 the test actors of folds 1 to 5. So of the six folds in `benchmarks/results/speech.json` only fold 0 (UA 0.727) is
 untouched by any choice; the mean over all six is of more voices, five sixths of which took part in the choice.
 
+By group, over all six folds: 12 women UA 0.829 (95 % over speakers 0.776 to 0.878), 12 men 0.720 (0.650 to 0.785):
+it hears women better. All are 21 to 33 years old; nobody younger or older was judged.
+
 ## Limits
 
 - Acted emotion by North American actors, English, two sentences, a studio. Spontaneous speech, other languages, other

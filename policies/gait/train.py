@@ -6,7 +6,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
@@ -38,7 +38,7 @@ def train(args: Train) -> Path:
     """Train and return the folder of the policy; with a sweep, that of the sweep.
 
     Raises:
-        ValueError: a number out of range, nothing to resume, or something to overwrite.
+        ValueError: a number out of range, nothing to resume, another task than before, or something to overwrite.
         OSError: the folder cannot be written.
         RuntimeError: a worker died, or Ray is missing.
     """
@@ -48,6 +48,7 @@ def train(args: Train) -> Path:
     if args.sweep:
         from policies.gait.sweep import sweep
 
+        note_task(args, folder)
         return sweep(args, folder)
     console = Console(stderr=True)
     console.print(f"run: {folder}")
@@ -61,7 +62,7 @@ def train(args: Train) -> Path:
                 console.print(str(report))  # a log file sees no progress bar
 
         learner = run(args, folder, show)
-    learner.actor().save(folder / "policy", {"timesteps": args.iterations * args.per_iteration, "seed": args.seed})
+    learner.actor().save(folder / "policy", _about(args, args.iterations * args.per_iteration))
     console.print(f"policy: {folder / 'policy'}")
     return folder / "policy"
 
@@ -71,11 +72,8 @@ def run(args: Train, folder: Path, report: Callable[[Report], None]) -> Learner:
     torch.set_num_threads(1)
     learner = Learner(args.ppo, args.workers * args.envs, args.seed)
     learner.set_logger(configure(str(folder), ["tensorboard"]))
-    if args.resume and (folder / "checkpoint.pt").exists():
-        begun = restore(folder, learner)
-    else:
-        begun = 0
-        (folder / "config.json").write_text(json.dumps(asdict(args), default=str, indent=1) + "\n")
+    note_task(args, folder)
+    begun = restore(folder, learner) if args.resume and (folder / "checkpoint.pt").exists() else 0
     workers = _workers(args, begun)
     since = time.perf_counter()
     try:
@@ -87,6 +85,25 @@ def run(args: Train, folder: Path, report: Callable[[Report], None]) -> Learner:
     finally:
         workers.close()
     return learner
+
+
+def note_task(args: Train, folder: Path) -> None:
+    """Write to config.json what the run is told, with the task as the recipe has it.
+
+    Raises:
+        ValueError: the run that is to go on learned another task.
+    """
+    path = folder / "config.json"
+    told = json.loads(json.dumps(asdict(replace(args, task=args.recipe_task)), default=str))
+    if args.resume and path.exists():
+        before = json.loads(path.read_text())
+        if any(before.get(name) != told[name] for name in ("recipe", "task")):
+            raise ValueError(
+                f"{folder} learned another task, with --recipe {before.get('recipe')}; see its config.json. Go on with "
+                f"the --recipe and --task options of then (--recipe {args.recipe} came), or begin in another folder"
+            )
+        return
+    path.write_text(json.dumps(told, indent=1) + "\n")
 
 
 class Turn(NamedTuple):
@@ -129,7 +146,11 @@ def _keep(args: Train, folder: Path, learner: Learner, iteration: int) -> None:
     """Save a copy of the policy whenever another `save_freq` steps are full."""
     steps, before = iteration * args.per_iteration, (iteration - 1) * args.per_iteration
     if args.save_freq and steps // args.save_freq > before // args.save_freq:
-        learner.actor().save(folder / f"policy_{steps}", {"timesteps": steps, "seed": args.seed})
+        learner.actor().save(folder / f"policy_{steps}", _about(args, steps))
+
+
+def _about(args: Train, steps: int) -> dict[str, Any]:
+    return {"timesteps": steps, "seed": args.seed, "recipe": args.recipe}
 
 
 def _workers(args: Train, generation: int) -> RolloutSource:

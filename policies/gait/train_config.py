@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from envs.locomotion.env import LocomotionConfig
+from envs.locomotion.randomization import RandomizationConfig
 from envs.locomotion.terrain import HARDEST
 
 
@@ -139,19 +140,17 @@ class Train:
 
     @property
     def recipe_task(self) -> LocomotionConfig:
-        """The task as the recipe has it; what was set by hand stays.
+        """The task as the recipe has it; what differs from the default stays.
 
         In nine minutes, what shoves teach gets lost behind speed and effort unless they are many and falls are dear.
         """
-        usual, task = LocomotionConfig(), self.task
         if self.recipe == "full":
-            return task
-        if task.fall_penalty == usual.fall_penalty:
-            task = replace(task, fall_penalty=10.0)
-        if task.randomization == usual.randomization:
-            shoves = replace(task.randomization, push_m_s=(0.2, 1.7), push_every_s=1.7)
-            task = replace(task, randomization=shoves)
-        return task
+            return self.task
+        usual, shoves = RandomizationConfig(), self.task.randomization
+        if (shoves.push_m_s, shoves.push_every_s) == (usual.push_m_s, usual.push_every_s):
+            shoves = replace(shoves, push_m_s=(0.2, 1.7), push_every_s=1.7)
+        dear = 10.0 if self.task.fall_penalty == LocomotionConfig().fall_penalty else self.task.fall_penalty
+        return replace(self.task, fall_penalty=dear, randomization=shoves)
 
     def crews(self) -> list[list[LocomotionConfig]]:
         """The task of every dog of every worker; the kinds of uneven ground take turns, and the hardest come first."""

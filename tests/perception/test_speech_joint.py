@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from perception.emotion import LABELS
 from perception.speech.__main__ import cli
 from perception.speech.features import CLEAN, SPED, STREAM, WINDOW, FeatureTable
 from perception.speech.fitting import FitConfig
-from perception.speech.joint import Pooled, evaluate, report
+from perception.speech.joint import Pooled, evaluate, joint_loss, report
 
 QUICK = FitConfig(hidden=32, members=2, epochs=40, batch=16, inner_groups=2)
 
@@ -47,6 +48,18 @@ def test_labels_that_a_corpus_lacks_are_not_asked_for_there():
     assert np.sum(second["confusion"]) == second["n"] == 128
     assert second["chance"] == 0.25
     assert report(result) == 0
+
+
+def test_a_clip_says_nothing_of_labels_that_its_corpus_lacks_and_corpora_weigh_alike():
+    data = toy(0.0, labels=4)
+    few = np.arange(256) % 32 < np.where(data.corpus == 0, 8, 32)  # a quarter of the first corpus, all of the second
+    logits = torch.zeros(2, int(few.sum()), 8, requires_grad=True)
+    joint_loss(data, few, QUICK)(logits, torch.from_numpy(np.flatnonzero(few))).backward()
+    pull = logits.grad.abs().sum(dim=0).numpy()
+    own = data.corpus[few]
+    assert (pull[own == 1, 4:] == 0.0).all() and (pull[own == 0] > 0.0).all()
+    right = [pull[own == number, :].max(axis=1).mean() for number in (0, 1)]
+    assert right[0] / right[1] == pytest.approx(4 * (7 / 8) / (3 / 4), rel=0.02), "each of the few counts four times"
 
 
 def test_two_real_corpora_from_the_command_line(ravdess: Path, folds_file: Path, shared_data: Path, tmp_path: Path):

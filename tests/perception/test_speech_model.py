@@ -139,8 +139,10 @@ def test_card_is_that_of_the_trainer_and_of_the_behaviour_table():
     card = (DEFAULT_FOLDER / "CARD.md").read_text()
     fixed = [line for line in train.CARD.splitlines() if "{" not in line]
     assert len(fixed) > 20 and [line for line in fixed if line not in card] == []
-    folds = json.loads((ROOT / "benchmarks" / "results" / "speech.json").read_text())["per_fold"]
-    assert f"only fold 0 (UA {folds[0]['ua']:.3f})" in card
+    figures = json.loads((ROOT / "benchmarks" / "results" / "speech.json").read_text())
+    assert f"only fold 0 (UA {figures['per_fold'][0]['ua']:.3f})" in card
+    for ua, low, high in figures["ua_by_sex"].values():
+        assert f"{ua:.3f}" in card and f"{low:.3f} to {high:.3f}" in card
     table = (ROOT / "policies" / "behaviour.toml").read_text()
     assert re.search(rf"^unsure_below = {train.ACTS_FROM}\b", table, re.MULTILINE)
     assert f"acts on an estimate from {train.ACTS_FROM} on" in card

@@ -27,7 +27,7 @@ from policies.gait.controller import LearnedLegs
 from policies.gait.export import Export, export
 from policies.gait.mirror import mirror_action, mirror_observation
 from policies.gait.ppo import Learner, Normaliser
-from policies.gait.train import train, turns
+from policies.gait.train import note_task, train, turns
 from policies.gait.train_config import PPOConfig, Train
 from policies.gait.workers import Crew, Member, Rollout, RolloutSource, Workers, crew_seeds
 from robots.gait import VelocityCommand, gait_style
@@ -273,12 +273,28 @@ def test_recipes_and_crews():
 
 def test_the_quick_recipe_shoves_more_unless_told_otherwise():
     usual = LocomotionConfig()
-    quick = Train(recipe="quick").crews()[0][0]
+    quick = Train(recipe="quick").recipe_task
     assert quick.fall_penalty > usual.fall_penalty
     assert quick.randomization.push_every_s < usual.randomization.push_every_s
-    assert Train().crews()[0][-1] == usual
+    assert Train().recipe_task == usual
     told = replace(usual, fall_penalty=4.0, randomization=replace(usual.randomization, push_every_s=9.0))
     assert {task for crew in Train(recipe="quick", task=told).crews() for task in crew} == {told}
+    icy = replace(usual, randomization=replace(usual.randomization, friction=(0.1, 0.2)))
+    both = replace(quick, randomization=replace(quick.randomization, friction=(0.1, 0.2)))
+    assert Train(recipe="quick", task=icy).recipe_task == both
+
+
+def test_a_run_says_what_it_learned_and_goes_on_with_nothing_else(tmp_path):
+    quick = Train(recipe="quick", resume=True)
+    note_task(quick, tmp_path)
+    said = json.loads((tmp_path / "config.json").read_text())
+    assert said["recipe"] == "quick" and said["task"]["fall_penalty"] == quick.recipe_task.fall_penalty
+    note_task(quick, tmp_path)
+    note_task(replace(quick, n_timesteps=7), tmp_path)
+    for other in (Train(resume=True), replace(quick, task=replace(quick.task, episode_s=5.0))):
+        with pytest.raises(ValueError, match="--recipe quick"):
+            note_task(other, tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text()) == said
 
 
 def test_ground_grows_harder_only_for_who_stays_up():
