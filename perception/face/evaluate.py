@@ -125,7 +125,7 @@ class Evaluation:
 
 _SAYS = {
     "public": "PublicTest of FER2013 as it is; epoch and temperature were chosen on it, so it flatters",
-    "private": "PrivateTest of FER2013 as it is, no part in training or choice; mirrored answers averaged",
+    "private": "PrivateTest of FER2013 as it is, no part in training or choice; answers of six looks averaged",
     "transfer": "another corpus, nothing learned from it; faces found by YuNet, largest of each picture",
     "subjects": "people held out in turn: one group tests, one fits the temperature, the others fine-tune",
 }
@@ -218,8 +218,8 @@ def cross_validate(
         test, calibration = groups == group, groups == (group + 1) % count
         network = fine_tune(faces.where(~test & ~calibration), model.network, config.fit, config.seed, hardware)
         held = faces.where(calibration)
-        temperature = fit_temperature(held.targets, judge(network, held.pictures, mirrored=True))
-        out[test] = softmax(judge(network, faces.pictures[test], mirrored=True) / temperature)
+        temperature = fit_temperature(held.targets, judge(network, held.pictures, looks=True))
+        out[test] = softmax(judge(network, faces.pictures[test], looks=True) / temperature)
     return out
 
 

@@ -21,7 +21,7 @@ from torch.nn import functional
 from perception.emotion import softmax
 from perception.face.augment import AugmentConfig, augment, mix
 from perception.face.datasets import Faces
-from perception.face.network import CLASSES, FaceNetwork, NetworkConfig
+from perception.face.network import CLASSES, FaceNetwork, NetworkConfig, answer
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ class Trainer:
         with seeded(seed, hardware.device):  # torch's modules draw weights of their own, which are thrown away
             self.network, self.averaged = FaceNetwork(shape), FaceNetwork(shape)
         self.network.initialise(torch.Generator().manual_seed(seed))
-        self.network.to(hardware.device)
+        # Channels last: torch's convolutions on a core need not turn the maps around, a sixth of an epoch (measured).
+        self.network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged.to(hardware.device).requires_grad_(False).eval()
         self.averaged.load_state_dict(self.network.state_dict())
         self.optimizer = make_optimizer(self.network, config)
@@ -100,8 +101,9 @@ class Trainer:
 
     def start_from(self, network: FaceNetwork) -> None:
         """Take the weights of another network of the same shape, to train on from there."""
-        self.network.load_state_dict(network.state_dict())
-        self.averaged.load_state_dict(network.state_dict())
+        for mine in (self.network, self.averaged):
+            mine.load_state_dict(network.state_dict())
+        self.best = {name: tensor.clone() for name, tensor in self.averaged.state_dict().items()}
 
     @property
     def best_right(self) -> float:
@@ -205,27 +207,27 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 @torch.inference_mode()
-def judge(network: FaceNetwork, pictures: np.ndarray, mirrored: bool = False) -> np.ndarray:
-    """Logits (N, 7) of pictures (N, 48, 48) uint8, before the temperature; with `mirrored` as the model answers."""
+def judge(network: FaceNetwork, pictures: np.ndarray, looks: bool = False) -> np.ndarray:
+    """Logits (N, 7) of pictures (N, 48, 48) uint8, before the temperature; with `looks` as the model answers."""
     device = next(network.parameters()).device
     parts = [np.zeros((0, len(CLASSES)))]
-    for start in range(0, len(pictures), 256):
-        part = torch.from_numpy(pictures[start : start + 256]).to(device).float()[:, None]
-        logits = (network(part) + network(part.flip(-1))) / 2.0 if mirrored else network(part)
+    for start in range(0, len(pictures), 64):
+        part = torch.from_numpy(pictures[start : start + 64]).to(device).float()[:, None]
+        logits = answer(network, part) if looks else network(part)
         parts.append(logits.double().cpu().numpy())
     return np.concatenate(parts)
 
 
 def fit_temperature(network: FaceNetwork, faces: Faces) -> float:
-    """Temperature for the mirrored answers of a network, from pictures that it was not trained on."""
+    """Temperature for the answers of a network, from pictures that it was not trained on."""
     from perception import emotion
 
-    return emotion.fit_temperature(faces.targets, judge(network, faces.pictures, mirrored=True))
+    return emotion.fit_temperature(faces.targets, judge(network, faces.pictures, looks=True))
 
 
 def probabilities(network: FaceNetwork, faces: Faces, temperature: float) -> np.ndarray:
-    """Calibrated probabilities (N, 7) of mirrored answers."""
-    return softmax(judge(network, faces.pictures, mirrored=True) / temperature)
+    """Calibrated probabilities (N, 7) of answers as the model gives them."""
+    return softmax(judge(network, faces.pictures, looks=True) / temperature)
 
 
 def as_tensors(trainer: Trainer) -> dict[str, Tensor]:

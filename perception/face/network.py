@@ -26,6 +26,8 @@ from perception.face.detector import CROP
 # FER2013 has no pictures of calm: the network does not know that label, see `perception.face.model.to_labels`.
 CLASSES = tuple(label for label in LABELS if label != "calm")
 MOST_PARAMETERS = 1_500_000
+LOOKS = (0.9, 1.0, 1.1)
+"""Sizes at which a crop is looked at, chosen on PublicTest."""
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,66 @@ class FaceNetwork(nn.Module):
         if crops.ndim != 4 or tuple(crops.shape[1:]) != (1, CROP, CROP):
             raise ValueError(f"crops of shape {tuple(crops.shape)} came; expected (B, 1, {CROP}, {CROP}).")
         return self.norm(self.block(self.features(standardise(crops)))).mean(dim=1)
+
+
+def grow(small: FaceNetwork, config: NetworkConfig) -> FaceNetwork:
+    """Deepen a trained network: the larger one begins by giving the very same logits (Chen et al. 2016, "Net2Net").
+
+    Residual blocks that are added add nothing until they have learned: the scale of their last norm is 0.
+
+    Args:
+        small: what is known already.
+        config: the same shape with as many blocks, or more.
+
+    Raises:
+        ValueError: another mixer, other widths or heads, or fewer blocks.
+    """
+    was = small.config
+    if (was.mixer, was.widths, was.heads) != (config.mixer, config.widths, config.heads) or any(
+        now < before for now, before in zip(config.blocks, was.blocks, strict=True)
+    ):
+        raise ValueError(
+            f"a network of {was} cannot grow to {config}; mixer, widths and heads must be the same, and blocks as many "
+            "or more."
+        )
+    large = FaceNetwork(config)
+    large.initialise(torch.Generator().manual_seed(0))
+    for name, part in small.named_children():
+        if name != "features":
+            getattr(large, name).load_state_dict(part.state_dict())
+    for before, now in zip(_stages(small), _stages(large), strict=True):
+        for known, layer in zip(before, now, strict=False):
+            layer.load_state_dict(known.state_dict())
+        for added in now[len(before) :]:
+            nn.init.zeros_(added.get_parameter("second.1.weight"))
+    return large.eval()
+
+
+def _stages(network: FaceNetwork) -> list[list[nn.Module]]:
+    """Layers that hold weights, stage by stage: a convolution that changes the width, then residual blocks."""
+    stages: list[list[nn.Module]] = []
+    for layer in network.features:
+        if isinstance(layer, nn.Sequential):
+            stages.append([])
+        if isinstance(layer, (nn.Sequential, Residual)):
+            stages[-1].append(layer)
+    return stages
+
+
+def answer(network: FaceNetwork, crops: Tensor) -> Tensor:
+    """Mean logits (B, 7) over six looks at each crop (B, 1, 48, 48): each of `LOOKS`, and the mirror images."""
+    looks = torch.cat([_resized(crops, size) for size in LOOKS])
+    logits: Tensor = network(torch.cat([looks, looks.flip(-1)]))
+    return logits.unflatten(0, (2 * len(LOOKS), len(crops))).mean(dim=0)
+
+
+def _resized(crops: Tensor, size: float) -> Tensor:
+    """Scale about the middle; what comes in over the border is the picture mirrored there, as in training."""
+    if size == 1.0:
+        return crops
+    theta = torch.tensor([[1.0 / size, 0.0, 0.0], [0.0, 1.0 / size, 0.0]], device=crops.device)
+    grid = functional.affine_grid(theta.expand(len(crops), 2, 3), list(crops.shape), align_corners=False)
+    return functional.grid_sample(crops, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
 def standardise(crops: Tensor) -> Tensor:

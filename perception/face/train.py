@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ from perception.face.command import (
 )
 from perception.face.datasets import DEFAULT_CACHE, Faces, load_fer2013, without_leaks
 from perception.face.fitting import FitConfig, Hardware, Trainer, fit_temperature, probabilities
-from perception.face.network import CLASSES, FaceNetwork, NetworkConfig, count_parameters
+from perception.face.network import CLASSES, FaceNetwork, NetworkConfig, count_parameters, grow
 from perception.face.weights import DEFAULT_FOLDER, Stored
 from perception.figures import Figures, measure
 
@@ -49,6 +50,9 @@ class TrainConfig:
     """Folder of the checkpoint."""
     resume: bool = False
     """Go on where the run in that folder stopped."""
+    start_from: Path | None = None
+    """Weights of a smaller network to begin with: the same widths, and as many blocks or fewer. It knows most of what
+    the larger one is to learn, and an epoch of it costs half."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """Shape of the network; --network.mixer conv is the ablation."""
     fit: FitConfig = field(default_factory=FitConfig)
@@ -112,6 +116,8 @@ def main(config: TrainConfig) -> TrainResult:
         raise CommandError(f"{config.run} holds a run. Pass --resume to go on, delete it, or name another --run.")
     material = load_material(config)
     trainer = Trainer(config.fit, config.network, config.seed, hardware)
+    if config.start_from is not None:
+        trainer.start_from(_grown(config.start_from, config.network))
     settings = _settings(config, material)
     if config.resume:
         checkpoint.resume(config.run, trainer, settings)
@@ -125,6 +131,13 @@ def main(config: TrainConfig) -> TrainResult:
     notes = {"training": settings, "best_epoch": best + 1, "public_test": judged_on}
     weights.save(config.out, stored, notes, card(result, material, config))
     return result
+
+
+def _grown(folder: Path, shape: NetworkConfig) -> FaceNetwork:
+    try:
+        return grow(weights.load(folder).network, shape)
+    except ValueError as error:
+        raise CommandError(f"--start-from {folder}: {error}") from error
 
 
 def _hardware(config: TrainConfig) -> Hardware:
@@ -150,7 +163,13 @@ def _settings(config: TrainConfig, material: Material) -> dict[str, Any]:
         "seed": config.seed,
         "training_pictures": len(material.training.targets),
         "leaks_dropped": material.dropped,
+        "start_from": None if config.start_from is None else _origin(config.start_from),
     }
+
+
+def _origin(folder: Path) -> Any:
+    """How the weights that a run begins with were trained, as their config.json tells."""
+    return json.loads((folder / "config.json").read_text()).get("training")
 
 
 def _train(trainer: Trainer, material: Material, keep: Callable[[], None]) -> None:

@@ -12,7 +12,9 @@ from perception.face.network import (
     FaceNetwork,
     GatedPositionalSelfAttention,
     NetworkConfig,
+    answer,
     count_parameters,
+    grow,
     standardise,
 )
 from perception.weights import WeightsError
@@ -41,6 +43,35 @@ def test_each_picture_is_judged_for_itself(mixer):
         assert torch.allclose(network(x)[1:2], network(x[1:2]), atol=1e-4)
         assert torch.allclose(network(3.0 * x + 20.0), network(x), atol=1e-3)  # exposure and contrast say nothing
         assert torch.isfinite(network(torch.zeros(1, 1, 48, 48))).all()
+
+
+def test_a_grown_network_begins_where_the_small_one_was():
+    small = fresh(NetworkConfig(widths=(8, 8, 18), blocks=(1, 0, 1)))
+    for name, values in small.named_buffers():  # as after training: norms that do something
+        if name.endswith("running_mean"):
+            values.normal_(generator=torch.Generator().manual_seed(1))
+    large = grow(small, NetworkConfig(widths=(8, 8, 18), blocks=(2, 1, 1)))
+    x = torch.rand(3, 1, 48, 48)
+    assert count_parameters(large) > count_parameters(small)
+    assert torch.equal(large(x), small(x))
+    large.train()(x).square().sum().backward()
+    assert all(block.second[1].weight.grad.abs().sum() > 0 for block in (large.features[4], large.features[7]))
+
+
+@pytest.mark.parametrize("wanted", [{"blocks": (0, 0, 1)}, {"widths": (12, 8, 18)}, {"mixer": "conv"}])
+def test_what_a_network_cannot_grow_to(wanted):
+    small = fresh(NetworkConfig(widths=(8, 8, 18), blocks=(1, 0, 1)))
+    with pytest.raises(ValueError, match="must be the same"):
+        grow(small, NetworkConfig(**{"widths": (8, 8, 18), "blocks": (1, 0, 1), **wanted}))
+
+
+def test_an_answer_knows_no_left_or_right_and_is_not_one_look():
+    network = fresh(NetworkConfig(widths=(8, 8, 18), blocks=(1, 0, 1)))
+    x = torch.rand(3, 1, 48, 48)
+    with torch.inference_mode():
+        assert torch.allclose(answer(network, x), answer(network, x.flip(-1)), atol=1e-5)
+        assert torch.allclose(answer(network, x)[1:2], answer(network, x[1:2]), atol=1e-5)
+        assert not torch.allclose(answer(network, x), network(x), atol=1e-3)
 
 
 def test_one_colour_is_not_amplified_noise():

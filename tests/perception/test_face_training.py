@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,19 @@ def test_trained_weights_load_and_say_what_they_are(tree, capsys):
     card = (tree.parent / "w" / "CARD.md").read_text()
     assert "no licence" in card and "not judged" in card and "PrivateTest was not used" in card
     assert json.loads((tree.parent / "w" / "config.json").read_text())["training"]["training_pictures"] == 28
+
+
+def test_training_goes_on_from_a_smaller_network(tree):
+    train.main(settings(tree, "small"))
+    deeper = replace(SMALL, blocks=tuple(count + 1 for count in SMALL.blocks))
+    grown = settings(tree, "grown", start_from=tree.parent / "small", network=deeper)
+    assert train.main(grown).stored.network.config == deeper
+    origin = json.loads((grown.out / "config.json").read_text())["training"]["start_from"]
+    assert origin["network"]["blocks"] == list(SMALL.blocks)
+    with pytest.raises(CommandError, match=r"--start-from .* must be the same"):
+        train.main(settings(tree, "narrow", start_from=tree.parent / "small", network=NetworkConfig()))
+    with pytest.raises(CommandError, match=r"--start-from .*missing"):
+        train.main(settings(tree, "lost", start_from=tree.parent / "nowhere", network=deeper))
 
 
 def test_killed_and_resumed_gives_the_same_weights(tree, monkeypatch):
