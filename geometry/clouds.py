@@ -1,0 +1,89 @@
+"""Point clouds (N, 3) in m: checks, thinning, distances between them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class CloudError(ValueError):
+    """A cloud that cannot be used; the message says what came and what was expected."""
+
+
+class Completed(NamedTuple):
+    """A whole surface guessed from a part: `points` (M, 3) m, and how far off each may be, `uncertainty` (M,) m."""
+
+    points: np.ndarray
+    uncertainty: np.ndarray
+
+
+class Completion(Protocol):
+    """What completes a cloud; ours is `perception.completion.model.CompletionModel`, yours may be another."""
+
+    def complete(self, cloud: np.ndarray) -> Completed:
+        """The whole surface of the one object that `cloud` (N, 3) shows; z is up, the table is z = 0; m."""
+        ...
+
+
+def check_cloud(cloud: np.ndarray, least: int = 32) -> np.ndarray:
+    """The cloud as (N, 3) float64.
+
+    Raises:
+        CloudError: another shape, too few points, numbers that are not finite, or an extent of no household object.
+    """
+    points = np.asarray(cloud)
+    if points.ndim != 2 or points.shape[1] != 3 or points.dtype.kind not in "fiu":
+        raise CloudError(f"a cloud of shape {points.shape} and type {points.dtype} came; expected (N, 3) numbers in m")
+    points = points.astype(np.float64)
+    if not np.isfinite(points).all():
+        bad = int((~np.isfinite(points)).any(axis=1).sum())
+        raise CloudError(f"{bad} of {len(points)} points are NaN or infinite: remove them first")
+    if len(points) < least:
+        raise CloudError(f"a cloud of {len(points)} points came; at least {least} are needed to tell a shape")
+    size = float(np.ptp(points, axis=0).max())
+    if not 1e-3 <= size <= 3.0:
+        raise CloudError(
+            f"the cloud is {size:.3g} m long; 0.001 to 3 m are allowed. Is it in millimetres, or a whole room?"
+        )
+    return points
+
+
+def farthest_points(points: np.ndarray, count: int, start: int = 0) -> np.ndarray:
+    """Indices (count,) of points (N, 3) that lie as far apart as can be (Eldar et al. 1997), beginning at `start`."""
+    import fpsample
+
+    if count >= len(points):
+        return np.arange(len(points))
+    chosen = fpsample.bucket_fps_kdline_sampling(points.astype(np.float32), count, h=5, start_idx=start)
+    return np.asarray(chosen, np.int64)
+
+
+def thinned(points: np.ndarray, cell_m: float) -> np.ndarray:
+    """One point, the mean, of every cube of that edge that holds any."""
+    cells = np.floor(points / cell_m).astype(np.int64)
+    _, which, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    sums = np.zeros((len(counts), 3))
+    np.add.at(sums, which.ravel(), points)
+    out: np.ndarray = sums / counts[:, None]
+    return out
+
+
+def distances(points: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """Distance of each of `points` (N, 3) to the nearest of `to` (M, 3): (N,)."""
+    from scipy.spatial import cKDTree
+
+    found: np.ndarray = cKDTree(to).query(points)[0]
+    return found
+
+
+def chamfer_l1(one: np.ndarray, other: np.ndarray) -> float:
+    """CDL1, m: half the sum of both mean distances, as PoinTr and most after it count it."""
+    return float(0.5 * (distances(one, other).mean() + distances(other, one).mean()))
+
+
+def f_score(found: np.ndarray, true: np.ndarray, within_m: float) -> float:
+    """Harmonic mean of precision and recall at a distance (Tatarchenko et al. 2019, arXiv 1905.03678)."""
+    precision = float(np.mean(distances(found, true) <= within_m))
+    recall = float(np.mean(distances(true, found) <= within_m))
+    return 0.0 if precision + recall == 0.0 else 2 * precision * recall / (precision + recall)

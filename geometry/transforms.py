@@ -1,0 +1,67 @@
+"""Rigid transforms (4, 4), named T_to_from: `moved(T_world_hand, points_hand)` are the points in the world."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def transform(rotation: np.ndarray, translation: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Put a (3, 3) rotation and a (3,) translation, m, together."""
+    out = np.eye(4)
+    out[:3, :3], out[:3, 3] = rotation, translation
+    return out
+
+
+def moved(T: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points (..., 3) under a (4, 4) transform."""
+    out: np.ndarray = points @ T[:3, :3].T + T[:3, 3]
+    return out
+
+
+def inverse(T: np.ndarray) -> np.ndarray:
+    """Inverse of a rigid transform."""
+    return transform(T[:3, :3].T, -T[:3, :3].T @ T[:3, 3])
+
+
+def about_vertical(angle: float) -> np.ndarray:
+    """(3, 3) rotation about z by `angle` rad."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+def euler_transform(xyz: Sequence[float], rpy: Sequence[float]) -> np.ndarray:
+    """A URDF's origin: m, and roll, pitch, yaw in rad about fixed axes."""
+    from scipy.spatial.transform import Rotation
+
+    return transform(Rotation.from_euler("xyz", rpy).as_matrix(), xyz)
+
+
+def quat_transform(position: Sequence[float], quat_xyzw: Sequence[float]) -> np.ndarray:
+    """(4, 4) of a position, m, and a quaternion."""
+    from scipy.spatial.transform import Rotation
+
+    return transform(Rotation.from_quat(quat_xyzw).as_matrix(), position)
+
+
+def to_quat(T: np.ndarray) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
+    """Position, m, and quat_xyzw of a rigid transform."""
+    from scipy.spatial.transform import Rotation
+
+    x, y, z, w = Rotation.from_matrix(T[:3, :3]).as_quat().tolist()
+    px, py, pz = T[:3, 3].tolist()
+    return (px, py, pz), (x, y, z, w)
+
+
+def look_at(eye: Sequence[float], target: Sequence[float]) -> np.ndarray:
+    """T_world_cam of a camera at `eye` that looks at `target`, m: z forward, x right, y down (OpenCV)."""
+    forward = np.subtract(target, eye).astype(float)
+    length = np.linalg.norm(forward)
+    if length < 1e-9:
+        raise ValueError(f"the camera's place {tuple(eye)} is what it looks at; they must differ")
+    forward /= length
+    up = np.array([0.0, 0.0, 1.0]) if abs(forward[2]) < 0.999 else np.array([0.0, 1.0, 0.0])
+    right = np.cross(forward, up)
+    right /= np.linalg.norm(right)
+    return transform(np.column_stack([right, np.cross(forward, right), forward]), eye)
