@@ -166,7 +166,7 @@ def _steady_normal(path: np.ndarray) -> np.ndarray:
     if spread[1] > 1e-9:
         normal: np.ndarray = axes[2]
         return normal
-    return np.eye(3)[2 - int(np.argmin(np.abs(axes[0][::-1])))]
+    return np.eye(3)[2 - int(np.argmin(np.abs(axes[0][::-1]).round(6)))]
 
 
 def lying(solid: Solid, length_axis: str = "x") -> Solid:
