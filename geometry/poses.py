@@ -11,6 +11,10 @@ from geometry.objects import ObjectModel
 from geometry.transforms import transform
 
 
+_NARROW = 0.05
+"""Share of throws below which a side counts as one of many of something round."""
+
+
 class Rest(NamedTuple):
     """A pose at rest on z = 0, T_table_object (4, 4), and the share of throws that end so (shares sum to 1)."""
 
@@ -18,12 +22,12 @@ class Rest(NamedTuple):
     share: float
 
 
-def resting(model: ObjectModel, least_share: float = 0.03) -> list[Rest]:
+def resting(model: ObjectModel, least_share: float = 0.01) -> list[Rest]:
     """Poses in which an object lies still, likeliest first (Goldberg et al. 1999, "Part pose statistics").
 
     A side of the convex hull is stood on if the centre of mass is above it; how often is taken as the solid angle under
-    which the centre of mass sees it. A pose that falls over when tilted by two degrees does not count; on a round side a
-    thing may roll, but not tip.
+    which the centre of mass sees it. A pose that falls over when tilted by two degrees does not count; on a round side
+    a thing may roll, but not tip.
     """
     hull = convex_hull(model.mesh.vertices)
     if hull is None:
@@ -33,10 +37,10 @@ def resting(model: ObjectModel, least_share: float = 0.03) -> list[Rest]:
     narrow: dict[int, list[Rest]] = {}  # sides of something round: no one of them is likely, all of them together are
     for normal, corners, share in _sides(hull, middle):
         height = float((corners[0] - middle) @ normal)
-        if not _carries(corners, normal, middle, height * np.tan(np.radians(0.5 if share < least_share else 2.0))):
+        if not _carries(corners, normal, middle, height * np.tan(np.radians(0.5 if share < _NARROW else 2.0))):
             continue
         rest = Rest(_laid(hull, middle, normal), share)
-        if share >= least_share:
+        if share >= _NARROW:
             found.append(rest)
         else:
             narrow.setdefault(round(height / 2e-3), []).append(rest)
