@@ -10,7 +10,6 @@ from geometry.meshes import Mesh, convex_hull
 from geometry.objects import ObjectModel
 from geometry.transforms import transform
 
-
 _NARROW = 0.05
 """Share of throws below which a side counts as one of many of something round."""
 
