@@ -2,7 +2,7 @@
 
 3DSGrasp (Mohammadi et al. 2023, arXiv 2301.00866) completes with a Transformer on point tokens in the manner of PoinTr
 (Yu et al. 2021, arXiv 2108.08839), with the offset-attention of PCT (Guo et al. 2021, arXiv 2012.09688) in its blocks.
-This is such a network of a tenth of their size, for one core. `attention="plain"` leaves the offset out, for comparison.
+This is such a network of a tenth of their size, for one core; `attention="plain"` leaves the offset out.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ class Answer(NamedTuple):
 class Attention(nn.Module):
     """Queries (B, N, width) look at tokens (B, M, width); with `offset`, what they lack is learned, not what they see.
 
-    Offset-attention is F_out = LBR(F_in - SA(F_in)) + F_in (PCT, equation 6): a discrete Laplacian of the features, which
-    is left after what all of them share has been taken away. LBR is linear, norm, ReLU; the norm is a layer's, since
-    batches are small.
+    Offset-attention is F_out = LBR(F_in - SA(F_in)) + F_in (PCT, equation 6): a discrete Laplacian of the features,
+    what is left when that which all of them share has been taken away. LBR is linear, norm, ReLU; the norm is a
+    layer's, since batches are small.
     """
 
     def __init__(self, width: int, heads: int, offset: bool) -> None:
@@ -83,9 +83,9 @@ class Attention(nn.Module):
         """(B, N, width), the input added."""
         normed = self.norm(x)
         source = normed if seen is None else self.norm_seen(seen)
-        q, k, v = self.query(normed), *self.key_value(source).chunk(2, dim=-1)
-        split = [part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (q, k, v)]
-        mixed = functional.scaled_dot_product_attention(*split).transpose(1, 2).flatten(-2)
+        key, value = self.key_value(source).chunk(2, dim=-1)
+        q, k, v = (part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in (self.query(normed), key, value))
+        mixed = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(-2)
         if not self.offset:
             return x + self.out(mixed)
         return x + functional.relu(self.after(self.out(normed - mixed)))
@@ -125,7 +125,7 @@ class Tokens(nn.Module):
         self.place = nn.Sequential(nn.Linear(3, width // 2), nn.GELU(), nn.Linear(width // 2, width))
 
     def forward(self, points: Tensor, height: Tensor) -> Tensor:
-        """Tokens (B, tokens, width) of points (B, n, 3), in the order of farthest-point sampling, and heights (B, 1)."""
+        """Tokens (B, tokens, width) of points (B, n, 3), farthest first, and the heights (B, 1) of their centres."""
         middles = points[:, : self.tokens]
         far = torch.cdist(middles.detach(), points.detach())
         nearest = far.topk(min(self.neighbours, points.shape[1]), largest=False).indices

@@ -50,7 +50,7 @@ class Looks:
     def __post_init__(self) -> None:
         ranges = (self.elevation_deg, self.distance_m, self.noise_m)
         rising = all(low <= high for low, high in ranges)
-        within = -90.0 < self.elevation_deg[0] and self.elevation_deg[1] <= 90.0 and self.distance_m[0] >= 0.1
+        within = self.elevation_deg[0] > -90.0 and self.elevation_deg[1] <= 90.0 and self.distance_m[0] >= 0.1
         if not rising or not within or self.noise_m[0] < 0.0 or not 1 <= self.views <= 1000 or self.stretch < 1.0:
             raise ValueError(
                 f"{self} came; ranges must rise, elevation be within 90 degrees, distance at least 0.1 m, noise at "
@@ -152,9 +152,9 @@ def _run(config: RenderConfig, work: list[tuple[ObjectModel, int, Path]]) -> lis
         register_ray()
     backend = {"processes": "loky", "ray": "ray"}[config.engine]
     with parallel_config(backend=backend, n_jobs=config.jobs):
-        done: Iterable[Skipped | None] = Parallel(return_as="generator_unordered" if config.engine != "ray" else "list")(
-            delayed(_keep)(model, variant, path, config.looks, config.seed) for model, variant, path in work
-        )
+        done: Iterable[Skipped | None] = Parallel(
+            return_as="generator_unordered" if config.engine != "ray" else "list"
+        )(delayed(_keep)(model, variant, path, config.looks, config.seed) for model, variant, path in work)
         return list(track(done, "rendering", len(work)))
 
 
@@ -168,7 +168,7 @@ def _keep(model: ObjectModel, variant: int, path: Path, looks: Looks, seed: int)
     except (MeshError, ValueError) as problem:
         return Skipped(f"{model.name}.{variant}", str(problem))
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, allow_pickle=False, **arrays)
     write_atomic(path, buffer.getvalue())
     return None
 
@@ -178,7 +178,8 @@ def render(model: ObjectModel, variant: int, looks: Looks, rng: np.random.Genera
 
     Returns:
         `surface` (8192, 3) m in the object's frame; `clouds` (views, 1536, 3) m in that of the table, of which the
-        first `counts` (views,) are points, and `poses` (views, 4, 4), T_table_object.
+        first `counts` (views,) are points, `poses` (views, 4, 4), T_table_object, and `eyes` (views, 3) m, where the
+        camera was.
 
     Raises:
         ValueError: it cannot be seen, or lies nowhere.
@@ -188,19 +189,19 @@ def render(model: ObjectModel, variant: int, looks: Looks, rng: np.random.Genera
     surface, _ = model.surface(SURFACE, rng)
     rests = resting(model)
     clouds = np.zeros((looks.views, _KEPT, 3), np.float32)
-    counts, poses = np.zeros(looks.views, np.int64), np.zeros((looks.views, 4, 4))
+    counts, poses, eyes = np.zeros(looks.views, np.int64), np.zeros((looks.views, 4, 4)), np.zeros((looks.views, 3))
     for view in range(looks.views):
-        pose, cloud = _look(model, rests, looks, rng)
+        poses[view], eyes[view], cloud = _look(model, rests, looks, rng)
         chosen = rng.permutation(len(cloud))[:_KEPT]
-        counts[view], poses[view] = len(chosen), pose
+        counts[view] = len(chosen)
         clouds[view, : len(chosen)] = cloud[chosen]
-    return {"surface": surface.astype(np.float32), "clouds": clouds, "counts": counts, "poses": poses}
+    return {"surface": surface.astype(np.float32), "clouds": clouds, "counts": counts, "poses": poses, "eyes": eyes}
 
 
 def _look(
     model: ObjectModel, rests: list[Rest], looks: Looks, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """One view: T_table_object, and the points (n, 3) of the object that were seen."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One view: T_table_object, the place (3,) of the camera, and the points (n, 3) of the object that were seen."""
     for _ in range(20):
         turned = transform(about_vertical(rng.uniform(-np.pi, np.pi)), (0.0, 0.0, 0.0))
         pose = turned @ rests[int(rng.integers(len(rests)))].T_table_object
@@ -211,7 +212,7 @@ def _look(
         camera = DepthCamera(noise_m=float(rng.uniform(*looks.noise_m)))
         cloud = Caster([(model.mesh, pose), (_TABLE, np.eye(4))]).view(T_world_cam, camera, rng).of(0)
         if len(cloud) >= _FEWEST:
-            return pose, cloud
+            return pose, T_world_cam[:3, 3], cloud
     raise ValueError(f"a camera at {looks.distance_m} m sees fewer than {_FEWEST} points of it")
 
 
@@ -221,6 +222,7 @@ class Views(NamedTuple):
     names: np.ndarray  # (N,) str: object of each view
     clouds: list[np.ndarray]
     poses: np.ndarray  # (N, 4, 4) T_table_object
+    eyes: np.ndarray  # (N, 3) m, where the camera was
     surface: np.ndarray  # (N,) index into surfaces
     surfaces: np.ndarray  # (S, 8192, 3) float32 m
 
@@ -231,9 +233,9 @@ class Views(NamedTuple):
     def where(self, chosen: np.ndarray) -> Views:
         """Only those views: a mask (N,)."""
         index = np.flatnonzero(chosen)
-        return Views(
-            self.names[index], [self.clouds[i] for i in index], self.poses[index], self.surface[index], self.surfaces
-        )
+        kept, surface = np.unique(self.surface[index], return_inverse=True)
+        clouds = [self.clouds[i] for i in index]
+        return Views(self.names[index], clouds, self.poses[index], self.eyes[index], surface, self.surfaces[kept])
 
 
 def load_views(folder: Path) -> Views:
@@ -245,7 +247,8 @@ def load_views(folder: Path) -> Views:
     files = sorted(folder.glob("*.npz"))
     if not files:
         raise CommandError(f"{folder} holds no views. Make some: python -m perception.completion render --out {folder}")
-    names, clouds, poses, surface, surfaces = [], [], [], [], []
+    names, clouds, surface = [], [], []
+    stacks: dict[str, list[np.ndarray]] = {"poses": [], "eyes": [], "surface": []}
     for number, file in enumerate(track(files, "reading views")):
         try:
             with np.load(file) as arrays:
@@ -253,11 +256,12 @@ def load_views(folder: Path) -> Views:
                     clouds.append(cloud[:count])
                     names.append(file.name.rsplit(".", 2)[0])
                     surface.append(number)
-                poses.append(arrays["poses"])
-                surfaces.append(arrays["surface"])
+                for name, stack in stacks.items():
+                    stack.append(arrays[name])
         except (OSError, ValueError, KeyError, EOFError) as problem:
             raise CommandError(f"{file} is damaged ({problem}). Delete it and render again.") from problem
-    return Views(np.array(names), clouds, np.concatenate(poses), np.array(surface), np.stack(surfaces))
+    poses, eyes = (np.concatenate(stacks[name]) for name in ("poses", "eyes"))
+    return Views(np.array(names), clouds, poses, eyes, np.array(surface), np.stack(stacks["surface"]))
 
 
 def report(result: RenderResult) -> int:
