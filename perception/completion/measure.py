@@ -110,7 +110,7 @@ def mirrored(cloud: np.ndarray, away: np.ndarray) -> np.ndarray:
     nor before the middle of it.
     """
     depth, across = cloud @ away, cloud @ np.array([-away[1], away[0], 0.0])
-    near, far, left, right = *np.quantile(depth, [0.02, 0.98]), *np.quantile(across, [0.02, 0.98])
+    (near, far), (left, right) = (np.quantile(along, [0.02, 0.98]).tolist() for along in (depth, across))
     plane = near + np.clip((right - left) / 2, (far - near) / 2, far - near)
     return np.concatenate([cloud, cloud + 2.0 * (plane - depth)[:, None] * away])
 
