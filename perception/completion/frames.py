@@ -96,8 +96,7 @@ def see(cloud: np.ndarray, count: int, kind: FrameKind = "vertical") -> Seen:
     canonical = np.round(frame.enter(cloud) / _GRID) * _GRID
     canonical = canonical[np.lexsort(canonical.T)]
     if len(canonical) >= count:
-        start = int(np.argmax((canonical**2).sum(axis=1)))
-        chosen = canonical[farthest_points(canonical, count, start)]
+        chosen = canonical[farthest_points(canonical, count)]
     else:
         chosen = canonical[np.arange(count) % len(canonical)]
     hints = frame.hints * (1.0, float(kind != "full"))  # in the full frame nobody knows where up is
