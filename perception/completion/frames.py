@@ -49,6 +49,8 @@ def frame_of(cloud: np.ndarray, kind: FrameKind = "vertical") -> Frame:
     is a shell, open on the far side; its third moments point out of the opening or away from it, and are stable where
     principal axes are not (a cylinder has none). `full`: the same with all three axes, by principal axes whose signs
     third moments decide. `none`: the world's axes, for comparison.
+
+    A cloud that is exactly its own image after a turn has no forward; no camera's noise leaves one so.
     """
     points = cloud[np.lexsort(cloud.T)]  # sums must not depend on the order, not even in their last digit
     centre = points.mean(axis=0)

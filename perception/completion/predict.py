@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import tyro
 
 from geometry.clouds import CloudError, Completed
 from perception.command import CommandError, Failure, check_folder, find_files, one_line
@@ -28,7 +29,7 @@ class PredictConfig:
     Example: python -m perception.completion predict mug.ply --out runs/completed
     """
 
-    source: Path
+    source: tyro.conf.Positional[Path]
     """File or folder."""
     out: Path = Path("runs/completed")
     """Folder for the results."""

@@ -100,7 +100,10 @@ def main(config: TrainConfig) -> TrainResult:
     torch.set_num_threads(config.threads)
     device = _device(config)
     for folder in (config.out, config.run):
+        missing = not folder.exists()
         check_folder(folder)
+        if missing:
+            folder.rmdir()  # made again when there is something to save: mistyped --views leave nothing behind
     if not config.resume and (config.run / checkpoint.NAME).exists():
         raise CommandError(f"{config.run} holds a run. Pass --resume to go on, delete it, or name another --run.")
     learned, kept_back = split(load_views(config.views))
