@@ -21,9 +21,7 @@ from benchmarks.command import run
 from envs.locomotion.commands import Order
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.randomization import NONE
-from policies.gait.actor import load_policy
 from policies.gait.train_config import Train
-from policies.gait.workers import Workers
 from robots.dog import SUBSTEPS
 from robots.gait import VelocityCommand, gait_style
 from robots.results import check_writable, write_json
@@ -59,8 +57,6 @@ def main(args: Args) -> dict[str, Any]:
         console.print(f"env.step over raw physics and reads, {terrain}: {found['step_over_raw'][terrain]}")
     found["training_memory_mb"] = _memory_mb(Train(recipe="full"))
     console.print(f"memory of a full training with 2 workers: {found['training_memory_mb']} MB")
-    found["two_workers_over_one"] = _spread([_walking_rate(2) / _walking_rate(1) for _ in range(args.rounds)])
-    console.print(f"two workers over one, nobody learning: {found['two_workers_over_one']}")
     rates = _training_rates(args, console)
     best = max((name for name in rates if name.startswith("sb3")), key=lambda name: np.median(rates[name]))
     found["frames_per_s"] = {name: _spread(values) for name, values in rates.items()}
@@ -161,6 +157,7 @@ def _training(train: Train, iterations: int) -> Iterator[Iterator[object]]:
 
     from policies.gait.ppo import Learner
     from policies.gait.train import turns
+    from policies.gait.workers import Workers
 
     torch.set_num_threads(1)
     learner = Learner(train.ppo, train.workers * train.envs, 0)
@@ -193,23 +190,6 @@ def _memory_mb(train: Train) -> int:
         over.set()
         watcher.join()
     return round(peak)
-
-
-def _walking_rate(workers: int, steps: int = 256, turns: int = 3) -> float:
-    """Frames a second of workers that walk while nobody learns: what a second core of this machine is worth."""
-    train = Train(uneven=0.0, workers=workers)
-    actor, crew = load_policy("default"), Workers(train.crews(), 0)
-    assert actor is not None
-    try:
-        crew.start(actor, steps)
-        crew.collect()  # the worlds are made
-        began = time.perf_counter()
-        for _ in range(turns):
-            crew.start(actor, steps)
-            crew.collect()
-        return turns * steps * workers * train.envs / (time.perf_counter() - began)
-    finally:
-        crew.close()
 
 
 def _ours(train: Train, measured: int) -> float:

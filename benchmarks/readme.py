@@ -327,10 +327,6 @@ def _locomotion(data: dict[str, Any]) -> str:
         [
             ["`env.step` over raw physics and reads, flat", spread(data["step_over_raw"]["flat"])],
             ["the same on uneven ground", spread(data["step_over_raw"]["rough"])],
-            [
-                "two workers over one, nobody learning: what the second core is worth",
-                spread(data["two_workers_over_one"]),
-            ],
             *([f"training, frames a second: {name}", spread(rates[name], 0)] for name in rates),
             [f"**ours over the best of SB3's ({data['best_of_sb3']})**", spread(data["ours_over_best_of_sb3"])],
             ["memory of a full training with 2 workers", f"{data['training_memory_mb'] / 1000:.1f} GB"],
