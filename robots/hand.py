@@ -180,9 +180,7 @@ def _link(name: str, shapes: tuple[Shape, ...], lift_m: float, mass: float) -> s
         origin = f'<origin xyz="{x} {y} {z + lift_m}"/>'
         color = " ".join(f"{value:.3f}" for value in shape.rgba)
         parts.append(f"<collision>{origin}{geometry}</collision>")
-        parts.append(
-            f'<visual>{origin}{geometry}<material name="{name}"><color rgba="{color}"/></material></visual>'
-        )
+        parts.append(f'<visual>{origin}{geometry}<material name="{name}"><color rgba="{color}"/></material></visual>')
     inertia = 0.4 * mass * 0.1**2
     tensor = f'ixx="{inertia}" iyy="{inertia}" izz="{inertia}" ixy="0" ixz="0" iyz="0"'
     mass_text = f'<inertial><mass value="{mass}"/><inertia {tensor}/></inertial>'

@@ -55,9 +55,8 @@ def rest_single(
         if not table.settle():
             raise Restless(f"{model.name} still moves 4 s after it was dropped")
         T = table.pose(body)
-    centre = (height(model, T), T[:3, :3])
-    T = transform(centre[1], (0.0, 0.0, T[2, 3]))
-    return Placed(model, T, centre[0])
+    T = transform(T[:3, :3], (0.0, 0.0, T[2, 3]))
+    return Placed(model, T, height(model, T))
 
 
 def clutter(

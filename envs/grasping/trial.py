@@ -63,7 +63,7 @@ def execute(table: Tabletop, grasp: Grasp, config: TrialConfig | None = None, wa
 class _Trial:
     def __init__(self, table: Tabletop, grasp: Grasp, config: TrialConfig, watch: Watch | None) -> None:
         self.table, self.grasp, self.config, self._watch = table, grasp, config, watch
-        self.rest = [(body, table.pose(body)) for body in table.bodies]
+        self.rest = [(body, *table.world.pose(body.number)) for body in table.bodies]
         start = grasp.T_world_hand @ transform(np.eye(3), (0.0, 0.0, -config.approach_m))
         self.hand = Hand(table.world, start, grasp.width_m)
         self.pinned = True
@@ -109,8 +109,8 @@ class _Trial:
             if self.pinned:
                 self.pinned = not any(self.hand.touches(body.number) for body in self.table.bodies)
                 if self.pinned:
-                    for body, pose in self.rest:
-                        self.table.place(body, pose)
+                    for body, position, quat_xyzw in self.rest:
+                        self.table.world.place(body.number, position, quat_xyzw)
 
     def _wait(self, seconds: float) -> None:
         self._step(round(seconds / self.table.world.config.time_step_s))
@@ -142,10 +142,11 @@ class _Trial:
 
     def _moved(self) -> float:
         """How far the objects have come from where they rested, m."""
-        ways = [np.linalg.norm(self.table.pose(body)[:3, 3] - pose[:3, 3]) for body, pose in self.rest]
+        world = self.table.world
+        ways = [np.linalg.norm(np.subtract(world.pose(body.number)[0], place)) for body, place, _ in self.rest]
         return float(max(ways, default=0.0))
 
     def _up(self, body: Body) -> bool:
-        rested = next(pose for other, pose in self.rest if other.number == body.number)
-        risen = self.table.pose(body)[2, 3] - rested[2, 3]
+        rested = next(place for other, place, _ in self.rest if other.number == body.number)
+        risen = self.table.world.pose(body.number)[0][2] - rested[2]
         return bool(risen >= self.config.needed_m) and bool(self.hand.touches(body.number) & {LEFT, RIGHT})
