@@ -19,7 +19,7 @@ _FAR_M = 0.5
 Scene = Literal["packed", "pile"]
 
 
-class Restless(RuntimeError):
+class RestlessError(RuntimeError):
     """An object that does not come to rest, or leaves the table; the message says which."""
 
 
@@ -44,7 +44,7 @@ def rest_single(
         mass_kg: of the object.
 
     Raises:
-        Restless: it still moves after 4 s.
+        RestlessError: it still moves after 4 s.
     """
     from scipy.spatial.transform import Rotation
 
@@ -53,7 +53,7 @@ def rest_single(
     with Tabletop(friction, mass_kg) as table:
         body = table.add(model, transform(turn, (0.0, 0.0, 0.005 - lowest(model, turn))))
         if not table.settle():
-            raise Restless(f"{model.name} still moves 4 s after it was dropped")
+            raise RestlessError(f"{model.name} still moves 4 s after it was dropped")
         T = table.pose(body)
     T = transform(T[:3, :3], (0.0, 0.0, T[2, 3]))
     return Placed(model, T, height(model, T))

@@ -10,8 +10,8 @@ from geometry.clouds import farthest_points
 from policies.grasp.surfaces import Surface
 
 _FACING = 0.85
-"""Least |cosine| of a normal with the line between a pair: 32 degrees, a little more than a friction of 0.5 holds, since
-normals are off by some degrees."""
+"""Least |cosine| of a normal with the line between a pair: 32 degrees, a little more than a friction of 0.5 holds,
+since normals are off by some degrees."""
 _BINS_M = (0.0015, 0.010, 0.030, 0.078)
 """Pairs are looked for across walls, across handles and across bodies."""
 _FROM_BELOW = 0.2
@@ -79,7 +79,7 @@ def through_middle(surface: Surface, yaws: int) -> Lines:
 
 
 def ways(lines: Lines, turns: int, depths_m: np.ndarray) -> Poses:
-    """Poses of the hand that close along lines: come from `turns` sides around each, reach past its middle by depths."""
+    """Poses of the hand that close along lines, come from `turns` sides around each and reach past its middle."""
     down = np.array([0.0, 0.0, -1.0])
     first = down - (lines.axis @ down)[:, None] * lines.axis
     length = np.linalg.norm(first, axis=1, keepdims=True)

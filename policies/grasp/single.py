@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from envs.grasping.objects import resting
-from envs.grasping.scenes import Placed, Restless, look_at_models, rest_single, side_camera
+from envs.grasping.scenes import Placed, RestlessError, look_at_models, rest_single, side_camera
 from envs.grasping.trial import Outcome, execute
 from geometry.cameras import DepthCamera
 from geometry.clouds import CloudError, Completion, chamfer_l1
@@ -69,7 +69,7 @@ class Setting(NamedTuple):
     stratum: str
 
 
-class LeftOut(RuntimeError):
+class LeftOutError(RuntimeError):
     """A task that cannot be tried by any cloud; the message says why."""
 
 
@@ -82,20 +82,20 @@ def setting(task: Task) -> Setting:
     """Put the object down and look at it.
 
     Raises:
-        LeftOut: it does not come to rest, or is hardly seen.
+        LeftOutError: it does not come to rest, or is hardly seen.
     """
     rng, look = random_of(task), task.look
     try:
         placed = rest_single(task.model, rng, look.friction, look.upright)
-    except Restless as problem:
-        raise LeftOut(str(problem)) from problem
+    except RestlessError as problem:
+        raise LeftOutError(str(problem)) from problem
     elevation = look.elevations[task.view % len(look.elevations)]
     target = (0.0, 0.0, placed.height_m / 2)
     T_world_cam = side_camera(target, float(rng.uniform(*LOOKS_DEG[elevation])), rng)
     view = look_at_models([(task.model.mesh, placed.T_world_object)], T_world_cam, look.camera, rng)
     cloud = view.of(0)
     if len(cloud) < _LEAST_POINTS:
-        raise LeftOut(f"only {len(cloud)} points of it are seen")
+        raise LeftOutError(f"only {len(cloud)} points of it are seen")
     true = moved(placed.T_world_object, task.model.surface(_TRUE_POINTS, rng)[0])
     height = "tall" if placed.height_m >= TALL_M else "flat"
     return Setting(placed, Sight(cloud, view.depth, T_world_cam, look.camera, true), f"{height} {elevation}")
@@ -106,9 +106,9 @@ def run(task: Task) -> Done:
     try:
         scene = setting(task)
         if not planner("true").plan(clouds(task.look)["true"](scene.sight)):
-            raise LeftOut("no grasp is found on its true shape")
+            raise LeftOutError("no grasp is found on its true shape")
         rows = [_row(task, scene, name) for name in (*task.look.clouds, *([task.look.peer] if task.look.peer else []))]
-    except (LeftOut, CloudError) as problem:
+    except (LeftOutError, CloudError) as problem:
         return Done(task.number, task.model.name, [], str(problem))
     return Done(task.number, task.model.name, rows, "")
 
@@ -194,12 +194,3 @@ def load_completion(folder: Path) -> Completion:
     module = importlib.import_module("perception.completion.model")
     model: Completion = module.CompletionModel.load(folder)
     return model
-
-
-def settings_of(look: Look, objects: str, views: int, friction: float | None = None) -> dict[str, Any]:
-    """What must be the same for rows to be the same, as JSON gives it back."""
-    chosen = asdict(look)
-    chosen["completion"] = str(look.completion)
-    for name in ("clouds", "elevations"):
-        chosen[name] = list(chosen[name])
-    return {"objects": objects, "views": views, **chosen}
