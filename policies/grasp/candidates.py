@@ -12,8 +12,8 @@ from policies.grasp.surfaces import Surface
 _FACING = 0.85
 """Least |cosine| of a normal with the line between a pair: 32 degrees, a little more than a friction of 0.5 holds,
 since normals are off by some degrees."""
-_BINS_M = (0.0015, 0.010, 0.030, 0.078)
-"""Pairs are looked for across walls, across handles and across bodies."""
+_BINS_M = (0.008, 0.030, 0.078)
+"""Pairs are looked for across handles and across bodies."""
 _FROM_BELOW = 0.2
 """Highest z of the unit vector along which the hand comes: from 11 degrees below."""
 
@@ -37,7 +37,7 @@ class Lines(NamedTuple):
 
 
 def antipodal(surface: Surface, anchors: int) -> Lines:
-    """Lines between points that face each other, from `anchors` points spread over the surface."""
+    """Lines across walls and between points that face each other, from `anchors` points spread over the surface."""
     chosen = farthest_points(surface.points, anchors)
     start, facing = surface.points[chosen], surface.normals[chosen]
     way = surface.points[None] - start[:, None]
@@ -46,7 +46,8 @@ def antipodal(surface: Surface, anchors: int) -> Lines:
     agree = facing @ surface.normals.T
     far = np.abs(along)
     fits = (np.abs(agree) > _FACING) & (across < 0.003 + 0.25 * far)
-    middles, axes = [], []
+    # A thin wall may be one layer of points, so every anchor is also taken for a place to close on by itself.
+    middles, axes = [start], [facing]
     for low, high in zip(_BINS_M[:-1], _BINS_M[1:], strict=True):
         cost = np.where(fits & (far >= low) & (far < high), across, np.inf)
         best = cost.argmin(axis=1)

@@ -26,8 +26,8 @@ class Single:
     """Grasp single objects, each seen once, planned on every cloud: paired trials with intervals and tests."""
 
     objects: str = "household/test"
-    """household, household/train, household/test, pybullet, ycb_dev, packed/train, packed/test, pile/train, pile/test, or
-    any folder of URDFs or meshes."""
+    """household, household/train, household/test, pybullet, ycb_dev, packed/train, packed/test, pile/train, pile/test,
+    or any folder of URDFs or meshes."""
     data: Path | None = None
     """Folder that holds vgn_giga and ycb_dev, for their sets."""
     views: int = 10

@@ -10,8 +10,10 @@ from typing import Any
 from policies.grasp.ledger import Row
 
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#34302c;background:#f7f3ec}
-table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .7rem;border-bottom:1px solid #d8d0c4;text-align:right}
+body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
+body{color:#34302c;background:#f7f3ec}
+table{border-collapse:collapse;margin:1rem 0}
+td,th{padding:.25rem .7rem;border-bottom:1px solid #d8d0c4;text-align:right}
 td:first-child,th:first-child,td:nth-child(2){text-align:left}svg{background:#fff;border-radius:6px}
 figure{display:inline-block;margin:.5rem;width:15rem;vertical-align:top}figure img{width:100%;border-radius:6px}
 """
