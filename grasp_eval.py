@@ -9,14 +9,15 @@ from typing import Any
 import tyro
 
 from policies.grasp.evaluate import Single, evaluate_single
+from policies.grasp.rounds import Clutter, evaluate_clutter
 
-COMMANDS: dict[str, Callable[..., Any]] = {"single": Single}
+COMMANDS: dict[str, Callable[..., Any]] = {"single": Single, "clutter": Clutter}
 
 
-def main(args: Single) -> dict[str, Any]:
+def main(args: Single | Clutter) -> dict[str, Any]:
     """Measure and save; returns the figures as JSON takes them."""
     try:
-        return evaluate_single(args)
+        return evaluate_clutter(args) if isinstance(args, Clutter) else evaluate_single(args)
     except ModuleNotFoundError as problem:
         raise RuntimeError(f"this needs {problem.name}: pip install 'empaw[grasp]'") from problem
 

@@ -109,9 +109,9 @@ def height(model: ObjectModel, T_world_object: np.ndarray) -> float:
     return max(float(moved(T_world_object, part.vertices)[:, 2].max()) for part in model.parts)
 
 
-def resting(models: Iterable[ObjectModel], poses: Iterable[np.ndarray], **options: float) -> Tabletop:
+def resting(models: Iterable[ObjectModel], poses: Iterable[np.ndarray], friction: float = 0.5) -> Tabletop:
     """A table with objects at known poses."""
-    table = Tabletop(**options)
+    table = Tabletop(friction)
     for model, pose in zip(models, poses, strict=True):
         table.add(model, pose)
     return table

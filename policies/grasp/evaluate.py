@@ -13,7 +13,7 @@ from rich.progress import track
 from rich.table import Table
 
 from geometry.objects import ObjectSet, load_objects
-from policies.grasp.ledger import Done, Ledger, write_table
+from policies.grasp.ledger import Done, Ledger, Row, write_table
 from policies.grasp.peers import load_peer
 from policies.grasp.single import LOOKS_DEG, Look, Task, clouds, run
 from policies.grasp.statistics import summary
@@ -58,18 +58,18 @@ def evaluate_single(args: Single) -> dict[str, Any]:
     check_writable(args.json)
     found = load_objects(args.objects, args.data)
     tasks = tasks_of(found, args.views, look)
-    ledger = Ledger(args.out / "trials.jsonl", settings_of(args, look), args.resume)
+    ledger = Ledger(args.out / "trials.jsonl", settings_of(args, look), args.resume, Row)
     console = Console(stderr=True)
     for note in [*notes, *(f"left out {name}: {reason}" for name, reason in found.skipped)]:
         console.print(note)
     missing = [task for task in tasks if task.number not in ledger.done]
-    results: Iterable[Done] = in_order(run, missing, args.workers, args.engine)
+    results: Iterable[Done[Row]] = in_order(run, missing, args.workers, args.engine)
     for done in track(results, "grasping", len(missing), console=console):
         ledger.add(done)
     return finish(args, ledger, found, console)
 
 
-def finish(args: Single, ledger: Ledger, found: ObjectSet, console: Console) -> dict[str, Any]:
+def finish(args: Single, ledger: Ledger[Row], found: ObjectSet, console: Console) -> dict[str, Any]:
     """Write the table, the figures and the report of a run."""
     from policies.grasp.report import write_report
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, TypeVar
 
 TIMED = ("plan_seconds", "shape_seconds")
 """Columns that differ from run to run; all others are the same for any number of workers."""
@@ -39,26 +39,56 @@ class Row:
     shape_seconds: float
 
 
-class Done(NamedTuple):
+@dataclass(frozen=True)
+class Attempt:
+    """One grasp in a round of clutter: `left` objects lay there before it. `lifted` is the name of what came along."""
+
+    task: int
+    attempt: int
+    scene: str
+    cloud: str
+    left: int
+    held: bool
+    strict: bool
+    cause: str
+    lifted: str
+    width_m: float | None
+    T_world_hand: list[float] | None
+    plan_seconds: float
+    shape_seconds: float
+
+
+AnyRow = TypeVar("AnyRow", Row, Attempt)
+
+
+@dataclass(frozen=True)
+class Done(Generic[AnyRow]):
     """What came of a task: its rows, or why it has none."""
 
     task: int
     object: str
-    rows: list[Row]
+    rows: list[AnyRow]
     left_out: str
 
 
-class Ledger:
+class Ledger(Generic[AnyRow]):
     """The file of a run: its settings first, then a line for every task.
+
+    Args:
+        path: the file.
+        settings: what must be the same for rows to be the same.
+        resume: go on with what the file holds; otherwise it is kept as .old.jsonl.
+        kind: what the rows are.
 
     Raises:
         ValueError: `resume` is asked for, and the file is of another run.
         OSError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], resume: bool) -> None:
+    def __init__(self, path: Path, settings: dict[str, Any], resume: bool, kind: type[AnyRow]) -> None:
         self.path = path
-        self.done: dict[int, Done] = {}
+        self._kind: type[AnyRow] = kind
+        self.done: dict[int, Done[AnyRow]] = {}
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and resume:
             self._take_over(settings)
@@ -73,7 +103,7 @@ class Ledger:
             whole.pop()
         try:
             held = json.loads(whole[0])["settings"] if whole else settings
-            done = [_read(json.loads(line)) for line in whole[1:]]
+            done = [_read(json.loads(line), self._kind) for line in whole[1:]]
         except (KeyError, TypeError, ValueError) as problem:
             raise ValueError(f"{self.path} holds no trials ({problem!r}): give another --out") from None
         other = [
@@ -90,7 +120,7 @@ class Ledger:
         draft.write_text("".join(whole) or json.dumps({"settings": settings}) + "\n")
         draft.replace(self.path)
 
-    def add(self, done: Done) -> None:
+    def add(self, done: Done[AnyRow]) -> None:
         """Keep what came of a task; it is on the disk when this returns.
 
         Raises:
@@ -104,7 +134,7 @@ class Ledger:
             os.fsync(file.fileno())
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[AnyRow]:
         """All rows, in the order of the tasks."""
         return [row for task in sorted(self.done) for row in self.done[task].rows]
 
@@ -114,26 +144,13 @@ class Ledger:
         return ((one.object, one.left_out) for _, one in sorted(self.done.items()) if one.left_out)
 
 
-def _read(line: dict[str, Any]) -> Done:
-    names = [one.name for one in fields(Row)]
-    rows = [Row(**{name: row[name] for name in names}) for row in line["rows"]]
+def _read(line: dict[str, Any], kind: type[AnyRow]) -> Done[AnyRow]:
+    names = [one.name for one in fields(kind)]
+    rows = [kind(**{name: row[name] for name in names}) for row in line["rows"]]
     return Done(line["task"], line["object"], rows, line["left_out"])
 
 
-def read_ledger(path: Path) -> list[Done]:
-    """What a file holds.
-
-    Raises:
-        ValueError: it holds no trials.
-    """
-    try:
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        return [_read(line) for line in lines[1:]]
-    except (KeyError, TypeError, ValueError, OSError) as problem:
-        raise ValueError(f"{path} holds no trials ({problem!r})") from None
-
-
-def write_table(rows: Sequence[Row], path: Path) -> None:
+def write_table(rows: Sequence[Row] | Sequence[Attempt], path: Path) -> None:
     """Write every trial as CSV, replacing the file as a whole.
 
     Raises:
@@ -141,7 +158,8 @@ def write_table(rows: Sequence[Row], path: Path) -> None:
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     with draft.open("w", newline="") as file:
-        table = csv.DictWriter(file, [one.name for one in fields(Row)], lineterminator="\n")
+        names = [one.name for one in fields(rows[0])] if rows else ["task"]
+        table = csv.DictWriter(file, names, lineterminator="\n")
         table.writeheader()
         table.writerows(asdict(row) for row in rows)
     draft.replace(path)

@@ -101,7 +101,7 @@ def setting(task: Task) -> Setting:
     return Setting(placed, Sight(cloud, view.depth, T_world_cam, look.camera, true), f"{height} {elevation}")
 
 
-def run(task: Task) -> Done:
+def run(task: Task) -> Done[Row]:
     """Try every cloud of one task; poses that cannot be grasped even on the true shape are left out before."""
     try:
         scene = setting(task)
