@@ -162,7 +162,7 @@ def _blocks(rng: Rng) -> Solid:
     """Two boxes that make an L, a T or a step."""
     x, y, z = rng.uniform((0.03, 0.06, 0.03), (0.05, 0.13, 0.05))
     upper = box(x, rng.uniform(0.3, 0.5) * y, rng.uniform(0.03, 0.07))
-    return together(box(x, y, z), at(upper, 0.0, float(rng.uniform(-0.25, 0.25) * y), z))
+    return together(box(x, y, z), at(upper, 0.0, float(rng.uniform(-0.25, 0.25) * y), z - 0.002))
 
 
 def _clamp(rng: Rng) -> Solid:

@@ -277,6 +277,8 @@ def _geometry(entry: ElementTree.Element, path: Path) -> _Found:
         raise MeshError(f"{path}: a geometry is {told}; allowed are mesh, {', '.join(makers)}")
     try:
         made = makers[kind.tag](kind)
+    except MeshError:
+        raise
     except (ValueError, IndexError) as problem:
         raise MeshError(f"{path}: a <{kind.tag}> lacks its size") from problem
     return _Found(where, (1.0, 1.0, 1.0), primitive=Mesh(np.asarray(made.vertices), np.asarray(made.faces, np.int64)))

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from perception.face import checkpoint, weights
+from perception import checkpoint
+from perception.face import weights
 from perception.face.command import (
     CommandError,
     Device,
@@ -25,7 +26,16 @@ from perception.face.command import (
     pick_precision,
 )
 from perception.face.datasets import DEFAULT_CACHE, Faces, load_fer2013, without_leaks
-from perception.face.fitting import FitConfig, Hardware, Trainer, fit_temperature, probabilities
+from perception.face.fitting import (
+    Epoch,
+    FitConfig,
+    Hardware,
+    Trainer,
+    as_tensors,
+    fit_temperature,
+    from_tensors,
+    probabilities,
+)
 from perception.face.network import CLASSES, FaceNetwork, NetworkConfig, count_parameters, grow
 from perception.face.weights import DEFAULT_FOLDER, Stored
 from perception.figures import Figures, measure
@@ -120,8 +130,12 @@ def main(config: TrainConfig) -> TrainResult:
         trainer.start_from(_grown(config.start_from, config.network))
     settings = _settings(config, material)
     if config.resume:
-        checkpoint.resume(config.run, trainer, settings)
-    _train(trainer, material, lambda: checkpoint.write(config.run, trainer, settings))
+        checkpoint.resume(config.run, settings, lambda tensors, at: from_tensors(trainer, tensors, _epochs(at)))
+    _train(
+        trainer,
+        material,
+        lambda: checkpoint.write(config.run, as_tensors(trainer), [tuple(one) for one in trainer.epochs], settings),
+    )
     stored = _calibrated(trainer.best_network(), material.validation)
     best = max(trainer.epochs, key=lambda epoch: epoch.right).number
     judged = probabilities(stored.network, material.validation, stored.temperature)
@@ -131,6 +145,10 @@ def main(config: TrainConfig) -> TrainResult:
     notes = {"training": settings, "best_epoch": best + 1, "public_test": judged_on}
     weights.save(config.out, stored, notes, card(result, material, config))
     return result
+
+
+def _epochs(rows: list[list[Any]]) -> list[Epoch]:
+    return [Epoch(*row) for row in rows]
 
 
 def _grown(folder: Path, shape: NetworkConfig) -> FaceNetwork:

@@ -1,30 +1,30 @@
-"""One file that holds all of a training run, written whole after each epoch; safetensors, never pickle."""
+"""One file that holds all of a training run, written whole; safetensors, never pickle."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from perception.face.command import CommandError
-from perception.face.fitting import Epoch, Trainer, as_tensors, from_tensors
+from torch import Tensor
+
+from perception.command import CommandError
 from perception.weights import WeightsError, write_atomic
 
 NAME = "checkpoint.safetensors"
 
 
-def write(folder: Path, trainer: Trainer, settings: Mapping[str, Any]) -> None:
-    """Write the state of a run beside the settings that it was begun with."""
+def write(folder: Path, tensors: dict[str, Tensor], at: Any, settings: Mapping[str, Any]) -> None:
+    """Write the tensors of a run, where it is (`at`, as JSON can hold it), and the settings that it was begun with."""
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    notes = {"settings": json.dumps(settings), "epochs": json.dumps([tuple(epoch) for epoch in trainer.epochs])}
-    write_atomic(folder / NAME, save(as_tensors(trainer), metadata=notes))
+    write_atomic(folder / NAME, save(tensors, metadata={"settings": json.dumps(settings), "at": json.dumps(at)}))
 
 
-def resume(folder: Path, trainer: Trainer, settings: Mapping[str, Any]) -> None:
-    """Put a fresh trainer where the run stopped.
+def resume(folder: Path, settings: Mapping[str, Any], restore: Callable[[dict[str, Tensor], Any], None]) -> None:
+    """Give what `write` wrote to `restore`, which may raise KeyError, RuntimeError, TypeError or ValueError over it.
 
     Raises:
         CommandError: there is no checkpoint, or it was begun with other settings.
@@ -39,14 +39,13 @@ def resume(folder: Path, trainer: Trainer, settings: Mapping[str, Any]) -> None:
         with safe_open(path, framework="pt") as file:
             notes = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-        began = json.loads(notes["settings"])
-        epochs = [Epoch(*entry) for entry in json.loads(notes["epochs"])]
+        began, at = json.loads(notes["settings"]), json.loads(notes["at"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} is damaged ({error}). Delete it and train from the beginning.") from error
     _same(path, began, json.loads(json.dumps(settings)))
     try:
-        from_tensors(trainer, tensors, epochs)
-    except (KeyError, RuntimeError, ValueError) as error:
+        restore(tensors, at)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is damaged ({error}). Delete it and train from the beginning.") from error
 
 

@@ -1,0 +1,274 @@
+"""Partial views to learn from: objects lie on a table, a depth camera looks at them from one side.
+
+One file for each object and variant, so that a render that was broken off goes on where it stopped, and many machines
+can share the work. Each holds the surface (8192, 3) in the object's frame, and of every view the points that the
+camera saw, in the frame of the table (z up), with T_table_object.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from geometry.cameras import Caster, DepthCamera, around
+from geometry.meshes import Mesh, MeshError
+from geometry.objects import ObjectModel, Skipped, load_objects
+from geometry.poses import Rest, resting
+from geometry.transforms import about_vertical, moved, transform
+from perception.command import CommandError, check_run
+from perception.progress import track
+from perception.weights import write_atomic
+
+SURFACE = 8192
+_KEPT = 1536  # points kept of a view: more than the network is given
+_FEWEST = 64  # a view with fewer points is taken again, from elsewhere
+_TABLE = Mesh(
+    np.array([[-2.0, -2.0, 0.0], [2.0, -2.0, 0.0], [2.0, 2.0, 0.0], [-2.0, 2.0, 0.0]]), np.array([[0, 1, 2], [0, 2, 3]])
+)
+MANIFEST = "views.json"
+
+
+@dataclass(frozen=True)
+class Looks:
+    """From where and how objects are looked at; all ranges are drawn from evenly."""
+
+    views: int = 12
+    """Pictures of each variant."""
+    elevation_deg: tuple[float, float] = (10.0, 60.0)
+    distance_m: tuple[float, float] = (0.35, 0.8)
+    noise_m: tuple[float, float] = (0.0, 0.003)
+    """Noise of the camera at half a metre."""
+    stretch: float = 1.25
+    """Most that a variant is stretched or squeezed along each axis; the first variant is the object as it is."""
+
+    def __post_init__(self) -> None:
+        ranges = (self.elevation_deg, self.distance_m, self.noise_m)
+        rising = all(low <= high for low, high in ranges)
+        within = self.elevation_deg[0] > -90.0 and self.elevation_deg[1] <= 90.0 and self.distance_m[0] >= 0.1
+        if not rising or not within or self.noise_m[0] < 0.0 or not 1 <= self.views <= 1000 or self.stretch < 1.0:
+            raise ValueError(
+                f"{self} came; ranges must rise, elevation be within 90 degrees, distance at least 0.1 m, noise at "
+                "least 0, views 1 to 1000 and stretch at least 1."
+            )
+
+
+@dataclass(frozen=True)
+class RenderConfig:
+    """Render partial views of object sets; goes on where it was broken off.
+
+    Example: python -m perception.completion render --objects household/train pybullet --out runs/completion/train
+    """
+
+    out: Path
+    """Folder of the views."""
+    objects: tuple[str, ...] = ("household/train", "pybullet")
+    """Sets, or folders of URDFs or meshes; what has the same name in two sets is taken once."""
+    data: Path | None = None
+    """Folder with vgn_giga and ycb_dev, for their sets."""
+    variants: int = 1
+    """Of each object: the first as it is, others stretched."""
+    looks: Looks = Looks()
+    """From where and how."""
+    seed: int = 0
+    """Of all draws; object by object, so that the number of jobs does not matter."""
+    jobs: int = 2
+    """Processes."""
+    engine: Literal["processes", "ray"] = "processes"
+    """Where they run: on this machine, or on the Ray cluster that is found."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.variants <= 100 or not 1 <= self.jobs <= 1024 or not self.objects:
+            raise ValueError(f"variants {self.variants}, jobs {self.jobs} came; allowed are 1 to 100 and 1 to 1024.")
+
+
+class RenderResult(NamedTuple):
+    """Files there are now, how many of them are new, and what was left out."""
+
+    files: list[Path]
+    made: int
+    skipped: list[Skipped]
+
+
+def main(config: RenderConfig) -> RenderResult:
+    """Render what is missing.
+
+    Raises:
+        ObjectsError: a set cannot be found.
+        CommandError: the folder holds views that were rendered otherwise.
+    """
+    check_run(1, config.seed)
+    models, skipped = _collect(config)
+    _remember(config)
+    work = [
+        (model, variant, path)
+        for model in models
+        for variant in range(config.variants)
+        if not (path := config.out / f"{model.name}.{variant}.npz").exists()
+    ]
+    problems = _run(config, work)
+    skipped += [found for found in problems if found is not None]
+    return RenderResult(sorted(config.out.glob("*.npz")), len(work) - sum(map(bool, problems)), skipped)
+
+
+def _collect(config: RenderConfig) -> tuple[list[ObjectModel], list[Skipped]]:
+    models: dict[str, ObjectModel] = {}
+    skipped: list[Skipped] = []
+    for spec in config.objects:
+        found = load_objects(spec, config.data)
+        skipped += found.skipped
+        models |= {_file_name(spec, model.name): model for model in found.objects if model.name not in models}
+    return [ObjectModel(name, model.mesh, model.parts) for name, model in models.items()], skipped
+
+
+def _file_name(spec: str, name: str) -> str:
+    """Names of pybullet's objects are numbers, which says nothing beside those of other sets."""
+    return f"pybullet_{name}" if spec == "pybullet" else name
+
+
+def _remember(config: RenderConfig) -> None:
+    """Note how the views are made, or refuse to add others to them."""
+    told = json.loads(json.dumps({"looks": asdict(config.looks), "seed": config.seed}))
+    path = config.out / MANIFEST
+    config.out.mkdir(parents=True, exist_ok=True)
+    if path.exists():
+        began = json.loads(path.read_text())
+        if began != told:
+            raise CommandError(f"{config.out} holds views rendered with {began}, not {told}. Name another --out.")
+    write_atomic(path, (json.dumps(told, indent=1) + "\n").encode())
+
+
+def _run(config: RenderConfig, work: list[tuple[ObjectModel, int, Path]]) -> list[Skipped | None]:
+    from joblib import Parallel, delayed, parallel_config
+
+    if config.engine == "ray":
+        from ray.util.joblib import register_ray
+
+        register_ray()
+    backend = {"processes": "loky", "ray": "ray"}[config.engine]
+    with parallel_config(backend=backend, n_jobs=config.jobs):
+        done: Iterable[Skipped | None] = Parallel(
+            return_as="generator_unordered" if config.engine != "ray" else "list"
+        )(delayed(_keep)(model, variant, path, config.looks, config.seed) for model, variant, path in work)
+        return list(track(done, "rendering", len(work)))
+
+
+def _keep(model: ObjectModel, variant: int, path: Path, looks: Looks, seed: int) -> Skipped | None:
+    """Render one file, or say why not."""
+    import io
+
+    rng = np.random.default_rng([seed, zlib.crc32(model.name.encode()), variant])
+    try:
+        arrays = render(model, variant, looks, rng)
+    except (MeshError, ValueError) as problem:
+        return Skipped(f"{model.name}.{variant}", str(problem))
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **arrays)
+    write_atomic(path, buffer.getvalue())
+    return None
+
+
+def render(model: ObjectModel, variant: int, looks: Looks, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Views of one object.
+
+    Returns:
+        `surface` (8192, 3) m in the object's frame; `clouds` (views, 1536, 3) m in that of the table, of which the
+        first `counts` (views,) are points, `poses` (views, 4, 4), T_table_object, and `eyes` (views, 3) m, where the
+        camera was.
+
+    Raises:
+        ValueError: it cannot be seen, or lies nowhere.
+    """
+    if variant:
+        model = model.scaled(np.exp(rng.uniform(-1.0, 1.0, 3) * np.log(looks.stretch)))
+    surface, _ = model.surface(SURFACE, rng)
+    rests = resting(model)
+    clouds = np.zeros((looks.views, _KEPT, 3), np.float32)
+    counts, poses, eyes = np.zeros(looks.views, np.int64), np.zeros((looks.views, 4, 4)), np.zeros((looks.views, 3))
+    for view in range(looks.views):
+        poses[view], eyes[view], cloud = _look(model, rests, looks, rng)
+        chosen = rng.permutation(len(cloud))[:_KEPT]
+        counts[view] = len(chosen)
+        clouds[view, : len(chosen)] = cloud[chosen]
+    return {"surface": surface.astype(np.float32), "clouds": clouds, "counts": counts, "poses": poses, "eyes": eyes}
+
+
+def _look(
+    model: ObjectModel, rests: list[Rest], looks: Looks, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One view: T_table_object, the place (3,) of the camera, and the points (n, 3) of the object that were seen."""
+    for _ in range(20):
+        turned = transform(about_vertical(rng.uniform(-np.pi, np.pi)), (0.0, 0.0, 0.0))
+        pose = turned @ rests[int(rng.integers(len(rests)))].T_table_object
+        placed = moved(pose, model.mesh.vertices)
+        target = (placed.min(axis=0) + placed.max(axis=0)) / 2 + rng.normal(0.0, 0.01, 3)
+        elevation = np.radians(rng.uniform(*looks.elevation_deg))
+        T_world_cam = around(target.tolist(), rng.uniform(*looks.distance_m), elevation, rng.uniform(-np.pi, np.pi))
+        camera = DepthCamera(noise_m=float(rng.uniform(*looks.noise_m)))
+        cloud = Caster([(model.mesh, pose), (_TABLE, np.eye(4))]).view(T_world_cam, camera, rng).of(0)
+        if len(cloud) >= _FEWEST:
+            return pose, T_world_cam[:3, 3], cloud
+    raise ValueError(f"a camera at {looks.distance_m} m sees fewer than {_FEWEST} points of it")
+
+
+class Views(NamedTuple):
+    """All views of a folder, or some: each is a cloud (n, 3) m on the table, of a surface at a pose."""
+
+    names: np.ndarray  # (N,) str: object of each view
+    clouds: list[np.ndarray]
+    poses: np.ndarray  # (N, 4, 4) T_table_object
+    eyes: np.ndarray  # (N, 3) m, where the camera was
+    surface: np.ndarray  # (N,) index into surfaces
+    surfaces: np.ndarray  # (S, 8192, 3) float32 m
+
+    def truth(self, view: int) -> np.ndarray:
+        """(8192, 3) m: the whole surface, where it lies in that view."""
+        return moved(self.poses[view], self.surfaces[self.surface[view]].astype(np.float64))
+
+    def where(self, chosen: np.ndarray) -> Views:
+        """Only those views: a mask (N,)."""
+        index = np.flatnonzero(chosen)
+        kept, surface = np.unique(self.surface[index], return_inverse=True)
+        clouds = [self.clouds[i] for i in index]
+        return Views(self.names[index], clouds, self.poses[index], self.eyes[index], surface, self.surfaces[kept])
+
+
+def load_views(folder: Path) -> Views:
+    """Read what `render` wrote.
+
+    Raises:
+        CommandError: there is nothing, or a file is damaged.
+    """
+    files = sorted(folder.glob("*.npz"))
+    if not files:
+        raise CommandError(f"{folder} holds no views. Make some: python -m perception.completion render --out {folder}")
+    names, clouds, surface = [], [], []
+    stacks: dict[str, list[np.ndarray]] = {"poses": [], "eyes": [], "surface": []}
+    for number, file in enumerate(track(files, "reading views")):
+        try:
+            with np.load(file) as arrays:
+                for cloud, count in zip(arrays["clouds"], arrays["counts"], strict=True):
+                    clouds.append(cloud[:count])
+                    names.append(file.name.rsplit(".", 2)[0])
+                    surface.append(number)
+                for name, stack in stacks.items():
+                    stack.append(arrays[name])
+        except (OSError, ValueError, KeyError, EOFError) as problem:
+            raise CommandError(f"{file} is damaged ({problem}). Delete it and render again.") from problem
+    poses, eyes = (np.concatenate(stacks[name]) for name in ("poses", "eyes"))
+    return Views(np.array(names), clouds, poses, eyes, np.array(surface), np.stack(stacks["surface"]))
+
+
+def report(result: RenderResult) -> int:
+    """Say what there is, on stderr."""
+    import sys
+
+    for name, reason in result.skipped:
+        print(f"left out {name}: {reason}", file=sys.stderr)
+    print(f"{len(result.files)} files of views, {result.made} of them new", file=sys.stderr)
+    return 0 if result.files else 1

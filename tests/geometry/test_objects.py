@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from geometry import household
+from geometry.meshes import MeshError
+from geometry.objects import ObjectsError, household_object, load_objects
+from geometry.poses import centre_of_mass, resting
+from geometry.transforms import moved
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "objects"
+
+
+@pytest.mark.parametrize("kind", list(household.KINDS))
+def test_household_things_are_closed_and_their_parts_fill_them(kind):
+    for number in (0, 900):
+        model = household_object(f"{kind}_{number}")
+        assert model.mesh.watertight
+        assert 0.01 < model.mesh.extents.max() < 0.35
+        assert np.allclose(model.mesh.bounds.sum(axis=0), 0.0, atol=1e-9)
+        rng = np.random.default_rng(0)
+        points, normals = model.surface(500, rng)
+        assert points.shape == normals.shape == (500, 3)
+        # Just below the surface is matter, just above is air.
+        assert model.inside(points - 7e-4 * normals).mean() > 0.97
+        assert model.inside(points + 7e-4 * normals, 1e-4).mean() < 0.06
+
+
+def test_the_same_name_is_the_same_thing_and_others_differ():
+    one, again, other = (household_object(name) for name in ("mug_3", "mug_3", "mug_4"))
+    assert np.array_equal(one.mesh.vertices, again.mesh.vertices)
+    assert not np.allclose(one.mesh.extents, other.mesh.extents)
+
+
+def test_train_and_test_share_no_name():
+    train, test = (set(household.names(part)) for part in ("train", "test"))
+    assert train and test and not train & test
+
+
+@pytest.mark.parametrize("name", ["mug", "mug_x", "teapot_1", "mug_1000"])
+def test_unknown_household_things(name):
+    with pytest.raises(ValueError, match="KIND_NUMBER"):
+        household_object(name)
+
+
+@pytest.mark.parametrize(
+    ("spec", "said"), [("nothing", "sets are"), ("household/none", "sets are"), ("ycb_dev", "--data")]
+)
+def test_sets_that_are_not_there(spec, said):
+    with pytest.raises(ObjectsError, match=said):
+        load_objects(spec)
+
+
+def test_a_folder_with_damaged_objects_gives_the_others(tmp_path):
+    good = household_object("box_0").mesh.as_trimesh()
+    good.export(tmp_path / "good.ply")
+    (tmp_path / "bad.obj").write_text("v 0 0 nan")
+    good.apply_scale(1000.0)
+    good.export(tmp_path / "millimetres.stl")
+    found = load_objects(str(tmp_path))
+    assert [model.name for model in found.objects] == ["good"]
+    assert {one.name: "millimetres" in one.reason for one in found.skipped} == {"bad": False, "millimetres": True}
+    with pytest.raises(ObjectsError, match="nothing that can be used"):
+        load_objects(str(_only_bad(tmp_path)))
+
+
+def _only_bad(tmp_path):
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    (folder / "bad.obj").write_text("")
+    return folder
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not there")
+@pytest.mark.parametrize(("spec", "count"), [("ycb_dev", 20), ("packed/test", 16), ("pile/test", 40)])
+def test_sets_of_the_data_folder(spec, count):
+    found = load_objects(spec, DATA)
+    assert len(found.objects) == count and not found.skipped
+    assert all(model.mesh.extents.max() < 0.4 for model in found.objects)
+
+
+def test_a_box_lies_on_each_of_its_sides_the_larger_the_likelier():
+    model = household_object("box_0")
+    rests = resting(model)
+    heights = [float(np.ptp(moved(rest.T_table_object, model.mesh.vertices)[:, 2])) for rest in rests]
+    assert {round(height, 6) for height in heights} == set(model.mesh.extents.round(6).tolist())
+    assert heights == sorted(heights)
+    assert sum(rest.share for rest in rests) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", ["mug_0", "bottle_0", "ball_0", "spoon_0", "hammer_0"])
+def test_things_rest_on_the_table_below_their_centre_of_mass(name):
+    model = household_object(name)
+    for rest in resting(model):
+        placed = moved(rest.T_table_object, model.mesh.vertices)
+        assert placed[:, 2].min() == pytest.approx(0.0, abs=1e-9)
+        middle = moved(rest.T_table_object, centre_of_mass(model))
+        assert np.allclose(middle[:2], 0.0, atol=1e-9)
+        assert np.linalg.det(rest.T_table_object[:3, :3]) == pytest.approx(1.0)
+
+
+def test_a_bottle_stands_and_lies():
+    heights = sorted(
+        round(float(np.ptp(moved(rest.T_table_object, household_object("bottle_0").mesh.vertices)[:, 2])), 2)
+        for rest in resting(household_object("bottle_0"))
+    )
+    assert heights == [0.06, 0.21]
+
+
+def test_flat_meshes_are_told(tmp_path):
+    (tmp_path / "flat.obj").write_text("v 0 0 0\nv 0.1 0 0\nv 0 0.1 0\nf 1 2 3\n")
+    with pytest.raises((MeshError, ObjectsError), match="flat"):
+        load_objects(str(tmp_path))
