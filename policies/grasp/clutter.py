@@ -19,7 +19,7 @@ from geometry.transforms import moved
 from policies.grasp.clouds import WITHOUT_LEARNING, Sight, cleaned
 from policies.grasp.ledger import Attempt, Done
 from policies.grasp.peers import load_peer
-from policies.grasp.planner import Planner, PlannerConfig, Seen
+from policies.grasp.planner import WORTH_TRYING, Planner, PlannerConfig, Seen
 from policies.grasp.segments import segments
 from policies.grasp.single import load_completion
 from robots.hand import Grasp
@@ -123,7 +123,8 @@ def plan(told: Table, table: Tabletop, view: View, rng: np.random.Generator) -> 
     shapes = _true(table, rng) if told.cloud == "true" else _shapes(told, cleaned(cloud), view)
     middle = time.perf_counter()
     grasps: list[Grasp] = []
-    planner = Planner(PlannerConfig(anchors=60, yaws=6, checked=300, from_above=told.cloud == "top-down"))
+    from_above = told.cloud == "top-down"
+    planner = Planner(PlannerConfig(anchors=60, yaws=6, checked=300, from_above=from_above, least_score=WORTH_TRYING))
     for number, shape in enumerate(shapes):
         around_it = [other.target for place, other in enumerate(shapes) if place != number]
         others = np.concatenate([*around_it, *(one.others for one in shapes)])

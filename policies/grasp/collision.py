@@ -20,7 +20,9 @@ class Between(NamedTuple):
     of the mean normal there with y. `twist` (B,): distance of the two places across y, m. `bite` (B,): how far it
     reaches in from the fingers' ends, m. `patch` (B,): points met, the smaller side. `uncertainty` (B,): mean of the
     points met, m. `spread` (B,): how far the points met spread about their middle, the smaller side, m.
-    `middle` (B, 3): between the two places, in the hand's frame.
+    `taper` (B,): mean lean of both surfaces towards the palm, as the sine of an angle; where it is positive the object
+    narrows towards the palm and is squeezed out of the hand. `middle` (B, 3): between the two places, in the hand's
+    frame.
     """
 
     low: np.ndarray
@@ -31,6 +33,7 @@ class Between(NamedTuple):
     patch: np.ndarray
     uncertainty: np.ndarray
     spread: np.ndarray
+    taper: np.ndarray
     middle: np.ndarray
 
 
@@ -123,15 +126,19 @@ def _between(poses: Poses, points: np.ndarray, normals: np.ndarray, uncertainty:
     inside = _inside(x, y, z, spec)
     low = np.where(inside, y, np.inf).min(axis=1)
     high = np.where(inside, y, -np.inf).max(axis=1)
-    facing = np.abs(poses.rotation[:, :, 1].astype(np.float32) @ normals.T.astype(np.float32))
+    along, back = (poses.rotation[:, :, axis].astype(np.float32) @ normals.T.astype(np.float32) for axis in (1, 2))
+    facing, lean = np.abs(along), -back * np.sign(along)
     sides = []
     for met in (inside & (y < low[:, None] + 0.003), inside & (y > high[:, None] - 0.003)):
         weight = met / np.maximum(met.sum(axis=1, keepdims=True), 1)
         mean = [np.einsum("bn,bn->b", weight, value) for value in (facing, x, z)]
         mean_square = np.einsum("bn,bn->b", weight, x * x + z * z)
         spread = np.sqrt(np.maximum(mean_square - mean[1] ** 2 - mean[2] ** 2, 0.0))
-        sides.append((*mean, met.sum(axis=1), weight @ uncertainty, spread))
-    (one_facing, one_x, one_z, one_count, one_doubt, spread), (facing_2, x_2, z_2, count_2, doubt_2, spread_2) = sides
+        leaning = np.einsum("bn,bn->b", weight, lean)
+        sides.append((*mean, met.sum(axis=1), weight @ uncertainty, spread, leaning))
+    # On the low side the outward normal has a negative y, so its lean has the other sign.
+    (one_facing, one_x, one_z, one_count, one_doubt, spread, lean_low), (*two, spread_2, lean_high) = sides
+    facing_2, x_2, z_2, count_2, doubt_2 = two
     bite = -np.where(inside, z, np.inf).min(axis=1)
     empty = ~inside.any(axis=1)
     nan = np.where(empty, np.nan, 0.0)
@@ -145,5 +152,6 @@ def _between(poses: Poses, points: np.ndarray, normals: np.ndarray, uncertainty:
         np.minimum(one_count, count_2),
         np.maximum(one_doubt, doubt_2),
         np.minimum(spread, spread_2),
+        (lean_high - lean_low) / 2 + nan,
         middle,
     )

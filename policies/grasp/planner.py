@@ -15,6 +15,10 @@ from policies.grasp.surfaces import NOTHING, Surface, obstacles, surface
 from robots.hand import PANDA_HAND, Grasp, HandSpec
 
 
+WORTH_TRYING = -1.0
+"""Log odds of a grasp that holds once in four times."""
+
+
 class GraspPlanner(Protocol):
     """What finds grasps; any callable from a cloud to grasps, best first, can stand where ours does."""
 
@@ -50,7 +54,8 @@ class Weights:
     bite_cm: float = 2.4
     spread_cm: float = 1.0
     clearance_cm: float = 0.6
-    arm_cm: float = -0.15
+    arm_cm: float = -0.35
+    taper: float = -5.0
     twist_cm: float = -0.2
     width_share: float = -1.0
     downward: float = 0.8
@@ -70,10 +75,8 @@ class PlannerConfig:
     """Opening beyond the object's width on either side, where the hand opens so far."""
     table_m: float = 0.002
     way_m: float = 0.10
-    least_alignment: float = 0.75
-    """|cosine| between closing and surface: at a friction of 0.5 it slips below 0.89, but normals are uncertain."""
-    least_score: float = -1.0
-    """Log odds below which a grasp is not worth trying: it holds once in four times."""
+    least_score: float = -np.inf
+    """Log odds below which a grasp is not told; `WORTH_TRYING` where a failure costs."""
     checked: int = 600
     """Candidates that are looked at closely."""
     kept: int = 50
@@ -155,7 +158,7 @@ class Planner:
     def _ranked(self, poses: Poses, opening: np.ndarray, found: Between, target: Surface) -> list[Grasp]:
         features = describe(poses, opening, found, target.points)
         score = np.nan_to_num(judged(features, self.config.weights), nan=-np.inf)
-        score[(found.alignment < self.config.least_alignment) | (score < self.config.least_score)] = -np.inf
+        score[score < self.config.least_score] = -np.inf
         order = [row for row in np.argsort(-score)[: self.config.kept] if np.isfinite(score[row])]
         return [
             Grasp(
@@ -184,7 +187,8 @@ def describe(poses: Poses, opening: np.ndarray, found: Between, points: np.ndarr
 
     `alignment`: |cosine| of closing and surface; `patch`: how many points each finger meets, of 10; `bite_cm`: how far
     the object reaches in between the fingers; `spread_cm`: of what they meet; `clearance_cm`: between finger and
-    object on the way; `arm_cm`: from the fingers to the object's middle, level and across; `twist_cm`: how far what
+    object on the way; `arm_cm`: from the fingers to the object's middle, level and across; `taper`: how much
+    it narrows towards the palm; `twist_cm`: how far what
     one finger meets lies from opposite the other; `width_share`: of the hand's opening; `downward`: 1 from above,
     0 from the side.
     """
@@ -202,6 +206,7 @@ def describe(poses: Poses, opening: np.ndarray, found: Between, points: np.ndarr
         "spread_cm": 100 * np.minimum(found.spread, 0.006),
         "clearance_cm": 100 * (opening - width) / 2,
         "arm_cm": 100 * arm,
+        "taper": np.clip(found.taper, 0.0, 0.5),
         "twist_cm": 100 * np.minimum(found.twist, 0.015),
         "width_share": width / 0.08,
         "downward": -poses.rotation[:, 2, 2],

@@ -22,7 +22,7 @@ from geometry.transforms import moved
 from policies.grasp.clouds import WITHOUT_LEARNING, Sight, completed
 from policies.grasp.ledger import Done, Row
 from policies.grasp.peers import load_peer
-from policies.grasp.planner import Planner, PlannerConfig, Seen
+from policies.grasp.planner import WORTH_TRYING, Planner, PlannerConfig, Seen
 from robots.hand import Grasp
 
 TALL_M = 0.04
@@ -105,8 +105,9 @@ def run(task: Task) -> Done[Row]:
     """Try every cloud of one task; poses that cannot be grasped even on the true shape are left out before."""
     try:
         scene = setting(task)
-        if not planner("true").plan(clouds(task.look)["true"](scene.sight)):
-            raise LeftOutError("no grasp is found on its true shape")
+        known = planner("true").plan(clouds(task.look)["true"](scene.sight))
+        if not known or known[0].score < WORTH_TRYING:
+            raise LeftOutError("no grasp worth trying is found on its true shape")
         rows = [_row(task, scene, name) for name in (*task.look.clouds, *([task.look.peer] if task.look.peer else []))]
     except (LeftOutError, CloudError) as problem:
         return Done(task.number, task.model.name, [], str(problem))
