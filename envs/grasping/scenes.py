@@ -120,7 +120,7 @@ def _walls(table: Tabletop) -> list[int]:
     numbers = []
     for angle in np.arange(4) * np.pi / 2:
         corners = np.array([[x, y, z] for x in (0.0, 0.02) for y in (-0.2, 0.2) for z in (0.0, 0.5)])
-        wall = (corners + [0.6 * SIDE_M, 0.0, 0.0]) @ about_vertical(float(angle)).T
+        wall = (corners + np.array([0.6 * SIDE_M, 0.0, 0.0])) @ about_vertical(float(angle)).T
         numbers.append(table.world.add_body([wall], 0.0, 0.3))
     return numbers
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +49,7 @@ def antipodal(surface: Surface, anchors: int) -> Lines:
     fits = (np.abs(agree) > _FACING) & (across < 0.003 + 0.25 * far)
     # A thin wall may be one layer of points, so every anchor is also taken for a place to close on by itself.
     middles, axes = [start], [facing]
-    for low, high in zip(_BINS_M[:-1], _BINS_M[1:], strict=True):
+    for low, high in pairwise(_BINS_M):
         cost = np.where(fits & (far >= low) & (far < high), across, np.inf)
         best = cost.argmin(axis=1)
         rows = np.flatnonzero(np.isfinite(cost[np.arange(len(chosen)), best]))

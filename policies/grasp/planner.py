@@ -14,7 +14,6 @@ from policies.grasp.collision import Between, above_table, between, extent, hits
 from policies.grasp.surfaces import NOTHING, Surface, obstacles, surface
 from robots.hand import PANDA_HAND, Grasp, HandSpec
 
-
 WORTH_TRYING = -1.0
 """Log odds of a grasp that holds once in four times."""
 
@@ -44,21 +43,21 @@ class Weights:
     """What the score is made of: a logistic model of whether a grasp holds.
 
     Fitted to trials of random candidates on true shapes of `household/train`, `packed/train` and `pile/train`; what a
-    name means is told by `describe`. Arm, twist and uncertainty were chosen by
-    hand: the fitted sets hold few long things, and true shapes are certain.
+    name means is told by `describe`. Arm, taper, twist and uncertainty
+    were chosen by hand: the fitted sets hold few long things, and true shapes are certain.
     """
 
-    bias: float = -10.6
-    alignment: float = 7.2
-    patch: float = 1.4
-    bite_cm: float = 2.4
-    spread_cm: float = 1.0
-    clearance_cm: float = 0.6
-    arm_cm: float = -0.35
-    taper: float = -5.0
+    bias: float = -5.1
+    grip: float = 2.2
+    patch: float = 1.0
+    bite_cm: float = 2.1
+    spread_cm: float = 1.3
+    clearance_cm: float = 0.5
+    arm_cm: float = -0.6
+    taper: float = -4.0
     twist_cm: float = -0.2
-    width_share: float = -1.0
-    downward: float = 0.8
+    width_share: float = -1.5
+    downward: float = 0.9
     uncertainty_cm: float = -1.0
 
 
@@ -185,11 +184,11 @@ def _lifted(poses: Poses, config: PlannerConfig) -> Poses:
 def describe(poses: Poses, opening: np.ndarray, found: Between, points: np.ndarray) -> dict[str, np.ndarray]:
     """What is known of every candidate, each (B,), cut off where more makes no difference.
 
-    `alignment`: |cosine| of closing and surface; `patch`: how many points each finger meets, of 10; `bite_cm`: how far
-    the object reaches in between the fingers; `spread_cm`: of what they meet; `clearance_cm`: between finger and
-    object on the way; `arm_cm`: from the fingers to the object's middle, level and across; `taper`: how much
-    it narrows towards the palm; `twist_cm`: how far what
-    one finger meets lies from opposite the other; `width_share`: of the hand's opening; `downward`: 1 from above,
+    `grip`: |cosine| of closing and surface beyond 0.8, in tenths (below 0.89 it slips at a friction of 0.5); `patch`:
+    how many points each finger meets, of 10; `bite_cm`: how far the object reaches in between the fingers; `spread_cm`:
+    of what they meet; `clearance_cm`: between finger and object on the way; `arm_cm`: from the fingers to the object's
+    middle, level and across, beyond 2 cm; `taper`: how much it narrows towards the palm; `twist_cm`: how far what one
+    finger meets lies from opposite the other; `width_share`: of the hand's opening; `downward`: 1 from above,
     0 from the side.
     """
     centre = (points.min(axis=0) + points.max(axis=0)) / 2
@@ -200,12 +199,12 @@ def describe(poses: Poses, opening: np.ndarray, found: Between, points: np.ndarr
     arm = np.linalg.norm(away - np.einsum("bi,bi->b", away, closing)[:, None] * closing, axis=1)
     width = found.high - found.low
     return {
-        "alignment": np.clip(found.alignment, 0.6, 0.95),
+        "grip": 10 * (np.clip(found.alignment, 0.8, 0.93) - 0.8),
         "patch": np.minimum(found.patch, 9) / 10,
         "bite_cm": 100 * np.minimum(found.bite, 0.024),
         "spread_cm": 100 * np.minimum(found.spread, 0.006),
         "clearance_cm": 100 * (opening - width) / 2,
-        "arm_cm": 100 * arm,
+        "arm_cm": 100 * np.maximum(arm - 0.02, 0.0),
         "taper": np.clip(found.taper, 0.0, 0.5),
         "twist_cm": 100 * np.minimum(found.twist, 0.015),
         "width_share": width / 0.08,
