@@ -338,6 +338,25 @@ def _locomotion(data: dict[str, Any]) -> str:
     )
 
 
+def _completion(data: dict[str, Any]) -> str:
+    return _table(
+        ["objects never met", "CDL1, mm (95 %)", "partial", "mirrored", "over partial", "far side", "partial", "F 1 %"],
+        [
+            [
+                f"{row['set']}: {row['n_objects']} objects, {row['n_views']} views",
+                f"**{row['cdl1_mm']:.2f}** ({row['cdl1_low']:.2f} to {row['cdl1_high']:.2f})",
+                f"{row['cdl1_partial_mm']:.2f}",
+                f"{row['cdl1_mirrored_mm']:.2f}",
+                f"{100 * row['cdl1_over_partial']:.0f} %",
+                f"{row['extent_error_mm']:.1f} mm",
+                f"{row['extent_error_partial_mm']:.1f} mm",
+                f"{row['f_score_1pct']:.2f}",
+            ]
+            for row in data["rows"]
+        ],
+    )
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "speech": _speech,
     "face": _face,
@@ -352,6 +371,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "companion": _companion,
     "costs": _costs,
     "live": _live,
+    "completion": _completion,
 }
 
 

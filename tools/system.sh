@@ -41,6 +41,11 @@ venv)
 test)
     command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 ||
         command -v google-chrome >/dev/null 2>&1 || need "Chromium, for the tests of the page" optional chromium
+    for library in libusb-1.0.so.0 libgomp.so.1 libEGL.so.1 libGL.so.1 libX11.so.6; do
+        ldconfig -p 2>/dev/null | grep -qF "$library" && continue
+        need "$library, for Open3D" optional libusb-1.0-0 libgomp1 libegl1 libgl1 libx11-6
+        break
+    done
     command -v Xvfb >/dev/null 2>&1 || need "Xvfb, for the test of --window" optional xvfb
     ;;
 *)
