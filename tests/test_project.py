@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-PACKAGES = ("robots", "envs", "perception", "policies", "apps")
+PACKAGES = ("geometry", "robots", "envs", "perception", "policies", "apps")
 SCRIPTS = ("sim_gui.py", "train_gait.py", "grasp_eval.py")
 
 

@@ -122,7 +122,7 @@ class GraspEnv(gym.Env[np.ndarray, np.ndarray]):
         reward = float(outcome.strict if self.config.strict else outcome.held)
         return self._seen.copy(), reward, True, False, outcome._asdict()
 
-    def render(self) -> np.ndarray | None:  # type: ignore[override]
+    def render(self) -> np.ndarray | None:
         """A picture of the table, (360, 480, 3) uint8, before the grasp; None after it, or in no render mode."""
         if self.render_mode is None or self.table is None:
             return None

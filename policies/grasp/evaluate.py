@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,11 +66,14 @@ def evaluate_single(args: Single) -> dict[str, Any]:
     results: Iterable[Done[Row]] = in_order(run, missing, args.workers, args.engine)
     for done in track(results, "grasping", len(missing), console=console):
         ledger.add(done)
-    return finish(args, ledger, found, console)
+    return finish(args, ledger, found, tasks, console)
 
 
-def finish(args: Single, ledger: Ledger[Row], found: ObjectSet, console: Console) -> dict[str, Any]:
+def finish(
+    args: Single, ledger: Ledger[Row], found: ObjectSet, tasks: Sequence[Task], console: Console
+) -> dict[str, Any]:
     """Write the table, the figures and the report of a run."""
+    from policies.grasp.pictures import failures
     from policies.grasp.report import write_report
 
     left = [*((name, reason) for name, reason in found.skipped), *ledger.left_out]
@@ -78,7 +81,8 @@ def finish(args: Single, ledger: Ledger[Row], found: ObjectSet, console: Console
     figures = summary(ledger.rows, reference) | {"left_out": [list(one) for one in left]}
     write_table(ledger.rows, args.out / "trials.csv")
     write_json(figures, str(args.out / "figures.json"))
-    write_report(figures, ledger.rows, args.out / "report.html", f"Single objects: {args.objects}")
+    pictures = [shot for cloud in (reference, "partial") for shot in failures(ledger.rows, tasks, cloud)]
+    write_report(figures, ledger.rows, args.out / "report.html", f"Single objects: {args.objects}", pictures)
     if args.json is not None:
         write_json(figures, args.json)
     console.print(table(figures))
