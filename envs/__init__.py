@@ -3,3 +3,5 @@
 import gymnasium
 
 gymnasium.register("Empaw/Locomotion-v0", entry_point="envs.locomotion.env:LocomotionEnv")
+
+gymnasium.register("Empaw/Grasp-v0", entry_point="envs.grasping.env:GraspEnv")

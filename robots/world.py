@@ -137,6 +137,47 @@ class World:
         visual = self.client.createVisualShapeArray(**_visual_arrays(shapes))
         return int(self.client.createMultiBody(0, -1, visual))
 
+    def add_body(self, parts: Sequence[np.ndarray], mass: float, friction: float) -> int:
+        """Add a rigid body that is the union of convex parts, its centre of mass at their common origin.
+
+        Args:
+            parts: corners (n, 3) m of each part; Bullet takes their hull.
+            mass: kg.
+            friction: lateral friction coefficient; Bullet multiplies the two of a contact.
+
+        Returns:
+            Bullet's body number.
+        """
+        with tempfile.TemporaryDirectory(prefix="empaw-") as folder:
+            path = Path(folder) / "parts.obj"  # Bullet makes a hull of each object in such a file
+            path.write_text(_as_obj(parts))
+            shape = self.client.createCollisionShape(pybullet.GEOM_MESH, fileName=str(path))
+            body = int(self.client.createMultiBody(mass, shape))
+        self.client.changeDynamics(body, -1, lateralFriction=friction, linearDamping=0.0, angularDamping=0.0)
+        return body
+
+    def remove(self, body: int) -> None:
+        """Take a body out of the world."""
+        self.client.removeBody(body)
+
+    def pose(self, body: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Position (3,) m and quat_xyzw of a body's centre of mass."""
+        position, quat_xyzw = self.client.getBasePositionAndOrientation(body)
+        return tuple(position), tuple(quat_xyzw)
+
+    def speeds(self, body: int) -> tuple[float, float]:
+        """How fast a body moves, m/s, and turns, rad/s."""
+        linear, angular = self.client.getBaseVelocity(body)
+        return float(np.linalg.norm(linear)), float(np.linalg.norm(angular))
+
+    def touched_links(self, body: int, other: int) -> set[int]:
+        """Links of `body` (-1 is its base) that touch `other` after the last step."""
+        return {contact[3] for contact in self.client.getContactPoints(bodyA=body, bodyB=other) if contact[8] < 1e-3}
+
+    def overlap(self, body: int, other: int) -> bool:
+        """Whether two bodies are inside one another where they are now, by a millimetre or more."""
+        return any(found[8] < -1e-3 for found in self.client.getClosestPoints(body, other, 0.0))
+
     def place(self, body: int, position: Sequence[float], quat_xyzw: Sequence[float]) -> None:
         """Put a body at a pose, position in m."""
         self.client.resetBasePositionAndOrientation(body, position, quat_xyzw)
@@ -189,6 +230,18 @@ class World:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _as_obj(parts: Sequence[np.ndarray]) -> str:
+    """Text of an .obj with one object for each part. Bullet reads points only where faces use them."""
+    lines, first = [], 1
+    for number, corners in enumerate(parts):
+        lines.append(f"o part{number}")
+        lines += [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in corners]
+        last = first + len(corners) - 1
+        lines += [f"f {a} {min(a + 1, last)} {min(a + 2, last)}" for a in range(first, last + 1, 3)]
+        first = last + 1
+    return "\n".join(lines) + "\n"
 
 
 _BULLET_KIND = {

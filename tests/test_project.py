@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import ROOT
 
 PACKAGES = ("geometry", "robots", "envs", "perception", "policies", "apps")
-SCRIPTS = ("sim_gui.py", "train_gait.py")
+SCRIPTS = ("sim_gui.py", "train_gait.py", "grasp_eval.py")
 
 
 def sources() -> list[Path]:

@@ -1,0 +1,170 @@
+"""Show one trial: what was seen, what was made of it, where the hand could close, where it did, what came of it."""
+
+from __future__ import annotations
+
+import json
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from apps.mp4 import filming
+from envs.grasping.trial import Outcome
+from geometry.objects import load_objects
+from geometry.transforms import moved
+from policies.grasp.evaluate import check, usable
+from policies.grasp.pictures import VIEW, Filmed, data_url, eye_on
+from policies.grasp.single import LeftOutError, Look, Planned, Setting, Task, attempt, plan, setting
+from robots.hand import PANDA_HAND, Grasp
+
+_VIEWER = Path(__file__).parents[1] / "assets" / "web" / "clouds.js"
+_FRAMES_HZ = 24
+_POINTS = 3000
+_CANDIDATES = 25
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:1.5rem auto;padding:0 1rem}
+body{color:#34302c;background:#f7f3ec}canvas{border-radius:8px;width:100%;touch-action:none}
+label{margin-right:1rem}label span{display:inline-block;width:.8em;height:.8em;margin:0 .3em;border-radius:2px}
+img{width:31%;margin-right:1%;border-radius:6px}td,th{padding:.1rem .8rem;text-align:left}
+"""
+
+
+@dataclass(frozen=True)
+class Show:
+    """Open one trial in the browser: clouds, candidates, the chosen grasp and what came of it."""
+
+    object: str = "mug_900"
+    """Name of an object of the set."""
+    objects: str = "household/test"
+    """A set of objects or a folder, as for single."""
+    data: Path | None = None
+    """Folder that holds vgn_giga and ycb_dev, for their sets."""
+    view: int = 0
+    """Which look at it, 0 or more."""
+    cloud: str = "completed"
+    """The cloud that is planned on; 'partial' where no network is there to complete."""
+    look: Look = field(default_factory=Look)
+    """As for single: the same look, seed and object give the same trial."""
+    out: Path = Path("runs/grasp/show.html")
+    """The page."""
+    record: Path | None = None
+    """Film the trial as an MP4."""
+    browser: bool = True
+    """Open the page when it is written."""
+
+
+def show(args: Show) -> dict[str, Any]:
+    """Run the trial and write the page; returns what came of it.
+
+    Raises:
+        ValueError: no such object, cloud or view, or a look that cannot be tried.
+        OSError, VideoError: something cannot be written.
+    """
+    look, notes = usable(args.look)
+    check(1, 1, look)
+    cloud = "partial" if args.cloud == "completed" and notes else args.cloud
+    if cloud not in look.clouds or args.view < 0:
+        raise ValueError(
+            f"--cloud {cloud} --view {args.view} came; allowed are {', '.join(look.clouds)}, and 0 or more"
+        )
+    models = {model.name: model for model in load_objects(args.objects, args.data).objects}
+    if args.object not in models:
+        raise ValueError(f"--object {args.object!r} came; {args.objects} has {', '.join(models)}")
+    try:
+        scene = setting(Task(0, models[args.object], args.view, look))
+    except LeftOutError as problem:
+        raise ValueError(f"{args.object} cannot be tried: {problem}; take another --view") from problem
+    planned = plan(scene, look, cloud)
+    outcome, frames = _try(scene, planned, look.friction)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(page(args.object, cloud, scene, planned, outcome, frames))
+    if args.record is not None:
+        with filming(args.record, VIEW, _FRAMES_HZ) as film:
+            for frame in frames:
+                film.add(frame)
+            film.end()
+    told = _told(outcome)
+    for line in [*notes, f"{args.object}, {cloud}: {told}; {args.out}"]:
+        Console(stderr=True).print(line)
+    if args.browser:
+        webbrowser.open(args.out.resolve().as_uri())
+    return {"object": args.object, "cloud": cloud, "result": told, "page": str(args.out)}
+
+
+def _told(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return "no grasp"
+    return ("held" if outcome.held else outcome.cause) + (", touched before closing" if outcome.touched_early else "")
+
+
+def _try(scene: Setting, planned: Planned, friction: float) -> tuple[Outcome | None, list[np.ndarray]]:
+    if not planned.grasps:
+        return None, []
+    best = planned.grasps[0]
+    film = Filmed(eye_on(best.T_world_hand[:3, 3] + (0.0, 0.0, 0.08), 0.55), 1 / _FRAMES_HZ)
+    return attempt(scene, best, friction, watch=film.watch), film.frames
+
+
+def page(
+    name: str, cloud: str, scene: Setting, planned: Planned, outcome: Outcome | None, frames: Sequence[np.ndarray]
+) -> str:
+    """The page as text; it needs nothing from elsewhere."""
+    layers = [
+        _cloud("the object", scene.sight.true, "#c9c2b6", hidden=True),
+        _cloud(f"{cloud} (planned on)", planned.seen.target, "#3b6ea5"),
+        _cloud("seen", scene.sight.cloud_world, "#e08a3c"),
+        {
+            "name": "candidates",
+            "color": "#8fae8b",
+            "lines": [line for grasp in planned.grasps[1:_CANDIDATES] for line in fork(grasp)],
+        },
+    ]
+    if planned.grasps:
+        lines = [line for corners in _boxes(planned.grasps[0]) for line in corners]
+        layers.append({"name": "chosen", "color": "#c8553d", "width": 2, "lines": lines})
+    middle = scene.sight.true.mean(axis=0)
+    told = {"layers": layers, "middle": np.round(middle, 4).tolist(), "size": 0.4}
+    reasons = (planned.grasps[0].reasons if planned.grasps else None) or {}
+    rows = "".join(f"<tr><td>{escape(key)}<td>{value:.2f}</tr>" for key, value in reasons.items())
+    pictures = "".join(f'<img src="{data_url(frames[int(place)])}" alt="">' for place in _moments(len(frames)))
+    return (
+        f'<!doctype html><meta charset="utf-8"><title>{escape(name)}</title><style>{_STYLE}</style>'
+        f"<h1>{escape(name)}, {escape(cloud)}: {escape(_told(outcome))}</h1>"
+        f'<canvas id="view" width="1000" height="620"></canvas><p id="layers"></p>{pictures}'
+        f"<h2>Why this grasp</h2><table>{rows}</table>"
+        f'<script type="application/json" id="scene">{json.dumps(told)}</script>'
+        f'<script type="module">{_VIEWER.read_text()}</script>'
+    )
+
+
+def _moments(count: int) -> np.ndarray:
+    """Three frames: coming, lifting, the end."""
+    return np.array([0.15, 0.5, 1.0]) * (count - 1) if count else np.empty(0)
+
+
+def _cloud(name: str, points: np.ndarray, color: str, hidden: bool = False) -> dict[str, Any]:
+    few = points[:: max(len(points) // _POINTS, 1)]
+    return {"name": name, "color": color, "hidden": hidden, "points": np.round(few, 4).tolist()}
+
+
+def fork(grasp: Grasp) -> list[list[list[float]]]:
+    """Three lines that stand for a hand: fingers and what carries them."""
+    y, back = grasp.width_m / 2, -PANDA_HAND.finger_m
+    lines = ([(0, y, 0), (0, y, back), (0, -y, back), (0, -y, 0)], [(0, 0, back), (0, 0, 1.6 * back)])
+    return [np.round(moved(grasp.T_world_hand, np.array(line)), 4).tolist() for line in lines]
+
+
+def _boxes(grasp: Grasp) -> list[list[list[list[float]]]]:
+    """Edges of all boxes of the hand."""
+    out = []
+    for _, centre, size in PANDA_HAND.boxes(grasp.width_m):
+        ends = np.array([[i, j, k] for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)]) / 2
+        corners = np.round(moved(grasp.T_world_hand, centre + ends * size), 4)
+        pairs = [(a, b) for a in range(8) for b in range(a + 1, 8) if bin(a ^ b).count("1") == 1]
+        out.append([[corners[a].tolist(), corners[b].tolist()] for a, b in pairs])
+    return out

@@ -1,0 +1,117 @@
+"""Objects as bodies: convex parts about their centre of mass, and the table they lie on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+
+from geometry.objects import ObjectModel
+from geometry.transforms import inverse, moved, quat_transform, to_quat, transform
+from robots.hand import HAND_WORLD
+from robots.world import World, WorldConfig
+
+MASS_KG = 0.5
+"""Mass of every object unless told otherwise, as in VGN and GIGA; masses in files reach 5 kg for a cup."""
+
+
+class Body(NamedTuple):
+    """An object in the world: Bullet's number, its model, and (3,) m from its origin to its centre of mass."""
+
+    number: int
+    model: ObjectModel
+    centre: np.ndarray
+
+
+class Tabletop:
+    """A world with a table at z = 0 and objects on it. It may touch Bullet only in the thread that made it."""
+
+    def __init__(self, friction: float = 0.5, mass_kg: float = MASS_KG, config: WorldConfig = HAND_WORLD) -> None:
+        self.world = World(config)
+        self.friction, self.mass_kg = friction, mass_kg
+        self.bodies: list[Body] = []
+
+    def add(self, model: ObjectModel, T_world_object: np.ndarray) -> Body:
+        """Put an object at a pose."""
+        centre = centre_of_mass(model)
+        number = self.world.add_body([part.vertices - centre for part in model.parts], self.mass_kg, self.friction)
+        body = Body(number, model, centre)
+        self.bodies.append(body)
+        self.place(body, T_world_object)
+        return body
+
+    def remove(self, body: Body) -> None:
+        """Take an object away."""
+        self.world.remove(body.number)
+        self.bodies = [other for other in self.bodies if other.number != body.number]
+
+    def place(self, body: Body, T_world_object: np.ndarray) -> None:
+        """Put an object at a pose, at rest."""
+        self.world.place(body.number, *to_quat(T_world_object @ transform(np.eye(3), body.centre)))
+
+    def pose(self, body: Body) -> np.ndarray:
+        """T_world_object (4, 4)."""
+        position, quat_xyzw = self.world.pose(body.number)
+        T: np.ndarray = quat_transform(position, quat_xyzw) @ inverse(transform(np.eye(3), body.centre))
+        return T
+
+    def poses(self) -> list[np.ndarray]:
+        """T_world_object of every object, in the order of `bodies`."""
+        return [self.pose(body) for body in self.bodies]
+
+    def settle(self, limit_s: float = 4.0, still: float = 0.01) -> bool:
+        """Step until nothing moves (m/s; rad/s times 5 cm) for a fifth of a second; False when that takes too long."""
+        steps = round(0.05 / self.world.config.time_step_s)
+        quiet = 0
+        for _ in range(round(limit_s / 0.05)):
+            self.world.step(steps)
+            speeds = [self.world.speeds(body.number) for body in self.bodies]
+            quiet = quiet + 1 if all(v < still and 0.05 * w < still for v, w in speeds) else 0
+            if quiet == 4:
+                return True
+        return False
+
+    def close(self) -> None:
+        """Close the world."""
+        self.world.close()
+
+    def __enter__(self) -> Tabletop:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def centre_of_mass(model: ObjectModel) -> np.ndarray:
+    """(3,) m: of the convex parts, all equally dense; where they overlap it counts twice, which shifts it little."""
+    from scipy.spatial import ConvexHull
+
+    weighted, total = np.zeros(3), 0.0
+    for part in model.parts:
+        hull = ConvexHull(part.vertices)
+        corners = part.vertices[hull.simplices] - part.vertices.mean(axis=0)
+        volumes = np.abs(np.linalg.det(corners)) / 6
+        weighted += (volumes[:, None] * (corners.sum(axis=1) / 4 + part.vertices.mean(axis=0))).sum(axis=0)
+        total += float(volumes.sum())
+    centre: np.ndarray = weighted / total
+    return centre
+
+
+def lowest(model: ObjectModel, rotation: np.ndarray) -> float:
+    """Lowest z of an object's parts, m, turned by (3, 3) about its origin."""
+    return min(float((part.vertices @ rotation[2]).min()) for part in model.parts)
+
+
+def height(model: ObjectModel, T_world_object: np.ndarray) -> float:
+    """Highest z of an object's parts at a pose, m."""
+    return max(float(moved(T_world_object, part.vertices)[:, 2].max()) for part in model.parts)
+
+
+def resting(models: Iterable[ObjectModel], poses: Iterable[np.ndarray], friction: float = 0.5) -> Tabletop:
+    """A table with objects at known poses."""
+    table = Tabletop(friction)
+    for model, pose in zip(models, poses, strict=True):
+        table.add(model, pose)
+    return table

@@ -1,0 +1,166 @@
+"""Measure grasping on single objects: every cloud on the same looks, in rows that outlast an interruption."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from geometry.objects import ObjectSet, load_objects
+from policies.grasp.ledger import Done, Ledger, Row, write_table
+from policies.grasp.peers import load_peer
+from policies.grasp.single import LOOKS_DEG, Look, Task, clouds, run
+from policies.grasp.statistics import summary
+from policies.grasp.workers import Engine, in_order
+from robots.results import check_writable, write_json
+
+
+@dataclass(frozen=True)
+class Single:
+    """Grasp single objects, each seen once, planned on every cloud: paired trials with intervals and tests."""
+
+    objects: str = "household/test"
+    """household, household/train, household/test, pybullet, ycb_dev, packed/train, packed/test, pile/train, pile/test,
+    or any folder of URDFs or meshes."""
+    data: Path | None = None
+    """Folder that holds vgn_giga and ycb_dev, for their sets."""
+    views: int = 10
+    """Looks at each object, each at another rest."""
+    look: Look = field(default_factory=Look)
+    """What is seen and compared."""
+    out: Path = Path("runs/grasp/single")
+    """Folder for trials.jsonl (written as trials come), trials.csv, figures.json and report.html."""
+    resume: bool = False
+    """Go on with what --out holds of the same run."""
+    workers: int = 2
+    """Processes. The rows do not depend on it."""
+    engine: Engine = "joblib"
+    """joblib on this machine, or ray."""
+    json: str | None = None
+    """File for the figures; '-' for standard output."""
+
+
+def evaluate_single(args: Single) -> dict[str, Any]:
+    """Try all tasks and save rows, figures and report; returns the figures.
+
+    Raises:
+        ValueError: something unknown or out of range, or a run of other settings in the folder.
+        OSError: nothing can be written.
+    """
+    look, notes = usable(args.look)
+    check(args.views, args.workers, look)
+    check_writable(args.json)
+    found = load_objects(args.objects, args.data)
+    tasks = tasks_of(found, args.views, look)
+    ledger = Ledger(args.out / "trials.jsonl", settings_of(args, look), args.resume, Row)
+    console = Console(stderr=True)
+    for note in [*notes, *(f"left out {name}: {reason}" for name, reason in found.skipped)]:
+        console.print(note)
+    missing = [task for task in tasks if task.number not in ledger.done]
+    results: Iterable[Done[Row]] = in_order(run, missing, args.workers, args.engine)
+    for done in track(results, "grasping", len(missing), console=console):
+        ledger.add(done)
+    return finish(args, ledger, found, tasks, console)
+
+
+def finish(
+    args: Single, ledger: Ledger[Row], found: ObjectSet, tasks: Sequence[Task], console: Console
+) -> dict[str, Any]:
+    """Write the table, the figures and the report of a run."""
+    from policies.grasp.pictures import failures
+    from policies.grasp.report import write_report
+
+    left = [*((name, reason) for name, reason in found.skipped), *ledger.left_out]
+    reference = "completed" if "completed" in {row.cloud for row in ledger.rows} else "true"
+    figures = summary(ledger.rows, reference) | {"left_out": [list(one) for one in left]}
+    write_table(ledger.rows, args.out / "trials.csv")
+    write_json(figures, str(args.out / "figures.json"))
+    pictures = [shot for cloud in (reference, "partial") for shot in failures(ledger.rows, tasks, cloud)]
+    write_report(figures, ledger.rows, args.out / "report.html", f"Single objects: {args.objects}", pictures)
+    if args.json is not None:
+        write_json(figures, args.json)
+    console.print(table(figures))
+    console.print(f"{len(ledger.rows)} trials, {len(left)} objects or looks left out: {args.out / 'report.html'}")
+    return figures
+
+
+def usable(look: Look) -> tuple[Look, list[str]]:
+    """The same look without clouds that cannot be made here, and why they were dropped.
+
+    Raises:
+        ValueError: a cloud that nobody knows.
+    """
+    from dataclasses import replace
+
+    if "completed" not in look.clouds:
+        return look, []
+    try:
+        clouds(look)
+    except (OSError, ImportError, ValueError) as problem:
+        rest = tuple(name for name in look.clouds if name != "completed")
+        note = f"no completed clouds: {look.completion} holds no network that can be used ({problem})"
+        return replace(look, clouds=rest), [note]
+    return look, []
+
+
+def check(views: int, workers: int, look: Look) -> None:
+    """Refuse what would fail only after long work.
+
+    Raises:
+        ValueError: something unknown or out of range.
+    """
+    if not 1 <= views <= 10_000 or not 1 <= workers <= 256:
+        raise ValueError(f"--views {views} --workers {workers} came; allowed are 1 to 10000 and 1 to 256")
+    if not 0.05 <= look.friction <= 2.0 or not 0.0 <= look.upright <= 1.0 or look.seed < 0:
+        raise ValueError(
+            f"friction {look.friction}, upright {look.upright}, seed {look.seed} came; allowed are 0.05 to 2, 0 to 1, "
+            "0 or more"
+        )
+    for told, known in ((look.elevations, LOOKS_DEG), (look.clouds, clouds(look))):
+        if not told or not set(told) <= set(known):
+            raise ValueError(f"{told} came; allowed are {', '.join(known)}")
+    if look.peer is not None:
+        load_peer(look.peer)
+
+
+def tasks_of(found: ObjectSet, views: int, look: Look) -> list[Task]:
+    """All looks, each object once before any is looked at again: a part of a run is a fair sample."""
+    models = found.objects
+    return [
+        Task(view * len(models) + index, model, view, look)
+        for view in range(views)
+        for index, model in enumerate(models)
+    ]
+
+
+def settings_of(args: Single, look: Look) -> dict[str, Any]:
+    """What must be the same for rows to be the same, as JSON gives it back. More views only add rows."""
+    from dataclasses import asdict
+
+    chosen = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(look).items()}
+    settings: dict[str, Any] = json.loads(json.dumps({"objects": args.objects, **chosen}))
+    return settings
+
+
+def table(figures: dict[str, Any]) -> Table:
+    """The figures for a terminal."""
+    shown = Table("stratum", "cloud", "n", "success % [95 %]", "by object", "strict %", "CD mm", "lost to")
+    for row in figures["rows"]:
+        causes = ", ".join(f"{name} {count}" for name, count in row["causes"].items())
+        shown.add_row(
+            row["stratum"],
+            row["cloud"],
+            str(row["n"]),
+            f"{100 * row['success']:.0f} [{100 * row['low']:.0f}-{100 * row['high']:.0f}]",
+            f"{100 * row['low_objects']:.0f}-{100 * row['high_objects']:.0f}",
+            f"{100 * row['strict']:.0f}",
+            f"{row['cd_mm']:.1f}",
+            causes,
+        )
+    return shown

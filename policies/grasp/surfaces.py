@@ -1,0 +1,56 @@
+"""What a planner knows of a scene: points with normals, what may be hit, and how sure each point is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from geometry.clouds import thinned
+
+_NEIGHBOURS = 12
+SPACING_M = 0.004
+"""Points closer than this tell a hand of 18 mm nothing more."""
+NOTHING = np.empty((0, 3))
+
+
+class Surface(NamedTuple):
+    """A thinned cloud: `points` (N, 3) m, `normals` (N, 3) without a sign, `uncertainty` (N,) m."""
+
+    points: np.ndarray
+    normals: np.ndarray
+    uncertainty: np.ndarray
+
+
+def surface(cloud: np.ndarray, uncertainty: np.ndarray | None = None, spacing_m: float = SPACING_M) -> Surface:
+    """Thin a cloud (N, 3) and find its normals.
+
+    Normals carry no sign: on a wall of 3 mm no neighbourhood tells the inside from the outside, and nothing here needs
+    it, because what a closing finger meets first is told by the points themselves.
+    """
+    if uncertainty is None:
+        uncertainty = np.zeros(len(cloud))
+    both = np.column_stack([cloud, uncertainty])
+    cells = np.floor(cloud / spacing_m).astype(np.int64)
+    cells -= cells.min(axis=0)
+    width = cells.max(axis=0) + 1
+    keys = (cells[:, 0] * width[1] + cells[:, 1]) * width[2] + cells[:, 2]
+    _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    means = np.stack([np.bincount(which, column) for column in both.T], axis=1) / counts[:, None]
+    return Surface(means[:, :3], normals(means[:, :3]), means[:, 3])
+
+
+def normals(points: np.ndarray) -> np.ndarray:
+    """(N, 3) unit normals of the planes through the nearest neighbours; their sign means nothing."""
+    from scipy.spatial import cKDTree
+
+    count = min(_NEIGHBOURS, len(points))
+    near = points[cKDTree(points).query(points, count)[1].reshape(len(points), count)]
+    away = near - near.mean(axis=1, keepdims=True)
+    found: np.ndarray = np.linalg.eigh(np.einsum("nki,nkj->nij", away, away))[1][:, :, 0]
+    return found
+
+
+def obstacles(cloud: np.ndarray, spacing_m: float = SPACING_M) -> np.ndarray:
+    """What is only to be kept clear of, thinned."""
+    return thinned(cloud, spacing_m) if len(cloud) else NOTHING

@@ -1,0 +1,55 @@
+"""Tasks on processes of this machine or on a Ray cluster: results in the order of the tasks, however many work."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, TypeVar
+
+Engine = Literal["joblib", "ray"]
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+_AHEAD = 4
+"""Tasks in flight for each worker on Ray: enough to keep them busy, few enough to keep memory small."""
+
+
+def in_order(
+    work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, engine: Engine = "joblib"
+) -> Iterator[Result]:
+    """Give the result of each task, in order, as soon as it and all before it are done.
+
+    Raises:
+        RuntimeError: Ray is asked for and not there, or one of its workers died.
+    """
+    if engine == "ray":
+        return _on_ray(work, tasks, workers)
+    if workers == 1:
+        return map(work, tasks)
+    from joblib import Parallel, delayed
+
+    results: Iterator[Result] = Parallel(n_jobs=workers, return_as="generator", pre_dispatch=f"{_AHEAD}*n_jobs")(
+        delayed(work)(task) for task in tasks
+    )
+    return results
+
+
+def _on_ray(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
+    try:
+        import ray
+    except ModuleNotFoundError as problem:
+        raise RuntimeError("--engine ray needs Ray: pip install 'empaw[scale]'") from problem
+    ray.init(
+        num_cpus=workers, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR,
+        ignore_reinit_error=True,
+    )  # fmt: skip
+    remote: Any = ray.remote(num_cpus=1)(work)
+    coming: list[Any] = []
+    try:
+        for task in tasks:
+            coming.append(remote.remote(task))
+            if len(coming) >= _AHEAD * workers:
+                yield ray.get(coming.pop(0))
+        while coming:
+            yield ray.get(coming.pop(0))
+    except ray.exceptions.RayError as problem:
+        raise RuntimeError(f"a worker died: start again with --resume ({problem})") from problem
