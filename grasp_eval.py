@@ -9,17 +9,25 @@ from typing import Any
 import tyro
 
 from apps.grasp_show import Show, show
+from policies.grasp.completing import Completing, evaluate_completion
 from policies.grasp.evaluate import Single, evaluate_single
 from policies.grasp.rounds import Clutter, evaluate_clutter
 
-COMMANDS: dict[str, Callable[..., Any]] = {"single": Single, "clutter": Clutter, "show": Show}
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "single": Single,
+    "clutter": Clutter,
+    "completion": Completing,
+    "show": Show,
+}
 
 
-def main(args: Clutter | Show | Single) -> dict[str, Any]:
+def main(args: Clutter | Completing | Show | Single) -> dict[str, Any]:
     """Measure and save, or show one trial; returns the figures as JSON takes them."""
     try:
         if isinstance(args, Show):
             return show(args)
+        if isinstance(args, Completing):
+            return evaluate_completion(args)
         return evaluate_clutter(args) if isinstance(args, Clutter) else evaluate_single(args)
     except ModuleNotFoundError as problem:
         raise RuntimeError(f"this needs {problem.name}: pip install 'empaw[grasp]'") from problem

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import webbrowser
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from rich.console import Console
 
 from apps.mp4 import filming
+from envs.grasping.by_arm import execute_by_arm
+from envs.grasping.objects import resting
 from envs.grasping.trial import Outcome
 from geometry.objects import load_objects
 from geometry.transforms import moved
@@ -21,6 +22,7 @@ from policies.grasp.evaluate import check, usable
 from policies.grasp.pictures import VIEW, Filmed, data_url, eye_on
 from policies.grasp.single import LeftOutError, Look, Planned, Setting, Task, attempt, plan, setting
 from robots.hand import PANDA_HAND, Grasp
+from robots.world import Camera
 
 _VIEWER = Path(__file__).parents[1] / "assets" / "web" / "clouds.js"
 _FRAMES_HZ = 24
@@ -48,6 +50,8 @@ class Show:
     """Which look at it, 0 or more."""
     cloud: str = "completed"
     """The cloud that is planned on; 'partial' where no network is there to complete."""
+    arm: bool = False
+    """Let the whole Panda arm do it, which passes over grasps that it cannot get to."""
     look: Look = field(default_factory=Look)
     """As for single: the same look, seed and object give the same trial."""
     out: Path = Path("runs/grasp/show.html")
@@ -80,20 +84,28 @@ def show(args: Show) -> dict[str, Any]:
     except LeftOutError as problem:
         raise ValueError(f"{args.object} cannot be tried: {problem}; take another --view") from problem
     planned = plan(scene, look, cloud)
-    outcome, frames = _try(scene, planned, look.friction)
+    tried = (_try_by_arm if args.arm else _try)(scene, planned, look)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(page(args.object, cloud, scene, planned, outcome, frames))
+    args.out.write_text(page(args.object, cloud, scene, planned, tried))
     if args.record is not None:
         with filming(args.record, VIEW, _FRAMES_HZ) as film:
-            for frame in frames:
+            for frame in tried.frames:
                 film.add(frame)
             film.end()
-    told = _told(outcome)
+    told = _told(tried.outcome)
     for line in [*notes, f"{args.object}, {cloud}: {told}; {args.out}"]:
         Console(stderr=True).print(line)
     if args.browser:
         webbrowser.open(args.out.resolve().as_uri())
     return {"object": args.object, "cloud": cloud, "result": told, "page": str(args.out)}
+
+
+class Tried(NamedTuple):
+    """The grasp that was tried, what came of it, and pictures; None where nothing was found to try."""
+
+    grasp: Grasp | None
+    outcome: Outcome | None
+    frames: list[np.ndarray]
 
 
 def _told(outcome: Outcome | None) -> str:
@@ -102,17 +114,28 @@ def _told(outcome: Outcome | None) -> str:
     return ("held" if outcome.held else outcome.cause) + (", touched before closing" if outcome.touched_early else "")
 
 
-def _try(scene: Setting, planned: Planned, friction: float) -> tuple[Outcome | None, list[np.ndarray]]:
+def _try(scene: Setting, planned: Planned, look: Look) -> Tried:
     if not planned.grasps:
-        return None, []
+        return Tried(None, None, [])
     best = planned.grasps[0]
     film = Filmed(eye_on(best.T_world_hand[:3, 3] + (0.0, 0.0, 0.08), 0.55), 1 / _FRAMES_HZ)
-    return attempt(scene, best, friction, watch=film.watch), film.frames
+    return Tried(best, attempt(scene, best, look.friction, watch=film.watch), film.frames)
 
 
-def page(
-    name: str, cloud: str, scene: Setting, planned: Planned, outcome: Outcome | None, frames: Sequence[np.ndarray]
-) -> str:
+def _try_by_arm(scene: Setting, planned: Planned, look: Look) -> Tried:
+    """As `_try`, by the arm.
+
+    Raises:
+        ReachError: it can get to none of the grasps.
+    """
+    film = Filmed(Camera((0.75, -0.85, 0.75), (-0.15, 0.0, 0.25)), 1 / _FRAMES_HZ)
+    known = np.concatenate([planned.seen.target, scene.sight.cloud_world])
+    with resting([scene.placed.model], [scene.placed.T_world_object], look.friction) as table:
+        done = execute_by_arm(table, planned.grasps, known, np.random.default_rng(look.seed), watch=film.watch)
+    return Tried(done.grasp, done.outcome, film.frames)
+
+
+def page(name: str, cloud: str, scene: Setting, planned: Planned, tried: Tried) -> str:
     """The page as text; it needs nothing from elsewhere."""
     layers = [
         _cloud("the object", scene.sight.true, "#c9c2b6", hidden=True),
@@ -121,20 +144,22 @@ def page(
         {
             "name": "candidates",
             "color": "#8fae8b",
-            "lines": [line for grasp in planned.grasps[1:_CANDIDATES] for line in fork(grasp)],
+            "lines": [line for grasp in planned.grasps[:_CANDIDATES] for line in fork(grasp)],
         },
     ]
-    if planned.grasps:
-        lines = [line for corners in _boxes(planned.grasps[0]) for line in corners]
+    if tried.grasp is not None:
+        lines = [line for corners in _boxes(tried.grasp) for line in corners]
         layers.append({"name": "chosen", "color": "#c8553d", "width": 2, "lines": lines})
     middle = scene.sight.true.mean(axis=0)
     told = {"layers": layers, "middle": np.round(middle, 4).tolist(), "size": 0.4}
-    reasons = (planned.grasps[0].reasons if planned.grasps else None) or {}
+    reasons = (tried.grasp.reasons if tried.grasp else None) or {}
     rows = "".join(f"<tr><td>{escape(key)}<td>{value:.2f}</tr>" for key, value in reasons.items())
-    pictures = "".join(f'<img src="{data_url(frames[int(place)])}" alt="">' for place in _moments(len(frames)))
+    pictures = "".join(
+        f'<img src="{data_url(tried.frames[int(place)])}" alt="">' for place in _moments(len(tried.frames))
+    )
     return (
         f'<!doctype html><meta charset="utf-8"><title>{escape(name)}</title><style>{_STYLE}</style>'
-        f"<h1>{escape(name)}, {escape(cloud)}: {escape(_told(outcome))}</h1>"
+        f"<h1>{escape(name)}, {escape(cloud)}: {escape(_told(tried.outcome))}</h1>"
         f'<canvas id="view" width="1000" height="620"></canvas><p id="layers"></p>{pictures}'
         f"<h2>Why this grasp</h2><table>{rows}</table>"
         f'<script type="application/json" id="scene">{json.dumps(told)}</script>'

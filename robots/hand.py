@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -87,6 +87,29 @@ def hand_links(spec: HandSpec = PANDA_HAND) -> tuple[Link, ...]:
     )
 
 
+class Gripper(Protocol):
+    """What a trial moves: a hand that floats, or one at the end of an arm. `body` is Bullet's number of all of it."""
+
+    body: int
+
+    def move_to(self, T_world_hand: np.ndarray) -> None:
+        """Pull towards a pose."""
+
+    def open_to(self, opening_m: float) -> None:
+        """Drive the fingers to an opening."""
+
+    @property
+    def opening_m(self) -> float:
+        """Distance of the fingers now."""
+
+    @property
+    def position(self) -> np.ndarray:
+        """(3,) m in the world: midway between the fingers' ends."""
+
+    def touches(self, body: int) -> set[int]:
+        """Which links touch a body: `LEFT`, `RIGHT`, or -1 for anything else."""
+
+
 class Hand:
     """A floating hand in a world: carried by one constraint of 300 N, its fingers tied to move alike."""
 
@@ -99,19 +122,8 @@ class Hand:
         client = world.client
         for finger in (LEFT, RIGHT):
             client.resetJointState(self.body, finger, opening_m / 2)
-            client.changeDynamics(
-                self.body,
-                finger,
-                lateralFriction=1.0,
-                spinningFriction=0.1,
-                contactStiffness=30_000,
-                contactDamping=1_000,
-                frictionAnchor=1,
-            )
-        gear = client.createConstraint(
-            self.body, LEFT, self.body, RIGHT, client.JOINT_GEAR, (1, 0, 0), (0, 0, 0), (0, 0, 0)
-        )
-        client.changeConstraint(gear, gearRatio=-1, erp=0.1, maxForce=50)
+            rub(world, self.body, finger)
+        tie(world, self.body, LEFT, RIGHT)
         self._carrier = client.createConstraint(
             self.body, -1, -1, -1, client.JOINT_FIXED, (0, 0, 0), (0, 0, 0), position, (0, 0, 0, 1), quat_xyzw
         )
@@ -152,6 +164,26 @@ class Hand:
     def touches(self, body: int) -> set[int]:
         """Which links touch a body: -1 the palm, `LEFT`, `RIGHT`."""
         return self.world.touched_links(self.body, body)
+
+
+def rub(world: World, body: int, finger: int) -> None:
+    """Make a finger hold: rubber that gives a little and sticks (settings of VGN)."""
+    world.client.changeDynamics(
+        body,
+        finger,
+        lateralFriction=1.0,
+        spinningFriction=0.1,
+        contactStiffness=30_000,
+        contactDamping=1_000,
+        frictionAnchor=1,
+    )
+
+
+def tie(world: World, body: int, left: int, right: int) -> None:
+    """Make two fingers move alike, as the gear in the hand does."""
+    client = world.client
+    gear = client.createConstraint(body, left, body, right, client.JOINT_GEAR, (1, 0, 0), (0, 0, 0), (0, 0, 0))
+    client.changeConstraint(gear, gearRatio=-1, erp=0.1, maxForce=50)
 
 
 def hand_urdf(spec: HandSpec = PANDA_HAND) -> str:

@@ -132,6 +132,10 @@ class World:
                 )
             )
 
+    def load_fixed(self, file: Path, position: Sequence[float]) -> int:
+        """Load a URDF file as a robot that is bolted down at `position` (3,) m; returns Bullet's body number."""
+        return int(self.client.loadURDF(str(file), basePosition=position, useFixedBase=True))
+
     def add_picture_body(self, shapes: Sequence[Shape]) -> int:
         """Add something that is seen and never touched (no mass, no collision); returns Bullet's body number."""
         visual = self.client.createVisualShapeArray(**_visual_arrays(shapes))

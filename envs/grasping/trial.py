@@ -10,12 +10,12 @@ import numpy as np
 
 from envs.grasping.objects import Body, Tabletop
 from geometry.transforms import transform
-from robots.hand import LEFT, RIGHT, Grasp, Hand
+from robots.hand import LEFT, RIGHT, Grasp, Gripper, Hand
 
 CAUSES = ("blocked", "pushed", "missed", "slipped", "shaken")
 """Why a grasp failed: the hand could not get there; it pushed the object away; it closed on nothing; the object was
 lost on the way up; it was lost in the shaking."""
-Watch = Callable[[Tabletop, Hand], None]
+Watch = Callable[[Tabletop, Gripper], None]
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,30 @@ class Outcome(NamedTuple):
     opening_m: float
 
 
-def execute(table: Tabletop, grasp: Grasp, config: TrialConfig | None = None, watch: Watch | None = None) -> Outcome:
+def execute(
+    table: Tabletop,
+    grasp: Grasp,
+    config: TrialConfig | None = None,
+    watch: Watch | None = None,
+    hand: Gripper | None = None,
+) -> Outcome:
     """Try a grasp on a table whose objects are at rest; they stay pinned until the hand touches one.
 
-    A ball would roll away from the noise of being put down, and a real one lies still until it is touched.
+    A ball would roll away from the noise of being put down, and a real one lies still until it is touched. `hand` is
+    one that is there already, where the approach begins; without it a floating one appears.
     """
-    trial = _Trial(table, grasp, config or TrialConfig(), watch)
+    config = config or TrialConfig()
+    start = grasp.T_world_hand @ transform(np.eye(3), (0.0, 0.0, -config.approach_m))
+    trial = _Trial(table, grasp, config, watch, hand or Hand(table.world, start, grasp.width_m))
     return trial.run()
 
 
 class _Trial:
-    def __init__(self, table: Tabletop, grasp: Grasp, config: TrialConfig, watch: Watch | None) -> None:
-        self.table, self.grasp, self.config, self._watch = table, grasp, config, watch
+    def __init__(self, table: Tabletop, grasp: Grasp, config: TrialConfig, watch: Watch | None, hand: Gripper) -> None:
+        self.table, self.grasp, self.config, self._watch, self.hand = table, grasp, config, watch, hand
         self.rest = [(body, *table.world.pose(body.number)) for body in table.bodies]
-        start = grasp.T_world_hand @ transform(np.eye(3), (0.0, 0.0, -config.approach_m))
-        self.hand = Hand(table.world, start, grasp.width_m)
         self.pinned = True
-        self.here = start
+        self.here = grasp.T_world_hand @ transform(np.eye(3), (0.0, 0.0, -config.approach_m))
 
     def run(self) -> Outcome:
         """Come, close, lift, shake."""

@@ -10,7 +10,7 @@ import numpy as np
 from envs.grasping.objects import Tabletop
 from policies.grasp.ledger import Row
 from policies.grasp.single import LeftOutError, Task, attempt, setting
-from robots.hand import Grasp, Hand
+from robots.hand import Grasp, Gripper
 from robots.world import Camera
 
 VIEW = (480, 360)
@@ -32,7 +32,7 @@ class Filmed:
         self.frames: list[np.ndarray] = []
         self._camera, self._every_s, self._size, self._steps = camera, every_s, size, 0
 
-    def watch(self, table: Tabletop, hand: Hand) -> None:
+    def watch(self, table: Tabletop, hand: Gripper) -> None:
         """Take a picture when it is time."""
         if self._steps % max(round(self._every_s / table.world.config.time_step_s), 1) == 0:
             self.frames.append(table.world.picture(self._camera, *self._size))

@@ -190,8 +190,6 @@ def load_completion(folder: Path) -> Completion:
         OSError: there is none.
         ValueError: its files are damaged.
     """
-    import importlib
+    from perception.completion.model import CompletionModel
 
-    module = importlib.import_module("perception.completion.model")
-    model: Completion = module.CompletionModel.load(folder)
-    return model
+    return CompletionModel.load(folder)
