@@ -130,7 +130,7 @@ def _try_by_arm(scene: Setting, planned: Planned, look: Look) -> Tried:
     """
     film = Filmed(Camera((0.75, -0.85, 0.75), (-0.15, 0.0, 0.25)), 1 / _FRAMES_HZ)
     known = np.concatenate([planned.seen.target, scene.sight.cloud_world])
-    with resting([scene.placed.model], [scene.placed.T_world_object], look.friction) as table:
+    with resting([scene.placed.model], [scene.placed.T_world_object], look.friction, seen=True) as table:
         done = execute_by_arm(table, planned.grasps, known, np.random.default_rng(look.seed), watch=film.watch)
     return Tried(done.grasp, done.outcome, film.frames)
 

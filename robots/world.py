@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from geometry.meshes import Mesh
 from robots.quiet import silent_c_output
 from robots.shapes import Shape
 
@@ -141,13 +142,14 @@ class World:
         visual = self.client.createVisualShapeArray(**_visual_arrays(shapes))
         return int(self.client.createMultiBody(0, -1, visual))
 
-    def add_body(self, parts: Sequence[np.ndarray], mass: float, friction: float) -> int:
+    def add_body(self, parts: Sequence[np.ndarray], mass: float, friction: float, looks: Mesh | None = None) -> int:
         """Add a rigid body that is the union of convex parts, its centre of mass at their common origin.
 
         Args:
             parts: corners (n, 3) m of each part; Bullet takes their hull.
             mass: kg.
             friction: lateral friction coefficient; Bullet multiplies the two of a contact.
+            looks: what pictures show; without it they show splinters, which nobody should look at.
 
         Returns:
             Bullet's body number.
@@ -156,9 +158,24 @@ class World:
             path = Path(folder) / "parts.obj"  # Bullet makes a hull of each object in such a file
             path.write_text(_as_obj(parts))
             shape = self.client.createCollisionShape(pybullet.GEOM_MESH, fileName=str(path))
-            body = int(self.client.createMultiBody(mass, shape))
+        body = int(self.client.createMultiBody(mass, shape, -1 if looks is None else self._visual(looks)))
         self.client.changeDynamics(body, -1, lateralFriction=friction, linearDamping=0.0, angularDamping=0.0)
         return body
+
+    def _visual(self, mesh: Mesh) -> int:
+        # Bullet wants a normal for each corner, so that triangles that share none are lit one by one.
+        corners = mesh.vertices[mesh.triangles]
+        facing = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-12)
+        return int(
+            self.client.createVisualShape(
+                pybullet.GEOM_MESH,
+                vertices=corners.reshape(-1, 3).tolist(),
+                indices=list(range(corners.shape[0] * 3)),
+                normals=np.repeat(facing, 3, axis=0).tolist(),
+                rgbaColor=(0.85, 0.45, 0.32, 1.0),
+            )
+        )
 
     def remove(self, body: int) -> None:
         """Take a body out of the world."""

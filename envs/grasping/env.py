@@ -81,7 +81,8 @@ class GraspEnv(gym.Env[np.ndarray, np.ndarray]):
         super().reset(seed=seed)
         self._close_table()
         placed = self._placed((options or {}).get("object"))
-        self.table = resting([placed.model], [placed.T_world_object], self.config.friction)
+        seen = self.render_mode is not None
+        self.table = resting([placed.model], [placed.T_world_object], self.config.friction, seen)
         elevation = float(self.np_random.uniform(*self.config.elevation_deg))
         T_world_cam = side_camera((0.0, 0.0, placed.height_m / 2), elevation, self.np_random)
         view = look(self.table, T_world_cam, self.config.camera, self.np_random)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from geometry.meshes import Mesh
 from geometry.objects import ObjectModel
 from geometry.transforms import inverse, moved, quat_transform, to_quat, transform
 from robots.hand import HAND_WORLD
@@ -26,17 +27,28 @@ class Body(NamedTuple):
 
 
 class Tabletop:
-    """A world with a table at z = 0 and objects on it. It may touch Bullet only in the thread that made it."""
+    """A world with a table at z = 0 and objects on it. It may touch Bullet only in the thread that made it.
 
-    def __init__(self, friction: float = 0.5, mass_kg: float = MASS_KG, config: WorldConfig = HAND_WORLD) -> None:
+    Pictures show the objects only where `seen`, so that trials without pictures need not hand their meshes to Bullet.
+    """
+
+    def __init__(
+        self,
+        friction: float = 0.5,
+        mass_kg: float = MASS_KG,
+        config: WorldConfig = HAND_WORLD,
+        seen: bool = False,
+    ) -> None:
         self.world = World(config)
-        self.friction, self.mass_kg = friction, mass_kg
+        self.friction, self.mass_kg, self.seen = friction, mass_kg, seen
         self.bodies: list[Body] = []
 
     def add(self, model: ObjectModel, T_world_object: np.ndarray) -> Body:
         """Put an object at a pose."""
         centre = centre_of_mass(model)
-        number = self.world.add_body([part.vertices - centre for part in model.parts], self.mass_kg, self.friction)
+        looks = Mesh(model.mesh.vertices - centre, model.mesh.triangles) if self.seen else None
+        parts = [part.vertices - centre for part in model.parts]
+        number = self.world.add_body(parts, self.mass_kg, self.friction, looks)
         body = Body(number, model, centre)
         self.bodies.append(body)
         self.place(body, T_world_object)
@@ -109,9 +121,11 @@ def height(model: ObjectModel, T_world_object: np.ndarray) -> float:
     return max(float(moved(T_world_object, part.vertices)[:, 2].max()) for part in model.parts)
 
 
-def resting(models: Iterable[ObjectModel], poses: Iterable[np.ndarray], friction: float = 0.5) -> Tabletop:
-    """A table with objects at known poses."""
-    table = Tabletop(friction)
+def resting(
+    models: Iterable[ObjectModel], poses: Iterable[np.ndarray], friction: float = 0.5, seen: bool = False
+) -> Tabletop:
+    """A table with objects at known poses; pictures show them where `seen`."""
+    table = Tabletop(friction, seen=seen)
     for model, pose in zip(models, poses, strict=True):
         table.add(model, pose)
     return table

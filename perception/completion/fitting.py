@@ -255,8 +255,22 @@ def rate_factor(progress: float, warm_up: float) -> float:
 
 @torch.inference_mode()
 def complete(network: CompletionNetwork, cloud: np.ndarray, kind: FrameKind) -> tuple[np.ndarray, np.ndarray]:
-    """Points (n, 3) m and their uncertainty (n,) m of one cloud (N, 3) m."""
+    """The surface as points (n, 3) m with their uncertainty (n,) m, of one cloud (N, 3) m.
+
+    What the network says is made four times as dense, and what was seen is added, as in PoinTr and 3DSGrasp: it is as
+    sure as the surest of the rest. A network of 2048 points is cheap to train, and 2048 points are too few to lie near
+    every place of a surface.
+    """
     seen = see(cloud, network.config.points, kind)
     answer = network(torch.from_numpy(seen.points)[None], torch.from_numpy(seen.hints)[None])
-    points = seen.frame.leave(answer.fine[0].double().numpy())
-    return points, answer.log_scale[0].exp().double().numpy() * seen.frame.radius
+    points, scale = denser(answer.fine[0].double().numpy(), answer.log_scale[0].exp().double().numpy())
+    points = np.concatenate([points, seen.points.astype(np.float64)])
+    scale = np.concatenate([scale, np.full(len(seen.points), scale.min())])
+    return seen.frame.leave(points), scale * seen.frame.radius
+
+
+def denser(points: np.ndarray, scale: np.ndarray, neighbours: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Points (n, 3) with `scale` (n,), and the middles between each and its nearest: (1 + neighbours) times as many."""
+    near = cKDTree(points).query(points, neighbours + 1)[1][:, 1:].T.ravel()
+    both = [(values + values[near].reshape(neighbours, *values.shape)) / 2 for values in (points, scale)]
+    return np.concatenate([points, both[0].reshape(-1, 3)]), np.concatenate([scale, both[1].ravel()])

@@ -43,7 +43,7 @@ class CompletionModel:
             cloud: (N, 3) m, z up, the table at z = 0; 32 points or more.
 
         Returns:
-            Points (2048, 3) m, and how far off each is in the mean, m.
+            Points (M, 3) m, 9216 as shipped, what was seen among them, and how far off each is in the mean, m.
 
         Raises:
             CloudError: no such cloud.

@@ -143,7 +143,8 @@ def plan(scene: Setting, look: Look, cloud: str) -> Planned:
 
 def attempt(scene: Setting, grasp: Grasp, friction: float, **options: Any) -> Outcome:
     """Try a grasp on the object of a task, in a world of its own."""
-    with resting([scene.placed.model], [scene.placed.T_world_object], friction=friction) as table:
+    seen = options.get("watch") is not None
+    with resting([scene.placed.model], [scene.placed.T_world_object], friction, seen) as table:
         return execute(table, grasp, **options)
 
 
