@@ -1,4 +1,4 @@
-"""How a benchmark is run: its options are its dataclass, and what goes wrong is one line."""
+"""What benchmarks share: how they are run, and how repeated measurements are told."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
 import tyro
 
 T = TypeVar("T")
@@ -17,3 +18,9 @@ def run(main: Callable[[T], object], options: type[T], description: str | None) 
         main(tyro.cli(options, description=description))
     except (ValueError, OSError, RuntimeError) as problem:
         sys.exit(f"error: {problem}")
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Median, lowest and highest of repeated measurements."""
+    told = {"median": float(np.median(values)), "low": min(values), "high": max(values)}
+    return {name: round(value, 3) for name, value in told.items()}

@@ -11,13 +11,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import psutil
 from rich.console import Console
 
-from benchmarks.command import run
+from benchmarks.command import run, spread
 from envs.locomotion.commands import Order
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.randomization import NONE
@@ -39,41 +39,26 @@ class Args:
     """File for the figures; '-' for standard output."""
 
 
-class Spread(NamedTuple):
-    """A median over rounds and the range of the rounds."""
-
-    median: float
-    low: float
-    high: float
-
-
 def main(args: Args) -> dict[str, Any]:
     """Measure and save."""
     check_writable(args.json)
     console = Console(stderr=True)
     found: dict[str, Any] = {"rounds": args.rounds, "step_over_raw": {}}
     for terrain in ("flat", "rough"):
-        found["step_over_raw"][terrain] = _spread([_step_ratio(terrain) for _ in range(args.rounds)])
+        found["step_over_raw"][terrain] = spread([_step_ratio(terrain) for _ in range(args.rounds)])
         console.print(f"env.step over raw physics and reads, {terrain}: {found['step_over_raw'][terrain]}")
     found["training_memory_mb"] = _memory_mb(Train(recipe="full"))
     console.print(f"memory of a full training with 2 workers: {found['training_memory_mb']} MB")
     rates = _training_rates(args, console)
     best = max((name for name in rates if name.startswith("sb3")), key=lambda name: np.median(rates[name]))
-    found["frames_per_s"] = {name: _spread(values) for name, values in rates.items()}
+    found["frames_per_s"] = {name: spread(values) for name, values in rates.items()}
     found["best_of_sb3"] = best
     ratios = (np.array(rates["ours, 2 workers x 8"]) / np.array(rates[best])).tolist()
-    found["ours_over_best_of_sb3"] = _spread(ratios)
+    found["ours_over_best_of_sb3"] = spread(ratios)
     console.print(f"ours over {best}: {found['ours_over_best_of_sb3']}")
     if args.json is not None:
         write_json(found, args.json)
     return found
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    return {
-        name: round(value, 3)
-        for name, value in Spread(float(np.median(values)), min(values), max(values))._asdict().items()
-    }
 
 
 def _step_ratio(terrain: str, steps: int = 1200, turn: int = 20) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -121,12 +122,14 @@ def load_objects(spec: str, data: Path | None = None) -> ObjectSet:
     """Load a set.
 
     Args:
-        spec: one of `SETS`, or a folder of URDFs or meshes.
+        spec: one of `SETS`, a folder of URDFs or meshes, or several joined by + (what has one name is taken once).
         data: folder that holds `vgn_giga` and `ycb_dev`; needed for their sets only.
 
     Raises:
         ObjectsError: nothing of that name, or nothing in it that can be used.
     """
+    if "+" in spec and not Path(spec).is_dir():
+        return _joined([load_objects(part, data) for part in spec.split("+")])
     if spec.startswith("household"):
         found = _household(spec)
     elif spec == "pybullet":
@@ -141,6 +144,13 @@ def load_objects(spec: str, data: Path | None = None) -> ObjectSet:
         why = "; ".join(f"{name}: {reason}" for name, reason in found.skipped[:3])
         raise ObjectsError(f"{spec} holds nothing that can be used ({why or 'no URDF and no mesh'})")
     return found
+
+
+def _joined(sets: Sequence[ObjectSet]) -> ObjectSet:
+    objects: dict[str, ObjectModel] = {}
+    for model in (model for found in sets for model in found.objects):
+        objects.setdefault(model.name, model)
+    return ObjectSet(list(objects.values()), [one for found in sets for one in found.skipped])
 
 
 def _household(spec: str) -> ObjectSet:

@@ -158,7 +158,8 @@ class World:
             path = Path(folder) / "parts.obj"  # Bullet makes a hull of each object in such a file
             path.write_text(_as_obj(parts))
             shape = self.client.createCollisionShape(pybullet.GEOM_MESH, fileName=str(path))
-        body = int(self.client.createMultiBody(mass, shape, -1 if looks is None else self._visual(looks)))
+            visual = -1 if looks is None else self._visual(looks)
+            body = int(self.client.createMultiBody(mass, shape, visual))  # reads the file again for its looks
         self.client.changeDynamics(body, -1, lateralFriction=friction, linearDamping=0.0, angularDamping=0.0)
         return body
 

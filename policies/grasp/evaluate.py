@@ -27,7 +27,7 @@ class Single:
 
     objects: str = "household/test"
     """household, household/train, household/test, pybullet, ycb_dev, packed/train, packed/test, pile/train, pile/test,
-    or any folder of URDFs or meshes."""
+    any folder of URDFs or meshes, or several of these joined by +."""
     data: Path | None = None
     """Folder that holds vgn_giga and ycb_dev, for their sets."""
     views: int = 10

@@ -123,22 +123,22 @@ class Planned(NamedTuple):
     plan_seconds: float
 
 
-def plan(scene: Setting, look: Look, cloud: str) -> Planned:
-    """Make a cloud and plan on it.
+def plan(scene: Setting, look: Look, cloud: str, clock: Callable[[], float] = time.perf_counter) -> Planned:
+    """Make a cloud and plan on it; `clock` gives seconds.
 
     Raises:
         CloudError: the cloud cannot be used.
     """
-    begin = time.perf_counter()
+    begin = clock()
     if cloud == look.peer:
         seen = WITHOUT_LEARNING["partial"](scene.sight)
-        middle = time.perf_counter()
+        middle = clock()
         grasps = load_peer(cloud)(seen.target)
     else:
         seen = clouds(look)[cloud](scene.sight)
-        middle = time.perf_counter()
+        middle = clock()
         grasps = planner(cloud).plan(seen)
-    return Planned(seen, grasps, middle - begin, time.perf_counter() - middle)
+    return Planned(seen, grasps, middle - begin, clock() - middle)
 
 
 def attempt(scene: Setting, grasp: Grasp, friction: float, **options: Any) -> Outcome:

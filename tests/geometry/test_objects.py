@@ -52,6 +52,18 @@ def test_sets_that_are_not_there(spec, said):
         load_objects(spec)
 
 
+def test_sets_are_joined_and_what_has_one_name_is_taken_once(tmp_path):
+    household_object("box_0").mesh.as_trimesh().export(tmp_path / "mug_900.ply")
+    household_object("box_0").mesh.as_trimesh().export(tmp_path / "carton.ply")
+    joined = load_objects(f"household/test+{tmp_path}+household/test").objects
+    alone = load_objects("household/test").objects
+    assert sorted(model.name for model in joined) == sorted([*(model.name for model in alone), "carton"])
+    (mug,) = [model for model in joined if model.name == "mug_900"]
+    assert np.allclose(mug.mesh.extents, household_object("mug_900").mesh.extents), "the first of a name counts"
+    with pytest.raises(ObjectsError, match="cupboard"):
+        load_objects("household/test+cupboard")
+
+
 def test_a_folder_with_damaged_objects_gives_the_others(tmp_path):
     good = household_object("box_0").mesh.as_trimesh()
     good.export(tmp_path / "good.ply")

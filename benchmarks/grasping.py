@@ -1,0 +1,136 @@
+"""What the grasp benchmark costs: a plan on one core, trials in an hour, a second worker, memory, and Ray's rows.
+
+    python benchmarks/grasping.py --json benchmarks/results/grasping.json
+
+One worker and two take turns on the same looks, so that other work on the machine spoils their ratio little.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.command import run, spread
+from geometry.objects import load_objects
+from policies.grasp.evaluate import check, tasks_of
+from policies.grasp.ledger import Done, Row
+from policies.grasp.single import LeftOutError, Look, Task, plan, setting
+from policies.grasp.single import run as try_all
+from policies.grasp.workers import Engine, in_order
+from robots.results import check_writable, write_json
+
+_CLOCKS = ("plan_seconds", "shape_seconds")
+
+
+@dataclass(frozen=True)
+class Args:
+    """Measure what the grasp benchmark costs."""
+
+    objects: str = "household/test"
+    """Which objects, as for grasp_eval.py single."""
+    look: Look = field(default_factory=Look)
+    """What is compared, as there."""
+    turns: int = 4
+    """How often one worker and two take turns."""
+    looks: int = 40
+    """Looks in each turn; every cloud is tried on each."""
+    plans: int = 60
+    """Looks on which plans are timed."""
+    ray: int = 12
+    """Looks that Ray tries as well, to compare the rows; 0 leaves it out."""
+    json: str | None = None
+    """File for the figures; '-' for standard output."""
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.turns <= 100 or not 4 <= self.looks <= 10_000 or not 10 <= self.plans <= 10_000:
+            raise ValueError(
+                f"--turns {self.turns} --looks {self.looks} --plans {self.plans} came; allowed are 2 to 100, 4 to "
+                "10000 and 10 to 10000"
+            )
+
+
+def main(args: Args) -> dict[str, Any]:
+    """Measure and return the figures."""
+    check_writable(args.json)
+    check(1, 1, args.look)
+    models = load_objects(args.objects)
+    tasks = tasks_of(models, args.looks * args.turns // len(models.objects) + 2, args.look)
+    rates = [Turn(*_turn(tasks[k * args.looks : (k + 1) * args.looks])) for k in track(range(args.turns), "turns")]
+    result = {
+        "trials_per_hour_two_workers": spread([turn.two for turn in rates]),
+        "two_workers_over_one": spread([turn.two / turn.one for turn in rates]),
+        "worker_memory_gb": round(max(in_order(memory_gb, [None] * 8, 2)), 3),
+        "plan": plan_seconds(tasks[: args.plans]),
+        "ray": same_rows(tasks[: args.ray]) if args.ray else None,
+        "looks": args.looks * args.turns,
+        "clouds": list(args.look.clouds),
+    }
+    Console(stderr=True).print(result)
+    if args.json is not None:
+        write_json(result, args.json)
+    return result
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Trials in an hour, by one worker and by two."""
+
+    one: float
+    two: float
+
+
+def _turn(tasks: list[Task]) -> tuple[float, float]:
+    list(in_order(memory_gb, [None] * 8, 2))  # workers start and import before the clock runs
+    rates = []
+    for workers in (1, 2):
+        began = time.perf_counter()
+        trials = sum(len(done.rows) for done in in_order(try_all, tasks, workers))
+        rates.append(3600 * trials / (time.perf_counter() - began))
+    return rates[0], rates[1]
+
+
+def memory_gb(_: None) -> float:
+    """The most memory that this process has held, GB (Linux counts in kB)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def plan_seconds(tasks: list[Task]) -> dict[str, dict[str, float]]:
+    """Processor seconds of the shape and of the plan on it, for every cloud: median and 95th percentile."""
+    spent: dict[str, list[tuple[float, float]]] = {}
+    for task in track(tasks, "plans", console=Console(stderr=True)):
+        try:
+            scene = setting(task)
+        except LeftOutError:
+            continue
+        for cloud in task.look.clouds:
+            planned = plan(scene, task.look, cloud, time.process_time)
+            spent.setdefault(cloud, []).append((planned.shape_seconds, planned.plan_seconds))
+    told = {}
+    for cloud, pairs in spent.items():
+        shape, whole = np.array(pairs).T[0], np.array(pairs).sum(axis=1)
+        parts = {"shape": np.median(shape), "shape_p95": np.percentile(shape, 95)}
+        parts |= {"whole": np.median(whole), "whole_p95": np.percentile(whole, 95)}
+        told[cloud] = {name: round(float(value), 3) for name, value in parts.items()}
+    return told
+
+
+def same_rows(tasks: list[Task]) -> dict[str, int]:
+    """How many rows Ray's workers gave, and how many of them are those of joblib's."""
+
+    def rows(engine: Engine) -> list[dict[str, Any]]:
+        found: list[Done[Row]] = list(in_order(try_all, tasks, 2, engine))
+        return [asdict(row) | dict.fromkeys(_CLOCKS, 0.0) for done in found for row in done.rows]
+
+    one, other = rows("joblib"), rows("ray")
+    same = sum(a == b for a, b in zip(one, other, strict=False))
+    return {"rows": len(other), "the_same": same if len(one) == len(other) else 0}
+
+
+if __name__ == "__main__":
+    run(main, Args, __doc__)
