@@ -58,7 +58,7 @@ def evaluate_single(args: Single) -> dict[str, Any]:
     check_writable(args.json)
     found = load_objects(args.objects, args.data)
     tasks = tasks_of(found, args.views, look)
-    ledger = Ledger(args.out / "trials.jsonl", settings_of(args, look), args.resume, Row)
+    ledger = Ledger(args.out / "trials.jsonl", settings_of(args.objects, look), args.resume, Row)
     console = Console(stderr=True)
     for note in [*notes, *(f"left out {name}: {reason}" for name, reason in found.skipped)]:
         console.print(note)
@@ -139,12 +139,12 @@ def tasks_of(found: ObjectSet, views: int, look: Look) -> list[Task]:
     ]
 
 
-def settings_of(args: Single, look: Look) -> dict[str, Any]:
+def settings_of(objects: str, look: Look) -> dict[str, Any]:
     """What must be the same for rows to be the same, as JSON gives it back. More views only add rows."""
     from dataclasses import asdict
 
     chosen = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(look).items()}
-    settings: dict[str, Any] = json.loads(json.dumps({"objects": args.objects, **chosen}))
+    settings: dict[str, Any] = json.loads(json.dumps({"objects": objects, **chosen}))
     return settings
 
 

@@ -58,7 +58,20 @@ class Attempt:
     shape_seconds: float
 
 
-AnyRow = TypeVar("AnyRow", Row, Attempt)
+@dataclass(frozen=True)
+class Sample:
+    """One grasp tried to learn from: its place in the ranking, what the planner knew of it, and what came of it."""
+
+    task: int
+    object: str
+    cloud: str
+    place: int
+    reasons: dict[str, float]
+    held: bool
+    cause: str
+
+
+AnyRow = TypeVar("AnyRow", Row, Attempt, Sample)
 
 
 @dataclass(frozen=True)
