@@ -73,15 +73,12 @@ results: $(VENV)/.developing  ## make the README's tables again (four hours; nee
 		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/companion.json
 	$(BIN)/python benchmarks/live.py --json $(RESULTS)/live.json
 	$(BIN)/python benchmarks/costs.py --faces $(DATA)/faces/fer2013.tar.gz --json $(RESULTS)/costs.json
-	$(BIN)/python -m perception.completion render --objects packed/test pile/test --data $(DATA)/objects \
-		--looks.views 8 --seed 1 --out runs/results/completion/test
-	$(BIN)/python -m perception.completion render --objects ycb_dev --data $(DATA)/objects \
-		--looks.views 8 --seed 1 --out runs/results/completion/ycb_dev
-	$(BIN)/python -m perception.completion render --objects household/test \
-		--looks.views 8 --seed 1 --out runs/results/completion/household
-	$(BIN)/python -m perception.completion evaluate --views runs/results/completion/test \
-		runs/results/completion/ycb_dev runs/results/completion/household --data $(DATA)/objects \
-		--json $(RESULTS)/completion.json
+	$(BIN)/python grasp_eval.py completion --objects packed/test+pile/test household/test ycb_dev --data $(DATA)/objects \
+		--out runs/results/completion --json $(RESULTS)/completion.json
+	$(BIN)/python grasp_eval.py single --objects household/test+pile/test --data $(DATA)/objects --views 16 \
+		--out runs/results/single --json $(RESULTS)/single.json
+	$(BIN)/python benchmarks/clutter.py --data $(DATA)/objects --json $(RESULTS)/clutter.json
+	$(BIN)/python benchmarks/grasping.py --json $(RESULTS)/grasping.json
 	$(BIN)/python benchmarks/readme.py
 
 lock:  ## write requirements.lock anew, from what pyproject.toml allows

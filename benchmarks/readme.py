@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import grasp_table
 from benchmarks.command import run
 from benchmarks.gait_table import details, summary, worse_than_nothing
+from benchmarks.grasp_table import table
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -45,14 +47,9 @@ def main(args: Args) -> str:
     return text
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
 def _speech(data: dict[str, Any]) -> str:
     interval = f"{data['ua_low']:.3f} to {data['ua_high']:.3f}"
-    return _table(
+    return table(
         ["whole clips, 8 emotions, chance .125", "UA", "note"],
         [
             ["**speakers never met, 6 folds**", f"**{data['ua']:.3f}**", f"95 % interval over folds {interval}"],
@@ -107,17 +104,17 @@ def _gait(data: dict[str, Any]) -> str:
     worse = [f"{who}: {'; '.join(worse_than_nothing(rows, names)) or 'nowhere'}" for who, names in whose.items()]
     intro = "Falls more than zero action, or tracks worse (rmse), beyond both intervals:"
     remarks = ["\n".join([intro, "", *(f"- {line}" for line in worse)])]
-    long = _table(*details(rows, columns))
+    long = table(*details(rows, columns))
     shut = f"<details><summary>All cases, {rows[0]['episodes']} walks each</summary>\n\n{long}\n\n</details>"
-    return "\n\n".join([_table(*summary(rows, columns)), *remarks, shut])
+    return "\n\n".join([table(*summary(rows, columns)), *remarks, shut])
 
 
 def _quick(data: dict[str, Any]) -> str:
     rows = data["rows"]
     learned = next(name for name in data["policies"] if name != "none")
-    table = _table(*summary(rows, [("zero action", ["none"]), ("quick recipe", [learned])]))
+    whole = table(*summary(rows, [("zero action", ["none"]), ("quick recipe", [learned])]))
     where = "; ".join(worse_than_nothing(rows, [learned])) or "nowhere"
-    return f"{table}\n\nFalls more than zero action, or tracks worse (rmse), beyond both intervals: {where}."
+    return f"{whole}\n\nFalls more than zero action, or tracks worse (rmse), beyond both intervals: {where}."
 
 
 def _companion(data: dict[str, Any]) -> str:
@@ -127,7 +124,7 @@ def _companion(data: dict[str, Any]) -> str:
             for name, row in zip(rows, counts, strict=True)
             if any(row)
         ]
-        return _table([head, *data["columns"]], cells)
+        return table([head, *data["columns"]], cells)
 
     low, high = data["shown_is_intended_95"]
     follows = (
@@ -165,7 +162,7 @@ def _gaits(data: dict[str, Any]) -> str:
     ]
     ratio = data["calm_against_angry"]
     rows.append(["*calm against angry*", *(f"{ratio[name]:.1f}" for name in ("frequency", "height", "vx"))])
-    return _table(["voice", "cadence Hz", "height m", "speed m/s"], rows)
+    return table(["voice", "cadence Hz", "height m", "speed m/s"], rows)
 
 
 def _joint(data: dict[str, Any]) -> str:
@@ -182,7 +179,7 @@ def _joint(data: dict[str, Any]) -> str:
         ]
         for corpus in data["corpora"]
     ]
-    return _table(["voices never met, UA (95 % over speakers)", "trained on it alone", "on both", "difference"], rows)
+    return table(["voices never met, UA (95 % over speakers)", "trained on it alone", "on both", "difference"], rows)
 
 
 def _costs(data: dict[str, Any]) -> str:
@@ -191,7 +188,7 @@ def _costs(data: dict[str, Any]) -> str:
         share = f"{100 * data[f'{name}_share_of_one_core']:.0f} % {rate}"
         return [what, f"{spent['median']:.0f} ms ({spent['p95']:.0f})", share]
 
-    return _table(
+    return table(
         ["one core", "processor time, median (95 % below)", "share of the core"],
         [
             row("a camera frame of 320 x 240: faces found, one judged", "face", "at 10 frames a second"),
@@ -202,7 +199,7 @@ def _costs(data: dict[str, Any]) -> str:
 
 
 def _live(data: dict[str, Any]) -> str:
-    return _table(
+    return table(
         ["what", "measured"],
         [
             ["share of one core", f"{100 * data['share_of_one_core']:.0f} %"],
@@ -220,7 +217,7 @@ def _sound(data: dict[str, Any]) -> str:
         return "-" if value is None else f"{value:.1f}"
 
     heard = [row for row in data["rows"] if row["median"] is not None]
-    table = _table(
+    whole = table(
         ["room", "error, median (95 %)", "95 % below", "heard", "NormMUSIC, median; 95 % below"],
         [
             [
@@ -238,12 +235,12 @@ def _sound(data: dict[str, Any]) -> str:
     slowest = max(row["ms_per_s"] for row in data["rows"])
     wrong = max(row["false_alarm"] for row in silent)
     claimed = f"With nobody speaking ({quiet}) a direction is claimed {100 * wrong:.1f} % of the time."
-    return f"{table}\n\n{claimed} A second of sound takes {slowest:.0f} ms on average where it takes most."
+    return f"{whole}\n\n{claimed} A second of sound takes {slowest:.0f} ms on average where it takes most."
 
 
 def _face(data: dict[str, Any]) -> str:
     curve = data["accuracy_at_coverage"]
-    return _table(
+    return table(
         [f"{data['n']} pictures of FER2013, 7 labels", "figure", "note"],
         [
             ["**accuracy**", f"**{data['wa']:.3f}**", f"95 % {data['wa_low']:.3f} to {data['wa_high']:.3f}"],
@@ -260,7 +257,7 @@ def _fusion(data: dict[str, Any]) -> str:
     def share(value: float | None) -> str:
         return "-" if value is None else f"{value:.3f}"
 
-    return _table(
+    return table(
         ["voice", "face", "voice alone", "face alone", "together", "gain on the better one (95 %)", "unsure"],
         [
             [
@@ -278,7 +275,7 @@ def _fusion(data: dict[str, Any]) -> str:
 
 
 def _senses(data: dict[str, Any]) -> str:
-    return _table(
+    return table(
         [f"{data['seconds'] / 60:.0f} minutes, {data['scenes']} scenes", "measured"],
         [
             ["unsure while nobody speaks and nobody is in sight", f"{100 * data['unsure_of_nothing']:.1f} %"],
@@ -306,7 +303,7 @@ def _transfer(data: dict[str, Any]) -> str:
     def row(what: str, value: float, note: str = "") -> list[str]:
         return [what, f"{value:.3f}", note]
 
-    return _table(
+    return table(
         [f"nEMO, Polish: {data['n']} clips of {data['speakers']} voices, {len(data['labels'])} emotions", "UA", "note"],
         [
             row("nothing known", data["ua"], f"95 % over voices {data['ua_low']:.3f} to {data['ua_high']:.3f}"),
@@ -322,7 +319,7 @@ def _locomotion(data: dict[str, Any]) -> str:
         return f"{figures['median']:.{digits}f} ({figures['low']:.{digits}f} to {figures['high']:.{digits}f})"
 
     rates = data["frames_per_s"]
-    return _table(
+    return table(
         ["what", "median (range of rounds)"],
         [
             ["`env.step` over raw physics and reads, flat", spread(data["step_over_raw"]["flat"])],
@@ -330,25 +327,6 @@ def _locomotion(data: dict[str, Any]) -> str:
             *([f"training, frames a second: {name}", spread(rates[name], 0)] for name in rates),
             [f"**ours over the best of SB3's ({data['best_of_sb3']})**", spread(data["ours_over_best_of_sb3"])],
             ["memory of a full training with 2 workers", f"{data['training_memory_mb'] / 1000:.1f} GB"],
-        ],
-    )
-
-
-def _completion(data: dict[str, Any]) -> str:
-    return _table(
-        ["objects never met", "CDL1, mm (95 %)", "partial", "mirrored", "over partial", "far side", "partial", "F 1 %"],
-        [
-            [
-                f"{row['set']}: {row['n_objects']} objects, {row['n_views']} views",
-                f"**{row['cdl1_mm']:.2f}** ({row['cdl1_low']:.2f} to {row['cdl1_high']:.2f})",
-                f"{row['cdl1_partial_mm']:.2f}",
-                f"{row['cdl1_mirrored_mm']:.2f}",
-                f"{100 * row['cdl1_over_partial']:.0f} %",
-                f"{row['extent_error_mm']:.1f} mm",
-                f"{row['extent_error_partial_mm']:.1f} mm",
-                f"{row['f_score_1pct']:.2f}",
-            ]
-            for row in data["rows"]
         ],
     )
 
@@ -367,7 +345,10 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "companion": _companion,
     "costs": _costs,
     "live": _live,
-    "completion": _completion,
+    "completion": grasp_table.completion,
+    "single": grasp_table.single,
+    "clutter": grasp_table.clutter,
+    "grasping": grasp_table.costs,
 }
 
 

@@ -32,8 +32,8 @@ CARD = """# Completion: from a partial cloud to a whole surface
 
 - What: a Transformer of {parameters:,} parameters on point tokens; {attention} attention; its frame {frame}.
 - Input: the points (m, z up, table at z = 0) that one depth camera sees of one object, 32 or more.
-- Output: 2,048 points of its whole surface, each with how far off it may be (times {calibration}, fitted on objects
-  that were kept back).
+- Output: points all over its surface (2,048, made four times as dense, and what was seen), each with how far off it may
+  be (times {calibration}, fitted on objects that were kept back).
 - Use: `perception.completion.model.CompletionModel.load()`.
 - Made by: `python -m perception.completion render`, then `train`; {steps} steps, the last {soup} checkpoints averaged.
 

@@ -1,0 +1,84 @@
+"""Clearing clutter, packed and piled, by every cloud: rounds of several seeds, by `grasp_eval.py clutter`.
+
+    python benchmarks/clutter.py --data ../shared/data/objects --json benchmarks/results/clutter.json
+
+Goes on where it was broken off: every run of rounds keeps its trials in a folder of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+from scipy.stats import t as student_t
+
+from benchmarks.command import run
+from policies.grasp.clutter import Table
+from policies.grasp.rounds import Clutter, evaluate_clutter
+from robots.results import check_writable, write_json
+
+Scene = Literal["packed", "pile"]
+
+
+@dataclass(frozen=True)
+class Args:
+    """Measure clearing clutter."""
+
+    data: Path
+    """Folder that holds vgn_giga."""
+    clouds: tuple[str, ...] = ("completed", "partial", "extruded", "true")
+    """Which clouds; see grasp_eval.py clutter."""
+    rounds: int = 100
+    """Of each seed."""
+    seeds: int = 3
+    """How many."""
+    out: Path = Path("runs/results/clutter")
+    """Folder of the trials."""
+    workers: int = 2
+    """Processes."""
+    json: str | None = None
+    """File for the figures; '-' for standard output."""
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.seeds <= 100:
+            raise ValueError(f"--seeds {self.seeds} came; allowed are 2 to 100, since an interval over seeds is told")
+
+
+def main(args: Args) -> dict[str, Any]:
+    """Play and return the figures."""
+    check_writable(args.json)
+    result = {"rows": [_row(args, scene, cloud) for scene in get_args(Scene) for cloud in args.clouds]}
+    if args.json is not None:
+        write_json(result, args.json)
+    return result
+
+
+def _row(args: Args, scene: Scene, cloud: str) -> dict[str, Any]:
+    found = [_seed(args, scene, cloud, seed) for seed in range(args.seeds)]
+    return {
+        "scene": scene,
+        "cloud": cloud,
+        "rounds": sum(one["rounds"] for one in found),
+        **{name: _over_seeds([one[name] for one in found]) for name in ("success_rate", "declutter_rate")},
+        "plan_seconds": round(float(np.mean([one["plan_seconds"] for one in found])), 3),
+        "seeds": found,
+    }
+
+
+def _seed(args: Args, scene: Scene, cloud: str, seed: int) -> dict[str, Any]:
+    out = args.out / f"{scene}_{cloud}_{seed}"
+    table = Table(scene=scene, cloud=cloud, seed=seed)
+    return evaluate_clutter(Clutter(f"{scene}/test", args.data, args.rounds, table, out, True, args.workers))
+
+
+def _over_seeds(shares: list[float]) -> dict[str, float]:
+    """Mean and 95 % interval of the mean (Student's t)."""
+    mean, spread = float(np.mean(shares)), float(np.std(shares, ddof=1))
+    half = float(student_t.ppf(0.975, len(shares) - 1)) * spread / len(shares) ** 0.5
+    return {"mean": round(mean, 4), "low": round(max(mean - half, 0.0), 4), "high": round(min(mean + half, 1.0), 4)}
+
+
+if __name__ == "__main__":
+    run(main, Args, __doc__)

@@ -1,0 +1,122 @@
+"""The README's tables of completion and grasping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_NAMES = {
+    "partial": "partial",
+    "mirrored": "mirrored",
+    "top-down": "partial, only from above",
+    "extruded": "extruded",
+    "shadow": "shadow",
+    "completed": "**completed**",
+    "true": "*true shape*",
+}
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def completion(data: dict[str, Any]) -> str:
+    """CDL1, far side and F-score of every set and network."""
+    return table(
+        ["objects never met", "CDL1, mm (95 %)", "partial", "mirrored", "over partial", "far side", "partial", "F 1 %"],
+        [
+            [
+                f"{row['weights']}, {row['set']}: {row['n_objects']} objects, {row['n_views']} views",
+                f"**{row['cdl1_mm']:.2f}** ({row['cdl1_low']:.2f} to {row['cdl1_high']:.2f})",
+                f"{row['cdl1_partial_mm']:.2f}",
+                f"{row['cdl1_mirrored_mm']:.2f}",
+                f"{100 * row['cdl1_over_partial']:.0f} %",
+                f"{row['extent_error_mm']:.1f} mm",
+                f"{row['extent_error_partial_mm']:.1f} mm",
+                f"{row['f_score_1pct']:.2f}",
+            ]
+            for row in data["rows"]
+        ],
+    )
+
+
+def single(data: dict[str, Any]) -> str:
+    """Success on single objects, stratum by stratum."""
+    strata = list(dict.fromkeys(row["stratum"] for row in data["rows"]))
+    return "\n\n".join(_stratum(data, stratum) for stratum in sorted(strata, key=_order))
+
+
+def _order(stratum: str) -> tuple[bool, str]:
+    return stratum.startswith("flat"), stratum
+
+
+def _stratum(data: dict[str, Any], stratum: str) -> str:
+    rows = [row for row in data["rows"] if row["stratum"] == stratum]
+    tests = data["mcnemar"].get(stratum, {})
+    height, degrees = stratum.split(" ")
+    told = {"tall": "height 4 cm or more", "flat": "lower than 4 cm"}[height]
+    return table(
+        [f"{told}, seen from {degrees}° ({rows[0]['n']} looks)", "held, %", "by object", "strict, %", "CD, mm", "p"],
+        [
+            [
+                _NAMES.get(row["cloud"], row["cloud"]),
+                f"{100 * row['success']:.1f} ({100 * row['low']:.0f} to {100 * row['high']:.0f})",
+                f"{100 * row['low_objects']:.0f} to {100 * row['high_objects']:.0f}",
+                f"{100 * row['strict']:.0f}",
+                f"{row['cd_mm']:.1f}",
+                _chance(tests.get(f"completed against {row['cloud']}")),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _chance(test: dict[str, Any] | None) -> str:
+    if test is None:
+        return ""
+    return "< .0001" if test["p"] < 1e-4 else f"{test['p']:.4f}".lstrip("0")
+
+
+def clutter(data: dict[str, Any]) -> str:
+    """Success and declutter rate of both scenes, every cloud."""
+
+    def share(found: dict[str, float]) -> str:
+        return f"{100 * found['mean']:.1f} ({100 * found['low']:.0f} to {100 * found['high']:.0f})"
+
+    return table(
+        ["scene", "cloud", "rounds", "held, % (95 % over seeds)", "cleared, %", "plan, s"],
+        [
+            [
+                row["scene"],
+                _NAMES.get(row["cloud"], row["cloud"]),
+                str(row["rounds"]),
+                share(row["success_rate"]),
+                share(row["declutter_rate"]),
+                f"{row['plan_seconds']:.2f}",
+            ]
+            for row in data["rows"]
+        ],
+    )
+
+
+def costs(data: dict[str, Any]) -> str:
+    """What the benchmark costs."""
+
+    def spread(found: dict[str, float], form: str = ".0f") -> str:
+        return f"{found['median']:{form}} ({found['low']:{form}} to {found['high']:{form}})"
+
+    completed = data["plan"].get("completed", data["plan"]["true"])
+    rows = [
+        ["trials in an hour, two workers", spread(data["trials_per_hour_two_workers"])],
+        ["two workers over one", spread(data["two_workers_over_one"], ".2f")],
+        [
+            "completing one cloud, processor s (95th percentile)",
+            f"{completed['shape']:.2f} ({completed['shape_p95']:.2f})",
+        ],
+        ["completing and planning", f"{completed['whole']:.2f} ({completed['whole_p95']:.2f})"],
+        ["memory of a worker, GB", f"{data['worker_memory_gb']:.2f}"],
+    ]
+    if data["ray"] is not None:
+        rows.append(["rows by Ray that are those by joblib", f"{data['ray']['the_same']} of {data['ray']['rows']}"])
+    return table(["", ""], rows)
