@@ -275,8 +275,8 @@ trained on data that allow it.
 |---|---|---|---|---|
 | PublicTest | {n} | {wa:.3f} | {ua:.3f} | {ece:.3f} |
 
-Epoch {epoch} of {epochs} and the temperature were chosen on PublicTest, so it flatters. PrivateTest, judged once, is in
-`benchmarks/results/face.json`. Chance is 0.143, always saying happy 0.245, people reach about 0.65.
+Epoch {epoch} of {epochs} and the temperature were chosen on PublicTest, so it flatters. PrivateTest has not been judged
+yet; `benchmarks/results/face.json` says what was. Chance is 0.143, always saying happy 0.245, people reach about 0.65.
 
 ## Limits
 
