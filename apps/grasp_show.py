@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import webbrowser
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from envs.grasping.objects import resting
 from envs.grasping.trial import Outcome
 from geometry.objects import load_objects
 from geometry.transforms import moved
-from policies.grasp.evaluate import check, usable
+from policies.grasp.evaluate import check
 from policies.grasp.pictures import VIEW, Filmed, data_url, eye_on
 from policies.grasp.single import LeftOutError, Look, Planned, Setting, Task, attempt, plan, setting
 from robots.hand import PANDA_HAND, Grasp
@@ -49,7 +49,7 @@ class Show:
     view: int = 0
     """Which look at it, 0 or more."""
     cloud: str = "completed"
-    """The cloud that is planned on; 'partial' where no network is there to complete."""
+    """The cloud that is planned on, one of those that single compares."""
     arm: bool = False
     """Let the whole Panda arm do it, which passes over grasps that it cannot get to."""
     look: Look = field(default_factory=Look)
@@ -69,13 +69,10 @@ def show(args: Show) -> dict[str, Any]:
         ValueError: no such object, cloud or view, or a look that cannot be tried.
         OSError, VideoError: something cannot be written.
     """
-    look, notes = usable(args.look)
+    look, cloud = replace(args.look, clouds=(args.cloud,)), args.cloud
     check(1, 1, look)
-    cloud = "partial" if args.cloud == "completed" and notes else args.cloud
-    if cloud not in look.clouds or args.view < 0:
-        raise ValueError(
-            f"--cloud {cloud} --view {args.view} came; allowed are {', '.join(look.clouds)}, and 0 or more"
-        )
+    if args.view < 0:
+        raise ValueError(f"--view {args.view} came; allowed are 0 or more")
     models = {model.name: model for model in load_objects(args.objects, args.data).objects}
     if args.object not in models:
         raise ValueError(f"--object {args.object!r} came; {args.objects} has {', '.join(models)}")
@@ -93,8 +90,7 @@ def show(args: Show) -> dict[str, Any]:
                 film.add(frame)
             film.end()
     told = _told(tried.outcome)
-    for line in [*notes, f"{args.object}, {cloud}: {told}; {args.out}"]:
-        Console(stderr=True).print(line)
+    Console(stderr=True).print(f"{args.object}, {cloud}: {told}; {args.out}")
     if args.browser:
         webbrowser.open(args.out.resolve().as_uri())
     return {"object": args.object, "cloud": cloud, "result": told, "page": str(args.out)}

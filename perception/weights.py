@@ -18,7 +18,7 @@ Network = TypeVar("Network", bound="nn.Module")
 MOST_SIZE = 65_536  # a damaged number must not ask for all memory
 _RESTORE = (
     "Restore the folder from the release, or train it again ('python -m perception.speech train' for voices, "
-    "'python -m perception.face train' for faces)."
+    "'python -m perception.face train' for faces, 'python -m perception.completion train' for shapes)."
 )
 
 

@@ -46,8 +46,8 @@ class Table:
     """Of the objects."""
     camera: DepthCamera = field(default_factory=DepthCamera)
     seed: int = 0
-    completion: Path = Path("assets/weights/completion")
-    """Folder of the network that completes."""
+    completion: Path | None = None
+    """Folder of the network that completes; the shipped one unless told."""
 
 
 class Round(NamedTuple):

@@ -20,8 +20,8 @@ class Completing:
     """Folder that holds vgn_giga and ycb_dev: for their sets, and to look for objects that were trained on."""
     views: int = 8
     """Looks at each object."""
-    weights: tuple[Path, ...] = (Path("assets/weights/completion"),)
-    """Folders of networks to compare."""
+    weights: tuple[Path, ...] = ()
+    """Folders of networks to compare; the shipped one unless told."""
     out: Path = Path("runs/grasp/completion")
     """Folder for views (rendered once, and gone on with after an interruption) and for pictures of completions."""
     seed: int = 1
@@ -40,9 +40,10 @@ def evaluate_completion(args: Completing) -> dict[str, Any]:
         OSError: nothing can be written.
     """
     from perception.completion import evaluate, views
-    from perception.completion.weights import load
+    from perception.completion.weights import DEFAULT_FOLDER, load
 
-    for folder in args.weights:
+    networks = args.weights or (DEFAULT_FOLDER,)
+    for folder in networks:
         load(folder)  # before the long work
     if not args.objects:
         raise ValueError("no --objects came; give one or more sets or folders")
@@ -58,7 +59,7 @@ def evaluate_completion(args: Completing) -> dict[str, Any]:
     result = evaluate.main(
         evaluate.EvaluateConfig(
             tuple(folders),
-            args.weights,
+            networks,
             None if args.json is None else Path(args.json),
             args.out / "pictures",
             args.data,

@@ -15,7 +15,7 @@ from rich.table import Table
 from geometry.objects import ObjectSet, load_objects
 from policies.grasp.ledger import Done, Ledger, Row, write_table
 from policies.grasp.peers import load_peer
-from policies.grasp.single import LOOKS_DEG, Look, Task, clouds, run
+from policies.grasp.single import CLOUDS, LOOKS_DEG, Look, Task, clouds, run
 from policies.grasp.statistics import summary
 from policies.grasp.workers import Engine, in_order
 from robots.results import check_writable, write_json
@@ -53,15 +53,15 @@ def evaluate_single(args: Single) -> dict[str, Any]:
         ValueError: something unknown or out of range, or a run of other settings in the folder.
         OSError: nothing can be written.
     """
-    look, notes = usable(args.look)
+    look = args.look
     check(args.views, args.workers, look)
     check_writable(args.json)
     found = load_objects(args.objects, args.data)
     tasks = tasks_of(found, args.views, look)
     ledger = Ledger(args.out / "trials.jsonl", settings_of(args.objects, look), args.resume, Row)
     console = Console(stderr=True)
-    for note in [*notes, *(f"left out {name}: {reason}" for name, reason in found.skipped)]:
-        console.print(note)
+    for name, reason in found.skipped:
+        console.print(f"left out {name}: {reason}")
     missing = [task for task in tasks if task.number not in ledger.done]
     results: Iterable[Done[Row]] = in_order(run, missing, args.workers, args.engine)
     for done in track(results, "grasping", len(missing), console=console):
@@ -90,30 +90,11 @@ def finish(
     return figures
 
 
-def usable(look: Look) -> tuple[Look, list[str]]:
-    """The same look without clouds that cannot be made here, and why they were dropped.
-
-    Raises:
-        ValueError: a cloud that nobody knows.
-    """
-    from dataclasses import replace
-
-    if "completed" not in look.clouds:
-        return look, []
-    try:
-        clouds(look)
-    except (OSError, ImportError, ValueError) as problem:
-        rest = tuple(name for name in look.clouds if name != "completed")
-        note = f"no completed clouds: {look.completion} holds no network that can be used ({problem})"
-        return replace(look, clouds=rest), [note]
-    return look, []
-
-
 def check(views: int, workers: int, look: Look) -> None:
     """Refuse what would fail only after long work.
 
     Raises:
-        ValueError: something unknown or out of range.
+        ValueError: something unknown or out of range, or damaged weights of the network.
     """
     if not 1 <= views <= 10_000 or not 1 <= workers <= 256:
         raise ValueError(f"--views {views} --workers {workers} came; allowed are 1 to 10000 and 1 to 256")
@@ -122,9 +103,10 @@ def check(views: int, workers: int, look: Look) -> None:
             f"friction {look.friction}, upright {look.upright}, seed {look.seed} came; allowed are 0.05 to 2, 0 to 1, "
             "0 or more"
         )
-    for told, known in ((look.elevations, LOOKS_DEG), (look.clouds, clouds(look))):
+    for told, known in ((look.elevations, LOOKS_DEG), (look.clouds, CLOUDS)):
         if not told or not set(told) <= set(known):
-            raise ValueError(f"{told} came; allowed are {', '.join(known)}")
+            raise ValueError(f"{', '.join(told) or 'nothing'} came; allowed are {', '.join(known)}")
+    clouds(look)
     if look.peer is not None:
         load_peer(look.peer)
 

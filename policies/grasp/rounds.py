@@ -13,11 +13,10 @@ from rich.console import Console
 from rich.progress import track
 
 from geometry.objects import load_objects
-from policies.grasp.clouds import WITHOUT_LEARNING
 from policies.grasp.clutter import OBJECTS, Round, Table, play
 from policies.grasp.ledger import Attempt, Done, Ledger, write_table
 from policies.grasp.peers import load_peer
-from policies.grasp.single import load_completion
+from policies.grasp.single import CLOUDS, load_completion
 from policies.grasp.workers import Engine, in_order
 from policies.intervals import wilson
 from robots.results import check_writable, write_json
@@ -57,7 +56,8 @@ def evaluate_clutter(args: Clutter) -> dict[str, Any]:
     _check(args)
     check_writable(args.json)
     found = load_objects(args.objects, args.data)
-    settings = {"objects": args.objects, **asdict(args.table), "completion": str(args.table.completion)}
+    told = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(args.table).items()}
+    settings = {"objects": args.objects, **told}
     ledger = Ledger(args.out / "trials.jsonl", json.loads(json.dumps(settings)), args.resume, Attempt)
     console = Console(stderr=True)
     for name, reason in found.skipped:
@@ -108,14 +108,13 @@ def cleared(done: Sequence[Done[Attempt]], scene: str) -> dict[str, Any]:
 
 def _check(args: Clutter) -> None:
     """Refuse what would fail only after long work."""
-    known = (*WITHOUT_LEARNING, "completed")
     if not 1 <= args.rounds <= 100_000 or not 1 <= args.workers <= 256 or args.table.seed < 0:
         raise ValueError(
             f"--rounds {args.rounds} --workers {args.workers} --table.seed {args.table.seed} came; allowed are 1 to "
             f"100000, 1 to 256, 0 or more ({OBJECTS} objects a round)"
         )
-    if args.table.cloud not in known:
-        raise ValueError(f"--table.cloud {args.table.cloud!r} came; allowed are {', '.join(known)}")
+    if args.table.cloud not in CLOUDS:
+        raise ValueError(f"--table.cloud {args.table.cloud!r} came; allowed are {', '.join(CLOUDS)}")
     if args.table.peer is not None:
         load_peer(args.table.peer)
     elif args.table.cloud == "completed":

@@ -28,6 +28,7 @@ from robots.hand import Grasp
 TALL_M = 0.04
 """Resting height from which a far side is hidden; lower objects are the set on which completion must do no harm."""
 LOOKS_DEG = {"35-50": (35.0, 50.0), "15-25": (15.0, 25.0)}
+CLOUDS = (*WITHOUT_LEARNING, "completed")
 _TRUE_POINTS = 4096
 _LEAST_POINTS = 50
 
@@ -36,7 +37,7 @@ _LEAST_POINTS = 50
 class Look:
     """What every task of a run shares; it decides the rows, with the objects and the seed."""
 
-    clouds: tuple[str, ...] = (*WITHOUT_LEARNING, "completed")
+    clouds: tuple[str, ...] = CLOUDS
     """Of partial, mirrored, top-down, extruded, shadow, true, completed."""
     elevations: tuple[str, ...] = ("35-50", "15-25")
     """How steeply the camera looks down, in degrees; looks take turns."""
@@ -46,8 +47,8 @@ class Look:
     """Share of objects that are put down upright; the rest is dropped turned at random."""
     camera: DepthCamera = field(default_factory=DepthCamera)
     seed: int = 0
-    completion: Path = Path("assets/weights/completion")
-    """Folder of the network that completes."""
+    completion: Path | None = None
+    """Folder of the network that completes; the shipped one unless told."""
     peer: str | None = None
     """Another planner beside ours, as module:callable from a cloud (N, 3) to grasps; its row is named after it."""
 
@@ -184,13 +185,13 @@ def clouds(look: Look) -> dict[str, Callable[[Sight], Seen]]:
 
 
 @lru_cache(maxsize=1)
-def load_completion(folder: Path) -> Completion:
-    """The network of a folder, loaded once in a process.
+def load_completion(folder: Path | None) -> Completion:
+    """The network of a folder, or the shipped one, loaded once in a process.
 
     Raises:
         OSError: there is none.
         ValueError: its files are damaged.
     """
-    from perception.completion.model import CompletionModel
+    from perception.completion.model import DEFAULT_FOLDER, CompletionModel
 
-    return CompletionModel.load(folder)
+    return CompletionModel.load(folder or DEFAULT_FOLDER)
