@@ -172,3 +172,8 @@ def write_atomic(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def training_of(folder: Path) -> Any:
+    """How the weights in a folder were trained, as their config.json tells."""
+    return json.loads((folder / "config.json").read_text()).get("training")

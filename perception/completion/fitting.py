@@ -179,6 +179,10 @@ class Trainer:
         self.soup = {name: torch.zeros_like(tensor) for name, tensor in self.network.state_dict().items()}
         self.stirred = 0
 
+    def start_from(self, network: CompletionNetwork) -> None:
+        """Take the weights of another network of the same shape, to train on from there."""
+        self.network.load_state_dict(network.state_dict())
+
     def step(self, views: Views) -> Loss:
         """Learn from one batch.
 
@@ -195,8 +199,8 @@ class Trainer:
         loss.total(self.fit.scale_weight).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.fit.clip)
         self.optimizer.step()
-        if not math.isfinite(float(loss.fine)):
-            raise ValueError(f"the loss became {float(loss.fine)} at step {self.done}; lower --fit.learning-rate")
+        if not math.isfinite(loss.fine.item()):
+            raise ValueError(f"the loss became {loss.fine.item()} at step {self.done}; lower --fit.learning-rate")
         self.done += 1
         if self._is_for_soup():
             for name, tensor in self.network.state_dict().items():

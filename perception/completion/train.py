@@ -19,9 +19,10 @@ from perception.completion import weights
 from perception.completion.card import card
 from perception.completion.fitting import FitConfig, Trainer
 from perception.completion.measure import Figures, calibration, judge, measure
-from perception.completion.network import NetworkConfig
+from perception.completion.network import CompletionNetwork, NetworkConfig
 from perception.completion.views import Views, load_views
 from perception.completion.weights import DEFAULT_FOLDER, Stored
+from perception.weights import training_of
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class TrainConfig:
     """Folder of the checkpoint and of TensorBoard's files."""
     resume: bool = False
     """Go on where the run in that folder stopped."""
+    start_from: Path | None = None
+    """Begin with the weights in this folder, of a network of the same shape: to train on, or on objects of your own."""
     pointr: bool = False
     """Train the baseline instead: a Transformer in the manner of PoinTr, of the same size, on the same data, with plain
     attention and no frame of its own."""
@@ -109,6 +112,8 @@ def main(config: TrainConfig) -> TrainResult:
     learned, kept_back = split(load_views(config.views))
     trainer = Trainer(config.fit, config.shape, config.seed, device)
     settings = _settings(config, learned)
+    if config.start_from is not None:
+        trainer.start_from(_same_shape(config.start_from, config.shape))
     if config.resume:
         checkpoint.resume(config.run, settings, lambda tensors, at: trainer.restore(tensors, *at))
     _train(trainer, learned, kept_back, config, settings)
@@ -118,6 +123,13 @@ def main(config: TrainConfig) -> TrainResult:
     notes = {"training": settings, "kept_back": figures._asdict()}
     weights.save(config.out, stored, notes, card(stored, figures, settings))
     return TrainResult(config.out, trainer.done, figures)
+
+
+def _same_shape(folder: Path, shape: NetworkConfig) -> CompletionNetwork:
+    network = weights.load(folder).network
+    if network.config != shape:
+        raise CommandError(f"--start-from {folder} holds {network.config}, not {shape}. Make --network match it.")
+    return network
 
 
 def _device(config: TrainConfig) -> Any:
@@ -148,6 +160,7 @@ def _settings(config: TrainConfig, learned: Views) -> dict[str, Any]:
         "network": asdict(config.shape),
         "fit": asdict(config.fit),
         "seed": config.seed,
+        "start_from": None if config.start_from is None else training_of(config.start_from),
         "objects": len(set(learned.names)),
         "views": len(learned.clouds),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +38,7 @@ from perception.face.fitting import (
 from perception.face.network import CLASSES, FaceNetwork, NetworkConfig, count_parameters, grow
 from perception.face.weights import DEFAULT_FOLDER, Stored
 from perception.figures import Figures, measure
+from perception.weights import training_of
 
 
 @dataclass(frozen=True)
@@ -181,13 +181,8 @@ def _settings(config: TrainConfig, material: Material) -> dict[str, Any]:
         "seed": config.seed,
         "training_pictures": len(material.training.targets),
         "leaks_dropped": material.dropped,
-        "start_from": None if config.start_from is None else _origin(config.start_from),
+        "start_from": None if config.start_from is None else training_of(config.start_from),
     }
-
-
-def _origin(folder: Path) -> Any:
-    """How the weights that a run begins with were trained, as their config.json tells."""
-    return json.loads((folder / "config.json").read_text()).get("training")
 
 
 def _train(trainer: Trainer, material: Material, keep: Callable[[], None]) -> None:
