@@ -142,10 +142,11 @@ def _between(poses: Poses, points: np.ndarray, normals: np.ndarray, uncertainty:
     bite = -np.where(inside, z, np.inf).min(axis=1)
     empty = ~inside.any(axis=1)
     nan = np.where(empty, np.nan, 0.0)
-    middle = np.stack([(one_x + x_2) / 2, np.where(empty, 0.0, (low + high) / 2), (one_z + z_2) / 2], axis=1)
+    low, high = np.where(empty, np.nan, low), np.where(empty, np.nan, high)
+    middle = np.stack([(one_x + x_2) / 2, np.nan_to_num((low + high) / 2), (one_z + z_2) / 2], axis=1)
     return Between(
-        np.where(empty, np.nan, low),
-        np.where(empty, np.nan, high),
+        low,
+        high,
         np.minimum(one_facing, facing_2) + nan,
         np.hypot(one_x - x_2, one_z - z_2) + nan,
         bite + nan,
