@@ -15,7 +15,7 @@ A `Grasp` may be returned as well as a pair. `--peer mine:from_above` tries it o
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -39,7 +39,7 @@ def load_peer(name: str) -> GraspPlanner:
     module, _, attribute = name.partition(":")
     try:
         found: Any = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as problem:
+    except (ImportError, AttributeError, TypeError, ValueError) as problem:
         raise PeerError(f"--peer {name!r} cannot be loaded ({problem}); it must be module:callable") from problem
     if not callable(found):
         raise PeerError(f"--peer {name!r} is a {type(found).__name__} and no callable from a cloud to grasps")
@@ -48,7 +48,10 @@ def load_peer(name: str) -> GraspPlanner:
 
 def _checked(name: str, planner: Callable[[np.ndarray], Sequence[Any]]) -> GraspPlanner:
     def plan(cloud_world: np.ndarray) -> list[Grasp]:
-        return [check_grasp(name, one) for one in planner(cloud_world)]
+        told: Any = planner(cloud_world)
+        if not isinstance(told, Iterable):
+            raise PeerError(f"{name} returned {told!r}; expected a list of (T_world_hand (4, 4), width_m), best first")
+        return [check_grasp(name, one) for one in told]
 
     return plan
 
@@ -62,6 +65,7 @@ def check_grasp(name: str, told: Any) -> Grasp:
     try:
         T, width_m = np.asarray(told[0], float), float(told[1])
         rigid = T.shape == (4, 4) and bool(np.allclose(T[:3, :3] @ T[:3, :3].T, np.eye(3), atol=1e-3))
+        rigid = rigid and bool(np.linalg.det(T[:3, :3]) > 0.0)  # a mirror image is no pose
     except (TypeError, ValueError, IndexError) as problem:
         raise PeerError(f"{name} returned {told!r}; expected (T_world_hand (4, 4), width_m)") from problem
     if not rigid or not np.isfinite(T).all() or not 0.0 <= width_m <= PANDA_HAND.opening_m:
