@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from policies.grasp.peers import load_peer
 from policies.grasp.planner import WORTH_TRYING, Planner, PlannerConfig, Seen
 from policies.grasp.segments import segments
 from policies.grasp.single import load_completion
+from policies.grasp.surfaces import NOTHING
 from robots.hand import Grasp
 
 OBJECTS = 5
@@ -30,6 +32,8 @@ FAILURES = 2
 _DISTANCE_M, _ELEVATION_DEG, _MIDDLE = 0.6, 30.0, (0.0, 0.0, 0.05)
 _LEAST_POINTS = 60
 _SEGMENTS = 6
+_CREASES_DEG = (25.0, 12.0)
+"""Folds at which things are taken apart; the second where the first leaves nothing that can be grasped."""
 
 
 @dataclass(frozen=True)
@@ -120,28 +124,38 @@ def plan(told: Table, table: Tabletop, view: View, rng: np.random.Generator) -> 
         return Plan([], 0.0, 0.0)
     if told.peer is not None:
         return Plan(list(load_peer(told.peer)(cleaned(cloud))), 0.0, time.perf_counter() - begin)
-    shapes = _true(table, rng) if told.cloud == "true" else _shapes(told, cleaned(cloud), view)
-    middle = time.perf_counter()
+    shape_seconds, grasps = 0.0, list[Grasp]()
+    for crease_deg in _CREASES_DEG:
+        start = time.perf_counter()
+        shapes = _true(table, rng) if told.cloud == "true" else _shapes(told, cleaned(cloud), view, crease_deg)
+        shape_seconds += time.perf_counter() - start
+        grasps = _planned(shapes, told.cloud == "top-down")
+        if grasps or told.cloud == "true":
+            break
+    return Plan(grasps, shape_seconds, time.perf_counter() - begin - shape_seconds)
+
+
+def _planned(shapes: Sequence[Seen], from_above: bool) -> list[Grasp]:
+    """Grasps on every shape, best first, with all others in the way."""
     grasps: list[Grasp] = []
-    from_above = told.cloud == "top-down"
     planner = Planner(PlannerConfig(anchors=60, yaws=6, checked=300, from_above=from_above, least_score=WORTH_TRYING))
     for number, shape in enumerate(shapes):
         around_it = [other.target for place, other in enumerate(shapes) if place != number]
-        others = np.concatenate([*around_it, *(one.others for one in shapes)])
+        others = np.concatenate([NOTHING, *around_it, *(one.others for one in shapes)])
         try:
             grasps += planner.plan(Seen(shape.target, shape.uncertainty, others))
         except CloudError:
             continue  # a crumb that cannot be a thing
-    grasps.sort(key=lambda grasp: -grasp.score)
-    return Plan(grasps, middle - begin, time.perf_counter() - middle)
+    return sorted(grasps, key=lambda grasp: -grasp.score)
 
 
 def _true(table: Tabletop, rng: np.random.Generator) -> list[Seen]:
     return [Seen(moved(table.pose(body), body.model.surface(2048, rng)[0])) for body in table.bodies]
 
 
-def _shapes(told: Table, cloud: np.ndarray, view: View) -> list[Seen]:
-    parts = [part for part in segments(cloud, view.T_world_cam[:3, 3]) if len(part) >= _LEAST_POINTS][:_SEGMENTS]
+def _shapes(told: Table, cloud: np.ndarray, view: View, crease_deg: float) -> list[Seen]:
+    eye = view.T_world_cam[:3, 3]
+    parts = [part for part in segments(cloud, eye, crease_deg) if len(part) >= _LEAST_POINTS][:_SEGMENTS]
     if told.cloud == "completed":
         completion = load_completion(told.completion)
         found = [completion.complete(part) for part in parts]

@@ -81,7 +81,7 @@ def _hits(
 ) -> np.ndarray:
     pad, root, palm, body = (np.array(size) for size in (spec.pad_m, spec.root_m, spec.palm_m, spec.body_m))
     x = np.abs(x)
-    back = z > -(spec.finger_m + way_m)
+    end = -(spec.finger_m + way_m)  # of what the fingers pass; the palm and what carries it reach further back
     # Beside the opening a finger only needs half the margin: more would forbid what just fits.
     finger = (x < pad[0] / 2 + margin_m) & (y > half - margin_m / 2) & (y < half + pad[1] + margin_m) & (z < margin_m)
     finger |= (
@@ -91,8 +91,10 @@ def _hits(
         & (z < margin_m - pad[2])
     )
     palm_hit = (x < palm[0] / 2 + margin_m) & (y < palm[1] / 2 + margin_m) & (z < margin_m - spec.finger_m)
-    palm_hit |= (x < body[0] / 2 + margin_m) & (y < body[1] / 2) & (z < margin_m - spec.finger_m - palm[2])
-    return ((finger | palm_hit) & back).sum(axis=1)
+    palm_hit &= z > end - palm[2]
+    body_hit = (x < body[0] / 2 + margin_m) & (y < body[1] / 2) & (z < margin_m - spec.finger_m - palm[2])
+    body_hit &= z > end - palm[2] - body[2]
+    return ((finger & (z > end)) | palm_hit | body_hit).sum(axis=1)
 
 
 def between(poses: Poses, points: np.ndarray, normals: np.ndarray, uncertainty: np.ndarray, spec: HandSpec) -> Between:

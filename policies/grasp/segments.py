@@ -11,7 +11,7 @@ _REACH_M = 0.009
 _LEAST = 12
 
 
-def segments(cloud: np.ndarray, eye: np.ndarray) -> list[np.ndarray]:
+def segments(cloud: np.ndarray, eye: np.ndarray, crease_deg: float = 25.0) -> list[np.ndarray]:
     """Cut a cloud of several things (N, 3) m, seen from `eye` (3,), into clouds of one thing each, largest first.
 
     Neighbours belong together unless the surface folds inward between them (Stein et al. 2014, "Object partitioning
@@ -28,7 +28,7 @@ def segments(cloud: np.ndarray, eye: np.ndarray) -> list[np.ndarray]:
     facing = normals(cells)
     facing = facing * np.sign(np.einsum("nk,nk->n", facing, eye - cells))[:, None]
     pairs = cKDTree(cells).query_pairs(_REACH_M, output_type="ndarray")
-    together = ~creased(cells[pairs[:, 0]], cells[pairs[:, 1]], facing[pairs[:, 0]], facing[pairs[:, 1]])
+    together = ~creased(cells[pairs[:, 0]], cells[pairs[:, 1]], facing[pairs[:, 0]], facing[pairs[:, 1]], crease_deg)
     one, other = pairs[together].T
     graph = coo_matrix((np.ones(len(one)), (one, other)), (len(cells), len(cells)))
     label = connected_components(graph, directed=False)[1]
@@ -43,13 +43,15 @@ def segments(cloud: np.ndarray, eye: np.ndarray) -> list[np.ndarray]:
     return [cloud[joined[which] == number] for number in big]
 
 
-def creased(one: np.ndarray, other: np.ndarray, facing: np.ndarray, other_facing: np.ndarray) -> np.ndarray:
-    """Whether the surface folds inward by more than 25 degrees between neighbours (P, 3): (P,) bool."""
+def creased(
+    one: np.ndarray, other: np.ndarray, facing: np.ndarray, other_facing: np.ndarray, crease_deg: float
+) -> np.ndarray:
+    """Whether the surface folds inward by more than an angle between neighbours (P, 3): (P,) bool."""
     way = other - one
     way = way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9)
     bend = np.einsum("pk,pk->p", facing, other_facing)
     inward = np.einsum("pk,pk->p", facing - other_facing, way) > 0.0
-    out: np.ndarray = inward & (bend < np.cos(np.radians(25.0)))
+    out: np.ndarray = inward & (bend < np.cos(np.radians(crease_deg)))
     return out
 
 
