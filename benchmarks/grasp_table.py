@@ -23,11 +23,12 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 def completion(data: dict[str, Any]) -> str:
     """CDL1, far side and F-score of every set and network."""
-    return table(
+    whole = table(
         ["objects never met", "CDL1, mm (95 %)", "partial", "mirrored", "over partial", "far side", "partial", "F 1 %"],
         [
             [
-                f"{row['weights']}, {row['set']}: {row['n_objects']} objects, {row['n_views']} views",
+                f"{_network(row['weights'])}{row['set'].replace('_test', '/test').replace('+', ', ')}: "
+                f"{row['n_objects']} objects, {row['n_views']} views",
                 f"**{row['cdl1_mm']:.2f}** ({row['cdl1_low']:.2f} to {row['cdl1_high']:.2f})",
                 f"{row['cdl1_partial_mm']:.2f}",
                 f"{row['cdl1_mirrored_mm']:.2f}",
@@ -39,6 +40,15 @@ def completion(data: dict[str, Any]) -> str:
             for row in data["rows"]
         ],
     )
+    judged = len({name for name, _, _ in data["leaks"]})
+    objects = sum({row["set"]: row["n_objects"] for row in data["rows"]}.values())
+    return (
+        f"{whole}\n\n{judged} of the {objects} objects look much like one that was trained on (`leaks` in the results)."
+    )
+
+
+def _network(name: str) -> str:
+    return "" if name == "completion" else f"{name}, "
 
 
 def single(data: dict[str, Any]) -> str:

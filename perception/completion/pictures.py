@@ -16,6 +16,7 @@ def completions(network: CompletionNetwork, views: Views, count: int) -> np.ndar
 
     figure = Figure(figsize=(7.5, 2.5 * count), dpi=70)
     canvas = FigureCanvasAgg(figure)
+    figure.subplots_adjust(left=0.0, right=1.0, bottom=0.0, top=0.98, wspace=0.0, hspace=0.08)
     chosen = np.linspace(0, len(views.clouds) - 1, count).round().astype(int)
     for row, view in enumerate(chosen):
         cloud = views.clouds[view].astype(np.float64)
@@ -40,4 +41,5 @@ def completions(network: CompletionNetwork, views: Views, count: int) -> np.ndar
 def _frame(axes, truth: np.ndarray) -> None:  # type: ignore[no-untyped-def]
     middle, half = (truth.min(axis=0) + truth.max(axis=0)) / 2, np.ptp(truth, axis=0).max() / 2
     axes.set(**{f"{name}lim": (m - half, m + half) for name, m in zip("xyz", middle, strict=True)})
+    axes.set_box_aspect(None, zoom=1.4)
     axes.set_axis_off()

@@ -59,6 +59,13 @@ def evaluate_single(args: Single) -> dict[str, Any]:
     found = load_objects(args.objects, args.data)
     tasks = tasks_of(found, args.views, look)
     ledger = Ledger(args.out / "trials.jsonl", settings_of(args.objects, look), args.resume, Row)
+    for task in tasks:
+        held = ledger.done.get(task.number)
+        if held is not None and held.object != task.model.name:
+            raise ValueError(
+                f"{ledger.path} is of other objects (look {task.number} is at {held.object!r} there, at "
+                f"{task.model.name!r} now): give another --out"
+            )
     console = Console(stderr=True)
     for name, reason in found.skipped:
         console.print(f"left out {name}: {reason}")

@@ -115,7 +115,7 @@ class Ledger(Generic[AnyRow]):
         if whole and not whole[-1].endswith("\n"):  # what was being written when it was killed
             whole.pop()
         try:
-            held = json.loads(whole[0])["settings"] if whole else settings
+            held = dict(json.loads(whole[0])["settings"]) if whole else settings
             done = [_read(json.loads(line), self._kind) for line in whole[1:]]
         except (KeyError, TypeError, ValueError) as problem:
             raise ValueError(f"{self.path} holds no trials ({problem!r}): give another --out") from None

@@ -113,6 +113,8 @@ def _check(args: Clutter) -> None:
             f"--rounds {args.rounds} --workers {args.workers} --table.seed {args.table.seed} came; allowed are 1 to "
             f"100000, 1 to 256, 0 or more ({OBJECTS} objects a round)"
         )
+    if not 0.05 <= args.table.friction <= 2.0:
+        raise ValueError(f"--table.friction {args.table.friction} came; allowed are 0.05 to 2")
     if args.table.cloud not in CLOUDS:
         raise ValueError(f"--table.cloud {args.table.cloud!r} came; allowed are {', '.join(CLOUDS)}")
     if args.table.peer is not None:

@@ -7,14 +7,14 @@ import pytest
 import torch
 
 from geometry.cameras import Caster, DepthCamera, around
-from geometry.clouds import CloudError
+from geometry.clouds import CloudError, chamfer_l1
 from geometry.objects import household_object
 from geometry.transforms import about_vertical, moved, quat_transform, transform
 from perception.command import CommandError
 from perception.completion import evaluate, predict, train, views, weights
 from perception.completion.__main__ import cli
 from perception.completion.evaluate import EvaluateConfig
-from perception.completion.fitting import FitConfig, Trainer, draw, loss_of
+from perception.completion.fitting import FitConfig, Trainer, denser, draw, loss_of
 from perception.completion.frames import frame_of, see
 from perception.completion.measure import away_from, calibration, far_side_error, mirrored
 from perception.completion.model import CompletionModel
@@ -230,6 +230,35 @@ def test_killed_and_resumed_gives_the_same_weights(rendered, tmp_path, monkeypat
     assert list((tmp_path / "whole-run").glob("events*"))
 
 
+def test_training_goes_on_from_other_weights_of_the_same_shape(rendered, tmp_path):
+    train.main(settings(rendered, tmp_path, "first"))
+    barely = replace(QUICK, steps=1, learning_rate=1e-9)
+    train.main(settings(rendered, tmp_path, "second", start_from=tmp_path / "first", fit=barely))
+    first, second, fresh = (
+        net.state_dict() for net in (*(weights.load(tmp_path / n).network for n in ("first", "second")), network())
+    )
+    assert all(torch.allclose(first[name], second[name], atol=1e-6) for name in first)
+    assert not all(torch.allclose(first[name], fresh[name], atol=1e-6) for name in first)
+    with pytest.raises(CommandError, match="--network"):
+        train.main(settings(rendered, tmp_path, "third", start_from=tmp_path / "first", ablate="offset"))
+
+
+def test_what_was_seen_is_part_of_the_answer_and_the_surest_of_it():
+    cloud = seen()
+    points, uncertainty = CompletionModel(network()).complete(cloud)
+    apart = np.linalg.norm(points[:, None] - cloud[None], axis=2).min(axis=1)
+    assert (apart < 1e-6).sum() == min(SMALL.points, len(cloud))
+    assert uncertainty[apart < 1e-6].max() <= uncertainty.min() + 1e-12
+
+
+def test_middles_of_neighbours_lie_on_the_surface_between_them():
+    flat = np.column_stack([np.random.default_rng(0).uniform(size=(200, 2)), np.zeros(200)])
+    dense, scale = denser(flat, np.arange(200.0))
+    assert dense.shape == (800, 3) and scale.shape == (800,)
+    assert np.array_equal(dense[:200], flat) and not dense[:, 2].any()
+    assert chamfer_l1(dense, flat) < 0.05
+
+
 def test_the_baseline_and_the_ablations_are_what_they_say():
     base = TrainConfig(Path("x"))
     assert (base.shape.attention, base.shape.frame) == ("offset", "vertical")
@@ -285,6 +314,9 @@ def test_evaluation_tells_what_it_should(rendered, tmp_path, capsys):
 # Prediction and bad input
 
 
+ANSWERED = (4 * SMALL.queries * SMALL.fold + SMALL.points, 3)
+
+
 @pytest.fixture
 def stored(tmp_path) -> Path:
     weights.save(tmp_path / "w", Stored(network(), 1.5), {}, "card")
@@ -303,7 +335,7 @@ def test_files_are_completed(stored, tmp_path, kind):
     result = predict.main(PredictConfig(path, tmp_path / "out", stored))
     assert not result.failed
     with np.load(result.written[0]) as arrays:
-        assert arrays["points"].shape == (64, 3) and (arrays["uncertainty"] > 0).all()
+        assert arrays["points"].shape == ANSWERED and (arrays["uncertainty"] > 0).all()
         assert np.allclose(arrays["points"], CompletionModel.load(stored).complete(cloud).points, atol=1e-4)
 
 
@@ -311,7 +343,7 @@ def test_a_ply_is_written_that_can_be_read_again(stored, tmp_path):
     np.save(tmp_path / "mug.npy", seen())
     written = predict.main(PredictConfig(tmp_path / "mug.npy", tmp_path / "out", stored, ply=True)).written[0]
     again = predict.read_cloud(written)
-    assert again.shape == (64, 3) and np.isfinite(again).all()
+    assert again.shape == ANSWERED and np.isfinite(again).all()
 
 
 def test_bad_clouds_are_told_and_the_others_completed(stored, tmp_path, capsys):
