@@ -1,0 +1,62 @@
+"""The file of a run: what it keeps, gives back and refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from policies.grasp.ledger import Attempt, Done, Ledger, Row
+
+
+def attempts(*numbers: int) -> list[Done[Attempt]]:
+    grasp = [0.0] * 16
+    return [
+        Done(n, "x", [Attempt(n, 0, "pile", "true", 1, True, True, "", "x", 0.05, grasp, 0.1, 0.2)], "")
+        for n in numbers
+    ]
+
+
+def test_a_ledger_of_before_is_kept_beside_the_new_one(tmp_path):
+    path = tmp_path / "deep" / "trials.jsonl"
+    for done in attempts(2, 0):
+        Ledger(path, {"seed": 0}, False, Attempt).add(done)
+    assert [one["task"] for one in map(json.loads, path.read_text().splitlines()[1:])] == [0]
+    old = path.with_name("trials.old.jsonl").read_text().splitlines()
+    assert json.loads(old[0]) == {"settings": {"seed": 0}} and json.loads(old[1])["task"] == 2
+
+
+def test_a_ledger_gives_back_what_was_added_in_the_order_of_tasks(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    ledger = Ledger(path, {"seed": 0}, True, Attempt)
+    for done in [*attempts(2, 0), Done(1, "thing", [], "it rolls")]:
+        ledger.add(done)
+    again = Ledger(path, {"seed": 0}, True, Attempt)
+    assert again.done == ledger.done and [row.task for row in again.rows] == [0, 2]
+    assert list(again.left_out) == [("thing", "it rolls")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no JSON\n",
+        "[]\n",
+        '{"settings": 3}\n',
+        '{"settings": {"seed": 0}}\n{"task": 1}\n',
+        '{"settings": {"seed": 0}}\n7\n',
+    ],
+)
+def test_a_file_that_is_no_ledger_is_left_alone(tmp_path, text):
+    path = tmp_path / "trials.jsonl"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="give another --out"):
+        Ledger(path, {"seed": 0}, True, Row)
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["", '{"settings": {"se'], ids=["empty", "cut off"])
+def test_a_ledger_that_was_cut_off_at_its_head_begins_anew(tmp_path, text):
+    path = tmp_path / "trials.jsonl"
+    path.write_text(text)
+    Ledger(path, {"seed": 0}, True, Attempt).add(attempts(4)[0])
+    assert list(Ledger(path, {"seed": 0}, True, Attempt).done) == [4]
