@@ -38,9 +38,9 @@ class DepthCamera:
 
     def __post_init__(self) -> None:
         fits = 8 <= self.width <= 4096 and 8 <= self.height <= 4096 and 5.0 <= self.field_of_view_deg <= 150.0
-        if not fits or self.noise_m < 0.0 or not 0.0 <= self.dropout < 1.0 or not 0.0 <= self.flying <= 1.0:
+        if not fits or not 0.0 <= self.noise_m <= 0.1 or not 0.0 <= self.dropout < 1.0 or not 0.0 <= self.flying <= 1.0:
             raise ValueError(
-                f"{self} came; width and height must be 8 to 4096, field_of_view_deg 5 to 150, noise_m at least 0, "
+                f"{self} came; width and height must be 8 to 4096, field_of_view_deg 5 to 150, noise_m 0 to 0.1, "
                 "dropout and flying shares"
             )
 
