@@ -40,7 +40,7 @@ def _on_ray(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int)
     except ModuleNotFoundError as problem:
         raise RuntimeError("--engine ray needs Ray: pip install 'empaw[scale]'") from problem
     # A cluster that is named brings its own cores, and Ray refuses to be told of others.
-    cores = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers, "include_dashboard": False}
+    cores: dict[str, Any] = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": workers, "include_dashboard": False}
     ray.init(log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True, **cores)
     remote: Any = ray.remote(num_cpus=1)(work)
     coming: list[Any] = []
