@@ -147,7 +147,9 @@ def page(name: str, cloud: str, scene: Setting, planned: Planned, tried: Tried) 
         lines = [line for corners in _boxes(tried.grasp) for line in corners]
         layers.append({"name": "chosen", "color": "#c8553d", "width": 2, "lines": lines})
     middle = scene.sight.true.mean(axis=0)
-    told = {"layers": layers, "middle": np.round(middle, 4).tolist(), "size": 0.4}
+    eye = scene.sight.T_world_cam[:2, 3]
+    azimuth = float(np.arctan2(eye[1], eye[0])) + 2.2  # so that the first look shows what the camera did not see
+    told = {"layers": layers, "middle": np.round(middle, 4).tolist(), "size": 0.4, "azimuth": azimuth}
     reasons = (tried.grasp.reasons if tried.grasp else None) or {}
     rows = "".join(f"<tr><td>{escape(key)}<td>{value:.2f}</tr>" for key, value in reasons.items())
     pictures = "".join(

@@ -3,7 +3,7 @@ const scene = JSON.parse(document.getElementById("scene").textContent);
 const canvas = document.getElementById("view");
 const pen = canvas.getContext("2d");
 const hidden = new Set(scene.layers.filter((layer) => layer.hidden).map((layer) => layer.name));
-let azimuth = 0.8, elevation = 0.5, zoom = 1;
+let azimuth = scene.azimuth, elevation = 0.5, zoom = 1.2;
 
 function project([x, y, z]) {
   const [cx, cy, cz] = scene.middle;
@@ -13,7 +13,7 @@ function project([x, y, z]) {
   const up = Math.cos(elevation) * w - Math.sin(elevation) * away;
   const depth = Math.cos(elevation) * away + Math.sin(elevation) * w;
   const scale = (zoom * canvas.height) / scene.size / (1 - (0.3 * depth) / scene.size);
-  return [canvas.width / 2 + scale * right, canvas.height / 2 - scale * up, depth];
+  return [canvas.width / 2 + scale * right, 0.62 * canvas.height - scale * up, depth];
 }
 
 function draw() {
