@@ -176,3 +176,13 @@ def test_bad_actions_and_objects_are_refused():
     with pytest.raises(ValueError, match="8 finite"):
         env.step(np.full(8, np.nan))
     env.close()
+
+
+@pytest.mark.parametrize(("scene", "low", "high"), [("packed", 0.7, 0.9), ("pile", 0.8, 1.0)])
+def test_clutter_is_smaller_than_its_models_all_around(scene, low, high):
+    model = household_object("box_0")
+    with clutter([model], scene, 3, np.random.default_rng(0)) as table:
+        scales = np.array([body.model.mesh.extents / model.mesh.extents for body in table.bodies])
+    assert len(scales) and np.allclose(scales, scales[:, :1])
+    assert ((low <= scales) & (scales <= high)).all()
+    assert len(set(scales[:, 0].round(6))) == len(scales)
