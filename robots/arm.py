@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
@@ -50,11 +49,8 @@ class Arm:
 
     def __init__(self, world: World, opening_m: float, spec: ArmSpec | None = None) -> None:
         """Appear at rest, at `HOME`."""
-        import pybullet_data
-
         self.world, self.spec = world, spec or ArmSpec()
-        file = Path(pybullet_data.getDataPath()) / "franka_panda" / "panda.urdf"
-        self.body = world.load_fixed(file, self.spec.base)
+        self.body = world.load_shipped("franka_panda/panda.urdf", self.spec.base)
         client = world.client
         told = [client.getJointInfo(self.body, joint) for joint in JOINTS]
         self.low, self.high = np.array([one[8] for one in told]), np.array([one[9] for one in told])

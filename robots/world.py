@@ -20,6 +20,7 @@ from robots.shapes import Shape
 
 with silent_c_output():
     import pybullet
+    import pybullet_data
     from pybullet_utils.bullet_client import BulletClient
 
 
@@ -133,8 +134,9 @@ class World:
                 )
             )
 
-    def load_fixed(self, file: Path, position: Sequence[float]) -> int:
-        """Load a URDF file as a robot that is bolted down at `position` (3,) m; returns Bullet's body number."""
+    def load_shipped(self, name: str, position: Sequence[float]) -> int:
+        """Load a robot that PyBullet ships, bolted down at `position` (3,) m; returns Bullet's body number."""
+        file = Path(pybullet_data.getDataPath()) / name
         return int(self.client.loadURDF(str(file), basePosition=position, useFixedBase=True))
 
     def add_picture_body(self, shapes: Sequence[Shape]) -> int:
