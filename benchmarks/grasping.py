@@ -109,7 +109,7 @@ def plan_seconds(tasks: list[Task]) -> dict[str, dict[str, float]]:
         except LeftOutError:
             continue
         for cloud in task.look.clouds:
-            planned = plan(scene, task.look, cloud, time.process_time)
+            planned = plan(scene, task.look, cloud)
             spent.setdefault(cloud, []).append((planned.shape_seconds, planned.plan_seconds))
     told = {}
     for cloud, pairs in spent.items():

@@ -12,6 +12,9 @@ from robots.hand import HandSpec
 _BLOCK = 2_000_000
 """Numbers held at once: a block of poses times points that stays in the cache of a laptop."""
 
+_SPARSE = 8
+"""Every so manieth point stands for all at first."""
+
 
 class Between(NamedTuple):
     """What lies between the fingers of each pose, y in the hand's frame, m.
@@ -73,6 +76,18 @@ def hits(
     for part in blocks(poses, len(points)):
         x, y, z = in_hand(poses.of(np.arange(len(opening_m))[part]), points)
         out[part] = _hits(x, np.abs(y), z, opening_m[part, None].astype(np.float32) / 2, spec, margin_m, way_m)
+    return out
+
+
+def clear(
+    poses: Poses, opening_m: np.ndarray, points: np.ndarray, spec: HandSpec, margin_m: float, way_m: float
+) -> np.ndarray:
+    """Whether the hand touches none of the points (N, 3) at a pose nor on the last `way_m` to it: (B,) bool."""
+    out = np.ones(len(opening_m), bool)
+    # Most poses that touch anything touch many points, so that a few points, asked first, leave little to ask.
+    for few in (points[::_SPARSE], points):
+        left = np.flatnonzero(out)
+        out[left] = hits(poses.of(left), opening_m[left], few, spec, margin_m, way_m) == 0
     return out
 
 

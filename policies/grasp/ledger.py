@@ -19,8 +19,8 @@ class Row:
     """One trial: one cloud of one look at one object at rest.
 
     `cd_mm` is CDL1 of the planned shape to the whole one. `cause` says why it was not held ("no grasp" when none was
-    found). `T_world_hand` (16,) and `width_m` are the grasp, None where there was none. `shape_seconds` went into the
-    cloud (its completion, say), `plan_seconds` into the plan.
+    found). `T_world_hand` (16,) and `width_m` are the grasp, None where there was none. `shape_seconds` of the
+    processor went into the cloud (its completion, say), `plan_seconds` into the plan.
     """
 
     task: int

@@ -7,11 +7,11 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from geometry.clouds import check_cloud
+from geometry.clouds import check_cloud, thinned
 from geometry.transforms import transform
 from policies.grasp.candidates import Lines, Poses, antipodal, through_middle, ways
-from policies.grasp.collision import Between, above_table, between, extent, hits
-from policies.grasp.surfaces import NOTHING, Surface, obstacles, surface
+from policies.grasp.collision import Between, above_table, between, clear, extent, hits
+from policies.grasp.surfaces import NOTHING, SPACING_M, Surface, surface
 from robots.hand import PANDA_HAND, Grasp, HandSpec
 
 WORTH_TRYING = -1.0
@@ -108,16 +108,16 @@ class Planner:
         config = self.config
         target = surface(check_cloud(seen.target), seen.uncertainty)
         poses = self._candidates(target)
-        coarse = surface(target.points, spacing_m=0.008).points
+        coarse = thinned(target.points, 0.008)
         poses = self._cull(poses, coarse, target.points)
         if not len(poses.origin):
             return []
         poses, opening = self._centred(poses, target.points)
-        others = obstacles(seen.others)
+        others = thinned(seen.others, SPACING_M)
         free = above_table(poses, opening, config.hand, config.table_m)
         poses, opening = poses.of(free), opening[free]
         everything = np.concatenate([target.points, others])
-        free = hits(poses, opening, everything, config.hand, config.margin_m, config.way_m) == 0
+        free = clear(poses, opening, everything, config.hand, config.margin_m, config.way_m)
         poses, opening = poses.of(free), opening[free]
         if not len(poses.origin):
             return []

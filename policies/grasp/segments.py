@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from geometry.clouds import cubes
 from policies.grasp.surfaces import normals
 
 _CELL_M = 0.005
@@ -22,7 +23,7 @@ def segments(cloud: np.ndarray, eye: np.ndarray, crease_deg: float = 25.0) -> li
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
-    cells, which = _cells(cloud)
+    cells, which = cubes(cloud, _CELL_M)
     if len(cells) < _LEAST:
         return [cloud] if len(cloud) else []
     facing = normals(cells)
@@ -53,12 +54,3 @@ def creased(
     inward = np.einsum("pk,pk->p", facing - other_facing, way) > 0.0
     out: np.ndarray = inward & (bend < np.cos(np.radians(crease_deg)))
     return out
-
-
-def _cells(cloud: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean points (M, 3) of a grid, and (N,) the cell of each point."""
-    keys = np.floor(cloud / _CELL_M).astype(np.int64)
-    _, which, counts = np.unique(keys, axis=0, return_inverse=True, return_counts=True)
-    which = which.ravel()
-    means = np.stack([np.bincount(which, column) for column in cloud.T], axis=1) / counts[:, None]
-    return means, which

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geometry.clouds import thinned
+from geometry.clouds import cubes
 
 _NEIGHBOURS = (12, 20, 32)
 """Few see around edges, many see through noise; chosen on objects that the completion network was not trained on."""
@@ -31,13 +31,7 @@ def surface(cloud: np.ndarray, uncertainty: np.ndarray | None = None, spacing_m:
     """
     if uncertainty is None:
         uncertainty = np.zeros(len(cloud))
-    both = np.column_stack([cloud, uncertainty])
-    cells = np.floor(cloud / spacing_m).astype(np.int64)
-    cells -= cells.min(axis=0)
-    width = cells.max(axis=0) + 1
-    keys = (cells[:, 0] * width[1] + cells[:, 1]) * width[2] + cells[:, 2]
-    _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    means = np.stack([np.bincount(which, column) for column in both.T], axis=1) / counts[:, None]
+    means = cubes(np.column_stack([cloud, uncertainty]), spacing_m).means
     return Surface(means[:, :3], normals(means[:, :3]), means[:, 3])
 
 
@@ -60,8 +54,3 @@ def normals(points: np.ndarray) -> np.ndarray:
         better = variation < least
         found[better], least[better] = axes[better][:, :, 0], variation[better]
     return found
-
-
-def obstacles(cloud: np.ndarray, spacing_m: float = SPACING_M) -> np.ndarray:
-    """What is only to be kept clear of, thinned."""
-    return thinned(cloud, spacing_m) if len(cloud) else NOTHING

@@ -49,6 +49,9 @@ def test_each_farthest_point_is_the_farthest_from_those_before():
 def test_thinning_keeps_one_point_in_each_cube():
     cloud = np.array([[0.1, 0.1, 0.1], [0.3, 0.1, 0.1], [1.5, 0.0, 0.0]])
     assert np.allclose(thinned(cloud, 1.0), [[0.2, 0.1, 0.1], [1.5, 0.0, 0.0]])
+    below = np.array([[-0.1, -2.5, 0.5], [0.1, -2.5, 0.5], [-0.2, -2.9, 0.1]])
+    assert np.allclose(thinned(below, 1.0), [[-0.15, -2.7, 0.3], [0.1, -2.5, 0.5]])
+    assert thinned(np.empty((0, 3)), 1.0).shape == (0, 3)
 
 
 def test_transforms_go_there_and_back():

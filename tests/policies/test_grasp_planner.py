@@ -14,7 +14,7 @@ from geometry.meshes import convex_hull, sample_surface
 from geometry.transforms import about_vertical, inverse, moved, transform
 from policies.grasp.candidates import Lines, Poses, antipodal, through_middle, ways
 from policies.grasp.clouds import WITHOUT_LEARNING, Sight, extrusion
-from policies.grasp.collision import above_table, hits
+from policies.grasp.collision import above_table, clear, hits
 from policies.grasp.planner import Planner, PlannerConfig, Seen
 from policies.grasp.segments import segments
 from policies.grasp.single import planner
@@ -201,7 +201,7 @@ def test_hits_are_what_the_boxes_of_the_hand_hold(rng):
     poses = Poses(Rotation.random(12, random_state=rng).as_matrix(), rng.uniform(-0.02, 0.02, (12, 3)))
     points, opening = rng.uniform(-0.12, 0.12, (3000, 3)), rng.uniform(0.0, 0.08, 12)
     told = hits(poses, opening, points, PANDA_HAND, 0.0, WAY_M)
-    clear = above_table(poses, opening, PANDA_HAND, -0.1)
+    above = above_table(poses, opening, PANDA_HAND, -0.1)
     for row in range(12):
         grasp = Grasp(transform(poses.rotation[row], poses.origin[row]), float(opening[row]))
         swept = np.zeros(len(points), bool)
@@ -210,7 +210,17 @@ def test_hits_are_what_the_boxes_of_the_hand_hold(rng):
             for _, centre, size in PANDA_HAND.boxes(grasp.width_m):
                 swept |= (np.abs(local - centre + (0.0, 0.0, back)) < size / 2).all(axis=1)
         assert told[row] == pytest.approx(swept.sum(), abs=3)
-        assert clear[row] == (lowest_corner(grasp) > -0.1)
+        assert above[row] == (lowest_corner(grasp) > -0.1)
+
+
+def test_a_way_is_clear_where_nothing_is_hit(rng):
+    from scipy.spatial.transform import Rotation
+
+    poses = Poses(Rotation.random(200, random_state=rng).as_matrix(), rng.uniform(-0.3, 0.3, (200, 3)))
+    points, opening = rng.uniform(-0.1, 0.1, (400, 3)), rng.uniform(0.0, 0.08, 200)
+    told = clear(poses, opening, points, PANDA_HAND, 0.002, WAY_M)
+    assert 20 < told.sum() < 180
+    assert (told == (hits(poses, opening, points, PANDA_HAND, 0.002, WAY_M) == 0)).all()
 
 
 def sight_of(cloud_box: tuple[float, float, float], azimuth: float = 0.0, elevation_deg: float = 30.0) -> Sight:
