@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,8 +32,13 @@ FAILURES = 2
 _DISTANCE_M, _ELEVATION_DEG, _MIDDLE = 0.6, 30.0, (0.0, 0.0, 0.05)
 _LEAST_POINTS = 60
 _SEGMENTS = 6
-_CREASES_DEG = (25.0, 12.0)
-"""Folds at which things are taken apart; the second where the first leaves nothing that can be grasped."""
+_TRIES = (
+    (25.0, PlannerConfig(least_score=WORTH_TRYING)),
+    (12.0, PlannerConfig(anchors=120, checked=1500, least_score=-4.0)),
+)
+"""Folds, in degrees, at which things are taken apart, and how grasps are looked for. The second is for where the first
+finds nothing: more is looked at, and since the round would end here a poor grasp is better than none (of 20 such ends
+on YCB's objects 13 held)."""
 
 
 @dataclass(frozen=True)
@@ -125,20 +130,19 @@ def plan(told: Table, table: Tabletop, view: View, rng: np.random.Generator) -> 
     if told.peer is not None:
         return Plan(list(load_peer(told.peer)(cleaned(cloud))), 0.0, time.process_time() - begin)
     shape_seconds, grasps = 0.0, list[Grasp]()
-    for crease_deg in _CREASES_DEG:
+    for crease_deg, config in _TRIES:
         start = time.process_time()
         shapes = _true(table, rng) if told.cloud == "true" else _shapes(told, cleaned(cloud), view, crease_deg)
         shape_seconds += time.process_time() - start
-        grasps = _planned(shapes, told.cloud == "top-down")
-        if grasps or told.cloud == "true":
+        grasps = _planned(shapes, Planner(replace(config, from_above=told.cloud == "top-down")))
+        if grasps:
             break
     return Plan(grasps, shape_seconds, time.process_time() - begin - shape_seconds)
 
 
-def _planned(shapes: Sequence[Seen], from_above: bool) -> list[Grasp]:
+def _planned(shapes: Sequence[Seen], planner: Planner) -> list[Grasp]:
     """Grasps on every shape, best first, with all others in the way."""
     grasps: list[Grasp] = []
-    planner = Planner(PlannerConfig(anchors=60, yaws=6, checked=300, from_above=from_above, least_score=WORTH_TRYING))
     for number, shape in enumerate(shapes):
         around_it = [other.target for place, other in enumerate(shapes) if place != number]
         others = np.concatenate([NOTHING, *around_it, *(one.others for one in shapes)])
