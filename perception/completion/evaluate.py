@@ -14,7 +14,8 @@ from geometry.clouds import chamfer_l1
 from geometry.objects import load_objects
 from perception.command import check_output, check_run, write_output
 from perception.completion import weights
-from perception.completion.measure import Figures, judge, measure
+from perception.completion.measure import Figures, Judged, difference, judge, measure
+from perception.completion.network import count_parameters
 from perception.completion.views import load_views
 from perception.completion.weights import DEFAULT_FOLDER, Stored
 
@@ -29,7 +30,7 @@ class EvaluateConfig:
     views: tuple[Path, ...]
     """Folders of rendered views, each a row; none of their objects may have been trained on."""
     weights: tuple[Path, ...] = (DEFAULT_FOLDER,)
-    """Folders of weights to compare."""
+    """Folders of weights; the others are compared with the first, on the same views (`cdl1_more_mm`)."""
     json: Path | None = None
     """File for the figures; - for stdout."""
     pictures: Path | None = None
@@ -57,13 +58,20 @@ def main(config: EvaluateConfig) -> EvaluateResult:
     check_run(1, config.seed)
     if config.json is not None:
         check_output(config.json)
-    stored = {folder.name: weights.load(folder) for folder in config.weights}
+    stored = {str(folder): weights.load(folder) for folder in config.weights}
+    if len({folder.name for folder in config.weights}) == len(config.weights):
+        stored = {Path(folder).name: one for folder, one in stored.items()}
     rows = []
     for folder in config.views:
         views = load_views(folder)
+        first: Judged | None = None
         for name, one in stored.items():
-            figures = measure(judge(one, views), config.seed)
-            rows.append({"weights": name, "set": folder.name, **_told(figures)})
+            judged = judge(one, views)
+            figures = measure(judged, config.seed)
+            more = {} if first is None else difference(judged, first, config.seed)._asdict()
+            first = first or judged
+            size = {"parameters": count_parameters(one.network)}
+            rows.append({"weights": name, "set": folder.name, **figures._asdict(), **size, **more})
             print(_line(rows[-1], figures), file=sys.stderr)
         if config.pictures is not None:
             _draw(config.pictures, folder.name, next(iter(stored.values())), folder)
@@ -72,10 +80,6 @@ def main(config: EvaluateConfig) -> EvaluateResult:
     if config.json is not None:
         write_output(json.dumps({**rows[0], "rows": rows, "leaks": leaks}, indent=1) + "\n", config.json)
     return result
-
-
-def _told(figures: Figures) -> dict[str, Any]:
-    return dict(figures._asdict())
 
 
 def _line(row: dict[str, Any], f: Figures) -> str:

@@ -21,7 +21,7 @@ class Completing:
     views: int = 8
     """Looks at each object."""
     weights: tuple[Path, ...] = ()
-    """Folders of networks to compare; the shipped one unless told."""
+    """Folders of networks, the others compared with the first; the shipped one unless told."""
     out: Path = Path("runs/grasp/completion")
     """Folder for views (rendered once, and gone on with after an interruption) and for pictures of completions."""
     seed: int = 1

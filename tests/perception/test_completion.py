@@ -311,6 +311,18 @@ def test_evaluation_tells_what_it_should(rendered, tmp_path, capsys):
     assert list((tmp_path / "pictures").glob("*.png"))
 
 
+def test_networks_are_compared_with_the_first_on_the_same_views(rendered, tmp_path):
+    for name, seed in (("first", 0), ("second", 1)):
+        torch.manual_seed(seed)
+        weights.save(tmp_path / name / "w", Stored(CompletionNetwork(SMALL), 1.0), {}, "card")
+    first, second = tmp_path / "first" / "w", tmp_path / "second" / "w"
+    rows = evaluate.main(EvaluateConfig((rendered,), (first, second, first))).rows
+    assert [row["weights"] for row in rows] == [str(first), str(second)], "two folders of one name are told apart"
+    assert "cdl1_more_mm" not in rows[0] and rows[0]["parameters"] == count_parameters(network())
+    assert rows[1]["cdl1_more_mm"] == pytest.approx(rows[1]["cdl1_mm"] - rows[0]["cdl1_mm"], abs=0.002)
+    assert rows[1]["cdl1_more_low"] <= rows[1]["cdl1_more_mm"] <= rows[1]["cdl1_more_high"]
+
+
 # Prediction and bad input
 
 
