@@ -15,13 +15,14 @@ from rich.console import Console
 from apps.mp4 import filming
 from envs.grasping.by_arm import execute_by_arm
 from envs.grasping.objects import resting
+from envs.grasping.parts import load_bodies
 from envs.grasping.trial import Outcome
-from geometry.objects import load_objects
 from geometry.transforms import moved
 from policies.grasp.evaluate import check
 from policies.grasp.pictures import VIEW, Filmed, data_url, eye_on
 from policies.grasp.single import LeftOutError, Look, Planned, Setting, Task, attempt, plan, setting
 from robots.hand import PANDA_HAND, Grasp
+from robots.results import check_writable
 from robots.world import Camera
 
 _VIEWER = Path(__file__).parents[1] / "assets" / "web" / "clouds.js"
@@ -73,7 +74,9 @@ def show(args: Show) -> dict[str, Any]:
     check(1, 1, look)
     if args.view < 0:
         raise ValueError(f"--view {args.view} came; allowed are 0 or more")
-    models = {model.name: model for model in load_objects(args.objects, args.data).objects}
+    check_writable(args.out)
+    check_writable(args.record)
+    models = {model.name: model for model in load_bodies(args.objects, args.data).objects}
     if args.object not in models:
         raise ValueError(f"--object {args.object!r} came; {args.objects} has {', '.join(models)}")
     try:

@@ -27,8 +27,7 @@ def completion(data: dict[str, Any]) -> str:
         ["objects never met", "CDL1, mm (95 %)", "partial", "mirrored", "over partial", "far side", "partial", "F 1 %"],
         [
             [
-                f"{_network(row['weights'])}{row['set'].replace('_test', '/test').replace('+', ', ')}: "
-                f"{row['n_objects']} objects, {row['n_views']} views",
+                f"{_network(row['weights'])}{_set(row['set'])}: {row['n_objects']} objects, {row['n_views']} views",
                 f"**{row['cdl1_mm']:.2f}** ({row['cdl1_low']:.2f} to {row['cdl1_high']:.2f})",
                 f"{row['cdl1_partial_mm']:.2f}",
                 f"{row['cdl1_mirrored_mm']:.2f}",
@@ -45,6 +44,31 @@ def completion(data: dict[str, Any]) -> str:
     return (
         f"{whole}\n\n{judged} of the {objects} objects look much like one that was trained on (`leaks` in the results)."
     )
+
+
+def networks(data: dict[str, Any]) -> str:
+    """Networks side by side: CDL1 on every set, and by how much more than the first of them."""
+    sets = list(dict.fromkeys(row["set"] for row in data["rows"]))
+    names = list(dict.fromkeys(row["weights"] for row in data["rows"]))
+    rows = {(row["weights"], row["set"]): row for row in data["rows"]}
+
+    def cell(row: dict[str, Any]) -> str:
+        if "cdl1_more_mm" not in row:
+            return f"{row['cdl1_mm']:.2f}"
+        more = f"{row['cdl1_more_mm']:+.2f} ({row['cdl1_more_low']:+.2f} to {row['cdl1_more_high']:+.2f})"
+        return f"{row['cdl1_mm']:.2f}, {more}"
+
+    return table(
+        ["network", "parameters", *(f"{_set(one)}: CDL1, mm" for one in sets)],
+        [
+            [name, f"{rows[name, sets[0]]['parameters'] / 1e6:.2f} M", *(cell(rows[name, one]) for one in sets)]
+            for name in names
+        ],
+    )
+
+
+def _set(name: str) -> str:
+    return name.replace("_test", "/test").replace("+", ", ")
 
 
 def _network(name: str) -> str:

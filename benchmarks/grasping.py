@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks.command import run, spread
-from geometry.objects import load_objects
+from envs.grasping.parts import load_bodies
 from policies.grasp.evaluate import check, tasks_of
 from policies.grasp.ledger import Done, Row
 from policies.grasp.single import LeftOutError, Look, Task, plan, setting
@@ -59,7 +59,7 @@ def main(args: Args) -> dict[str, Any]:
     """Measure and return the figures."""
     check_writable(args.json)
     check(1, 1, args.look)
-    models = load_objects(args.objects)
+    models = load_bodies(args.objects)
     tasks = tasks_of(models, args.looks * args.turns // len(models.objects) + 2, args.look)
     rates = [Turn(*_turn(tasks[k * args.looks : (k + 1) * args.looks])) for k in track(range(args.turns), "turns")]
     result = {

@@ -346,6 +346,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "costs": _costs,
     "live": _live,
     "completion": grasp_table.completion,
+    "networks": grasp_table.networks,
     "single": grasp_table.single,
     "clutter": grasp_table.clutter,
     "grasping": grasp_table.costs,

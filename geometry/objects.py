@@ -16,7 +16,6 @@ from geometry.meshes import (
     MESH_FILES,
     Mesh,
     MeshError,
-    convex_hull,
     load_convex_parts,
     load_mesh,
     read_urdf,
@@ -45,12 +44,14 @@ class ObjectsError(ValueError):
 class ObjectModel:
     """A rigid object in its own frame: how it looks, and the convex parts that fill the same space; m.
 
-    The origin is the centre of its bounding box, whatever its file says.
+    The origin is the centre of its bounding box, whatever its file says. `filled` says that its file told no parts and
+    its hull stands for them, which fills what is hollow.
     """
 
     name: str
     mesh: Mesh
     parts: tuple[Mesh, ...]
+    filled: bool = False
 
     @cached_property
     def _sides(self) -> list[np.ndarray]:
@@ -101,7 +102,8 @@ class ObjectModel:
     def scaled(self, factors: np.ndarray, name: str | None = None) -> ObjectModel:
         """The same thing stretched along x, y, z by `factors` (3,)."""
         stretch = transform(np.diag(factors), (0.0, 0.0, 0.0))
-        return ObjectModel(name or self.name, self.mesh.moved(stretch), tuple(p.moved(stretch) for p in self.parts))
+        parts = tuple(part.moved(stretch) for part in self.parts)
+        return ObjectModel(name or self.name, self.mesh.moved(stretch), parts, self.filled)
 
 
 class Skipped(NamedTuple):
@@ -170,9 +172,9 @@ def household_object(name: str) -> ObjectModel:
     return _centred(name, solid.surface, solid.parts)
 
 
-def _centred(name: str, mesh: Mesh, parts: tuple[Mesh, ...]) -> ObjectModel:
+def _centred(name: str, mesh: Mesh, parts: tuple[Mesh, ...], filled: bool = False) -> ObjectModel:
     shift = transform(np.eye(3), -mesh.bounds.mean(axis=0))
-    return ObjectModel(name, mesh.moved(shift), tuple(part.moved(shift) for part in parts))
+    return ObjectModel(name, mesh.moved(shift), tuple(part.moved(shift) for part in parts), filled)
 
 
 def _pybullet_folder() -> Path:
@@ -192,7 +194,7 @@ def _data_folder(spec: str, data: Path | None) -> Path:
 
 
 def from_folder(folder: Path, pattern: str = "*.urdf", limit: int | None = None) -> ObjectSet:
-    """Every URDF in a folder; where there is none, every mesh, as its convex hull unless it has parts."""
+    """Every URDF in a folder; where there is none, every mesh, as its convex hull unless it is an .obj of parts."""
     paths = sorted(folder.glob(pattern)) or sorted(p for p in folder.iterdir() if p.suffix.lower() in MESH_FILES)
     objects, skipped = [], []
     for path in paths[:limit]:
@@ -208,14 +210,5 @@ def _one(path: Path) -> ObjectModel:
         told = read_urdf(path)
         return _centred(path.stem, told.visual, told.parts)
     mesh = load_mesh(path)
-    return _centred(path.stem, mesh, parts_of(path, mesh))
-
-
-def parts_of(path: Path, mesh: Mesh) -> tuple[Mesh, ...]:
-    """Convex parts of a mesh: those of an .obj with several `o`, else its hull, which fills what is hollow."""
-    if path.suffix.lower() == ".obj" and len(written := load_convex_parts(path)) > 1:
-        return written
-    hull = convex_hull(mesh.vertices)
-    if hull is None:
-        raise MeshError(f"{path} is flat: it has no volume that could be touched")
-    return (hull,)
+    parts = load_convex_parts(path)
+    return _centred(path.stem, mesh, parts, filled=len(parts) == 1)

@@ -39,7 +39,15 @@ def write_json(result: dict[str, Any], place: str, output: TextIO | None = None)
         stream.write(text)
         stream.flush()
         return
-    path = Path(place)
+    write_whole(Path(place), text)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is there as a whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; a file of before is still there.
+    """
     draft = _draft(path)
     try:
         draft.write_text(text)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geometry.meshes import Mesh
+from geometry.meshes import Mesh, MeshError, load_convex_parts
 from robots.quiet import silent_c_output
 from robots.shapes import Shape
 
@@ -158,7 +158,7 @@ class World:
         """
         with tempfile.TemporaryDirectory(prefix="empaw-") as folder:
             path = Path(folder) / "parts.obj"  # Bullet makes a hull of each object in such a file
-            path.write_text(_as_obj(parts))
+            path.write_text(as_obj(parts))
             shape = self.client.createCollisionShape(pybullet.GEOM_MESH, fileName=str(path))
             visual = -1 if looks is None else self._visual(looks)
             body = int(self.client.createMultiBody(mass, shape, visual))  # reads the file again for its looks
@@ -256,8 +256,30 @@ class World:
         self.close()
 
 
-def _as_obj(parts: Sequence[np.ndarray]) -> str:
-    """Text of an .obj with one object for each part. Bullet reads points only where faces use them."""
+_VOXELS = 100_000
+"""For V-HACD: fifteen times as fast as Bullet's own choice, and as good for things of 30 cm."""
+
+
+def convex_parts(mesh: Mesh) -> tuple[Mesh, ...]:
+    """Convex parts that fill about the space of a mesh, by V-HACD (Mamou 2016) as Bullet has it: in 1 to 10 s.
+
+    Raises:
+        MeshError: nothing comes of it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        whole, parts, log = (str(Path(folder) / name) for name in ("whole.obj", "parts.obj", "log.txt"))
+        lines = [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in mesh.vertices]
+        lines += [f"f {a} {b} {c}" for a, b, c in mesh.triangles + 1]
+        Path(whole).write_text("\n".join(lines) + "\n")
+        with silent_c_output():
+            pybullet.vhacd(whole, parts, log, resolution=_VOXELS)
+        if not Path(parts).exists():
+            raise MeshError("V-HACD gave no parts")
+        return load_convex_parts(Path(parts))
+
+
+def as_obj(parts: Sequence[np.ndarray]) -> str:
+    """Text of an .obj with one `o` for the corners of each part. Bullet reads points only where faces use them."""
     lines, first = [], 1
     for number, corners in enumerate(parts):
         lines.append(f"o part{number}")

@@ -10,10 +10,11 @@ import gymnasium as gym
 import numpy as np
 
 from envs.grasping.objects import Tabletop, resting
+from envs.grasping.parts import load_bodies
 from envs.grasping.scenes import Placed, RestlessError, look, rest_single, side_camera
 from envs.grasping.trial import TrialConfig, execute
 from geometry.cameras import DepthCamera
-from geometry.objects import ObjectModel, load_objects
+from geometry.objects import ObjectModel
 from geometry.transforms import quat_transform
 from robots.hand import PANDA_HAND, Grasp
 from robots.world import Camera
@@ -65,7 +66,7 @@ class GraspEnv(gym.Env[np.ndarray, np.ndarray]):
         if self.config.observation not in ("cloud", "depth"):
             raise ValueError(f"observation {self.config.observation!r} came; allowed are cloud and depth")
         self.render_mode = render_mode
-        self.objects = {model.name: model for model in load_objects(self.config.objects, self.config.data).objects}
+        self.objects = {model.name: model for model in load_bodies(self.config.objects, self.config.data).objects}
         low = np.array([-0.3, -0.3, 0.0, -1, -1, -1, -1, 0.0], np.float32)
         high = np.array([0.3, 0.3, 0.4, 1, 1, 1, 1, PANDA_HAND.opening_m], np.float32)
         self.action_space = gym.spaces.Box(low, high, dtype=np.float32)

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from geometry.objects import ObjectSet, load_objects
+from envs.grasping.parts import load_bodies
+from geometry.objects import ObjectSet
 from policies.grasp.ledger import Done, Ledger, Row, write_table
 from policies.grasp.peers import load_peer
 from policies.grasp.single import CLOUDS, LOOKS_DEG, Look, Task, clouds, run
@@ -56,7 +57,7 @@ def evaluate_single(args: Single) -> dict[str, Any]:
     look = args.look
     check(args.views, args.workers, look)
     check_writable(args.json)
-    found = load_objects(args.objects, args.data)
+    found = load_bodies(args.objects, args.data)
     tasks = tasks_of(found, args.views, look)
     ledger = Ledger(args.out / "trials.jsonl", settings_of(args.objects, look), args.resume, Row)
     for task in tasks:
@@ -83,17 +84,19 @@ def finish(
     from policies.grasp.pictures import failures
     from policies.grasp.report import write_report
 
+    asked = {task.number for task in tasks}
+    rows = [row for row in ledger.rows if row.task in asked]  # an earlier run may have had more views
     left = [*((name, reason) for name, reason in found.skipped), *ledger.left_out]
-    reference = "completed" if "completed" in {row.cloud for row in ledger.rows} else "true"
-    figures = summary(ledger.rows, reference) | {"left_out": [list(one) for one in left]}
-    write_table(ledger.rows, args.out / "trials.csv")
+    reference = "completed" if "completed" in {row.cloud for row in rows} else "true"
+    figures = summary(rows, reference) | {"left_out": [list(one) for one in left]}
+    write_table(rows, args.out / "trials.csv")
     write_json(figures, str(args.out / "figures.json"))
-    pictures = [shot for cloud in (reference, "partial") for shot in failures(ledger.rows, tasks, cloud)]
-    write_report(figures, ledger.rows, args.out / "report.html", f"Single objects: {args.objects}", pictures)
+    pictures = [shot for cloud in (reference, "partial") for shot in failures(rows, tasks, cloud)]
+    write_report(figures, rows, args.out / "report.html", f"Single objects: {args.objects}", pictures)
     if args.json is not None:
         write_json(figures, args.json)
     console.print(table(figures))
-    console.print(f"{len(ledger.rows)} trials, {len(left)} objects or looks left out: {args.out / 'report.html'}")
+    console.print(f"{len(rows)} trials, {len(left)} objects or looks left out: {args.out / 'report.html'}")
     return figures
 
 

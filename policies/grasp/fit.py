@@ -20,8 +20,8 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
+from envs.grasping.parts import load_bodies
 from geometry.clouds import CloudError
-from geometry.objects import load_objects
 from policies.grasp.evaluate import check, settings_of, tasks_of
 from policies.grasp.ledger import Done, Ledger, Sample
 from policies.grasp.planner import Planner, PlannerConfig, Weights
@@ -69,7 +69,7 @@ def fit(args: Fit) -> dict[str, Any]:
     """
     check(args.views, args.workers, args.look)
     check_writable(args.json)
-    models = load_objects(args.objects, args.data)
+    models = load_bodies(args.objects, args.data)
     models = models._replace(objects=[model for model in models.objects if kept_back(model.name)])
     tasks = tasks_of(models, args.views, args.look)
     settings = settings_of(args.objects, args.look)

@@ -39,7 +39,7 @@ def load_peer(name: str) -> GraspPlanner:
     module, _, attribute = name.partition(":")
     try:
         found: Any = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, TypeError, ValueError) as problem:
+    except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as problem:
         raise PeerError(f"--peer {name!r} cannot be loaded ({problem}); it must be module:callable") from problem
     if not callable(found):
         raise PeerError(f"--peer {name!r} is a {type(found).__name__} and no callable from a cloud to grasps")

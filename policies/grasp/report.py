@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from policies.grasp.ledger import Row
+from robots.results import write_whole
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}
@@ -56,9 +57,7 @@ def write_report(
         told = "".join(f"<li>{escape(name)}: {escape(reason)}</li>" for name, reason in figures["left_out"])
         parts.append(f"<h2>Left out</h2><ul>{told}</ul>")
     page = f'<!doctype html><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
-    draft = path.with_suffix(".part")
-    draft.write_text(page + "".join(parts))
-    draft.replace(path)
+    write_whole(path, page + "".join(parts))
 
 
 def bars(rows: Sequence[dict[str, Any]]) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from geometry.objects import load_objects
+from envs.grasping.parts import load_bodies
 from policies.grasp.clutter import OBJECTS, Round, Table, play
 from policies.grasp.ledger import Attempt, Done, Ledger, write_table
 from policies.grasp.peers import load_peer
@@ -55,9 +56,10 @@ def evaluate_clutter(args: Clutter) -> dict[str, Any]:
     """
     _check(args)
     check_writable(args.json)
-    found = load_objects(args.objects, args.data)
+    found = load_bodies(args.objects, args.data)
     told = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(args.table).items()}
-    settings = {"objects": args.objects, **told}
+    names = " ".join(model.name for model in found.objects)
+    settings = {"objects": args.objects, "kinds": f"{len(found.objects)}, {crc32(names.encode()):08x}", **told}
     ledger = Ledger(args.out / "trials.jsonl", json.loads(json.dumps(settings)), args.resume, Attempt)
     console = Console(stderr=True)
     for name, reason in found.skipped:

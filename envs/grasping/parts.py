@@ -1,0 +1,61 @@
+"""Convex parts for meshes that come without: made once, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from geometry.meshes import Mesh, MeshError, load_convex_parts
+from geometry.objects import ObjectModel, ObjectSet, Skipped, load_objects
+from robots.results import write_whole
+from robots.world import as_obj, convex_parts
+
+CACHE = Path("runs/grasp/parts")
+_DEEP_M = 0.004
+_SHARE = 0.03
+
+
+def load_bodies(spec: str, data: Path | None = None, cache: Path = CACHE) -> ObjectSet:
+    """Objects as `load_objects`, and meshes whose hull would fill a hollow are taken apart into convex parts.
+
+    Parts are kept in `cache` by what the mesh is; where nothing can be written they are made again every time.
+
+    Raises:
+        ObjectsError: as `load_objects`.
+    """
+    found = load_objects(spec, data)
+    hollow = {model.name for model in found.objects if is_hollow(model)}
+    objects, skipped = [], list(found.skipped)
+    told = track(found.objects, "taking apart", console=Console(stderr=True), disable=not hollow, transient=True)
+    for model in told:
+        try:
+            objects.append(replace(model, parts=_parts(model.mesh, cache)) if model.name in hollow else model)
+        except MeshError as problem:
+            skipped.append(Skipped(model.name, str(problem)))
+    return ObjectSet(objects, skipped)
+
+
+def is_hollow(model: ObjectModel) -> bool:
+    """Whether its hull stands for its parts and hides some of its surface: a mug, a bowl, a hammer, not a box."""
+    if not model.filled:
+        return False
+    points = model.surface(2000, np.random.default_rng(0))[0]
+    return bool(model.inside(points, _DEEP_M).mean() > _SHARE)
+
+
+def _parts(mesh: Mesh, cache: Path) -> tuple[Mesh, ...]:
+    key = hashlib.sha256(mesh.vertices.round(6).tobytes() + mesh.triangles.tobytes()).hexdigest()[:24]
+    path = cache / f"{key}.obj"
+    with suppress(MeshError, OSError):  # a damaged file counts as none
+        return load_convex_parts(path)
+    parts = convex_parts(mesh)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, as_obj([part.vertices for part in parts]))
+    return parts
