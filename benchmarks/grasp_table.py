@@ -119,7 +119,7 @@ def clutter(data: dict[str, Any]) -> str:
         return f"{100 * found['mean']:.1f} ({100 * found['low']:.0f} to {100 * found['high']:.0f})"
 
     return table(
-        ["scene", "cloud", "rounds", "held, % (95 % over seeds)", "cleared, %", "plan, s"],
+        ["scene", "cloud", "rounds", "held, % (95 % over seeds)", "cleared, %", "plan, processor s"],
         [
             [
                 row["scene"],
