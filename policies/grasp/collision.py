@@ -80,14 +80,20 @@ def hits(
 
 
 def clear(
-    poses: Poses, opening_m: np.ndarray, points: np.ndarray, spec: HandSpec, margin_m: float, way_m: float
+    poses: Poses,
+    opening_m: np.ndarray,
+    points: np.ndarray,
+    spec: HandSpec,
+    margin_m: float,
+    way_m: float,
+    allowed: int = 0,
 ) -> np.ndarray:
-    """Whether the hand touches none of the points (N, 3) at a pose nor on the last `way_m` to it: (B,) bool."""
+    """Whether the hand touches no more than `allowed` of the points (N, 3), as for `hits`: (B,) bool."""
     out = np.ones(len(opening_m), bool)
     # Most poses that touch anything touch many points, so that a few points, asked first, leave little to ask.
     for few in (points[::_SPARSE], points):
         left = np.flatnonzero(out)
-        out[left] = hits(poses.of(left), opening_m[left], few, spec, margin_m, way_m) == 0
+        out[left] = hits(poses.of(left), opening_m[left], few, spec, margin_m, way_m) <= allowed
     return out
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from geometry.clouds import check_cloud, thinned
 from geometry.transforms import transform
 from policies.grasp.candidates import Lines, Poses, antipodal, through_middle, ways
-from policies.grasp.collision import Between, above_table, between, clear, extent, hits
+from policies.grasp.collision import Between, above_table, between, clear, extent
 from policies.grasp.surfaces import NOTHING, SPACING_M, Surface, surface
 from robots.hand import PANDA_HAND, Grasp, HandSpec
 
@@ -140,7 +140,7 @@ class Planner:
         poses = poses.of(above_table(poses, narrow, config.hand, config.table_m))
         # With the fingers open wide, only the palm and what is far too wide can touch.
         wide = np.full(len(poses.origin), config.hand.opening_m)
-        poses = poses.of(hits(poses, wide, coarse, config.hand, 0.0, config.way_m) <= 2)
+        poses = poses.of(clear(poses, wide, coarse, config.hand, 0.0, config.way_m, allowed=2))
         if len(poses.origin) > config.checked:
             poses = poses.of(np.linspace(0, len(poses.origin) - 1, config.checked).astype(int))
         return poses

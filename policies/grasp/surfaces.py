@@ -45,10 +45,10 @@ def normals(points: np.ndarray) -> np.ndarray:
 
     counts = [min(count, len(points)) for count in _NEIGHBOURS]
     order = cKDTree(points).query(points, counts[-1])[1].reshape(len(points), counts[-1])
+    near = points[order]
     least, found = np.full(len(points), np.inf), np.zeros_like(points)
     for count in counts:
-        near = points[order[:, :count]]
-        away = near - near.mean(axis=1, keepdims=True)
+        away = near[:, :count] - near[:, :count].mean(axis=1, keepdims=True)
         spread, axes = np.linalg.eigh(np.einsum("nki,nkj->nij", away, away))
         variation = spread[:, 0] / np.maximum(spread.sum(axis=1), 1e-18)
         better = variation < least
