@@ -12,7 +12,6 @@ import pytest
 
 from apps import grasp_show
 from apps.grasp_show import Show, Tried, fork, page, show
-from apps.mp4 import VideoError
 from geometry.cameras import DepthCamera
 from geometry.objects import household_object
 from policies.grasp.pictures import VIEW
@@ -116,8 +115,10 @@ def test_what_cannot_be_shown_is_told(tmp_path, more, said):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_film_that_cannot_be_written_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(grasp_show, "_FRAMES_HZ", 1)
+@pytest.mark.parametrize("what", ["out", "record"])
+def test_a_file_that_cannot_be_written_is_told_before_the_trial(tmp_path, monkeypatch, what):
+    monkeypatch.setattr(grasp_show, "setting", None)
     (tmp_path / "file").write_text("")
-    with pytest.raises(VideoError, match="cannot write the video"):
-        show(replace(ASKED, out=tmp_path / "page.html", record=tmp_path / "file" / "x.mp4"))
+    paths = {"out": tmp_path / "page.html", what: tmp_path / "file" / "x"}
+    with pytest.raises(OSError, match="file"):
+        show(replace(ASKED, **paths))
