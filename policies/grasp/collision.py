@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 
 from policies.grasp.candidates import Poses
+from robots.compiled import compiled
 from robots.hand import HandSpec
 
 _BLOCK = 2_000_000
 """Numbers held at once: a block of poses times points that stays in the cache of a laptop."""
 
 _SPARSE = 8
-"""Every so manieth point stands for all at first."""
+"""Every so manieth point is asked first."""
 
 
 class Between(NamedTuple):
@@ -67,16 +68,28 @@ def above_table(poses: Poses, opening_m: np.ndarray, spec: HandSpec, clear_m: fl
 
 
 def hits(
-    poses: Poses, opening_m: np.ndarray, points: np.ndarray, spec: HandSpec, margin_m: float, way_m: float
+    poses: Poses,
+    opening_m: np.ndarray,
+    points: np.ndarray,
+    spec: HandSpec,
+    margin_m: float,
+    way_m: float,
+    most: int | None = None,
 ) -> np.ndarray:
-    """How many of the points (N, 3) the hand touches at a pose or on the last `way_m` to it: (B,)."""
-    out = np.zeros(len(opening_m), np.int64)
-    if not len(points):
-        return out
-    for part in blocks(poses, len(points)):
-        x, y, z = in_hand(poses.of(np.arange(len(opening_m))[part]), points)
-        out[part] = _hits(x, np.abs(y), z, opening_m[part, None].astype(np.float32) / 2, spec, margin_m, way_m)
-    return out
+    """How many of the points (N, 3) the hand touches at a pose or on the last `way_m` to it: (B,).
+
+    With `most` counting ends there: a pose that touches more counts as `most` + 1.
+    """
+    # Neighbours in a cloud are neighbours in space; points from all over end the counting sooner.
+    cloud = np.concatenate([points[start::_SPARSE] for start in range(_SPARSE)]).astype(np.float64)
+    return _count(
+        np.ascontiguousarray(poses.rotation, np.float64),
+        np.ascontiguousarray(poses.origin, np.float64),
+        np.asarray(opening_m, np.float64) / 2,
+        cloud,
+        _rooms(spec, margin_m, way_m),
+        len(cloud) if most is None else most,
+    )
 
 
 def clear(
@@ -89,33 +102,58 @@ def clear(
     allowed: int = 0,
 ) -> np.ndarray:
     """Whether the hand touches no more than `allowed` of the points (N, 3), as for `hits`: (B,) bool."""
-    out = np.ones(len(opening_m), bool)
-    # Most poses that touch anything touch many points, so that a few points, asked first, leave little to ask.
-    for few in (points[::_SPARSE], points):
-        left = np.flatnonzero(out)
-        out[left] = hits(poses.of(left), opening_m[left], few, spec, margin_m, way_m) <= allowed
-    return out
+    return hits(poses, opening_m, points, spec, margin_m, way_m, allowed) <= allowed
 
 
-def _hits(
-    x: np.ndarray, y: np.ndarray, z: np.ndarray, half: np.ndarray, spec: HandSpec, margin_m: float, way_m: float
-) -> np.ndarray:
-    pad, root, palm, body = (np.array(size) for size in (spec.pad_m, spec.root_m, spec.palm_m, spec.body_m))
-    x = np.abs(x)
+def _rooms(spec: HandSpec, margin_m: float, way_m: float) -> np.ndarray:
+    """What the hand passes through, in its frame, a row (6,) for each box.
+
+    |x| is less than the first number, |y| lies between the next two, z between the fourth and the fifth; where the
+    sixth is 1, |y| lies further out by half the opening.
+    """
+    pad, root, palm, body = spec.pad_m, spec.root_m, spec.palm_m, spec.body_m
     end = -(spec.finger_m + way_m)  # of what the fingers pass; the palm and what carries it reach further back
+    back = margin_m - spec.finger_m
     # Beside the opening a finger only needs half the margin: more would forbid what just fits.
-    finger = (x < pad[0] / 2 + margin_m) & (y > half - margin_m / 2) & (y < half + pad[1] + margin_m) & (z < margin_m)
-    finger |= (
-        (x < root[0] / 2 + margin_m)
-        & (y > half + 0.0015 - margin_m / 2)
-        & (y < half + 0.0015 + root[1] + margin_m)
-        & (z < margin_m - pad[2])
+    near = -margin_m / 2
+    return np.array(
+        [
+            (pad[0] / 2 + margin_m, near, pad[1] + margin_m, end, margin_m, 1.0),
+            (root[0] / 2 + margin_m, near + 0.0015, root[1] + 0.0015 + margin_m, end, margin_m - pad[2], 1.0),
+            (palm[0] / 2 + margin_m, -1.0, palm[1] / 2 + margin_m, end - palm[2], back, 0.0),
+            (body[0] / 2 + margin_m, -1.0, body[1] / 2, end - palm[2] - body[2], back - palm[2], 0.0),
+        ]
     )
-    palm_hit = (x < palm[0] / 2 + margin_m) & (y < palm[1] / 2 + margin_m) & (z < margin_m - spec.finger_m)
-    palm_hit &= z > end - palm[2]
-    body_hit = (x < body[0] / 2 + margin_m) & (y < body[1] / 2) & (z < margin_m - spec.finger_m - palm[2])
-    body_hit &= z > end - palm[2] - body[2]
-    return ((finger & (z > end)) | palm_hit | body_hit).sum(axis=1)
+
+
+@compiled
+def _count(
+    rotation: np.ndarray, origin: np.ndarray, half_m: np.ndarray, points: np.ndarray, rooms: np.ndarray, most: int
+) -> np.ndarray:
+    out = np.zeros(len(origin), np.int64)
+    low, high = rooms[:, 3].min(), rooms[:, 4].max()
+    for pose in range(len(origin)):
+        for point in range(len(points)):
+            dx = points[point, 0] - origin[pose, 0]
+            dy = points[point, 1] - origin[pose, 1]
+            dz = points[point, 2] - origin[pose, 2]
+            z = rotation[pose, 0, 2] * dx + rotation[pose, 1, 2] * dy + rotation[pose, 2, 2] * dz
+            if z <= low or z >= high:
+                continue
+            x = abs(rotation[pose, 0, 0] * dx + rotation[pose, 1, 0] * dy + rotation[pose, 2, 0] * dz)
+            y = abs(rotation[pose, 0, 1] * dx + rotation[pose, 1, 1] * dy + rotation[pose, 2, 1] * dz)
+            for room in range(len(rooms)):
+                across = y - half_m[pose] * rooms[room, 5]
+                if (
+                    x < rooms[room, 0]
+                    and rooms[room, 1] < across < rooms[room, 2]
+                    and rooms[room, 3] < z < rooms[room, 4]
+                ):
+                    out[pose] += 1
+                    break
+            if out[pose] > most:
+                break
+    return out
 
 
 def between(poses: Poses, points: np.ndarray, normals: np.ndarray, uncertainty: np.ndarray, spec: HandSpec) -> Between:
