@@ -149,6 +149,10 @@ def costs(data: dict[str, Any]) -> str:
             f"{completed['shape']:.2f} ({completed['shape_p95']:.2f})",
         ],
         ["completing and planning", f"{completed['whole']:.2f} ({completed['whole_p95']:.2f})"],
+        [
+            "the same in a packed scene, mean (where {most:.0f} things stand)".format(**data["packed"]),
+            f"{data['packed']['mean']:.2f} ({data['packed']['mean_of_most']:.2f})",
+        ],
         ["memory of a worker, GB", f"{data['worker_memory_gb']:.2f}"],
     ]
     if data["ray"] is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,6 +19,8 @@ from rich.progress import track
 
 from benchmarks.command import run, spread
 from envs.grasping.parts import load_bodies
+from geometry.objects import ObjectModel
+from policies.grasp.clutter import Round, Table, play
 from policies.grasp.evaluate import check, tasks_of
 from policies.grasp.ledger import Done, Row
 from policies.grasp.single import LeftOutError, Look, Task, plan, setting
@@ -42,17 +45,18 @@ class Args:
     """Looks in each turn; every cloud is tried on each."""
     plans: int = 60
     """Looks on which plans are timed."""
+    rounds: int = 20
+    """Packed scenes of up to five things that are cleared, every plan timed."""
     ray: int = 12
     """Looks that Ray tries as well, to compare the rows; 0 leaves it out."""
     json: str | None = None
     """File for the figures; '-' for standard output."""
 
     def __post_init__(self) -> None:
-        if not 2 <= self.turns <= 100 or not 4 <= self.looks <= 10_000 or not 10 <= self.plans <= 10_000:
-            raise ValueError(
-                f"--turns {self.turns} --looks {self.looks} --plans {self.plans} came; allowed are 2 to 100, 4 to "
-                "10000 and 10 to 10000"
-            )
+        if not 2 <= self.turns <= 100 or not 4 <= self.looks <= 10_000:
+            raise ValueError(f"--turns {self.turns} --looks {self.looks} came; allowed are 2 to 100 and 4 to 10000")
+        if not 10 <= self.plans <= 10_000 or not 5 <= self.rounds <= 1000:
+            raise ValueError(f"--plans {self.plans} --rounds {self.rounds} came; allowed are 10 to 10000 and 5 to 1000")
 
 
 def main(args: Args) -> dict[str, Any]:
@@ -67,6 +71,7 @@ def main(args: Args) -> dict[str, Any]:
         "two_workers_over_one": spread([turn.two / turn.one for turn in rates]),
         "worker_memory_gb": round(max(in_order(memory_gb, [None] * 8, 2)), 3),
         "plan": plan_seconds(tasks[: args.plans]),
+        "packed": packed_seconds(models.objects, args.rounds),
         "ray": same_rows(tasks[: args.ray]) if args.ray else None,
         "looks": args.looks * args.turns,
         "clouds": list(args.look.clouds),
@@ -118,6 +123,18 @@ def plan_seconds(tasks: list[Task]) -> dict[str, dict[str, float]]:
         parts |= {"whole": np.median(whole), "whole_p95": np.percentile(whole, 95)}
         told[cloud] = {name: round(float(value), 3) for name, value in parts.items()}
     return told
+
+
+def packed_seconds(models: Sequence[ObjectModel], rounds: int) -> dict[str, float]:
+    """Processor seconds of shapes and plan together in packed scenes: of all plans, and where most things stood."""
+    spent: list[tuple[int, float]] = []
+    for number in track(range(rounds), "scenes", console=Console(stderr=True)):
+        rows = play(Round(number, tuple(models), Table())).rows
+        spent += [(row.left, row.plan_seconds + row.shape_seconds) for row in rows]
+    left, seconds = np.array(spent).T
+    most = seconds[left == left.max()]
+    told = {"mean": seconds.mean(), "p95": np.percentile(seconds, 95), "most": left.max(), "mean_of_most": most.mean()}
+    return {name: round(float(value), 3) for name, value in told.items()} | {"plans": len(seconds)}
 
 
 def same_rows(tasks: list[Task]) -> dict[str, int]:
