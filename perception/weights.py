@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+    from torch.overrides import TorchFunctionMode
 
 Config = TypeVar("Config")
 Network = TypeVar("Network", bound="nn.Module")
 
 MOST_SIZE = 65_536  # a damaged number must not ask for all memory
+_FILLS = ("uniform_", "normal_", "trunc_normal_", "fill_", "zero_")
 _RESTORE = (
     "Restore the folder from the release, or train it again ('python -m perception.speech train' for voices, "
     "'python -m perception.face train' for faces, 'python -m perception.completion train' for shapes)."
@@ -115,11 +117,27 @@ def build(make: Callable[[], Network], folder: Path) -> Network:
     import torch
 
     tensors = read_tensors(folder)
-    with torch.device("meta"):
+    with torch.device("meta"), _unfilled():
         _check_shapes(make(), tensors, folder)
     module = make()
     fill(module, tensors, folder)
     return module.eval()
+
+
+def _unfilled() -> TorchFunctionMode:
+    """While it lasts, new tensors are not filled: where there is no memory, torch loads a computer algebra to do so."""
+    from torch.overrides import TorchFunctionMode
+
+    class Unfilled(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+        ) -> Any:
+            named = kwargs or {}
+            if getattr(func, "__name__", "") in _FILLS:
+                return args[0] if args else named["tensor"]
+            return func(*args, **named)
+
+    return Unfilled()
 
 
 def fill(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path) -> None:

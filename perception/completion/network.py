@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -198,11 +199,11 @@ class CompletionNetwork(nn.Module):
 
 def fibonacci_sphere(count: int) -> Tensor:
     """Points (count, 3) spread evenly over the unit sphere."""
-    index = torch.arange(count) + 0.5
+    index = np.arange(count, dtype=np.float32) + 0.5
     z = 1.0 - 2.0 * index / count
-    turn = torch.pi * (1.0 + 5.0**0.5) * index
-    across = (1.0 - z**2).sqrt()
-    return torch.stack([across * turn.cos(), across * turn.sin(), z], dim=1)
+    turn = np.pi * (1.0 + 5.0**0.5) * index
+    across = np.sqrt(1.0 - z**2)
+    return torch.from_numpy(np.stack([across * np.cos(turn), across * np.sin(turn), z], axis=1))
 
 
 def count_parameters(network: nn.Module) -> int:

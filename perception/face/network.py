@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from math import isqrt, prod
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -62,10 +63,9 @@ class NetworkConfig:
 
 def offsets(side: int) -> Tensor:
     """Where each place of a square map lies as seen from each other: (side**2, side**2, 3) of dx, dy, dx**2 + dy**2."""
-    place = torch.arange(side)
-    y, x = (grid.flatten() for grid in torch.meshgrid(place, place, indexing="ij"))
-    dx, dy = x[None] - x[:, None], y[None] - y[:, None]
-    return torch.stack([dx, dy, dx**2 + dy**2], dim=-1).float()
+    y, x = np.divmod(np.arange(side**2), side)
+    dx, dy = x - x[:, None], y - y[:, None]
+    return torch.from_numpy(np.stack([dx, dy, dx**2 + dy**2], axis=-1)).float()
 
 
 class GatedPositionalSelfAttention(nn.Module):
