@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
@@ -28,6 +29,8 @@ def in_order(
         return map(work, tasks)
     from joblib import Parallel, delayed
 
+    # joblib renews a worker that grew by 300 MB, as ours do when they load a network; no task is lost by that.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     results: Iterator[Result] = Parallel(n_jobs=workers, return_as="generator", pre_dispatch=f"{_AHEAD}*n_jobs")(
         delayed(work)(task) for task in tasks
     )
