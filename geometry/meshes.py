@@ -128,12 +128,13 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _checked(vertices: np.ndarray, triangles: np.ndarray, path: Path) -> Mesh:
-    """Drop triangles without area, and say which file is to blame when nothing is left."""
+    """Drop triangles without area and vertices without triangles; say which file is to blame when nothing is left."""
     try:
         if len(triangles):
             corners = Mesh(vertices, triangles).corners
             normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-            triangles = triangles[np.linalg.norm(normals, axis=1) > 1e-14]
+            used, numbers = np.unique(triangles[np.linalg.norm(normals, axis=1) > 1e-14], return_inverse=True)
+            vertices, triangles = vertices[used], numbers.reshape(-1, 3)
         return Mesh(vertices, triangles)
     except MeshError as problem:
         raise MeshError(f"{path}: {problem}") from problem
@@ -200,6 +201,8 @@ class UrdfObject:
     name: str
     visual: Mesh
     parts: tuple[Mesh, ...]
+    filled: bool
+    """Whether the hull of a mesh that was made to be looked at stands for what is touched."""
 
 
 def read_urdf(path: Path) -> UrdfObject:
@@ -220,8 +223,12 @@ def read_urdf(path: Path) -> UrdfObject:
     if not looks and not touched:
         raise MeshError(f"{path} has neither a visual nor a collision shape")
     visual = joined([_look(found) for found in looks or touched])
-    parts = tuple(part for found in touched or looks for part in _parts(found))
-    return UrdfObject(robot.get("name") or path.stem, visual, parts)
+    groups = [(found, _parts(found)) for found in touched or looks]
+    shown = {found.file for found in looks if found.file is not None}
+    filled = any(found.file in shown and len(parts) == 1 for found, parts in groups)
+    return UrdfObject(
+        robot.get("name") or path.stem, visual, tuple(part for _, some in groups for part in some), filled
+    )
 
 
 @dataclass(frozen=True)
@@ -245,11 +252,21 @@ def _parts(found: _Found) -> list[Mesh]:
     return [part.moved(found.where) for part in parts if part is not None]
 
 
-def _numbers(text: str | None, default: str, path: Path) -> tuple[float, ...]:
+def _numbers(text: str | None, default: str, path: Path, counts: tuple[int, ...] = (3,)) -> tuple[float, ...]:
     try:
-        return tuple(float(value) for value in (text or default).split())
+        found = tuple(float(value) for value in (text or default).split())
     except ValueError as problem:
         raise MeshError(f"{path}: {text!r} came where numbers were expected") from problem
+    if len(found) not in counts or not np.isfinite(found).all():
+        raise MeshError(f"{path}: {text!r} came; expected {' or '.join(map(str, counts))} finite number(s)")
+    return found
+
+
+def _sizes(text: str | None, count: int, path: Path) -> tuple[float, ...]:
+    found = _numbers(text, "", path, (count,))
+    if not all(_SMALLEST_M <= size <= _LARGEST_M for size in found):
+        raise MeshError(f"{path}: a size of {text} m came; allowed are {_SMALLEST_M:g} to {_LARGEST_M:g}")
+    return found
 
 
 def _geometry(entry: ElementTree.Element, path: Path) -> _Found:
@@ -262,25 +279,20 @@ def _geometry(entry: ElementTree.Element, path: Path) -> _Found:
     shape = entry.find("geometry")
     kind = None if shape is None or not len(shape) else shape[0]
     if kind is not None and kind.tag == "mesh":
-        x, y, z = (_numbers(kind.get("scale"), "1 1 1", path) * 3)[:3]
+        x, y, z = (_numbers(kind.get("scale"), "1 1 1", path, (1, 3)) * 3)[:3]
         name = (kind.get("filename") or "").removeprefix("package://").removeprefix("file://")
         return _Found(where, (x, y, z), file=path.parent / name)
     makers = {
-        "box": lambda told: trimesh.creation.box(_numbers(told.get("size"), "", path)),
-        "sphere": lambda told: trimesh.creation.icosphere(3, radius=_numbers(told.get("radius"), "", path)[0]),
+        "box": lambda told: trimesh.creation.box(_sizes(told.get("size"), 3, path)),
+        "sphere": lambda told: trimesh.creation.icosphere(3, radius=_sizes(told.get("radius"), 1, path)[0]),
         "cylinder": lambda told: trimesh.creation.cylinder(
-            _numbers(told.get("radius"), "", path)[0], _numbers(told.get("length"), "", path)[0], sections=48
+            *(_sizes(told.get(name), 1, path)[0] for name in ("radius", "length")), sections=48
         ),
     }
     if kind is None or kind.tag not in makers:
         told = "nothing" if kind is None else f"<{kind.tag}>"
         raise MeshError(f"{path}: a geometry is {told}; allowed are mesh, {', '.join(makers)}")
-    try:
-        made = makers[kind.tag](kind)
-    except MeshError:
-        raise
-    except (ValueError, IndexError) as problem:
-        raise MeshError(f"{path}: a <{kind.tag}> lacks its size") from problem
+    made = makers[kind.tag](kind)
     return _Found(where, (1.0, 1.0, 1.0), primitive=Mesh(np.asarray(made.vertices), np.asarray(made.faces, np.int64)))
 
 

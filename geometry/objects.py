@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -45,13 +45,15 @@ class ObjectModel:
     """A rigid object in its own frame: how it looks, and the convex parts that fill the same space; m.
 
     The origin is the centre of its bounding box, whatever its file says. `filled` says that its file told no parts and
-    its hull stands for them, which fills what is hollow.
+    its hull stands for them, which fills what is hollow; `made` that it is one of ours, whose parts fill exactly what
+    its mesh shows.
     """
 
     name: str
     mesh: Mesh
     parts: tuple[Mesh, ...]
     filled: bool = False
+    made: bool = False
 
     @cached_property
     def _sides(self) -> list[np.ndarray]:
@@ -94,16 +96,11 @@ class ObjectModel:
         bodies = connected_components(coo_matrix((np.ones(edges.shape[1]), edges), (size, size)))[1]
         return self.made and len(np.unique(bodies[np.unique(self.mesh.triangles)])) > 1
 
-    @property
-    def made(self) -> bool:
-        """Whether it is one of ours: then its parts fill exactly what its mesh shows."""
-        return self.name.partition("_")[0] in household.KINDS
-
     def scaled(self, factors: np.ndarray, name: str | None = None) -> ObjectModel:
         """The same thing stretched along x, y, z by `factors` (3,)."""
         stretch = transform(np.diag(factors), (0.0, 0.0, 0.0))
         parts = tuple(part.moved(stretch) for part in self.parts)
-        return ObjectModel(name or self.name, self.mesh.moved(stretch), parts, self.filled)
+        return replace(self, name=name or self.name, mesh=self.mesh.moved(stretch), parts=parts)
 
 
 class Skipped(NamedTuple):
@@ -132,13 +129,13 @@ def load_objects(spec: str, data: Path | None = None) -> ObjectSet:
     """
     if "+" in spec and not Path(spec).is_dir():
         return _joined([load_objects(part, data) for part in spec.split("+")])
-    if spec.startswith("household"):
+    if spec.partition("/")[0] == "household":
         found = _household(spec)
     elif spec == "pybullet":
         found = from_folder(_pybullet_folder() / "random_urdfs", "*/*.urdf", limit=200)
     elif spec in SETS:
         found = from_folder(_data_folder(spec, data))
-    elif Path(spec).is_dir():
+    elif spec and Path(spec).is_dir():
         found = from_folder(Path(spec))
     else:
         raise ObjectsError(f"{spec!r} is no set of objects and no folder; sets are {', '.join(SETS)}")
@@ -169,12 +166,12 @@ def household_object(name: str) -> ObjectModel:
         ValueError: there is no such thing.
     """
     solid = household.make(name)
-    return _centred(name, solid.surface, solid.parts)
+    return _centred(ObjectModel(name, solid.surface, solid.parts, made=True))
 
 
-def _centred(name: str, mesh: Mesh, parts: tuple[Mesh, ...], filled: bool = False) -> ObjectModel:
-    shift = transform(np.eye(3), -mesh.bounds.mean(axis=0))
-    return ObjectModel(name, mesh.moved(shift), tuple(part.moved(shift) for part in parts), filled)
+def _centred(model: ObjectModel) -> ObjectModel:
+    shift = transform(np.eye(3), -model.mesh.bounds.mean(axis=0))
+    return replace(model, mesh=model.mesh.moved(shift), parts=tuple(part.moved(shift) for part in model.parts))
 
 
 def _pybullet_folder() -> Path:
@@ -208,7 +205,7 @@ def from_folder(folder: Path, pattern: str = "*.urdf", limit: int | None = None)
 def _one(path: Path) -> ObjectModel:
     if path.suffix.lower() == ".urdf":
         told = read_urdf(path)
-        return _centred(path.stem, told.visual, told.parts)
+        return _centred(ObjectModel(path.stem, told.visual, told.parts, told.filled))
     mesh = load_mesh(path)
     parts = load_convex_parts(path)
-    return _centred(path.stem, mesh, parts, filled=len(parts) == 1)
+    return _centred(ObjectModel(path.stem, mesh, parts, filled=len(parts) == 1))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -123,7 +123,7 @@ def _collect(config: RenderConfig) -> tuple[list[ObjectModel], list[Skipped]]:
         found = load_objects(spec, config.data)
         skipped += found.skipped
         models |= {_file_name(spec, model.name): model for model in found.objects if model.name not in models}
-    return [ObjectModel(name, model.mesh, model.parts) for name, model in models.items()], skipped
+    return [replace(model, name=name) for name, model in models.items()], skipped
 
 
 def _file_name(spec: str, name: str) -> str:
