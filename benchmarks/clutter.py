@@ -2,7 +2,8 @@
 
     python benchmarks/clutter.py --data ../shared/data/objects --json benchmarks/results/clutter.json
 
-Goes on where it was broken off: every run of rounds keeps its trials in a folder of its own.
+Goes on where it was broken off: every run of rounds keeps its trials in a folder of its own. Trials of another network,
+of other settings of the planner or of other objects are refused: delete --out then.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from scipy.stats import t as student_t
 from benchmarks.command import run
 from policies.grasp.clutter import Table
 from policies.grasp.rounds import Clutter, evaluate_clutter
+from policies.grasp.single import CLOUDS
 from robots.results import check_writable, write_json
 
 Scene = Literal["packed", "pile"]
@@ -44,6 +46,8 @@ class Args:
     def __post_init__(self) -> None:
         if not 2 <= self.seeds <= 100:
             raise ValueError(f"--seeds {self.seeds} came; allowed are 2 to 100, since an interval over seeds is told")
+        if not self.clouds or not set(self.clouds) <= set(CLOUDS):
+            raise ValueError(f"--clouds {' '.join(self.clouds) or 'nothing'} came; allowed are {', '.join(CLOUDS)}")
 
 
 def main(args: Args) -> dict[str, Any]:
@@ -61,6 +65,7 @@ def _row(args: Args, scene: Scene, cloud: str) -> dict[str, Any]:
         "scene": scene,
         "cloud": cloud,
         "rounds": sum(one["rounds"] for one in found),
+        "objects": sum(one["objects"] for one in found),
         **{name: _over_seeds([one[name] for one in found]) for name in ("success_rate", "declutter_rate")},
         "plan_seconds": round(float(np.mean([one["plan_seconds"] for one in found])), 3),
         "seeds": found,

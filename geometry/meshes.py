@@ -286,7 +286,7 @@ def _geometry(entry: ElementTree.Element, path: Path) -> _Found:
         "box": lambda told: trimesh.creation.box(_sizes(told.get("size"), 3, path)),
         "sphere": lambda told: trimesh.creation.icosphere(3, radius=_sizes(told.get("radius"), 1, path)[0]),
         "cylinder": lambda told: trimesh.creation.cylinder(
-            *(_sizes(told.get(name), 1, path)[0] for name in ("radius", "length")), sections=48
+            _sizes(told.get("radius"), 1, path)[0], _sizes(told.get("length"), 1, path)[0], sections=48
         ),
     }
     if kind is None or kind.tag not in makers:

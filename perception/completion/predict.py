@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import tyro
@@ -81,7 +82,7 @@ def read_cloud(path: Path) -> np.ndarray:
     """
     try:
         points = _read(path)
-    except (ValueError, KeyError, EOFError, RuntimeError) as problem:
+    except (ValueError, KeyError, IndexError, EOFError, RuntimeError, BadZipFile) as problem:
         raise CloudError(f"{path} is damaged or holds no cloud ({problem})") from problem
     if points.ndim != 2 or points.shape[1] < 3 or not len(points):
         raise CloudError(f"{path} holds an array of shape {points.shape}; expected (N, 3), x y z of every point")

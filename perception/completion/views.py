@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -137,7 +138,10 @@ def _remember(config: RenderConfig) -> None:
     path = config.out / MANIFEST
     config.out.mkdir(parents=True, exist_ok=True)
     if path.exists():
-        began = json.loads(path.read_text())
+        try:
+            began = json.loads(path.read_text())
+        except ValueError as problem:
+            raise CommandError(f"{path} is damaged ({problem}). Delete {config.out} and render again.") from problem
         if began != told:
             raise CommandError(f"{config.out} holds views rendered with {began}, not {told}. Name another --out.")
     write_atomic(path, (json.dumps(told, indent=1) + "\n").encode())
@@ -258,7 +262,7 @@ def load_views(folder: Path) -> Views:
                     surface.append(number)
                 for name, stack in stacks.items():
                     stack.append(arrays[name])
-        except (OSError, ValueError, KeyError, EOFError) as problem:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as problem:
             raise CommandError(f"{file} is damaged ({problem}). Delete it and render again.") from problem
     poses, eyes = (np.concatenate(stacks[name]) for name in ("poses", "eyes"))
     return Views(np.array(names), clouds, poses, eyes, np.array(surface), np.stack(stacks["surface"]))

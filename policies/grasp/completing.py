@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from geometry.objects import load_objects
+from policies.grasp.identity import shapes
+from robots.results import check_writable
+
 
 @dataclass(frozen=True)
 class Completing:
@@ -42,6 +46,9 @@ def evaluate_completion(args: Completing) -> dict[str, Any]:
     from perception.completion import evaluate, views
     from perception.completion.weights import DEFAULT_FOLDER, load
 
+    check_writable(args.json)
+    if not 1 <= args.workers <= 256 or not 1 <= args.views <= 10_000:
+        raise ValueError(f"--views {args.views} --workers {args.workers} came; allowed are 1 to 10000 and 1 to 256")
     networks = args.weights or (DEFAULT_FOLDER,)
     for folder in networks:
         load(folder)  # before the long work
@@ -49,7 +56,9 @@ def evaluate_completion(args: Completing) -> dict[str, Any]:
         raise ValueError("no --objects came; give one or more sets or folders")
     folders = []
     for joined in args.objects:
-        folder = args.out / joined.strip("/").replace("/", "_")
+        models = load_objects(joined, args.data).objects
+        # Named after the shapes too, so that views of what has changed since are not taken for those of today.
+        folder = args.out / shapes(models).rpartition(" ")[2] / joined.strip("/").replace("/", "_")
         looks = views.Looks(views=args.views)
         told = views.RenderConfig(
             folder, tuple(joined.split("+")), args.data, looks=looks, seed=args.seed, jobs=args.workers

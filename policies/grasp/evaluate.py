@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from envs.grasping.parts import load_bodies
 from geometry.objects import ObjectSet
+from policies.grasp.identity import settings_of
 from policies.grasp.ledger import Done, Ledger, Row, write_table
 from policies.grasp.peers import load_peer
 from policies.grasp.single import CLOUDS, LOOKS_DEG, Look, Task, clouds, run
@@ -59,14 +59,7 @@ def evaluate_single(args: Single) -> dict[str, Any]:
     check_writable(args.json)
     found = load_bodies(args.objects, args.data)
     tasks = tasks_of(found, args.views, look)
-    ledger = Ledger(args.out / "trials.jsonl", settings_of(args.objects, look), args.resume, Row)
-    for task in tasks:
-        held = ledger.done.get(task.number)
-        if held is not None and held.object != task.model.name:
-            raise ValueError(
-                f"{ledger.path} is of other objects (look {task.number} is at {held.object!r} there, at "
-                f"{task.model.name!r} now): give another --out"
-            )
+    ledger = Ledger(args.out / "trials.jsonl", settings_of(args.objects, found.objects, look), args.resume, Row)
     console = Console(stderr=True)
     for name, reason in found.skipped:
         console.print(f"left out {name}: {reason}")
@@ -114,8 +107,8 @@ def check(views: int, workers: int, look: Look) -> None:
             "0 or more"
         )
     for told, known in ((look.elevations, LOOKS_DEG), (look.clouds, CLOUDS)):
-        if not told or not set(told) <= set(known):
-            raise ValueError(f"{', '.join(told) or 'nothing'} came; allowed are {', '.join(known)}")
+        if not told or not set(told) <= set(known) or len(set(told)) < len(told):
+            raise ValueError(f"{', '.join(told) or 'nothing'} came; allowed are {', '.join(known)}, each once")
     clouds(look)
     if look.peer is not None:
         load_peer(look.peer)
@@ -129,15 +122,6 @@ def tasks_of(found: ObjectSet, views: int, look: Look) -> list[Task]:
         for view in range(views)
         for index, model in enumerate(models)
     ]
-
-
-def settings_of(objects: str, look: Look) -> dict[str, Any]:
-    """What must be the same for rows to be the same, as JSON gives it back. More views only add rows."""
-    from dataclasses import asdict
-
-    chosen = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(look).items()}
-    settings: dict[str, Any] = json.loads(json.dumps({"objects": objects, **chosen}))
-    return settings
 
 
 def table(figures: dict[str, Any]) -> Table:

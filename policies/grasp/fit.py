@@ -22,7 +22,8 @@ from rich.progress import track
 
 from envs.grasping.parts import load_bodies
 from geometry.clouds import CloudError
-from policies.grasp.evaluate import check, settings_of, tasks_of
+from policies.grasp.evaluate import check, tasks_of
+from policies.grasp.identity import settings_of
 from policies.grasp.ledger import Done, Ledger, Sample
 from policies.grasp.planner import Planner, PlannerConfig, Weights
 from policies.grasp.single import LeftOutError, Look, Task, attempt, clouds, random_of, setting
@@ -72,7 +73,7 @@ def fit(args: Fit) -> dict[str, Any]:
     models = load_bodies(args.objects, args.data)
     models = models._replace(objects=[model for model in models.objects if kept_back(model.name)])
     tasks = tasks_of(models, args.views, args.look)
-    settings = settings_of(args.objects, args.look)
+    settings = settings_of(args.objects, models.objects, args.look)
     ledger = Ledger(args.out / "trials.jsonl", settings, args.resume, Sample)
     missing = [task for task in tasks if task.number not in ledger.done]
     console = Console(stderr=True)

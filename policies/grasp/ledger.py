@@ -90,7 +90,7 @@ class Ledger(Generic[AnyRow]):
     Args:
         path: the file.
         settings: what must be the same for rows to be the same.
-        resume: go on with what the file holds; otherwise it is kept as .old.jsonl.
+        resume: go on with what the file holds; otherwise it is kept as .old.jsonl, .old2.jsonl, ...
         kind: what the rows are.
 
     Raises:
@@ -107,7 +107,7 @@ class Ledger(Generic[AnyRow]):
             self._take_over(settings)
         else:
             if path.exists():
-                path.replace(path.with_suffix(".old.jsonl"))
+                path.replace(_free(path))
             path.write_text(json.dumps({"settings": settings}) + "\n")
 
     def _take_over(self, settings: dict[str, Any]) -> None:
@@ -116,7 +116,6 @@ class Ledger(Generic[AnyRow]):
             whole.pop()
         try:
             held = dict(json.loads(whole[0])["settings"]) if whole else settings
-            done = [_read(json.loads(line), self._kind) for line in whole[1:]]
         except (KeyError, TypeError, ValueError) as problem:
             raise ValueError(f"{self.path} holds no trials ({problem!r}): give another --out") from None
         other = [
@@ -128,10 +127,21 @@ class Ledger(Generic[AnyRow]):
             raise ValueError(
                 f"{self.path} is of another run ({'; '.join(other)}): ask for the same, or give another --out"
             )
-        self.done = {one.task: one for one in done}
+        self.done = {one.task: one for one in map(self._read, range(2, len(whole) + 1), whole[1:])}
         draft = self.path.with_suffix(f".{os.getpid()}.part")
         draft.write_text("".join(whole) or json.dumps({"settings": settings}) + "\n")
         draft.replace(self.path)
+
+    def _read(self, number: int, line: str) -> Done[AnyRow]:
+        try:
+            told, names = json.loads(line), [one.name for one in fields(self._kind)]
+            rows = [self._kind(**{name: row[name] for name in names}) for row in told["rows"]]
+            return Done(told["task"], told["object"], rows, told["left_out"])
+        except (KeyError, TypeError, ValueError) as problem:
+            raise ValueError(
+                f"line {number} of {self.path} is damaged ({problem!r}): delete it, and its task is tried again, or "
+                "give another --out"
+            ) from None
 
     def add(self, done: Done[AnyRow]) -> None:
         """Keep what came of a task; it is on the disk when this returns.
@@ -157,10 +167,12 @@ class Ledger(Generic[AnyRow]):
         return ((one.object, one.left_out) for _, one in sorted(self.done.items()) if one.left_out)
 
 
-def _read(line: dict[str, Any], kind: type[AnyRow]) -> Done[AnyRow]:
-    names = [one.name for one in fields(kind)]
-    rows = [kind(**{name: row[name] for name in names}) for row in line["rows"]]
-    return Done(line["task"], line["object"], rows, line["left_out"])
+def _free(path: Path) -> Path:
+    """A name beside it that is not taken: .old.jsonl, .old2.jsonl, ..."""
+    number = 1
+    while (old := path.with_suffix(f".old{number if number > 1 else ''}.jsonl")).exists():
+        number += 1
+    return old
 
 
 def write_table(rows: Sequence[Row] | Sequence[Attempt], path: Path) -> None:

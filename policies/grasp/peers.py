@@ -48,7 +48,10 @@ def load_peer(name: str) -> GraspPlanner:
 
 def _checked(name: str, planner: Callable[[np.ndarray], Sequence[Any]]) -> GraspPlanner:
     def plan(cloud_world: np.ndarray) -> list[Grasp]:
-        told: Any = planner(cloud_world)
+        try:
+            told: Any = planner(cloud_world)
+        except Exception as problem:  # other people's code may raise anything
+            raise PeerError(f"{name} failed on a cloud {cloud_world.shape}: {problem!r}") from problem
         if not isinstance(told, Iterable):
             raise PeerError(f"{name} returned {told!r}; expected a list of (T_world_hand (4, 4), width_m), best first")
         return [check_grasp(name, one) for one in told]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 from rich.console import Console
@@ -15,6 +13,7 @@ from rich.progress import track
 
 from envs.grasping.parts import load_bodies
 from policies.grasp.clutter import OBJECTS, Round, Table, play
+from policies.grasp.identity import settings_of
 from policies.grasp.ledger import Attempt, Done, Ledger, write_table
 from policies.grasp.peers import load_peer
 from policies.grasp.single import CLOUDS, load_completion
@@ -57,10 +56,8 @@ def evaluate_clutter(args: Clutter) -> dict[str, Any]:
     _check(args)
     check_writable(args.json)
     found = load_bodies(args.objects, args.data)
-    told = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(args.table).items()}
-    names = " ".join(model.name for model in found.objects)
-    settings = {"objects": args.objects, "kinds": f"{len(found.objects)}, {crc32(names.encode()):08x}", **told}
-    ledger = Ledger(args.out / "trials.jsonl", json.loads(json.dumps(settings)), args.resume, Attempt)
+    settings = settings_of(args.objects, found.objects, args.table)
+    ledger = Ledger(args.out / "trials.jsonl", settings, args.resume, Attempt)
     console = Console(stderr=True)
     for name, reason in found.skipped:
         console.print(f"left out {name}: {reason}")
@@ -68,8 +65,9 @@ def evaluate_clutter(args: Clutter) -> dict[str, Any]:
     missing = [one for one in rounds if one.number not in ledger.done]
     for done in track(in_order(play, missing, args.workers, args.engine), "clearing", len(missing), console=console):
         ledger.add(done)
-    figures = cleared([ledger.done[number] for number in range(args.rounds)], args.table.scene)
-    write_table(ledger.rows, args.out / "trials.csv")
+    played = [ledger.done[number] for number in range(args.rounds)]  # an earlier run may have had more rounds
+    figures = cleared(played, args.table.scene)
+    write_table([row for done in played for row in done.rows], args.out / "trials.csv")
     write_json(figures, str(args.out / "figures.json"))
     if args.json is not None:
         write_json(figures, args.json)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from envs.grasping import parts
 from envs.grasping.parts import is_hollow, load_bodies
-from geometry.meshes import MeshError
-from geometry.objects import household_object, load_objects
+from geometry.meshes import MeshError, convex_hull
+from geometry.objects import ObjectModel, household_object, load_objects
 
-MUG, BOX = "mug_900", "box_900"
+MUG, BOX, CUP = "mug_900", "box_900", "cup_900"
 
 
 @pytest.fixture
@@ -19,22 +20,52 @@ def folder(tmp_path) -> Path:
     place = tmp_path / "mine"
     place.mkdir()
     for name in (MUG, BOX):
-        household_object(name).mesh.as_trimesh().export(place / f"my_{name}.ply")
+        household_object(name).mesh.as_trimesh().export(place / f"{name}.ply")
     return place
 
 
 def test_a_mug_is_hollow_and_a_box_is_not(folder, tmp_path):
     whole = {model.name: model for model in load_objects(str(folder)).objects}
-    assert {name: is_hollow(model) for name, model in whole.items()} == {f"my_{BOX}": False, f"my_{MUG}": True}
+    assert {name: is_hollow(model) for name, model in whole.items()} == {BOX: False, MUG: True}
     assert not is_hollow(household_object(MUG)), "it came with its parts"
     found = load_bodies(str(folder), cache=tmp_path / "cache")
     models = {model.name: model for model in found.objects}
-    mug, box = models[f"my_{MUG}"], models[f"my_{BOX}"]
+    mug, box = models[MUG], models[BOX]
     assert len(box.parts) == 1 and len(mug.parts) > 3 and not found.skipped
     middle = mug.mesh.bounds.mean(axis=0)[None] + (0.0, 0.0, 0.01)
     assert whole[mug.name].inside(middle).all() and not mug.inside(middle).any(), "one can reach into it"
     volume = sum(part.as_trimesh().volume for part in mug.parts)
     assert volume < 0.7 * whole[mug.name].parts[0].as_trimesh().volume
+
+
+@pytest.mark.parametrize("kind", ["cup", "bowl", "plate", "hammer", "clamp", "blocks"])
+def test_thin_walls_and_open_corners_count_as_hollow(kind):
+    assert is_hollow(hulled(f"{kind}_900"))
+
+
+@pytest.mark.parametrize("kind", ["can", "bottle", "jar", "soap", "ball", "banana", "screwdriver"])
+def test_what_a_hull_fills_by_little_stays_one_part(kind):
+    assert not is_hollow(hulled(f"{kind}_900"))
+
+
+def hulled(name: str) -> ObjectModel:
+    """One of ours as if a file had brought its looks only."""
+    model = household_object(name)
+    hull = convex_hull(model.mesh.vertices)
+    assert hull is not None
+    return replace(model, parts=(hull,), filled=True, made=False)
+
+
+@pytest.mark.parametrize(("collision", "hollow"), [("mesh.ply", True), ("hull.ply", False), (None, True)])
+def test_a_urdf_is_taken_apart_where_it_tells_only_its_looks(tmp_path, collision, hollow):
+    mesh = household_object(MUG).mesh
+    mesh.as_trimesh().export(tmp_path / "mesh.ply")
+    mesh.as_trimesh().convex_hull.export(tmp_path / "hull.ply")
+    shapes = {"visual": "mesh.ply"} | ({"collision": collision} if collision else {})
+    told = "".join(f'<{tag}><geometry><mesh filename="{f}"/></geometry></{tag}>' for tag, f in shapes.items())
+    (tmp_path / "mug.urdf").write_text(f'<robot name="mug"><link name="base">{told}</link></robot>')
+    (model,) = load_objects(str(tmp_path)).objects
+    assert is_hollow(model) == hollow
 
 
 def test_parts_are_made_once_and_a_damaged_file_counts_as_none(folder, tmp_path, monkeypatch):
@@ -45,9 +76,14 @@ def test_parts_are_made_once_and_a_damaged_file_counts_as_none(folder, tmp_path,
         load_bodies(str(folder), cache=cache)
     assert len(made) == 1
     (kept,) = cache.iterdir()
-    kept.write_text("v 0 0")
-    again = load_bodies(str(folder), cache=cache)
-    assert len(made) == 2 and len(again.objects[1].parts) == len(household_object(MUG).parts)
+    whole = kept.read_text()
+    for number, text in enumerate(
+        ("v 0 0", "", *(whole[:length] for length in range(40, len(whole), len(whole) // 20)))
+    ):
+        kept.write_text(text)
+        again = load_bodies(str(folder), cache=cache)
+        assert len(made) == 2 + number and len(again.objects[1].parts) == len(household_object(MUG).parts)
+        assert kept.read_text() == whole
 
 
 def test_without_a_place_to_keep_them_parts_are_made_all_the_same(folder, tmp_path, monkeypatch):
@@ -62,5 +98,5 @@ def test_what_cannot_be_taken_apart_is_left_out_with_its_reason(folder, tmp_path
 
     monkeypatch.setattr(parts, "convex_parts", fail)
     found = load_bodies(str(folder), cache=tmp_path / "cache")
-    assert [model.name for model in found.objects] == [f"my_{BOX}"]
-    assert found.skipped == [(f"my_{MUG}", "V-HACD gave no parts")]
+    assert [model.name for model in found.objects] == [BOX]
+    assert found.skipped == [(MUG, "V-HACD gave no parts")]

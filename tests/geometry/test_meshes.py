@@ -83,6 +83,13 @@ def test_a_urdf_says_where_and_how_large(tmp_path):
         ('<box size="a b c"/>', "", "numbers"),
         ("<capsule/>", "", "allowed are mesh"),
         ('<box size="1 1 1"/>', '<link name="b"/>', "2 links"),
+        ('<box size="1 1"/>', "", "expected 3 finite"),
+        ("<box/>", "", "None came; expected 3"),
+        ('<box size="0 0 0"/>', "", "allowed are 0.001 to 5"),
+        ('<box size="100 100 100"/>', "", "allowed are 0.001 to 5"),
+        ('<sphere radius="-1"/>', "", "allowed are 0.001 to 5"),
+        ('<cylinder radius="0.1" length="nan"/>', "", "expected 1 finite"),
+        ('<mesh filename="cube.obj" scale="1 2"/>', "", "expected 1 or 3"),
     ],
 )
 def test_urdfs_that_cannot_be_used(tmp_path, look, more, said):
@@ -91,6 +98,27 @@ def test_urdfs_that_cannot_be_used(tmp_path, look, more, said):
         read_urdf(write(tmp_path / "t.urdf", URDF.format(look=look, more=more)))
     with pytest.raises(MeshError, match="cannot be read"):
         read_urdf(write(tmp_path / "x.urdf", "no xml"))
+
+
+def test_an_origin_has_three_numbers(tmp_path):
+    write(tmp_path / "cube.obj", CUBE)
+    text = URDF.format(look='<box size="0.1 0.2 0.3"/>', more="").replace("0 0 0.5", "0 0")
+    with pytest.raises(MeshError, match="expected 3 finite"):
+        read_urdf(write(tmp_path / "t.urdf", text))
+
+
+def test_vertices_of_no_triangle_count_for_nothing(tmp_path):
+    stray = load_mesh(write(tmp_path / "stray.obj", CUBE + "v 50 50 50\n"))
+    assert len(stray.vertices) == 8 and len(stray.triangles) == 12
+    assert np.allclose(load_convex_parts(write(tmp_path / "one.obj", "v 9 9 9\n" + _numbered(CUBE)))[0].extents, 1.0)
+
+
+def _numbered(text: str) -> str:
+    """A mesh whose faces count from the last vertex back, so that others may stand before them."""
+    return "\n".join(
+        " ".join(str(int(word) - 9) if word.isdigit() else word for word in line.split()) if line[0] == "f" else line
+        for line in text.splitlines()
+    )
 
 
 def test_surface_points_lie_on_the_surface_evenly(tmp_path):

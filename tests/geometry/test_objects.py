@@ -45,7 +45,14 @@ def test_unknown_household_things(name):
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"), [("nothing", "sets are"), ("household/none", "sets are"), ("ycb_dev", "--data")]
+    ("spec", "said"),
+    [
+        ("nothing", "sets are"),
+        ("household/none", "sets are"),
+        ("ycb_dev", "--data"),
+        ("", "'' is no set"),
+        ("household/test+", "'' is no set"),
+    ],
 )
 def test_sets_that_are_not_there(spec, said):
     with pytest.raises(ObjectsError, match=said):
@@ -62,6 +69,18 @@ def test_sets_are_joined_and_what_has_one_name_is_taken_once(tmp_path):
     assert np.allclose(mug.mesh.extents, household_object("mug_900").mesh.extents), "the first of a name counts"
     with pytest.raises(ObjectsError, match="cupboard"):
         load_objects("household/test+cupboard")
+
+
+def test_a_name_says_nothing_of_what_an_object_is(tmp_path):
+    folder = tmp_path / "household_things"
+    folder.mkdir()
+    mug = household_object("mug_900")
+    for name in ("mug_900", "crockery"):
+        mug.mesh.as_trimesh().export(folder / f"{name}.ply")
+    crockery, named = load_objects(str(folder)).objects
+    assert mug.made and not crockery.made and not named.made and named.filled
+    same = [model.surface(300, np.random.default_rng(0))[0] for model in (crockery, named)]
+    np.testing.assert_array_equal(*same)
 
 
 def test_a_folder_with_damaged_objects_gives_the_others(tmp_path):

@@ -180,7 +180,7 @@ def test_rendering_again_makes_nothing_new_and_refuses_other_looks(rendered):
 def test_views_that_are_not_there_or_damaged(tmp_path):
     with pytest.raises(CommandError, match="render"):
         load_views(tmp_path)
-    (tmp_path / "a.0.npz").write_bytes(b"PK nothing")
+    (tmp_path / "a.0.npz").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(CommandError, match="damaged"):
         load_views(tmp_path)
 
@@ -366,12 +366,13 @@ def test_bad_clouds_are_told_and_the_others_completed(stored, tmp_path, capsys):
     np.save(folder / "nan.npy", np.full((100, 3), np.nan))
     np.save(folder / "flat.npy", np.zeros((100, 2)))
     (folder / "torn.npy").write_bytes(b"\x93NUMPY")
+    (folder / "zip.npz").write_bytes(b"PK\x03\x04 nothing")
     (folder / "words.xyz").write_text("no numbers at all")
     (folder / "empty.xyz").write_text("")
     status = cli(["predict", str(folder), "--out", str(tmp_path / "out"), "--weights", str(stored)])
     told = capsys.readouterr()
     assert status == 1 and "good.completed.npz" in told.out
-    assert all(f"{name}" in told.err for name in ("few", "nan", "flat", "torn", "words", "empty"))
+    assert all(f"{name}" in told.err for name in ("few", "nan", "flat", "torn", "words", "empty", "zip"))
     assert "Traceback" not in told.err
 
 

@@ -20,10 +20,12 @@ import pytest
 import grasp_eval
 from geometry.cameras import DepthCamera
 from geometry.objects import household_object
-from policies.grasp import clutter, evaluate
+from policies.grasp import clutter, evaluate, identity
 from policies.grasp.clutter import Table
 from policies.grasp.evaluate import Single, evaluate_single
+from policies.grasp.identity import settings_of
 from policies.grasp.ledger import TIMED, Attempt
+from policies.grasp.planner import PlannerConfig
 from policies.grasp.rounds import Clutter, evaluate_clutter
 from policies.grasp.single import Look, Task, run
 from policies.grasp.workers import in_order
@@ -184,17 +186,31 @@ def test_rows_of_another_run_are_not_mixed_in(objects, whole, more, said):
     assert (whole[1] / "trials.jsonl").read_text() == before
 
 
-def test_a_folder_that_holds_other_objects_by_now_is_not_mixed_in(objects, whole, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["another", "carton"])
+def test_a_folder_that_holds_other_objects_by_now_is_not_mixed_in(objects, whole, tmp_path, name):
     copy, folder = tmp_path / "trials.jsonl", Path(objects.split("+")[0])
     copy.write_text((whole[1] / "trials.jsonl").read_text())
-    more = household_object("can_0").mesh.as_trimesh()
-    added = folder / "another.ply"
-    more.export(added)
+    place = folder / f"{name}.ply"
+    before = place.read_bytes() if place.exists() else None
+    household_object("can_0").mesh.as_trimesh().export(place)
     try:
-        with pytest.raises(ValueError, match=r"other objects.*'carton' there, at 'another' now"):
+        with pytest.raises(ValueError, match=r"another run.*shapes"):
             evaluate_single(asked(objects, tmp_path, resume=True))
     finally:
-        added.unlink()
+        place.unlink() if before is None else place.write_bytes(before)
+
+
+def test_trials_by_another_network_or_planner_are_others(tmp_path, monkeypatch):
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    look = replace(LOOK, clouds=("completed",), completion=tmp_path)
+    told = settings_of("box", [household_object("box_0")], look)
+    assert told == settings_of("box", [household_object("box_0")], look)
+    (tmp_path / "model.safetensors").write_bytes(b"other")
+    other = settings_of("box", [household_object("box_0")], look)
+    assert {name for name in told if told[name] != other[name]} == {"network"}
+    assert "network" not in settings_of("box", [], replace(look, clouds=("true",)))
+    monkeypatch.setattr(identity, "PlannerConfig", lambda: PlannerConfig(anchors=91))
+    assert settings_of("box", [household_object("box_0")], look)["planner"] != told["planner"]
 
 
 def mistake(monkeypatch, *arguments: str) -> str:
@@ -254,9 +270,10 @@ def test_mistakes_get_one_clear_line(monkeypatch, tmp_path, arguments, said):
         (["--objects", "cupboard"], "'cupboard' is no set"),
         (["--objects"], "--objects"),
         (["--views", "0"], "views"),
-        (["--workers", "0"], "jobs 0|workers 0"),
+        (["--workers", "0"], "--workers 0 came"),
         (["--seed", "-1"], "seed"),
         (["--objects", "household/test", "--out", "/proc/nowhere"], "/proc/nowhere"),
+        (["--json", "/proc/nowhere/x.json"], "/proc/nowhere"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

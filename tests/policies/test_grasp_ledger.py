@@ -54,6 +54,26 @@ def test_a_file_that_is_no_ledger_is_left_alone(tmp_path, text):
     assert path.read_text() == text
 
 
+def test_what_was_there_is_never_overwritten(tmp_path):
+    for number in range(4):
+        Ledger(tmp_path / "trials.jsonl", {"seed": number}, False, Attempt)
+    names = ("trials.old.jsonl", "trials.old2.jsonl", "trials.old3.jsonl", "trials.jsonl")
+    assert [json.loads((tmp_path / name).read_text())["settings"]["seed"] for name in names] == [0, 1, 2, 3]
+
+
+def test_a_damaged_line_is_told_by_its_number(tmp_path):
+    path = tmp_path / "trials.jsonl"
+    ledger = Ledger(path, {"seed": 0}, False, Attempt)
+    for done in attempts(0, 1, 2):
+        ledger.add(done)
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:2], lines[2][:30] + "\n", lines[3]]))
+    with pytest.raises(ValueError, match="line 3 of"):
+        Ledger(path, {"seed": 0}, True, Attempt)
+    path.write_text("".join([*lines[:2], lines[3]]))
+    assert sorted(Ledger(path, {"seed": 0}, True, Attempt).done) == [0, 2]
+
+
 @pytest.mark.parametrize("text", ["", '{"settings": {"se'], ids=["empty", "cut off"])
 def test_a_ledger_that_was_cut_off_at_its_head_begins_anew(tmp_path, text):
     path = tmp_path / "trials.jsonl"

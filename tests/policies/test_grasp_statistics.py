@@ -35,6 +35,13 @@ def test_peers_that_cannot_be_loaded_are_named(name):
         load_peer(name)
 
 
+def test_a_peer_that_fails_on_a_cloud_is_named(tmp_path, monkeypatch):
+    (tmp_path / "failing_peer.py").write_text("def plan(cloud):\n    return {}['nothing']\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(PeerError, match=r"failing_peer:plan failed on a cloud \(.*KeyError"):
+        load_peer("failing_peer:plan")(CLOUD)
+
+
 @pytest.mark.parametrize(
     "told",
     [

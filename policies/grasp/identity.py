@@ -1,0 +1,46 @@
+"""What must be the same for trials to be the same: what was asked, the objects, the planner and the network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from geometry.objects import ObjectModel
+from perception.completion.weights import DEFAULT_FOLDER
+from policies.grasp.clutter import Table
+from policies.grasp.planner import PlannerConfig
+from policies.grasp.single import Look
+
+
+def settings_of(objects: str, models: Sequence[ObjectModel], chosen: Look | Table) -> dict[str, Any]:
+    """Settings of a run for its ledger, as JSON gives them back. More looks or rounds only add rows.
+
+    Raises:
+        OSError: shapes are to be completed and there is no network.
+    """
+    told = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(chosen).items()}
+    told |= {"objects": objects, "shapes": shapes(models), "planner": _short(repr(PlannerConfig()).encode())}
+    if "completed" in (chosen.clouds if isinstance(chosen, Look) else (chosen.cloud,)):
+        network = (chosen.completion or DEFAULT_FOLDER) / "model.safetensors"
+        told["network"] = _short(network.read_bytes())
+    settings: dict[str, Any] = json.loads(json.dumps(told))
+    return settings
+
+
+def shapes(models: Sequence[ObjectModel]) -> str:
+    """Short digest of the names and shapes of objects, in their order."""
+    whole = 0
+    for model in models:
+        meshes = [model.mesh, *(() if model.filled else model.parts)]  # parts that we made follow from the mesh
+        whole = crc32(model.name.encode(), whole)
+        for mesh in meshes:
+            whole = crc32(mesh.triangles.tobytes(), crc32(mesh.vertices.round(6).tobytes(), whole))
+    return f"{len(models)}, {whole:08x}"
+
+
+def _short(content: bytes) -> str:
+    return f"{crc32(content):08x}"
