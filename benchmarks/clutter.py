@@ -65,7 +65,6 @@ def _row(args: Args, scene: Scene, cloud: str) -> dict[str, Any]:
         "scene": scene,
         "cloud": cloud,
         "rounds": sum(one["rounds"] for one in found),
-        "objects": sum(one["objects"] for one in found),
         **{name: _over_seeds([one[name] for one in found]) for name in ("success_rate", "declutter_rate")},
         "plan_seconds": round(float(np.mean([one["plan_seconds"] for one in found])), 3),
         "seeds": found,

@@ -55,7 +55,7 @@ def networks(data: dict[str, Any]) -> str:
     def cell(row: dict[str, Any]) -> str:
         if "cdl1_more_mm" not in row:
             return f"{row['cdl1_mm']:.2f}"
-        more = f"{row['cdl1_more_mm']:+.2f} ({row['cdl1_more_low']:+.2f} to {row['cdl1_more_high']:+.2f})"
+        more = f"{row['cdl1_more_mm']:+.3f} ({row['cdl1_more_low']:+.3f} to {row['cdl1_more_high']:+.3f})"
         return f"{row['cdl1_mm']:.2f}, {more}"
 
     return table(
@@ -119,12 +119,12 @@ def clutter(data: dict[str, Any]) -> str:
         return f"{100 * found['mean']:.1f} ({100 * found['low']:.0f} to {100 * found['high']:.0f})"
 
     return table(
-        ["scene", "cloud", "rounds", "held, % (95 % over seeds)", "cleared, %", "plan, processor s"],
+        ["scene", "cloud", "rounds (objects)", "held, % (95 % over seeds)", "cleared, %", "plan, processor s"],
         [
             [
                 row["scene"],
                 _NAMES.get(row["cloud"], row["cloud"]),
-                str(row["rounds"]),
+                f"{row['rounds']} ({sum(seed['objects'] for seed in row['seeds'])})",
                 share(row["success_rate"]),
                 share(row["declutter_rate"]),
                 f"{row['plan_seconds']:.2f}",
