@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 import numpy as np
 
@@ -95,6 +96,14 @@ class ObjectModel:
         size = len(self.mesh.vertices)
         bodies = connected_components(coo_matrix((np.ones(edges.shape[1]), edges), (size, size)))[1]
         return self.made and len(np.unique(bodies[np.unique(self.mesh.triangles)])) > 1
+
+    @cached_property
+    def digest(self) -> str:
+        """Short and the same for the same shape: of the mesh, and of parts that came with it."""
+        whole = 0
+        for mesh in (self.mesh, *(() if self.filled else self.parts)):  # parts that we made follow from the mesh
+            whole = crc32(mesh.triangles.tobytes(), crc32(mesh.vertices.round(6).tobytes(), whole))
+        return f"{whole:08x}"
 
     def scaled(self, factors: np.ndarray, name: str | None = None) -> ObjectModel:
         """The same thing stretched along x, y, z by `factors` (3,)."""

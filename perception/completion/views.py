@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -105,7 +105,7 @@ def main(config: RenderConfig) -> RenderResult:
     """
     check_run(1, config.seed)
     models, skipped = _collect(config)
-    _remember(config)
+    _remember(config, models)
     work = [
         (model, variant, path)
         for model in models
@@ -132,9 +132,10 @@ def _file_name(spec: str, name: str) -> str:
     return f"pybullet_{name}" if spec == "pybullet" else name
 
 
-def _remember(config: RenderConfig) -> None:
-    """Note how the views are made, or refuse to add others to them."""
+def _remember(config: RenderConfig, models: Sequence[ObjectModel]) -> None:
+    """Note how the views are made and of which shapes, or refuse to add others to them."""
     told = json.loads(json.dumps({"looks": asdict(config.looks), "seed": config.seed}))
+    shapes = {model.name: model.digest for model in models}
     path = config.out / MANIFEST
     config.out.mkdir(parents=True, exist_ok=True)
     if path.exists():
@@ -142,9 +143,15 @@ def _remember(config: RenderConfig) -> None:
             began = json.loads(path.read_text())
         except ValueError as problem:
             raise CommandError(f"{path} is damaged ({problem}). Delete {config.out} and render again.") from problem
+        known = began.pop("shapes", {})  # older folders do not tell
         if began != told:
             raise CommandError(f"{config.out} holds views rendered with {began}, not {told}. Name another --out.")
-    write_atomic(path, (json.dumps(told, indent=1) + "\n").encode())
+        if changed := sorted(name for name in known if shapes.get(name, known[name]) != known[name]):
+            raise CommandError(
+                f"{config.out} holds views of another shape of {', '.join(changed[:3])}. Name another --out."
+            )
+        shapes = known | shapes
+    write_atomic(path, (json.dumps(told | {"shapes": shapes}, indent=1) + "\n").encode())
 
 
 def _run(config: RenderConfig, work: list[tuple[ObjectModel, int, Path]]) -> list[Skipped | None]:

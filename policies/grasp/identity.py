@@ -33,13 +33,8 @@ def settings_of(objects: str, models: Sequence[ObjectModel], chosen: Look | Tabl
 
 def shapes(models: Sequence[ObjectModel]) -> str:
     """Short digest of the names and shapes of objects, in their order."""
-    whole = 0
-    for model in models:
-        meshes = [model.mesh, *(() if model.filled else model.parts)]  # parts that we made follow from the mesh
-        whole = crc32(model.name.encode(), whole)
-        for mesh in meshes:
-            whole = crc32(mesh.triangles.tobytes(), crc32(mesh.vertices.round(6).tobytes(), whole))
-    return f"{len(models)}, {whole:08x}"
+    told = " ".join(f"{model.name} {model.digest}" for model in models)
+    return f"{len(models)}, {_short(told.encode())}"
 
 
 def _short(content: bytes) -> str:
