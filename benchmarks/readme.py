@@ -253,6 +253,22 @@ def _face(data: dict[str, Any]) -> str:
     )
 
 
+def _mixers(data: dict[str, Any]) -> str:
+    names = {"gpsa": "gated positional self-attention", "conv": "a convolution"}
+    return table(
+        ["the network ends in", "parameters", "accuracy", "beside the first (95 %)"],
+        [
+            [
+                names[row["mixer"]],
+                f"{row['parameters'] / 1e6:.2f} M",
+                f"{row['wa']:.3f}",
+                f"{row['more']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})" if "more" in row else "",
+            ]
+            for row in data["rows"]
+        ],
+    )
+
+
 def _fusion(data: dict[str, Any]) -> str:
     def share(value: float | None) -> str:
         return "-" if value is None else f"{value:.3f}"
@@ -334,6 +350,7 @@ def _locomotion(data: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "speech": _speech,
     "face": _face,
+    "mixers": _mixers,
     "fusion": _fusion,
     "senses": _senses,
     "transfer": _transfer,
