@@ -31,7 +31,7 @@ class Args:
 
     data: Path
     """FER2013, see python -m perception.face train --help."""
-    epochs: int = 16
+    epochs: int = 12
     """Passes over the pictures, for each network."""
     seeds: int = 1
     """Trainings of each."""
