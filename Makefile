@@ -62,10 +62,11 @@ results: $(VENV)/.developing  ## make the README's tables again (four hours; nee
 	$(BIN)/python -m perception.speech transfer --corpus nemo --data $(DATA)/speech/nemo_6 --json $(RESULTS)/transfer.json
 	$(BIN)/python -m perception.speech joint --ravdess $(DATA)/speech/ravdess_16k \
 		--folds $(DATA)/speech/ravdess_folds.json --data $(DATA)/speech/nemo_6 --json $(RESULTS)/joint.json
-	$(BIN)/python -m perception.face evaluate --data $(DATA)/faces/fer2013.tar.gz --protocol public \
+	$(BIN)/python -m perception.face evaluate --data $(DATA)/faces/fer2013.tar.gz --protocol private \
 		--json $(RESULTS)/face.json
+	$(BIN)/python benchmarks/mixers.py --data $(DATA)/faces/fer2013.tar.gz --json $(RESULTS)/mixers.json
 	$(BIN)/python -m perception.fusion evaluate --voices $(DATA)/speech/ravdess_16k \
-		--faces $(DATA)/faces/fer2013.tar.gz --faces-of public --json $(RESULTS)/fusion.json
+		--faces $(DATA)/faces/fer2013.tar.gz --json $(RESULTS)/fusion.json
 	$(BIN)/python benchmarks/senses.py --voices $(DATA)/speech/ravdess_16k \
 		--faces $(DATA)/faces/fer2013.tar.gz --json $(RESULTS)/senses.json
 	$(BIN)/python -m perception.sound evaluate --data $(DATA)/speech/ravdess_16k --json $(RESULTS)/sound.json

@@ -55,7 +55,8 @@ class Actor:
         *inner, (weight, bias) = self._layers
         for factors, offset in inner:
             hidden = hidden @ factors + offset
-            hidden = np.where(hidden > 0, hidden, np.expm1(np.minimum(hidden, 0.0)))
+            below = np.minimum(hidden, 0.0)
+            hidden = np.maximum(hidden, np.expm1(below, out=below), out=below)  # ELU: expm1(x) > x where x < 0
         both = (hidden @ weight + bias).reshape(2, *normalised.shape[:-1], -1)
         mean: np.ndarray = 0.5 * (both[0] + mirror_action(both[1]))
         return mean

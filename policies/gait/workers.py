@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.terrain import LEVELS
@@ -134,9 +135,12 @@ class _Log:
 
 
 def _work(pipe: Connection, configs: list[LocomotionConfig], seeds: list[np.random.SeedSequence]) -> None:
-    crew = Crew(configs, seeds)
-    while (order := pipe.recv()) is not None:
-        pipe.send(crew.roll(*order))
+    # One core for each worker. Numpy's BLAS would set a thread on every core at the policy of eight dogs, and wait for
+    # it spinning: two such workers then take turns at being in each other's way, and walk at a quarter of their speed.
+    with threadpool_limits(1, user_api="blas"):
+        crew = Crew(configs, seeds)
+        while (order := pipe.recv()) is not None:
+            pipe.send(crew.roll(*order))
 
 
 class RolloutSource(ABC):
