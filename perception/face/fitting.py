@@ -63,9 +63,9 @@ class FitConfig:
         fits = all(1 <= count <= 100_000 for count in counts) and all(0.0 <= share < 1.0 for share in shares)
         if not fits or not 0.0 < self.learning_rate <= 10.0 or not 0.0 <= self.teacher_share <= 1.0:
             raise ValueError(
-                f"{self} came; epochs, batch and judge_every must be 1 to 100000, momentum, weight_decay, warm_up, label_smoothing "
-                "and average at least 0 and less than 1, teacher_share 0 to 1, and learning_rate more than 0, at most "
-                "10."
+                f"{self} came; epochs, batch and judge_every must be 1 to 100000, momentum, weight_decay, warm_up, "
+                "label_smoothing and average at least 0 and less than 1, teacher_share 0 to 1, and learning_rate more "
+                "than 0, at most 10."
             )
 
 

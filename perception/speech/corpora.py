@@ -1,14 +1,15 @@
-"""Corpora of acted speech as their owners lay them out: every file name tells who speaks and how.
+"""Corpora of acted speech as their owners lay them out: file names, or lists beside them, tell who speaks and how.
 
 nEMO: Christop 2024, arXiv 2404.06292, CC BY-NC-SA 4.0. CREMA-D: Cao et al. 2014, ODbL. EMO-DB: Burkhardt et al. 2005.
-TESS: Pichora-Fuller & Dupuis 2020, CC BY-NC-ND 4.0. SAVEE: Haq & Jackson 2010, for research only. The files are read
-where they are; nothing of them is stored in the project.
+TESS: Pichora-Fuller & Dupuis 2020, CC BY-NC-ND 4.0. SAVEE: Haq & Jackson 2010, for research only. IEMOCAP: Busso et al.
+2008, for research only, under a licence that its owners sign. The files are read where they are; nothing of them is
+stored in the project.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -17,7 +18,7 @@ from perception.emotion import LABELS
 from perception.speech.audio import SUFFIXES
 from perception.speech.datasets import DatasetError
 
-Corpus = Literal["nemo", "cremad", "emodb", "tess", "savee"]
+Corpus = Literal["nemo", "cremad", "emodb", "tess", "savee", "iemocap"]
 
 
 class Recording(NamedTuple):
@@ -46,9 +47,11 @@ _WORDS = {"anger": "angry", "fear": "fearful", "happiness": "happy", "sadness": 
     name: name for name in LABELS
 }
 _CODES = {"ang": "angry", "dis": "disgust", "fea": "fearful", "hap": "happy", "neu": "neutral", "sad": "sad"}
+# Excitement counts as happiness, as most who use the corpus have it; frustration is not ours.
+_IEMOCAP = _CODES | {"exc": "happy", "sur": "surprised"}
 _GERMAN = {"w": "angry", "e": "disgust", "a": "fearful", "f": "happy", "n": "neutral", "t": "sad"}
 _SHORT = {"a": "angry", "d": "disgust", "f": "fearful", "h": "happy", "n": "neutral", "sa": "sad", "su": "surprised"}
-PARSERS: dict[Corpus, Callable[[Path], Recording | None]] = {
+PARSERS: dict[str, Callable[[Path], Recording | None]] = {
     "nemo": _named(r".*/(?P<speaker>[a-z]{2}\d)_(?P<emotion>[a-z]+)_\d+", _WORDS),
     "cremad": _named(r".*/(?P<speaker>\d{4})_[a-z]{3}_(?P<emotion>[a-z]{3})_[a-z]{2}", _CODES),
     "emodb": _named(r".*/(?P<speaker>\d{2})[a-z]\d{2}(?P<emotion>[a-z])[a-z]?", _GERMAN),
@@ -62,19 +65,31 @@ _EXAMPLES = {
     "emodb": "03a01Fa.wav",
     "tess": "OAF_back_angry.wav",
     "savee": "DC/a01.wav",
+    "iemocap": "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt",
 }
+# [6.2901 - 8.2357]	Ses01F_impro01_F000	neu	[2.5000, 2.5000, 2.5000]; the letter of the turn tells who speaks it.
+_TURN = re.compile(
+    r"\[[\d. -]+\]\s+(?P<turn>Ses(?P<pair>\d\d)[FM]_\w+_(?P<sex>[FM])\w*\d{3})\s+(?P<emotion>[a-z]{3})\s.*"
+)
 
 
 def load_corpus(corpus: Corpus, folder: Path | str) -> list[Recording]:
     """List the recordings of a corpus in a folder and below, sorted, without emotions that are not ours (boredom).
 
     Raises:
-        DatasetError: no folder, no sounds in it, or a file whose name is not of this corpus.
+        DatasetError: no folder, no sounds in it, a file whose name is not of this corpus, or a listed one that is not
+            there.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder. Give the one that holds {corpus}'s {_EXAMPLES[corpus]} and others.")
-    recordings = []
+    recordings = list(_iemocap(folder) if corpus == "iemocap" else _by_name(corpus, folder))
+    if not recordings:
+        raise DatasetError(f"{folder} holds no recordings of {corpus}, such as {_EXAMPLES[corpus]}.")
+    return recordings
+
+
+def _by_name(corpus: Corpus, folder: Path) -> Iterator[Recording]:
     for path in find_files(folder, SUFFIXES):
         try:
             recording = PARSERS[corpus](path)
@@ -84,7 +99,24 @@ def load_corpus(corpus: Corpus, folder: Path | str) -> list[Recording]:
                 "away, or name another corpus."
             ) from None
         if recording is not None:
-            recordings.append(recording)
-    if not recordings:
-        raise DatasetError(f"{folder} holds no recordings of {corpus}, such as {_EXAMPLES[corpus]}.")
-    return recordings
+            yield recording
+
+
+def _iemocap(folder: Path) -> Iterator[Recording]:
+    """Read the lists of turns, one for each dialog, in Session*/dialog/EmoEvaluation.
+
+    A turn is Session*/sentences/wav/DIALOG/TURN.wav; its speaker is the number of the pair and the letter of the sex.
+    """
+    for listed in sorted(folder.rglob("EmoEvaluation/*.txt")):
+        if listed.name.startswith("."):  # left behind by the Mac on which the corpus was packed
+            continue
+        sounds = listed.parents[2] / "sentences" / "wav" / listed.stem
+        for line in listed.read_text(encoding="utf-8", errors="replace").splitlines():
+            found = _TURN.fullmatch(line.strip())
+            emotion = None if found is None else _IEMOCAP.get(found["emotion"])
+            if found is None or emotion is None:
+                continue
+            path = sounds / f"{found['turn']}.wav"
+            if not path.is_file():
+                raise DatasetError(f"{path} is missing, and {listed} lists it. Unpack the sessions whole.")
+            yield Recording(path, emotion, found["pair"] + found["sex"])

@@ -13,7 +13,7 @@ from perception.face.augment import AugmentConfig
 from perception.face.command import CommandError, pick_device, pick_precision
 from perception.face.datasets import Faces
 from perception.face.evaluate import EvaluateConfig, subject_groups
-from perception.face.fitting import FitConfig, Hardware, Trainer, fit_temperature, judge, rate_factor
+from perception.face.fitting import FitConfig, Hardware, Teacher, Trainer, fit_temperature, judge, rate_factor
 from perception.face.model import CLASSES, FaceEmotionModel
 from perception.face.network import NetworkConfig
 from perception.face.train import TrainConfig
@@ -41,6 +41,31 @@ def test_training_learns(optimizer):
     network = trainer.best_network()
     said = judge(network, faces(70, 1).pictures, looks=True).argmax(axis=1)  # epochs are chosen by what the model says
     assert np.mean(said == faces(70, 1).targets) == pytest.approx(trainer.best_right)
+
+
+def test_learning_from_a_teacher_alone_gives_what_it_says():
+    """The labels are turned round; a learner that hears only its teacher does not notice."""
+    shape = NetworkConfig(widths=(8, 16, 18), blocks=(0, 0, 0), dropout=0.0)
+    fit = FitConfig(epochs=4, batch=14, learning_rate=5e-3, average=0.8, augment=GENTLE)
+    known = Trainer(fit, shape, 0)
+    for _ in range(4):
+        known.epoch(faces(140), faces(70, 1))
+    wrong = faces(140)._replace(targets=(faces(140).targets + 1) % len(CLASSES))
+    alone = replace(fit, label_smoothing=0.0, teacher_share=1.0)
+    taught = Trainer(alone, shape, 1, teachers=[Teacher(known.best_network(), 1.0)])
+    misled = Trainer(alone, shape, 1)
+    for trainer in (taught, misled):
+        for _ in range(4):
+            trainer.epoch(wrong, faces(70, 1))
+    assert taught.best_right > 0.6 > 0.3 > misled.epochs[-1].right
+
+
+def test_validation_is_judged_every_few_epochs_and_at_the_end():
+    trainer = Trainer(replace(QUICK, epochs=5, judge_every=2), SMALL, 0)
+    for _ in range(5):
+        trainer.epoch(faces(28), faces(28, 1))
+    assert [epoch.right is not None for epoch in trainer.epochs] == [False, True, False, True, True]
+    assert trainer.best_right == max(epoch.right for epoch in trainer.epochs if epoch.right is not None)
 
 
 def test_same_seed_same_weights_and_the_caller_keeps_its_random_numbers():
@@ -76,7 +101,16 @@ def test_rate_rises_then_falls_to_zero():
 
 
 @pytest.mark.parametrize(
-    "entry", [{"epochs": 0}, {"batch": -1}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"average": 1.0}]
+    "entry",
+    [
+        {"epochs": 0},
+        {"batch": -1},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"average": 1.0},
+        {"teacher_share": 1.5},
+        {"judge_every": 0},
+    ],
 )
 def test_wrong_settings(entry):
     with pytest.raises(ValueError, match="must be"):
@@ -137,6 +171,16 @@ def test_training_goes_on_from_a_smaller_network(tree):
         train.main(settings(tree, "narrow", start_from=tree.parent / "small", network=NetworkConfig()))
     with pytest.raises(CommandError, match=r"--start-from .*missing"):
         train.main(settings(tree, "lost", start_from=tree.parent / "nowhere", network=deeper))
+
+
+def test_training_with_teachers_notes_who_they_were(tree):
+    train.main(settings(tree, "teacher"))
+    taught = settings(tree, "taught", teacher=(tree.parent / "teacher",), fit=replace(QUICK, judge_every=3))
+    train.main(taught)
+    told = json.loads((taught.out / "config.json").read_text())["training"]
+    assert [one["seed"] for one in told["teachers"]] == [0] and told["fit"]["teacher_share"] == 0.8
+    with pytest.raises(WeightsError, match="missing"):
+        train.main(settings(tree, "untaught", teacher=(tree.parent / "nowhere",)))
 
 
 def test_killed_and_resumed_gives_the_same_weights(tree, monkeypatch):

@@ -42,6 +42,36 @@ def test_boredom_is_left_out_and_foreign_names_are_refused(tmp_path):
         load_corpus("tess", tmp_path / "missing")
 
 
+TURNS = """% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]
+
+[6.2901 - 8.2357]\tSes01F_impro01_F000\tneu\t[2.5000, 2.5000, 2.5000]
+C-E2:\tNeutral;\t()
+[10.01 - 11.3925]\tSes01F_impro01_M000\texc\t[4.0000, 3.0000, 3.0000]
+[12.10 - 13.00]\tSes01F_impro01_M001\tfru\t[2.0000, 3.0000, 3.0000]
+[14.10 - 15.00]\tSes01F_impro01_F001\txxx\t[2.0000, 3.0000, 3.0000]
+"""
+
+
+def test_iemocap_lists_its_turns_beside_the_sounds(tmp_path):
+    session = tmp_path / "IEMOCAP_full_release" / "Session1"
+    lists, sounds = session / "dialog" / "EmoEvaluation", session / "sentences" / "wav" / "Ses01F_impro01"
+    lists.mkdir(parents=True)
+    sounds.mkdir(parents=True)
+    (lists / "Ses01F_impro01.txt").write_text(TURNS)
+    (lists / "._Ses01F_impro01.txt").write_bytes(b"\x00\x05\x16\x07")
+    (sounds / "Ses01F_impro01_F000.wav").touch()
+    with pytest.raises(DatasetError, match=r"M000\.wav is missing"):
+        load_corpus("iemocap", tmp_path)
+    (sounds / "Ses01F_impro01_M000.wav").touch()
+    found = load_corpus("iemocap", tmp_path)
+    assert [(one.path.stem[-4:], one.emotion, one.speaker) for one in found] == [
+        ("F000", "neutral", "01F"),
+        ("M000", "happy", "01M"),
+    ]
+    with pytest.raises(DatasetError, match="no recordings of iemocap"):
+        load_corpus("iemocap", sounds)
+
+
 def test_every_label_of_every_corpus_is_ours():
     assert PARSERS["cremad"](Path("a/1001_DFA_BOR_XX.wav")) is None
     with pytest.raises(ValueError):

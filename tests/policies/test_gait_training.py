@@ -17,6 +17,7 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 from stable_baselines3.common.logger import configure
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from envs.locomotion.commands import Order
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
@@ -29,7 +30,7 @@ from policies.gait.mirror import mirror_action, mirror_observation
 from policies.gait.ppo import Learner, Normaliser
 from policies.gait.train import note_task, train, turns
 from policies.gait.train_config import PPOConfig, Train
-from policies.gait.workers import Crew, Member, Rollout, RolloutSource, Workers, crew_seeds
+from policies.gait.workers import Crew, Member, Rollout, RolloutSource, Workers, _work, crew_seeds
 from robots.gait import VelocityCommand, gait_style
 from tests.conftest import ROOT
 
@@ -136,6 +137,26 @@ def test_the_normaliser_sees_both_sides_of_the_mirror(rng):
     both = np.concatenate([data, mirror_observation(data)])
     assert np.allclose(normaliser.mean, both.mean(axis=0), atol=1e-6)
     assert np.allclose(normaliser.variance, both.var(axis=0), atol=1e-2)
+
+
+def test_a_worker_keeps_to_one_core(monkeypatch):
+    """BLAS threads of several workers would spin in each other's way."""
+    seen = []
+
+    class Noted:
+        def __init__(self, configs, seeds):
+            seen.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
+
+    class Pipe:
+        def recv(self):
+            return None
+
+    monkeypatch.setattr("policies.gait.workers.Crew", Noted)
+    with threadpool_limits(2, user_api="blas"):
+        before = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+        _work(Pipe(), [LocomotionConfig()], crew_seeds(0, 0, 0, 1))
+    assert max(before) == 2
+    assert set(seen) == {1}
 
 
 def test_workers_give_the_same_rollouts_for_the_same_seed(learner):
