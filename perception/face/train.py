@@ -279,8 +279,8 @@ trained on data that allow it.
 | PublicTest | {n} | {wa:.3f} | {ua:.3f} | {ece:.3f} |
 
 Epoch {epoch} of {epochs} and the temperature were chosen on PublicTest, so it flatters. PrivateTest is judged by
-`perception.face evaluate --protocol private`; for the weights of this project, `benchmarks/results/face.json` says which
-part was. Chance is 0.143, always saying happy 0.245, people reach about 0.65.
+`perception.face evaluate --protocol private`; for the weights of this project, `benchmarks/results/face.json` says
+which part was. Chance is 0.143, always saying happy 0.245, people reach about 0.65.
 
 ## Limits
 
