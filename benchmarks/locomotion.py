@@ -11,20 +11,25 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
+import gymnasium as gym
 import numpy as np
 import psutil
 from rich.console import Console
 
 from benchmarks.command import run, spread
 from envs.locomotion.commands import Order
-from envs.locomotion.env import LocomotionConfig, LocomotionEnv
+from envs.locomotion.env import PRIVILEGED_SIZE, LocomotionConfig, LocomotionEnv
+from envs.locomotion.locomotor import OBSERVATION_SIZE
 from envs.locomotion.randomization import NONE
 from policies.gait.train_config import Train
 from robots.dog import SUBSTEPS
 from robots.gait import VelocityCommand, gait_style
 from robots.results import check_writable, write_json
+
+OURS = "ours, 2 workers x 8"
+SAME = "our policy"
 
 
 @dataclass(frozen=True)
@@ -50,12 +55,12 @@ def main(args: Args) -> dict[str, Any]:
     found["training_memory_mb"] = _memory_mb(Train(recipe="full"))
     console.print(f"memory of a full training with 2 workers: {found['training_memory_mb']} MB")
     rates = _training_rates(args, console)
-    best = max((name for name in rates if name.startswith("sb3")), key=lambda name: np.median(rates[name]))
     found["frames_per_s"] = {name: spread(values) for name, values in rates.items()}
-    found["best_of_sb3"] = best
-    ratios = (np.array(rates["ours, 2 workers x 8"]) / np.array(rates[best])).tolist()
-    found["ours_over_best_of_sb3"] = spread(ratios)
-    console.print(f"ours over {best}: {found['ours_over_best_of_sb3']}")
+    for key, same in (("ours_over_best_of_sb3", True), ("ours_over_mlp_policy_of_sb3", False)):
+        peers = [name for name in rates if name.startswith("sb3") and name.endswith(SAME) == same]
+        best = max(peers, key=lambda name: np.median(rates[name]))
+        found[key] = {"best": best, **spread((np.array(rates[OURS]) / np.array(rates[best])).tolist())}
+        console.print(f"ours over {best}: {found[key]}")
     if args.json is not None:
         write_json(found, args.json)
     return found
@@ -117,7 +122,7 @@ def _training_rates(args: Args, console: Console) -> dict[str, list[float]]:
     """Frames a second of whole training iterations, learning included."""
     train = Train(uneven=0.0)  # on the ground and with the task that `_sb3` has, too
     contestants: dict[str, Callable[[], float]] = {
-        "ours, 2 workers x 8": lambda: _ours(train, args.iterations),
+        OURS: lambda: _ours(train, args.iterations),
         "ours, 1 worker x 16": lambda: _ours(replace(train, workers=1, envs=16), args.iterations),
         "ours, 2 workers x 8, no overlap": lambda: _ours(replace(train, overlap=False), args.iterations),
         "ours, 2 workers x 4": lambda: _ours(replace(train, envs=4), args.iterations),
@@ -125,6 +130,8 @@ def _training_rates(args: Args, console: Console) -> dict[str, list[float]]:
         "sb3 DummyVecEnv x 16": lambda: _sb3(train, "dummy", 16, args.iterations),
         "sb3 SubprocVecEnv x 4": lambda: _sb3(train, "subproc", 4, args.iterations),
         "sb3 SubprocVecEnv x 16": lambda: _sb3(train, "subproc", 16, args.iterations),
+        f"sb3 DummyVecEnv x 16, {SAME}": lambda: _sb3(train, "dummy", 16, args.iterations, same=True),
+        f"sb3 SubprocVecEnv x 16, {SAME}": lambda: _sb3(train, "subproc", 16, args.iterations, same=True),
     }
     rates: dict[str, list[float]] = {name: [] for name in contestants}
     for turn in range(args.rounds):
@@ -146,6 +153,7 @@ def _training(train: Train, iterations: int) -> Iterator[Iterator[object]]:
 
     torch.set_num_threads(1)
     learner = Learner(train.ppo, train.workers * train.envs, 0)
+    learner.model.target_kl = None  # all epochs, in every iteration
     learner.set_logger(configure(None, []))
     workers = Workers(train.crews(), 0)
     try:
@@ -187,12 +195,18 @@ def _ours(train: Train, measured: int) -> float:
         return measured * train.per_iteration / (time.perf_counter() - began)
 
 
-def _sb3(train: Train, kind: str, envs: int, iterations: int) -> float:
-    """The same environment, network sizes and settings, as SB3 runs them out of the box."""
+def _sb3(train: Train, kind: Literal["dummy", "subproc"], envs: int, iterations: int, same: bool = False) -> float:
+    """Frames a second of SB3 with its own vectorised environments, on the same task with the same settings.
+
+    With `same` it trains what ours does: a policy without left or right, a critic that sees the privileged state, and
+    normalised observations. Without, SB3's MlpPolicy of the same size, out of the box: less work.
+    """
     import torch
     from stable_baselines3 import PPO
     from stable_baselines3.common.callbacks import BaseCallback
-    from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv
+    from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecNormalize
+
+    from policies.gait.ppo import make_ppo
 
     class Clock(BaseCallback):
         """Notes when each rollout begins."""
@@ -208,25 +222,41 @@ def _sb3(train: Train, kind: str, envs: int, iterations: int) -> float:
             return True
 
     torch.set_num_threads(1)
-    ppo = train.ppo
-    makers = [LocomotionEnv] * envs
-    world = DummyVecEnv(makers) if kind == "dummy" else SubprocVecEnv(makers, start_method="spawn")  # type: ignore[arg-type]
-    steps = train.per_iteration // envs
+    ppo = replace(train.ppo, n_steps=train.per_iteration // envs)
+    makers = [(lambda: _Privileged(LocomotionEnv())) if same else LocomotionEnv] * envs
+    world: VecEnv = DummyVecEnv(makers) if kind == "dummy" else SubprocVecEnv(makers, start_method="spawn")  # type: ignore[arg-type]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = PPO(
-            "MlpPolicy",
-            world,
-            n_steps=steps,
-            batch_size=ppo.batch_size,
-            n_epochs=ppo.n_epochs,
-            policy_kwargs={"net_arch": list(ppo.hidden), "activation_fn": torch.nn.ELU},
-            device="cpu",
-        )
+        if same:
+            model = make_ppo(ppo, VecNormalize(world, norm_reward=False), 0)
+        else:
+            model = PPO(
+                "MlpPolicy",
+                world,
+                n_steps=ppo.n_steps,
+                batch_size=ppo.batch_size,
+                n_epochs=ppo.n_epochs,
+                policy_kwargs={"net_arch": list(ppo.hidden), "activation_fn": torch.nn.ELU},
+                device="cpu",
+            )
+    model.target_kl = None  # all epochs, in every iteration
     clock = Clock()
-    model.learn((iterations + 2) * steps * envs, callback=clock)
+    model.learn((iterations + 2) * ppo.n_steps * envs, callback=clock)
     world.close()
-    return iterations * steps * envs / (clock.times[iterations + 1] - clock.times[1])
+    return iterations * ppo.n_steps * envs / (clock.times[iterations + 1] - clock.times[1])
+
+
+class _Privileged(gym.ObservationWrapper):
+    """The privileged state behind the observation, where our workers put it."""
+
+    def __init__(self, env: LocomotionEnv) -> None:
+        super().__init__(env)
+        self.observation_space = gym.spaces.Box(-np.inf, np.inf, (OBSERVATION_SIZE + PRIVILEGED_SIZE,), np.float32)
+        self._locomotion = env
+
+    def observation(self, observation: np.ndarray) -> np.ndarray:
+        """(obs,) -> (obs + privileged,)."""
+        return np.concatenate([observation, self._locomotion.privileged()]).astype(np.float32)
 
 
 if __name__ == "__main__":

@@ -172,6 +172,19 @@ LISTS: dict[str, Callable[[Path | str], list[Labelled]]] = {
 }
 
 
+def recognise(folder: Path) -> Corpus | None:
+    """Tell which corpus a folder holds, by how its owners lay it out; None where it is none of these."""
+    if any(folder.glob("EmoLabel")) or any(folder.glob("basic/EmoLabel")):
+        return "rafdb"
+    if any(folder.glob("train_set/annotations")) or any(folder.glob("val_set/annotations")):
+        return "affectnet"
+    if any(folder.glob("*.tif*")):
+        return "jaffe"
+    if _first_dir(folder, "Emotion", "Emotion_labels") is not None or _ck48(folder):
+        return "ckplus"
+    return None
+
+
 class Cut(NamedTuple):
     """Crops of the pictures in which a face was found, and how many had none."""
 

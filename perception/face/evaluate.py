@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -23,7 +23,7 @@ from perception.face.command import (
     pick_precision,
     write_output,
 )
-from perception.face.corpora import LISTS, Corpus, cut_faces
+from perception.face.corpora import LISTS, Corpus, cut_faces, recognise
 from perception.face.datasets import DEFAULT_CACHE, DatasetError, Faces, load_fer2013
 from perception.face.detector import FaceDetector
 from perception.face.fitting import FitConfig, Hardware, Trainer, judge
@@ -44,22 +44,26 @@ def _fine_tuning() -> FitConfig:
 class EvaluateConfig:
     """Judge pictures that the network has not met and say how good and how honest it is.
 
-    Protocols: "public" and "private" judge a part of FER2013 as it is (private once, at the very end). "transfer"
-    judges another corpus, its test part where it has one, without having learned from it. "subjects" fine-tunes on CK+
-    or JAFFE with people held out in turn, and prints beside it what a split over pictures would show, where the same
-    people are on both sides: that figure is a warning, not a result.
+    Give any corpus as its owners lay it out: it is recognised. Protocols: "public" and "private" judge a part of
+    FER2013 as it is (private once, at the very end). "transfer" judges another corpus, its test part where it has one,
+    without having learned from it. "subjects" fine-tunes on CK+ or JAFFE with people held out in turn, and prints
+    beside it what a split over pictures would show, where the same people are on both sides: that figure is a warning,
+    not a result.
 
-    Example: python -m perception.face evaluate --data fer2013.tar.gz --protocol private --json face.json
+    Examples: python -m perception.face evaluate --data FOLDER
+              python -m perception.face evaluate --data fer2013.tar.gz --protocol private --json face.json
     """
 
     data: Path
-    """FER2013 for public and private; else the folder of the corpus as its owners lay it out."""
-    protocol: Protocol = "public"
-    """What is judged; see above."""
+    """FER2013 (csv, .tar.gz or folder), or the folder of CK+, JAFFE, RAF-DB or AffectNet."""
+    protocol: Protocol | None = None
+    """What is judged, see above; if left out, public for FER2013, transfer for the others."""
     corpus: Corpus | None = None
-    """Which corpus, for transfer and subjects."""
+    """Which of the others it is, instead of the one recognised."""
     weights: Path = DEFAULT_FOLDER
     """Folder of the trained weights."""
+    retrain: bool = False
+    """Fine-tune for each fold instead of judging the weights as they are: --protocol subjects."""
     json: Path | None = None
     """Write the figures to this file; - is stdout, and then nothing else is printed there."""
     plots: Path | None = None
@@ -78,19 +82,42 @@ class EvaluateConfig:
     """Processor cores to use."""
 
     def __post_init__(self) -> None:
-        if (self.protocol in ("public", "private")) != (self.corpus is None):
+        if self.retrain and self.protocol not in (None, "subjects"):
             raise ValueError(
-                f"protocol {self.protocol} and corpus {self.corpus} came; public and private are of FER2013 and take "
-                "no corpus, transfer and subjects need --corpus ckplus, jaffe, rafdb or affectnet."
+                f"protocol {self.protocol} and retrain came; it judges the weights as they are. Leave out one of them."
             )
-        if self.protocol == "subjects" and self.corpus not in ("ckplus", "jaffe"):
+        if self.protocol in ("public", "private") and self.corpus is not None:
             raise ValueError(
-                f"corpus {self.corpus} does not tell who is in a picture; use ckplus or jaffe for subjects."
+                f"protocol {self.protocol} and corpus {self.corpus} came; public and private are of FER2013: leave out "
+                "--corpus, or use transfer or subjects."
             )
         if not 3 <= self.folds <= 1_000:
             raise ValueError(
                 f"folds is {self.folds}; allowed are 3 to 1000: one tests, one calibrates, the rest train."
             )
+
+
+def settled(config: EvaluateConfig) -> EvaluateConfig:
+    """The same with corpus and protocol filled in, by what lies in the folder.
+
+    Raises:
+        CommandError: the protocol is not for this corpus.
+    """
+    corpus = config.corpus
+    if corpus is None and config.protocol not in ("public", "private") and config.data.is_dir():
+        corpus = recognise(config.data)
+    protocol = config.protocol
+    if protocol is None:
+        usual: Protocol = "public" if corpus is None else "transfer"
+        protocol = "subjects" if config.retrain else usual
+    if corpus is None and protocol not in ("public", "private"):
+        raise CommandError(
+            f"{config.data} is none of CK+, JAFFE, RAF-DB and AffectNet, which {protocol} is for. FER2013 has one "
+            "official split: public and private judge it, the command train learns from it."
+        )
+    if protocol == "subjects" and corpus not in ("ckplus", "jaffe"):
+        raise CommandError(f"{corpus} does not tell who is in a picture; ckplus and jaffe do, for subjects.")
+    return replace(config, protocol=protocol, corpus=corpus, retrain=False)
 
 
 @dataclass(frozen=True)
@@ -154,6 +181,8 @@ def main(config: EvaluateConfig) -> Evaluation:
         check_folder(config.plots)
     one_core(config.threads)
     device = pick_device(config.device)
+    config = settled(config)
+    assert config.protocol is not None
     model = FaceEmotionModel.load(config.weights)
     model.network.to(device)
     judged = _judge(config, model, Hardware(device, pick_precision("auto", device)))

@@ -16,9 +16,9 @@ from typing import Literal, NamedTuple
 from perception.command import find_files
 from perception.emotion import LABELS
 from perception.speech.audio import SUFFIXES
-from perception.speech.datasets import DatasetError
+from perception.speech.datasets import DatasetError, load_ravdess
 
-Corpus = Literal["nemo", "cremad", "emodb", "tess", "savee", "iemocap"]
+Corpus = Literal["ravdess", "nemo", "cremad", "emodb", "tess", "savee", "iemocap"]
 
 
 class Recording(NamedTuple):
@@ -51,7 +51,7 @@ _CODES = {"ang": "angry", "dis": "disgust", "fea": "fearful", "hap": "happy", "n
 _IEMOCAP = _CODES | {"exc": "happy", "sur": "surprised"}
 _GERMAN = {"w": "angry", "e": "disgust", "a": "fearful", "f": "happy", "n": "neutral", "t": "sad"}
 _SHORT = {"a": "angry", "d": "disgust", "f": "fearful", "h": "happy", "n": "neutral", "sa": "sad", "su": "surprised"}
-PARSERS: dict[str, Callable[[Path], Recording | None]] = {
+PARSERS: dict[Corpus, Callable[[Path], Recording | None]] = {
     "nemo": _named(r".*/(?P<speaker>[a-z]{2}\d)_(?P<emotion>[a-z]+)_\d+", _WORDS),
     "cremad": _named(r".*/(?P<speaker>\d{4})_[a-z]{3}_(?P<emotion>[a-z]{3})_[a-z]{2}", _CODES),
     "emodb": _named(r".*/(?P<speaker>\d{2})[a-z]\d{2}(?P<emotion>[a-z])[a-z]?", _GERMAN),
@@ -60,6 +60,7 @@ PARSERS: dict[str, Callable[[Path], Recording | None]] = {
 }
 """How the files of each corpus are named, seen with the folder that they lie in."""
 _EXAMPLES = {
+    "ravdess": "Actor_12/03-01-05-01-02-01-12.wav",
     "nemo": "EB0_anger_1.wav",
     "cremad": "1001_DFA_ANG_XX.wav",
     "emodb": "03a01Fa.wav",
@@ -83,10 +84,41 @@ def load_corpus(corpus: Corpus, folder: Path | str) -> list[Recording]:
     folder = Path(folder)
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder. Give the one that holds {corpus}'s {_EXAMPLES[corpus]} and others.")
+    if corpus == "ravdess":
+        return [Recording(clip.path, clip.emotion, str(clip.actor)) for clip in load_ravdess(folder)]
     recordings = list(_iemocap(folder) if corpus == "iemocap" else _by_name(corpus, folder))
     if not recordings:
         raise DatasetError(f"{folder} holds no recordings of {corpus}, such as {_EXAMPLES[corpus]}.")
     return recordings
+
+
+def recognise(folder: Path | str) -> Corpus:
+    """Tell which corpus a folder holds, by how its owners lay it out.
+
+    Raises:
+        DatasetError: no folder, no sounds in it, or names that are of none of the corpora, or not all of one.
+    """
+    folder = Path(folder)
+    if any(folder.glob("Actor_*")):
+        return "ravdess"
+    if any(folder.rglob("EmoEvaluation")):
+        return "iemocap"
+    paths = find_files(folder, SUFFIXES) if folder.is_dir() else []
+    for corpus, parse in PARSERS.items():
+        if paths and all(_reads(parse, path) for path in paths):
+            return corpus
+    known = "; ".join(f"{corpus} {example}" for corpus, example in _EXAMPLES.items())
+    raise DatasetError(
+        f"{folder} is laid out like none of the corpora that are known here. Their files are named as follows: {known}."
+    )
+
+
+def _reads(parse: Callable[[Path], Recording | None], path: Path) -> bool:
+    try:
+        parse(path)
+    except ValueError:
+        return False
+    return True
 
 
 def _by_name(corpus: Corpus, folder: Path) -> Iterator[Recording]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -12,7 +13,7 @@ import soundfile
 import torch
 
 from perception import plots
-from perception.command import check_folder, check_output, check_run, write_output
+from perception.command import CommandError, check_folder, check_output, check_run, write_output
 from perception.emotion import (
     LABELS,
     confusion_matrix,
@@ -23,8 +24,8 @@ from perception.emotion import (
 )
 from perception.progress import track
 from perception.speech import transfer
-from perception.speech.corpora import Corpus
-from perception.speech.datasets import Clip, DatasetError, Folds, load_folds, load_ravdess
+from perception.speech.corpora import Corpus, Recording, load_corpus, recognise
+from perception.speech.datasets import ACTORS, Clip, DatasetError, Folds, load_folds, load_ravdess
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.encoder import SpeechEncoder
 from perception.speech.features import DEFAULT_CACHE, FeatureCache, FeatureTable, beginnings, feature_table
@@ -52,6 +53,8 @@ from perception.speech.transfer import Evaluation as Transferred
 from perception.speech.transfer import TransferConfig
 
 Protocol = Literal["speaker-independent", "text-independent", "random", "cross-corpus"]
+FOLDS = 6
+"""As many as EmoBox's split of RAVDESS has."""
 Result = Evaluation | PlainEvaluation | Transferred
 
 
@@ -59,29 +62,35 @@ Result = Evaluation | PlainEvaluation | Transferred
 class EvaluateConfig:
     """Judge voices that the network has not met, and say how good and how honest it is.
 
-    Protocols, of which all but the last retrain for each fold of RAVDESS. "speaker-independent": actors held out, the
-    temperature from cross-validation over the other actors; the figures of "text-independent" and "random" stand
-    beside it. "text-independent": the sentence is new as well; RAVDESS has only two. "random": clips split at random,
-    every voice on both sides: a warning, not a result. "cross-corpus": shipped weights on a corpus that they have not
-    learned from, as the command transfer does.
+    Give any corpus as its owners lay it out: it is recognised. Without --retrain the weights are judged as they are
+    ("cross-corpus"), as the command transfer does. With it a network is trained for each fold, by one of three
+    protocols. "speaker-independent": voices held out, the temperature from cross-validation over the other voices; the
+    leaky figure stands beside it, for RAVDESS that of "text-independent" as well. "text-independent": the sentence is
+    new as well; RAVDESS only, which has two. "random": clips split at random, every voice on both sides: a warning, not
+    a result.
 
-    Example: python -m perception.speech evaluate --data ravdess --folds ravdess_folds.json --json speech.json
+    Examples: python -m perception.speech evaluate --data FOLDER
+              python -m perception.speech evaluate --data ravdess --folds ravdess_folds.json --json speech.json
     """
 
     data: Path
-    """RAVDESS speech folder with Actor_01 ... Actor_24; for cross-corpus the folder of that corpus."""
+    """Folder of RAVDESS, nEMO, CREMA-D, EMO-DB, TESS, SAVEE or IEMOCAP."""
+    retrain: bool = False
+    """Train for each fold instead of judging --weights; --folds and the protocols that train ask for it, too."""
     folds: Path | None = None
-    """JSON {"test_actors": [[1, 11, 20, 21], ...]}; cross-corpus needs none."""
-    protocol: Protocol = "speaker-independent"
-    """What is on which side of the split; see above."""
+    """Which actors of RAVDESS are held out together: JSON {"test_actors": [[1, 11, 20, 21], ...]}. Without it, and for
+    the other corpora, the voices are dealt out to six folds."""
+    protocol: Protocol | None = None
+    """What is on which side of the split, see above; speaker-independent if left out, or without --retrain
+    cross-corpus."""
     corpus: Corpus | None = None
-    """Which corpus, for cross-corpus."""
+    """Which corpus it is, instead of the one recognised."""
     weights: Path = DEFAULT_FOLDER
-    """Folder of the trained weights, for cross-corpus."""
+    """Folder of the trained weights, where nothing is trained."""
     json: Path | None = None
     """Write the figures to this file; - is stdout, and then nothing else is printed there."""
     plots: Path | None = None
-    """Folder for confusion.png, reliability.png and coverage.png; not for cross-corpus."""
+    """Folder for confusion.png, reliability.png and coverage.png."""
     fit: FitConfig = field(default_factory=FitConfig)
     """Training of the ensembles."""
     seed: int = 0
@@ -94,21 +103,29 @@ class EvaluateConfig:
     """Processor cores to use."""
 
     def __post_init__(self) -> None:
-        elsewhere = self.protocol == "cross-corpus"
-        if elsewhere != (self.corpus is not None) or elsewhere != (self.folds is None) or (elsewhere and self.plots):
+        if self.protocol == "cross-corpus" and (self.retrain or self.folds is not None):
             raise ValueError(
-                f"protocol {self.protocol}, corpus {self.corpus}, folds {self.folds} and plots {self.plots} came; "
-                "cross-corpus takes --corpus and neither folds nor plots, the others take --folds and no corpus."
+                f"protocol cross-corpus, retrain {self.retrain} and folds {self.folds} came; cross-corpus judges "
+                "--weights as they are. Leave out --retrain and --folds, or name another protocol."
             )
-        if elsewhere and (self.fit, self.cache, self.encoder) != (FitConfig(), DEFAULT_CACHE, ENCODER_FOLDER):
+        if self.trains and self.weights != DEFAULT_FOLDER:
+            raise ValueError(f"--weights {self.weights} came, but this trains its own: leave out one of them.")
+        if not self.trains and (self.fit, self.cache, self.encoder) != (FitConfig(), DEFAULT_CACHE, ENCODER_FOLDER):
             raise ValueError(
-                "cross-corpus judges --weights as they are: it takes no --fit, no --cache and no --encoder."
+                "--weights are judged as they are, which takes no --fit, no --cache and no --encoder: they are for "
+                "--retrain."
             )
+
+    @property
+    def trains(self) -> bool:
+        """Whether a network is trained for each fold."""
+        return self.retrain or self.folds is not None or self.protocol not in (None, "cross-corpus")
 
 
 class Data(NamedTuple):
-    """Encoded clips: `table` of versions, `targets` (C,) emotion indices, `actors` (C,), spoken `statements` (C,).
+    """Encoded clips: `table` of versions, `targets` (C,) emotion indices, `actors` (C,) numbers, `statements` (C,).
 
+    `statements` says which sentence is spoken, 0 where that is not known.
     `clip_s` is how long a clip lasts on average. `beginnings` (C, inputs) are features of the first `BEGINNING_S` of
     each voice; None where nobody asks for them.
     """
@@ -130,18 +147,55 @@ def load_data(data: Path, folds: Folds, cache: Path, encoder: Path, beginning_s:
         WeightsError: the encoder cannot be loaded.
         CommandError: the cache cannot be written.
     """
-    check_folder(cache)
     clips: list[Clip] = load_ravdess(data)
     actors = np.array([clip.actor for clip in clips])
     missing = sorted({actor for fold in folds.test_actors for actor in fold} - set(actors.tolist()))
     if missing:
         raise DatasetError(f"{data} has no clips of actors {missing}, which the folds test. Complete the folder.")
+    return _encoded(clips, actors, np.array([clip.statement for clip in clips]), cache, encoder, beginning_s)
+
+
+def load_other(corpus: Corpus, folder: Path, cache: Path, encoder: Path) -> Data:
+    """Encode the clips of any corpus, or take them from the cache; its voices are numbered in the order of their names.
+
+    Raises:
+        DatasetError: the folder is wrong, or has one voice only.
+        SoundError: a clip is no usable sound.
+        WeightsError: the encoder cannot be loaded.
+        CommandError: the cache cannot be written.
+    """
+    recordings = load_corpus(corpus, folder)
+    voices, numbers = np.unique([recording.speaker for recording in recordings], return_inverse=True)
+    if len(voices) < 2:
+        raise DatasetError(f"{folder} has one voice only, {voices[0]}; to judge voices never met takes two or more.")
+    return _encoded(recordings, numbers, np.zeros(len(recordings), int), cache, encoder)
+
+
+def _encoded(
+    clips: Sequence[Clip | Recording],
+    actors: np.ndarray,
+    statements: np.ndarray,
+    cache: Path,
+    encoder: Path,
+    beginning_s: float | None = None,
+) -> Data:
+    check_folder(cache)
     network = SpeechEncoder.load(encoder)
     table = feature_table(clips, FeatureCache(cache, network))
-    statements = np.array([clip.statement for clip in clips])
     first = None if beginning_s is None else beginnings(clips, network, beginning_s)
     clip_s = float(np.mean([soundfile.info(clip.path).duration for clip in clips]))
-    return Data(table, np.array([clip.index for clip in clips]), actors, statements, clip_s, first)
+    targets = np.array([LABELS.index(clip.emotion) for clip in clips])
+    return Data(table, targets, actors, statements, clip_s, first)
+
+
+def dealt(actors: np.ndarray) -> Folds:
+    """Deal distinct actors out to `FOLDS` folds, or to as many as there are actors; neighbours in number go together.
+
+    In RAVDESS neighbours are a man and a woman.
+    """
+    distinct = np.unique(actors)
+    parts = np.array_split(distinct, min(FOLDS, len(distinct)))
+    return Folds(tuple(tuple(map(int, part)) for part in parts))
 
 
 def judge(head: HeadEnsemble, data: Data, clips: np.ndarray, seed: int = 0) -> VoiceFigures:
@@ -211,6 +265,25 @@ def other_sentence(data: Data, folds: Folds, config: FitConfig, seed: int) -> li
     return found
 
 
+def held_out(data: Data, folds: Folds, config: FitConfig, seed: int) -> Heard:
+    """Judge voices never met, fold by fold, with the temperature that cross-validation over the others gives.
+
+    Where only one other voice is left, nothing can be held out of it, and the temperature stays 1.
+    """
+    judged = []
+    for fold in track(range(len(folds.test_actors)), "speaker-independent folds"):
+        test = folds.test_mask(data.actors, fold)
+        others = len(np.unique(data.actors[~test]))
+        if others < 2:
+            head = fit_ensemble(data.table, data.targets, ~test, config, seed)
+        else:
+            inner = replace(config, inner_groups=min(config.inner_groups, others))
+            head = fit_calibrated(data.table, data.targets, data.actors, ~test, inner, seed)
+        whole = judge_whole(head, data.table, test)
+        judged.append(_heard(data, whole._replace(logits=whole.logits / head.config.temperature)))
+    return Heard.join(judged)
+
+
 def _heard(data: Data, judged: Judgements) -> Heard:
     return Heard(data.targets[judged.clips], softmax(judged.logits), data.actors[judged.clips])
 
@@ -240,39 +313,62 @@ def main(config: EvaluateConfig) -> Result:
         DatasetError, SoundError, WeightsError: data or encoder cannot be used.
         CommandError: a setting, the cache or the output cannot be used; raised before the work.
     """
-    if config.corpus is not None:
-        more = {"json": config.json, "seed": config.seed, "threads": config.threads}
-        return transfer.main(TransferConfig(config.data, config.corpus, config.weights, **more))  # type: ignore[arg-type]
     check_run(config.threads, config.seed)
     target = None if config.json is None else check_output(config.json)
     if config.plots is not None:
         check_folder(config.plots)
-    torch.set_num_threads(config.threads)
-    result = _evaluate(config)
+    corpus = config.corpus or recognise(config.data)
+    result: Result
+    if config.trains:
+        torch.set_num_threads(config.threads)
+        result = _ravdess(config) if corpus == "ravdess" else _other(config, corpus)
+        title = f"{corpus}, {config.protocol or 'speaker-independent'}"
+    else:
+        judged = {"weights": config.weights, "seed": config.seed, "threads": config.threads}
+        result = transfer.main(TransferConfig(config.data, corpus, **judged))  # type: ignore[arg-type]
+        title = f"{corpus}, weights as they are"
     if config.plots is not None:
-        protocol = f"RAVDESS, {config.protocol}"
-        plots.draw(config.plots, result.figures, result.truth, result.probabilities, protocol)
+        plots.draw(config.plots, result.figures, result.truth, result.probabilities, title)
     if target is not None:
         write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
     return result
 
 
-def _evaluate(config: EvaluateConfig) -> Evaluation | PlainEvaluation:
-    assert config.folds is not None
-    folds, fit, seed = load_folds(config.folds), config.fit, config.seed
-    independent = config.protocol == "speaker-independent"
+def _ravdess(config: EvaluateConfig) -> Evaluation | PlainEvaluation:
+    fit, seed = config.fit, config.seed
+    folds = dealt(np.array(ACTORS)) if config.folds is None else load_folds(config.folds)
+    independent = config.protocol in (None, "speaker-independent")
     data = load_data(config.data, folds, config.cache, config.encoder, BEGINNING_S if independent else None)
     if independent:
         return evaluate(data, folds, fit, seed)
     if config.protocol == "random":
-        leaky = random_split(data, len(folds.test_actors), fit, seed)
-        note = "a warning: clips split at random, so every test voice was met in training; temperature 1"
-        return PlainEvaluation(config.protocol, note, leaky.ua, leaky, seed)
+        return _leaky(data, len(folds.test_actors), config, "RAVDESS speech")
     found = other_sentence(data, folds, fit, seed)
     note = "voice and sentence never met: trained on one of two statements, judged on the other; temperature 1"
-    return PlainEvaluation(
-        config.protocol, note, float(np.mean([heard.ua for heard in found])), Heard.join(found), seed
-    )
+    ua = float(np.mean([heard.ua for heard in found]))
+    return PlainEvaluation("text-independent", note, ua, Heard.join(found), seed)
+
+
+def _other(config: EvaluateConfig, corpus: Corpus) -> PlainEvaluation:
+    if config.folds is not None or config.protocol == "text-independent":
+        raise CommandError(
+            f"{config.data} is {corpus}; --folds and text-independent are for RAVDESS, whose actors have numbers and "
+            "whose names tell the sentence. Leave them out."
+        )
+    data = load_other(corpus, config.data, config.cache, config.encoder)
+    folds = dealt(data.actors)
+    if config.protocol == "random":
+        return _leaky(data, len(folds.test_actors), config, corpus)
+    heard = held_out(data, folds, config.fit, config.seed)
+    note = f"{len(folds.test_actors)} folds of voices never met, whole clips; temperature from the other voices"
+    leaky = random_split(data, len(folds.test_actors), config.fit, config.seed)
+    return PlainEvaluation("speaker-independent", note, heard.ua, heard, config.seed, corpus, leaky.ua)
+
+
+def _leaky(data: Data, parts: int, config: EvaluateConfig, name: str) -> PlainEvaluation:
+    heard = random_split(data, parts, config.fit, config.seed)
+    note = "a warning: clips split at random, so every test voice was met in training; temperature 1"
+    return PlainEvaluation("random", note, heard.ua, heard, config.seed, name)
 
 
 def report(result: Result) -> int:

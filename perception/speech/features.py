@@ -17,7 +17,6 @@ import numpy as np
 import torch
 
 from perception.speech.audio import RATE_HZ, read_sound
-from perception.speech.datasets import Clip
 from perception.speech.encoder import SpeechEncoder, pool
 from perception.speech.windows import VoiceWindows, WindowConfig, trim_to_voice
 from perception.weights import write_atomic
@@ -137,7 +136,7 @@ class FeatureCache:
         return result
 
 
-def beginnings(clips: Sequence[Clip], encoder: SpeechEncoder, seconds: float) -> np.ndarray:
+def beginnings(clips: Sequence[SoundFile], encoder: SpeechEncoder, seconds: float) -> np.ndarray:
     """Features (C, inputs) of the first seconds of each voice, which is all that a dog has heard by then.
 
     Raises:

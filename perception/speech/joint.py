@@ -58,6 +58,10 @@ class JointConfig:
     threads: int = 1
     """Processor cores to use."""
 
+    def __post_init__(self) -> None:
+        if self.corpus == "ravdess":
+            raise ValueError("corpus ravdess came; it is one of the two already: name another.")
+
 
 class Pooled(NamedTuple):
     """Clips of all corpora.

@@ -58,22 +58,38 @@ class Transfer(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures with nothing known of the voices, and `enrolled`: mean UAs by how voices are known."""
+    """Figures with nothing known of the voices, and `enrolled`: mean UAs by how voices are known.
+
+    None where that takes all clips that there are, and leaves none to judge.
+    """
 
     corpus: str
     figures: Figures
     speakers: int
-    enrolled: dict[str, float]
+    enrolled: dict[str, float | None]
     seed: int
+    truth: np.ndarray
+    """Indices (N,) into the labels of the figures."""
+    probabilities: np.ndarray
+    """(N, labels)"""
+
+    @property
+    def protocol(self) -> str:
+        """What was judged, and a warning where the shipped weights know the voices."""
+        met = (
+            "a warning: the shipped weights learned from these very clips, only --retrain tells about voices never met"
+        )
+        new = "nothing learned from this corpus"
+        return f"cross-corpus: {met if self.corpus == 'ravdess' else new}; labels that it lacks are not asked for"
 
     def as_json(self) -> dict[str, Any]:
         """Lay out all figures for JSON; accuracies are shares, not percent, intervals 95 % over speakers."""
         return {
-            "protocol": "cross-corpus: nothing learned from this corpus; labels that it lacks are not asked for",
+            "protocol": self.protocol,
             "data": self.corpus,
             "speakers": self.speakers,
             **self.figures.as_json(),
-            **{f"ua_{name}": round(value, 4) for name, value in self.enrolled.items()},
+            **{f"ua_{name}": None if ua is None else round(ua, 4) for name, ua in self.enrolled.items()},
             "ua_random_split": None,
             "chance": round(1 / len(self.figures.labels), 4),
             "seed": self.seed,
@@ -109,12 +125,14 @@ def evaluate(model: SpeechEmotionModel, data: Transfer, corpus: str, seed: int) 
     asked = np.unique(data.truth)
     probabilities = _judge(model, data.features, asked)[:, asked]
     labels = [LABELS[index] for index in asked]
-    enrolled = {
-        name: float(np.mean([_enrolled(model, data, asked, name, (seed, draw)) for draw in range(DRAWS)]))
-        for name in ENROLLED
-    }
-    figures = measure(np.searchsorted(asked, data.truth), probabilities, data.speakers, labels, seed)
-    return Evaluation(corpus, figures, len(np.unique(data.speakers)), enrolled, seed)
+    enrolled: dict[str, float | None] = {}
+    for name in ENROLLED:
+        drawn = [_enrolled(model, data, asked, name, (seed, draw)) for draw in range(DRAWS)]
+        found = [ua for ua in drawn if ua is not None]
+        enrolled[name] = float(np.mean(found)) if found else None
+    truth = np.searchsorted(asked, data.truth)
+    figures = measure(truth, probabilities, data.speakers, labels, seed)
+    return Evaluation(corpus, figures, len(np.unique(data.speakers)), enrolled, seed, truth, probabilities)
 
 
 @torch.inference_mode()
@@ -126,7 +144,9 @@ def _judge(model: SpeechEmotionModel, features: np.ndarray, asked: np.ndarray) -
     return softmax(shut)
 
 
-def _enrolled(model: SpeechEmotionModel, data: Transfer, asked: np.ndarray, how: str, seed: tuple[int, int]) -> float:
+def _enrolled(
+    model: SpeechEmotionModel, data: Transfer, asked: np.ndarray, how: str, seed: tuple[int, int]
+) -> float | None:
     """UA of the clips that no voice is known from, when every voice is known from a few of its clips."""
     rng = np.random.default_rng(seed)
     neutral = how.startswith("neutral")
@@ -140,6 +160,8 @@ def _enrolled(model: SpeechEmotionModel, data: Transfer, asked: np.ndarray, how:
             speaker.add(data.features[row], neutral)
         features[own] -= model.head.offset(speaker).numpy()
         judged[known] = False
+    if not judged.any():
+        return None
     return unweighted_accuracy(data.truth[judged], _judge(model, features[judged], asked).argmax(axis=1))
 
 
@@ -153,7 +175,10 @@ def report(result: Evaluation) -> int:
     for name, row in zip(f.labels, f.confusion, strict=True):
         table.add_row(name, *map(str, row))
     console.print(table)
-    known = ", ".join(f"{value:.3f} with {name.replace('_', ' ')}" for name, value in result.enrolled.items())
+    console.print(result.protocol, highlight=False)
+    known = ", ".join(
+        f"{'-' if ua is None else f'{ua:.3f}'} with {name.replace('_', ' ')}" for name, ua in result.enrolled.items()
+    )
     console.print(
         f"{result.corpus}, {f.n} clips of {result.speakers} voices: UA {f.ua:.3f} [{f.ua_low:.3f}, {f.ua_high:.3f}], "
         f"{known} clips of each voice known (chance {1 / len(f.labels):.3f}); macro F1 {f.f1_macro:.3f}, ECE "

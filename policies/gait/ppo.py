@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 import torch
 from stable_baselines3 import PPO
+from stable_baselines3.common.distributions import DiagGaussianDistribution
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
@@ -73,15 +74,27 @@ class SymmetricPolicy(ActorCriticPolicy):
         assert isinstance(self.net_arch, list)
         self.mlp_extractor = AsymmetricExtractor(self.net_arch, self.activation_fn)  # type: ignore[assignment]
 
+    def forward(
+        self, obs: torch.Tensor, deterministic: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Actions (n, 12), values (n, 1) and log-probabilities (n,) for observations (n, 106)."""
+        normal = self.get_distribution(obs)
+        actions = normal.get_actions(deterministic=deterministic)
+        return actions, self.predict_values(obs), normal.log_prob(actions)
+
     def evaluate_actions(  # type: ignore[override]
         self, obs: torch.Tensor, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         """Values (n, 1), log-probabilities (n,) and entropy (n,) of actions (n, 12) given observations (n, 106)."""
+        normal = self.get_distribution(obs)
+        return self.predict_values(obs), normal.log_prob(actions), normal.entropy()
+
+    def get_distribution(self, obs: torch.Tensor) -> DiagGaussianDistribution:  # type: ignore[override]
+        """Gaussian over actions given observations (n, 106): the mean of both sides of the mirror."""
         straight, reflected = self._means(obs), self._means(_mirror(obs))
         mean = 0.5 * (straight + reflected[:, ACTION_ORDER] * _ACTION_SIGNS)
         log_std = 0.5 * (self.log_std + self.log_std[ACTION_ORDER])
-        normal = torch.distributions.Normal(mean, log_std.exp())
-        return self.predict_values(obs), normal.log_prob(actions).sum(dim=1), normal.entropy().sum(dim=1)
+        return DiagGaussianDistribution(mean.shape[1]).proba_distribution(mean, log_std)
 
     def predict_values(self, obs: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         """Values (n, 1) of observations (n, 106)."""
@@ -95,6 +108,37 @@ class SymmetricPolicy(ActorCriticPolicy):
 
 def _mirror(obs: torch.Tensor) -> torch.Tensor:
     return obs[:, _ORDER] * _SIGNS
+
+
+def make_ppo(config: PPOConfig, envs: VecEnv, seed: int) -> PPO:
+    """Make stable-baselines3's learner for environments that give the privileged state behind the observation."""
+    model = PPO(
+        SymmetricPolicy,
+        envs,
+        n_steps=config.n_steps,
+        batch_size=config.batch_size,
+        n_epochs=config.n_epochs,
+        learning_rate=config.learning_rate,
+        gamma=config.gamma,
+        gae_lambda=config.gae_lambda,
+        clip_range=config.clip_range,
+        target_kl=config.target_kl,
+        ent_coef=config.ent_coef,
+        vf_coef=config.vf_coef,
+        max_grad_norm=config.max_grad_norm,
+        policy_kwargs={
+            "net_arch": list(config.hidden),
+            "activation_fn": torch.nn.ELU,
+            "log_std_init": config.log_std_init,
+        },
+        device="cpu",
+        seed=seed,
+    )
+    model.policy.log_std.requires_grad_(False)
+    with torch.no_grad():
+        # Begin as the clocked gait itself: residuals near zero.
+        model.policy.get_parameter("action_net.weight").mul_(0.05)
+    return model
 
 
 class _Spaces(VecEnv):
@@ -154,32 +198,8 @@ class Learner:
         self.normaliser = Normaliser()
         self.learning_rate = config.learning_rate
         torch.manual_seed(seed)
-        self.model = PPO(
-            SymmetricPolicy,
-            _Spaces(envs),
-            n_steps=config.n_steps,
-            batch_size=config.batch_size,
-            n_epochs=config.n_epochs,
-            learning_rate=lambda _: self.learning_rate,
-            gamma=config.gamma,
-            gae_lambda=config.gae_lambda,
-            clip_range=config.clip_range,
-            target_kl=config.target_kl,
-            ent_coef=config.ent_coef,
-            vf_coef=config.vf_coef,
-            max_grad_norm=config.max_grad_norm,
-            policy_kwargs={
-                "net_arch": list(config.hidden),
-                "activation_fn": torch.nn.ELU,
-                "log_std_init": config.log_std_init,
-            },
-            device="cpu",
-            seed=seed,
-        )
-        self.model.policy.log_std.requires_grad_(False)
-        with torch.no_grad():
-            # Begin as the clocked gait itself: residuals near zero.
-            self.model.policy.get_parameter("action_net.weight").mul_(0.05)
+        self.model = make_ppo(config, _Spaces(envs), seed)
+        self.model.lr_schedule = lambda _: self.learning_rate
 
     def _adapt(self) -> None:
         """Move the learning rate toward updates of the desired size."""

@@ -12,7 +12,7 @@ from perception.face import evaluate, train
 from perception.face.augment import AugmentConfig
 from perception.face.command import CommandError, pick_device, pick_precision
 from perception.face.datasets import Faces
-from perception.face.evaluate import EvaluateConfig, subject_groups
+from perception.face.evaluate import EvaluateConfig, settled, subject_groups
 from perception.face.fitting import FitConfig, Hardware, Teacher, Trainer, fit_temperature, judge, rate_factor
 from perception.face.model import CLASSES, FaceEmotionModel
 from perception.face.network import NetworkConfig
@@ -29,10 +29,10 @@ def faces(n: int, seed: int = 0, split: str = "Training") -> Faces:
     return Faces(pictures, targets, np.full(n, split), np.full(n, ""))
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_training_learns(optimizer):
+@pytest.mark.parametrize(("optimizer", "sharpness"), [("adamw", 0.0), ("sgd", 0.0), ("adamw", 0.05)])
+def test_training_learns(optimizer, sharpness):
     rate = {"adamw": 5e-3, "sgd": 0.05}[optimizer]
-    fit = FitConfig(epochs=4, batch=14, optimizer=optimizer, learning_rate=rate, average=0.8, augment=GENTLE)
+    fit = replace(QUICK, epochs=4, optimizer=optimizer, learning_rate=rate, sharpness=sharpness)
     trainer = Trainer(fit, NetworkConfig(widths=(8, 16, 18), blocks=(0, 0, 0), dropout=0.0), 0)
     for _ in range(4):
         trainer.epoch(faces(140), faces(70, 1))
@@ -41,6 +41,21 @@ def test_training_learns(optimizer):
     network = trainer.best_network()
     said = judge(network, faces(70, 1).pictures, looks=True).argmax(axis=1)  # epochs are chosen by what the model says
     assert np.mean(said == faces(70, 1).targets) == pytest.approx(trainer.best_right)
+
+
+def test_weights_come_back_from_uphill_and_statistics_count_each_picture_once():
+    """At a rate of nothing only the way uphill and back could move weights, and a short one leaves the statistics."""
+    spread = {}
+    for sharpness in (0.0, 1e-6, 0.5):
+        fit = replace(QUICK, optimizer="sgd", learning_rate=1e-9, weight_decay=0.0, sharpness=sharpness)
+        trainer = Trainer(fit, NetworkConfig(widths=(8, 16, 18), blocks=(0, 0, 0), dropout=0.0), 0)
+        start = [weight.detach().clone() for weight in trainer.network.parameters()]
+        trainer.epoch(faces(14), None)
+        for weight, before in zip(trainer.network.parameters(), start, strict=True):
+            torch.testing.assert_close(weight, before, rtol=0.0, atol=1e-6)
+        spread[sharpness] = trainer.network.state_dict()["features.1.1.running_var"].clone()
+    torch.testing.assert_close(spread[1e-6], spread[0.0], rtol=0.0, atol=1e-5)
+    assert float((spread[0.5] - spread[0.0]).abs().max()) > 1e-3
 
 
 def test_learning_from_a_teacher_alone_gives_what_it_says():
@@ -109,6 +124,7 @@ def test_rate_rises_then_falls_to_zero():
         {"learning_rate": float("nan")},
         {"average": 1.0},
         {"teacher_share": 1.5},
+        {"sharpness": -0.1},
         {"judge_every": 0},
     ],
 )
@@ -320,12 +336,45 @@ def test_evaluate_holds_people_out_and_shows_the_leak(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ({"protocol": "private", "corpus": "jaffe"}, "take no corpus"),
-        ({"protocol": "transfer"}, "need --corpus"),
-        ({"protocol": "subjects", "corpus": "rafdb"}, "does not tell who"),
+        ({"protocol": "private", "corpus": "jaffe"}, "leave out --corpus"),
+        ({"protocol": "private", "retrain": True}, "Leave out one of them"),
         ({"folds": 2}, "allowed are 3"),
     ],
 )
 def test_protocols_that_make_no_sense(entry, said):
     with pytest.raises(ValueError, match=said):
         EvaluateConfig(data=Path("x"), **entry)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"protocol": "transfer"}, "is none of CK"),
+        ({"retrain": True}, "one official split"),
+        ({"protocol": "subjects", "corpus": "rafdb"}, "does not tell who"),
+        ({"retrain": True, "corpus": "affectnet"}, "does not tell who"),
+    ],
+)
+def test_protocols_that_the_data_cannot_have(entry, said, tmp_path):
+    with pytest.raises(CommandError, match=said):
+        settled(EvaluateConfig(data=tmp_path, **entry))
+
+
+@pytest.mark.parametrize(
+    ("name", "corpus"),
+    [
+        ("KA.AN1.39.tiff", "jaffe"),
+        ("anger/S010_004_00000017.png", "ckplus"),
+        ("Emotion/S005/001/S005_001_00000011_emotion.txt", "ckplus"),
+        ("basic/EmoLabel/list_patition_label.txt", "rafdb"),
+        ("val_set/annotations/1_exp.npy", "affectnet"),
+        ("PublicTest/anger/1.jpg", None),
+    ],
+)
+def test_the_corpus_is_recognised_and_its_protocol_follows(name, corpus, tmp_path):
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).touch()
+    usual = settled(EvaluateConfig(data=tmp_path))
+    assert (usual.corpus, usual.protocol) == (corpus, "public" if corpus is None else "transfer")
+    if corpus in ("jaffe", "ckplus"):
+        assert settled(EvaluateConfig(data=tmp_path, retrain=True)).protocol == "subjects"

@@ -5,8 +5,9 @@ import pytest
 
 from perception.emotion import LABELS
 from perception.speech.__main__ import cli
-from perception.speech.corpora import PARSERS, load_corpus
+from perception.speech.corpora import PARSERS, load_corpus, recognise
 from perception.speech.datasets import DatasetError
+from perception.speech.joint import JointConfig
 from perception.speech.transfer import Transfer, evaluate
 
 
@@ -70,6 +71,45 @@ def test_iemocap_lists_its_turns_beside_the_sounds(tmp_path):
     ]
     with pytest.raises(DatasetError, match="no recordings of iemocap"):
         load_corpus("iemocap", sounds)
+
+
+@pytest.mark.parametrize(
+    ("corpus", "names"),
+    [
+        ("ravdess", ["Actor_02/03-01-05-01-02-01-02.wav"]),
+        ("nemo", ["samples/EB0_anger_1.wav", "samples/KD0_sadness_90.wav"]),
+        ("cremad", ["AudioWAV/1001_DFA_FEA_XX.wav"]),
+        ("emodb", ["wav/03a01Fa.wav", "wav/03a01Lb.wav"]),
+        ("tess", ["OAF_Fear/OAF_back_fear.wav"]),
+        ("savee", ["DC/sa01.wav"]),
+        ("iemocap", ["Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"]),
+    ],
+)
+def test_a_corpus_is_recognised_by_its_names(tmp_path, corpus, names):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert recognise(tmp_path) == corpus
+
+
+@pytest.mark.parametrize("names", [[], ["holiday.wav"], ["a/03a01Fa.wav", "a/1001_DFA_FEA_XX.wav"]])
+def test_what_is_no_corpus_is_told_what_was_expected(tmp_path, names):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(DatasetError, match=r"none of the corpora.*1001_DFA_ANG_XX"):
+        recognise(tmp_path)
+    with pytest.raises(DatasetError, match="none of the corpora"):
+        recognise(tmp_path / "missing")
+
+
+def test_ravdess_is_a_corpus_too(tmp_path):
+    for actor in (1, 2):
+        (tmp_path / f"Actor_{actor:02d}").mkdir()
+        (tmp_path / f"Actor_{actor:02d}" / f"03-01-05-01-02-01-{actor:02d}.wav").touch()
+    assert [(one.emotion, one.speaker) for one in load_corpus("ravdess", tmp_path)] == [("angry", "1"), ("angry", "2")]
+    with pytest.raises(ValueError, match="one of the two already"):
+        JointConfig(tmp_path, tmp_path / "folds.json", tmp_path, "ravdess")
 
 
 def test_every_label_of_every_corpus_is_ours():

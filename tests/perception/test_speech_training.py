@@ -1,18 +1,22 @@
+import itertools
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
-from perception.emotion import LABELS
+from perception.command import CommandError
+from perception.emotion import LABELS, softmax
 from perception.speech import evaluate, train
 from perception.speech.datasets import DatasetError, Folds
 from perception.speech.encoder import SpeechEncoder
 from perception.speech.evaluate import Data, EvaluateConfig
 from perception.speech.features import CLEAN, SPED, STREAM, WINDOW, FeatureCache, FeatureTable
-from perception.speech.fitting import FitConfig, Sampler, actor_groups, fit_calibrated, fit_ensemble
+from perception.speech.fitting import FitConfig, Sampler, actor_groups, fit_calibrated, fit_ensemble, judge_whole
 from perception.speech.model import SpeechEmotionModel
 from perception.speech.train import TrainConfig
 
@@ -214,18 +218,67 @@ def test_protocols_agree_with_what_stands_beside_the_result(small_ravdess, cache
 
 
 @pytest.mark.parametrize(
-    "entries",
+    ("entries", "said"),
     [
-        {"protocol": "cross-corpus"},
-        {"corpus": "nemo"},
-        {"protocol": "cross-corpus", "corpus": "nemo", "folds": Path("folds.json")},
-        {"protocol": "cross-corpus", "corpus": "nemo", "plots": Path("plots")},
-        {"protocol": "random"},
+        ({"protocol": "cross-corpus", "retrain": True}, "judges --weights as they are"),
+        ({"protocol": "cross-corpus", "folds": Path("folds.json")}, "judges --weights as they are"),
+        ({"retrain": True, "weights": Path("mine")}, "this trains its own"),
+        ({"fit": FitConfig(epochs=3)}, "takes no --fit"),
+        ({"protocol": "cross-corpus", "cache": Path("elsewhere")}, "takes no --fit"),
     ],
 )
-def test_protocols_say_what_they_need(entries):
-    with pytest.raises(ValueError, match="cross-corpus takes --corpus"):
+def test_protocols_that_make_no_sense_are_refused(entries, said):
+    with pytest.raises(ValueError, match=said):
         EvaluateConfig(data=Path("somewhere"), **entries)
+
+
+def test_without_folds_the_actors_are_dealt_out():
+    folds = evaluate.dealt(np.array([7, 3, 3, 1, 9, 2, 8]))
+    assert folds.test_actors == ((1,), (2,), (3,), (7,), (8,), (9,))
+    assert evaluate.dealt(np.arange(1, 25)).test_actors[0] == (1, 2, 3, 4)
+    assert evaluate.dealt(np.array([5, 4])).test_actors == ((4,), (5,))
+
+
+@pytest.fixture(scope="module")
+def small_german(tmp_path_factory) -> Path:
+    """Three voices in EMO-DB's layout; how high they sound tells what they feel, and boredom is among them."""
+    folder = tmp_path_factory.mktemp("german")
+    for voice, code in itertools.product(("03", "08", "11"), "WFTL"):
+        for take in "ab":
+            pitch = {"W": 440.0, "F": 300.0, "T": 150.0, "L": 200.0}[code] * (1.1 if take == "a" else 1.0)
+            time = np.arange(16_000) / 16_000
+            soundfile.write(folder / f"{voice}a01{code}{take}.wav", 0.3 * np.sin(2 * np.pi * pitch * time), 16_000)
+    return folder
+
+
+def test_any_corpus_is_recognised_and_retrained(small_german, cache_folder, tmp_path):
+    fit = FitConfig(epochs=2, members=1, inner_groups=2)
+    config = EvaluateConfig(small_german, retrain=True, fit=fit, cache=cache_folder, plots=tmp_path)
+    told = evaluate.main(config).as_json()
+    assert (told["data"], told["n"], told["labels"]) == ("emodb", 18, ["happy", "sad", "angry"])
+    assert np.sum(told["confusion"]) == 18 and 0.0 <= told["ua_random_split"] <= 1.0
+    assert told["protocol"].startswith("speaker-independent: 3 folds") and len(list(tmp_path.iterdir())) == 3
+    leaky = evaluate.main(replace(config, protocol="random", plots=None)).as_json()
+    assert leaky["ua"] == leaky["ua_random_split"] == told["ua_random_split"]
+    for entries in ({"folds": tmp_path / "folds.json"}, {"protocol": "text-independent"}):
+        with pytest.raises(CommandError, match="for RAVDESS"):
+            evaluate.main(replace(config, **entries))
+
+
+def test_any_corpus_is_judged_by_the_weights_as_they_are(small_german, capsys):
+    result = evaluate.main(EvaluateConfig(small_german))
+    told = result.as_json()
+    assert told["n"] == 18 and told["protocol"].startswith("cross-corpus: nothing learned")
+    assert told["ua_neutral_4"] == told["ua"] and told["ua_history_16"] is None  # none neutral, 6 of each voice
+    assert evaluate.report(result) == 0 and "- with history 16" in " ".join(capsys.readouterr().err.split())
+
+
+def test_two_voices_leave_the_temperature_at_one():
+    data = toy(actors=2)
+    heard = evaluate.held_out(data, evaluate.dealt(data.actors), QUICK, 0)
+    second = data.actors == 2
+    alone = judge_whole(fit_ensemble(data.table, data.targets, second, QUICK, 0), data.table, ~second)
+    assert np.allclose(heard.probabilities[:24], softmax(alone.logits)) and heard.actors.tolist() == [1] * 24 + [2] * 24
 
 
 def test_evaluate_is_deterministic(small_ravdess, cache_folder):

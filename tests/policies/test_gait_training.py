@@ -23,7 +23,7 @@ from envs.locomotion.commands import Order
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.randomization import NONE
 from envs.locomotion.terrain import HARDEST
-from policies.gait.actor import DEFAULT_FOLDER, Actor, ActorError
+from policies.gait.actor import DEFAULT_FOLDER, Actor, ActorError, elu, rough_elu
 from policies.gait.controller import LearnedLegs
 from policies.gait.export import Export, export
 from policies.gait.mirror import mirror_action, mirror_observation
@@ -56,6 +56,25 @@ def test_numpy_and_torch_agree_on_the_policy(learner, rng):
     deviation = (actions - actor.forward(seen)) / np.exp(actor.log_std)
     expected = -0.5 * (deviation**2).sum(axis=1) - actor.log_std.sum() - 6 * np.log(2 * np.pi)
     assert np.allclose(log_prob.numpy(), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_the_policy_acts_as_it_is_judged(learner, rng):
+    """SB3's own loop asks `forward` for actions and `evaluate_actions` for their likelihood; both see the mirror."""
+    seen = torch.from_numpy(rng.standard_normal((20, 106)).astype(np.float32))
+    policy = learner.model.policy
+    with torch.no_grad():
+        actions, values, log_prob = policy(seen, deterministic=True)
+        judged = policy.evaluate_actions(seen, policy(seen)[0])
+        again = policy.evaluate_actions(seen, actions)
+    assert np.allclose(actions.numpy(), learner.actor().forward(seen.numpy()[:, :95]), atol=1e-5)
+    assert torch.equal(values, again[0]) and torch.equal(log_prob, again[1])
+    assert bool((judged[1] < log_prob).all())  # nothing is likelier than the mean
+
+
+def test_exploring_actors_take_the_cheaper_elu():
+    x = np.concatenate([np.linspace(-12.0, 12.0, 2001), [-1e-8, 0.0, 1e-8]]).astype(np.float32)
+    assert np.allclose(rough_elu(x), elu(x), rtol=0.0, atol=2e-7)
+    assert np.allclose(elu(x), torch.nn.functional.elu(torch.from_numpy(x)).numpy(), rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("overlap", [True, False])
