@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from perception.emotion import softmax
@@ -47,10 +47,6 @@ class FitConfig:
     """Share of the target spread over all labels: about a third of FER2013's labels are doubtful."""
     average: float = 0.998
     """Decay of the moving average of the weights, for each step; the average is what is judged and kept."""
-    sharpness: float = 0.0
-    """Sharpness-aware minimisation (Foret et al. 2021, arXiv 2010.01412): how far uphill the weights go, along the
-    gradient of a quarter of the pictures, before the gradient of a step is taken. About 0.05 to 0.1; 0 leaves it out.
-    A step costs a quarter more."""
     judge_every: int = 1
     """Epochs from one judgement of the validation pictures to the next; the last is always judged. Six looks at each
     cost a fifth of an epoch."""
@@ -63,14 +59,13 @@ class FitConfig:
 
     def __post_init__(self) -> None:
         counts = (self.epochs, self.batch, self.judge_every)
-        below_one = (self.momentum, self.weight_decay, self.warm_up, self.label_smoothing, self.average)
-        up_to_one = (self.teacher_share, self.sharpness)
-        fits = all(1 <= count <= 100_000 for count in counts) and all(0.0 <= share < 1.0 for share in below_one)
-        if not fits or not 0.0 < self.learning_rate <= 10.0 or not all(0.0 <= share <= 1.0 for share in up_to_one):
+        shares = (self.momentum, self.weight_decay, self.warm_up, self.label_smoothing, self.average)
+        fits = all(1 <= count <= 100_000 for count in counts) and all(0.0 <= share < 1.0 for share in shares)
+        if not fits or not 0.0 < self.learning_rate <= 10.0 or not 0.0 <= self.teacher_share <= 1.0:
             raise ValueError(
                 f"{self} came; epochs, batch and judge_every must be 1 to 100000, momentum, weight_decay, warm_up, "
-                "label_smoothing and average at least 0 and less than 1, teacher_share and sharpness 0 to 1, and "
-                "learning_rate more than 0, at most 10."
+                "label_smoothing and average at least 0 and less than 1, teacher_share 0 to 1, and learning_rate more "
+                "than 0, at most 10."
             )
 
 
@@ -180,32 +175,13 @@ class Trainer:
         pictures, wanted = mix(augment(pictures, self.config.augment, rng), wanted, self.config.augment, rng)
         if self.teachers:
             wanted = torch.lerp(wanted, self._taught(pictures), self.config.teacher_share)
-        lift = self._uphill(pictures, wanted) if self.config.sharpness else None
-        self.optimizer.zero_grad(set_to_none=True)
-        loss = self._loss(pictures, wanted)
-        loss.backward()
-        if lift is not None:
-            with torch.no_grad():
-                torch._foreach_sub_(*lift)
-        self.optimizer.step()
-        return loss.detach()
-
-    def _loss(self, pictures: Tensor, wanted: Tensor) -> Tensor:
         with self.hardware.format():
             logits = self.network(pictures)
-        return functional.cross_entropy(logits.float(), wanted, label_smoothing=self.config.label_smoothing)
-
-    def _uphill(self, pictures: Tensor, wanted: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Move the weights to where a quarter of the pictures fare worse; the weights, and how far each was moved."""
-        some = -(-len(pictures) // 4)
-        weights: list[Tensor] = list(self.network.parameters())
-        with _statistics_kept(self.network):  # those of a quarter are not those that the judged network should have
-            slopes = torch.autograd.grad(self._loss(pictures[:some], wanted[:some]), weights)
-        length = torch.stack(torch._foreach_norm(slopes)).norm()
-        moves = torch._foreach_mul(slopes, self.config.sharpness / (length + 1e-12))
-        with torch.no_grad():
-            torch._foreach_add_(weights, moves)
-        return weights, list(moves)
+        loss = functional.cross_entropy(logits.float(), wanted, label_smoothing=self.config.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
 
     @torch.no_grad()
     def _taught(self, pictures: Tensor) -> Tensor:
@@ -267,18 +243,6 @@ def make_optimizer(network: FaceNetwork, config: FitConfig) -> torch.optim.Optim
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, config.learning_rate)
     return torch.optim.SGD(groups, config.learning_rate, config.momentum, nesterov=config.momentum > 0.0)
-
-
-@contextmanager
-def _statistics_kept(network: FaceNetwork) -> Iterator[None]:
-    """Let the running statistics of batch norms be, whatever passes through."""
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    before = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 0.0
-    yield
-    for norm, momentum in zip(norms, before, strict=True):
-        norm.momentum = momentum
 
 
 @contextmanager

@@ -317,11 +317,14 @@ def main(config: EvaluateConfig) -> Result:
     target = None if config.json is None else check_output(config.json)
     if config.plots is not None:
         check_folder(config.plots)
+    if config.trains:
+        check_folder(config.cache)
+    folds = None if config.folds is None else load_folds(config.folds)
     corpus = config.corpus or recognise(config.data)
     result: Result
     if config.trains:
         torch.set_num_threads(config.threads)
-        result = _ravdess(config) if corpus == "ravdess" else _other(config, corpus)
+        result = _ravdess(config, folds) if corpus == "ravdess" else _other(config, corpus)
         title = f"{corpus}, {config.protocol or 'speaker-independent'}"
     else:
         judged = {"weights": config.weights, "seed": config.seed, "threads": config.threads}
@@ -334,9 +337,9 @@ def main(config: EvaluateConfig) -> Result:
     return result
 
 
-def _ravdess(config: EvaluateConfig) -> Evaluation | PlainEvaluation:
+def _ravdess(config: EvaluateConfig, folds: Folds | None) -> Evaluation | PlainEvaluation:
     fit, seed = config.fit, config.seed
-    folds = dealt(np.array(ACTORS)) if config.folds is None else load_folds(config.folds)
+    folds = folds or dealt(np.array(ACTORS))
     independent = config.protocol in (None, "speaker-independent")
     data = load_data(config.data, folds, config.cache, config.encoder, BEGINNING_S if independent else None)
     if independent:

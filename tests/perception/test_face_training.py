@@ -29,10 +29,10 @@ def faces(n: int, seed: int = 0, split: str = "Training") -> Faces:
     return Faces(pictures, targets, np.full(n, split), np.full(n, ""))
 
 
-@pytest.mark.parametrize(("optimizer", "sharpness"), [("adamw", 0.0), ("sgd", 0.0), ("adamw", 0.05)])
-def test_training_learns(optimizer, sharpness):
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_training_learns(optimizer):
     rate = {"adamw": 5e-3, "sgd": 0.05}[optimizer]
-    fit = replace(QUICK, epochs=4, optimizer=optimizer, learning_rate=rate, sharpness=sharpness)
+    fit = replace(QUICK, epochs=4, optimizer=optimizer, learning_rate=rate)
     trainer = Trainer(fit, NetworkConfig(widths=(8, 16, 18), blocks=(0, 0, 0), dropout=0.0), 0)
     for _ in range(4):
         trainer.epoch(faces(140), faces(70, 1))
@@ -41,21 +41,6 @@ def test_training_learns(optimizer, sharpness):
     network = trainer.best_network()
     said = judge(network, faces(70, 1).pictures, looks=True).argmax(axis=1)  # epochs are chosen by what the model says
     assert np.mean(said == faces(70, 1).targets) == pytest.approx(trainer.best_right)
-
-
-def test_weights_come_back_from_uphill_and_statistics_count_each_picture_once():
-    """At a rate of nothing only the way uphill and back could move weights, and a short one leaves the statistics."""
-    spread = {}
-    for sharpness in (0.0, 1e-6, 0.5):
-        fit = replace(QUICK, optimizer="sgd", learning_rate=1e-9, weight_decay=0.0, sharpness=sharpness)
-        trainer = Trainer(fit, NetworkConfig(widths=(8, 16, 18), blocks=(0, 0, 0), dropout=0.0), 0)
-        start = [weight.detach().clone() for weight in trainer.network.parameters()]
-        trainer.epoch(faces(14), None)
-        for weight, before in zip(trainer.network.parameters(), start, strict=True):
-            torch.testing.assert_close(weight, before, rtol=0.0, atol=1e-6)
-        spread[sharpness] = trainer.network.state_dict()["features.1.1.running_var"].clone()
-    torch.testing.assert_close(spread[1e-6], spread[0.0], rtol=0.0, atol=1e-5)
-    assert float((spread[0.5] - spread[0.0]).abs().max()) > 1e-3
 
 
 def test_learning_from_a_teacher_alone_gives_what_it_says():
@@ -124,7 +109,6 @@ def test_rate_rises_then_falls_to_zero():
         {"learning_rate": float("nan")},
         {"average": 1.0},
         {"teacher_share": 1.5},
-        {"sharpness": -0.1},
         {"judge_every": 0},
     ],
 )

@@ -260,7 +260,9 @@ def test_any_corpus_is_recognised_and_retrained(small_german, cache_folder, tmp_
     assert told["protocol"].startswith("speaker-independent: 3 folds") and len(list(tmp_path.iterdir())) == 3
     leaky = evaluate.main(replace(config, protocol="random", plots=None)).as_json()
     assert leaky["ua"] == leaky["ua_random_split"] == told["ua_random_split"]
-    for entries in ({"folds": tmp_path / "folds.json"}, {"protocol": "text-independent"}):
+    folds = tmp_path / "folds.json"
+    folds.write_text('{"test_actors": [[1, 2], [3, 4]]}')
+    for entries in ({"folds": folds}, {"protocol": "text-independent"}):
         with pytest.raises(CommandError, match="for RAVDESS"):
             evaluate.main(replace(config, **entries))
 
