@@ -99,11 +99,13 @@ def recognise(folder: Path | str) -> Corpus:
         DatasetError: no folder, no sounds in it, or names that are of none of the corpora, or not all of one.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is {'a file' if folder.exists() else 'missing'}; expected a folder of voices.")
     if any(folder.glob("Actor_*")):
         return "ravdess"
     if any(folder.rglob("EmoEvaluation")):
         return "iemocap"
-    paths = find_files(folder, SUFFIXES) if folder.is_dir() else []
+    paths = find_files(folder, SUFFIXES)
     for corpus, parse in PARSERS.items():
         if paths and all(_reads(parse, path) for path in paths):
             return corpus

@@ -99,8 +99,13 @@ def test_what_is_no_corpus_is_told_what_was_expected(tmp_path, names):
         (tmp_path / name).touch()
     with pytest.raises(DatasetError, match=r"none of the corpora.*1001_DFA_ANG_XX"):
         recognise(tmp_path)
-    with pytest.raises(DatasetError, match="none of the corpora"):
-        recognise(tmp_path / "missing")
+
+
+def test_a_file_or_nothing_is_no_corpus(tmp_path):
+    (tmp_path / "a.wav").touch()
+    for name, said in (("missing", "is missing"), ("a.wav", "is a file")):
+        with pytest.raises(DatasetError, match=said):
+            recognise(tmp_path / name)
 
 
 def test_ravdess_is_a_corpus_too(tmp_path):
