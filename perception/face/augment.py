@@ -8,9 +8,9 @@ the blur.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -51,31 +51,50 @@ class AugmentConfig:
             )
 
 
-def augment(pictures: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
+def augment(pictures: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
     """Change each picture in its own way.
+
+    No step waits for a number or depends on what was drawn, so that a GPU can record the whole as one graph.
 
     Args:
         pictures: (B, 1, S, S) float, brightness within [0, 1]; left as they are.
         config: what to do.
-        rng: all draws come from it, so that the device does not matter.
+        generator: all draws come from it; on the device of the pictures.
 
     Returns:
         (B, 1, S, S) within [0, 1], on the same device.
     """
-    out = _background(pictures, config, rng)
-    out = _move(out, config, rng)
-    out = _light(out, config, rng)
-    out = _blur(out, config, rng)
-    out = _cover(out, config, rng)
+    draws = _Draws(len(pictures), generator)
+    out = _background(pictures, config, draws)
+    out = _move(out, config, draws)
+    out = _light(out, config, draws)
+    out = _blur(out, config, draws)
+    out = _cover(out, config, draws)
     if config.noise > 0.0:
-        b, _, h, w = out.shape
-        strength = _on(rng.uniform(0.0, config.noise, (b, 1, 1, 1)), out)
-        out = out + strength * _on(rng.standard_normal((b, 1, h, w), dtype=np.float32), out)
+        strength = draws.uniform(0.0, config.noise)
+        out = out + strength * torch.randn(out.shape, generator=generator, device=out.device)
     return out.clamp(0.0, 1.0)
 
 
-def _on(values: np.ndarray, like: Tensor) -> Tensor:
-    return torch.from_numpy(np.asarray(values, np.float32)).to(like.device)
+class _Draws:
+    """Random numbers for each picture of a batch, shaped (B, 1, 1, 1)."""
+
+    def __init__(self, count: int, generator: torch.Generator) -> None:
+        self._shape, self._generator = (count, 1, 1, 1), generator
+
+    def uniform(self, low: float = 0.0, high: float = 1.0) -> Tensor:
+        return low + (high - low) * torch.rand(self._shape, generator=self._generator, device=self._generator.device)
+
+    def normal(self, deviation: float) -> Tensor:
+        return deviation * torch.randn(self._shape, generator=self._generator, device=self._generator.device)
+
+    def chosen(self, share: float) -> Tensor:
+        """True for that share of the pictures."""
+        return self.uniform() < share
+
+    def others(self) -> Tensor:
+        """Another order of the batch (B,)."""
+        return self.uniform().flatten().argsort()
 
 
 def _grid(side: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,82 +103,71 @@ def _grid(side: int, like: Tensor) -> tuple[Tensor, Tensor]:
     return line.view(1, 1, -1, 1), line.view(1, 1, 1, -1)
 
 
-def _move(x: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
+def _move(x: Tensor, config: AugmentConfig, draws: _Draws) -> Tensor:
     """Mirror, turn, scale and shift; what comes in over the border is the picture mirrored there."""
-    b, side = len(x), x.shape[-1]
-    angle = np.radians(rng.normal(0.0, config.rotation_deg, b))
-    size = np.exp(rng.normal(0.0, config.scale, b))
-    mirror = np.where(rng.random(b) < 0.5, -1.0, 1.0)
-    shift = rng.normal(0.0, config.shift_px * 2.0 / side, (b, 2))
-    cos, sin = np.cos(angle) / size, np.sin(angle) / size
-    rows = [[cos * mirror, -sin, shift[:, 0]], [sin * mirror, cos, shift[:, 1]]]
-    theta = _on(np.array(rows).transpose(2, 0, 1), x)
-    grid = functional.affine_grid(theta, list(x.shape), align_corners=False)
+    angle = draws.normal(math.radians(config.rotation_deg))
+    size = draws.normal(config.scale).exp()
+    mirror = 1.0 - 2.0 * draws.chosen(0.5)
+    deviation = config.shift_px * 2.0 / x.shape[-1]
+    cos, sin = angle.cos() / size, angle.sin() / size
+    rows = [cos * mirror, -sin, draws.normal(deviation), sin * mirror, cos, draws.normal(deviation)]
+    grid = functional.affine_grid(torch.cat(rows, dim=1).view(-1, 2, 3), list(x.shape), align_corners=False)
     return functional.grid_sample(x, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
 
-def _light(x: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
+def _light(x: Tensor, config: AugmentConfig, draws: _Draws) -> Tensor:
     """Gamma, contrast about the mean with clipping, and a light from a random side."""
-    b, s = len(x), config.light
-    gamma = _on(np.exp(rng.normal(0.0, 0.6 * s, (b, 1, 1, 1))), x)
-    contrast = _on(np.exp(rng.normal(0.0, 0.5 * s, (b, 1, 1, 1))), x)
-    offset = _on(rng.normal(0.0, 0.2 * s, (b, 1, 1, 1)), x)
-    slope = _on(rng.normal(0.0, 0.5 * s, (2, b, 1, 1, 1)), x)
+    s = config.light
+    gamma, contrast, offset = draws.normal(0.6 * s).exp(), draws.normal(0.5 * s).exp(), draws.normal(0.2 * s)
     y, across = _grid(x.shape[-1], x)
-    shade = (1.0 + slope[0] * y + slope[1] * across).clamp(min=0.1)
+    shade = (1.0 + draws.normal(0.5 * s) * y + draws.normal(0.5 * s) * across).clamp(min=0.1)
     bright = x.clamp(min=1e-4).pow(gamma) * shade
     mean = bright.mean(dim=(1, 2, 3), keepdim=True)
     return ((bright - mean) * contrast + mean + offset).clamp(0.0, 1.0)
 
 
-def _blur(x: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
-    """Gauss of up to 1.2 pixels, one kernel for each picture, as two passes of 7."""
-    chosen = rng.random(len(x)) < config.blur_share
-    sigma = np.where(chosen, rng.uniform(0.3, 1.2, len(x)), 0.0)
-    which = torch.from_numpy(np.flatnonzero(chosen)).to(x.device)
-    if len(which) == 0:
+def _blur(x: Tensor, config: AugmentConfig, draws: _Draws) -> Tensor:
+    """Gauss of up to 1.2 pixels, one kernel for each picture, as two passes of 7; the others keep every pixel."""
+    if config.blur_share == 0.0:
         return x
-    place = np.arange(-3, 4)
-    kernel = np.exp(-0.5 * (place / sigma[chosen, None]) ** 2)
-    weights = _on(kernel / kernel.sum(axis=1, keepdims=True), x)
-    planes = x[which].transpose(0, 1)  # (1, C, S, S): each picture is a channel with its own kernel
-    planes = functional.pad(planes, (3, 3, 3, 3), mode="replicate")
-    planes = functional.conv2d(planes, weights[:, None, :, None], groups=len(which))
-    planes = functional.conv2d(planes, weights[:, None, None, :], groups=len(which))
-    return x.index_copy(0, which, planes.transpose(0, 1))
+    sigma = torch.where(draws.chosen(config.blur_share), draws.uniform(0.3, 1.2), 1e-3)
+    place = torch.arange(-3.0, 4.0, device=x.device)
+    kernel = (-0.5 * (place / sigma) ** 2).exp()
+    kernel = kernel / kernel.sum(dim=-1, keepdim=True)  # (B, 1, 1, 7)
+    side = x.shape[-1]
+    wide = functional.pad(x, (3, 3, 0, 0), mode="replicate")
+    x = sum((kernel[..., i : i + 1] * wide[..., i : i + side] for i in range(7)), start=x.new_zeros(()))
+    high = functional.pad(x, (0, 0, 3, 3), mode="replicate")
+    return sum((kernel[..., i : i + 1] * high[..., i : i + side, :] for i in range(7)), start=x.new_zeros(()))
 
 
-def _cover(x: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
+def _cover(x: Tensor, config: AugmentConfig, draws: _Draws) -> Tensor:
     """Cover a patch of 15 to 45 % of each side with one brightness: cutout, DeVries & Taylor 2017, arXiv 1708.04552."""
-    b = len(x)
-    half = rng.uniform(0.15, 0.45, (2, b, 1, 1, 1))
-    centre = rng.uniform(-1.0, 1.0, (2, b, 1, 1, 1))
-    paint = _on(rng.random((b, 1, 1, 1)), x)
-    chosen = torch.from_numpy(rng.random((b, 1, 1, 1)) < config.cutout_share).to(x.device)
     y, across = _grid(x.shape[-1], x)
-    inside = ((y - _on(centre[0], x)).abs() < _on(half[0], x)) & ((across - _on(centre[1], x)).abs() < _on(half[1], x))
-    return torch.where(chosen & inside, paint, x)
+    down = (y - draws.uniform(-1.0, 1.0)).abs() < draws.uniform(0.15, 0.45)
+    aside = (across - draws.uniform(-1.0, 1.0)).abs() < draws.uniform(0.15, 0.45)
+    return torch.where(draws.chosen(config.cutout_share) & down & aside, draws.uniform(), x)
 
 
-def _background(x: Tensor, config: AugmentConfig, rng: np.random.Generator) -> Tensor:
+def _background(x: Tensor, config: AugmentConfig, draws: _Draws) -> Tensor:
     """Put another picture of the batch, mirrored top to bottom, outside a soft ellipse around the face."""
-    b = len(x)
-    chosen = _on(rng.random((b, 1, 1, 1)) < config.background_share, x)
-    wide, high = rng.uniform(0.75, 0.95, (b, 1, 1, 1)), rng.uniform(0.95, 1.15, (b, 1, 1, 1))
-    others = torch.from_numpy(rng.permutation(b)).to(x.device)
     if config.background_share == 0.0:
         return x
+    wide, high = draws.uniform(0.75, 0.95), draws.uniform(0.95, 1.15)
     y, across = _grid(x.shape[-1], x)
     # The face stands a little below the middle of a FER2013 picture: its landmarks average 27 of 48 down.
-    distance = ((across / _on(wide, x)) ** 2 + ((y - 0.05) / _on(high, x)) ** 2).sqrt()
-    outside = ((distance - 1.0) / 0.1).clamp(0.0, 1.0) * chosen
-    return torch.lerp(x, x[others].flip(-2), outside)
+    distance = ((across / wide) ** 2 + ((y - 0.05) / high) ** 2).sqrt()
+    outside = ((distance - 1.0) / 0.1).clamp(0.0, 1.0) * draws.chosen(config.background_share)
+    return torch.lerp(x, x[draws.others()].flip(-2), outside)
 
 
-def mix(pictures: Tensor, targets: Tensor, config: AugmentConfig, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Mixup: pictures (B, 1, S, S) and targets (B, K) as shares, each blended with those of another of the batch."""
-    if config.mixup == 0.0:
-        return pictures, targets
-    share = float(rng.beta(config.mixup, config.mixup))
-    others = torch.from_numpy(rng.permutation(len(pictures))).to(pictures.device)
+def mix(pictures: Tensor, targets: Tensor, share: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Mixup: blend pictures (B, 1, S, S), and targets (B, K) as shares, with those of another of the batch.
+
+    Args:
+        pictures, targets: what to blend.
+        share: () how much of itself each keeps; draw it from Beta(`AugmentConfig.mixup`).
+        generator: which picture goes with which.
+    """
+    others = _Draws(len(pictures), generator).others()
     return torch.lerp(pictures[others], pictures, share), torch.lerp(targets[others], targets, share)

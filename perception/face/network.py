@@ -37,9 +37,10 @@ class NetworkConfig:
 
     mixer: Literal["gpsa", "conv"] = "gpsa"
     """Last block: gated positional self-attention, or a convolution of the same size."""
-    widths: tuple[int, int, int] = (32, 80, 144)
-    """Channels at 24 x 24, 12 x 12 and 6 x 6; the last is a multiple of the heads."""
-    blocks: tuple[int, int, int] = (1, 1, 1)
+    widths: tuple[int, ...] = (32, 80, 144)
+    """Channels at 24 x 24, 12 x 12 and 6 x 6, or, where four are given, at 48 x 48 first; the last is a multiple of the
+    heads."""
+    blocks: tuple[int, ...] = (1, 1, 1)
     """Residual blocks of two 3 x 3 convolutions at each of these sizes."""
     heads: int = 9
     """Heads of the attention: a square, so that together they begin as a square convolution."""
@@ -47,16 +48,16 @@ class NetworkConfig:
     """On the pooled features, in training only."""
 
     def __post_init__(self) -> None:
-        fits = len(self.widths) == len(self.blocks) == 3 and all(4 <= width <= 256 for width in self.widths)
+        fits = len(self.widths) == len(self.blocks) in (3, 4) and all(4 <= width <= 512 for width in self.widths)
         if not fits or not all(0 <= count <= 8 for count in self.blocks) or self.mixer not in ("gpsa", "conv"):
             raise ValueError(
-                f"{self} came; widths and blocks must be three numbers each, widths 4 to 256, blocks 0 to 8, and "
-                "mixer gpsa or conv."
+                f"{self} came; widths and blocks must be three numbers each, or four, widths 4 to 512, blocks 0 to "
+                "8, and mixer gpsa or conv."
             )
         root = isqrt(max(self.heads, 0))
-        if root < 1 or root * root != self.heads or self.widths[2] % self.heads or not 0.0 <= self.dropout < 1.0:
+        if root < 1 or root * root != self.heads or self.widths[-1] % self.heads or not 0.0 <= self.dropout < 1.0:
             raise ValueError(
-                f"heads {self.heads}, last width {self.widths[2]}, dropout {self.dropout} came; heads must be a square "
+                f"heads {self.heads}, last width {self.widths[-1]}, dropout {self.dropout} came; heads must be a square "
                 "that divides the last width, and dropout at least 0 and less than 1."
             )
 
@@ -138,7 +139,7 @@ class MixerBlock(nn.Module):
 
     def __init__(self, config: NetworkConfig, side: int) -> None:
         super().__init__()
-        channels = config.widths[2]
+        channels = config.widths[-1]
         self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
         self.mixer: nn.Module = (
             GatedPositionalSelfAttention(channels, config.heads, side)
@@ -177,9 +178,11 @@ class FaceNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        # 2 x 2 pixels become 4 channels: nothing is lost, and the first layer runs at a quarter of the places.
-        layers: list[nn.Module] = [nn.PixelUnshuffle(2)]
-        inputs = 4
+        layers: list[nn.Module] = []
+        inputs = 1
+        if len(config.widths) == 3:
+            # 2 x 2 pixels become 4 channels: nothing is lost, and the first layer runs at a quarter of the places.
+            layers, inputs = [nn.PixelUnshuffle(2)], 4
         for stage, (width, count) in enumerate(zip(config.widths, config.blocks, strict=True)):
             layers += [_convolution(inputs, width, 1 if stage == 0 else 2), nn.ReLU()]
             layers += [Residual(width) for _ in range(count)]
