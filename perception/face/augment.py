@@ -54,7 +54,7 @@ class AugmentConfig:
 def augment(pictures: Tensor, config: AugmentConfig, generator: torch.Generator) -> Tensor:
     """Change each picture in its own way.
 
-    No step waits for a number or depends on what was drawn, so that a GPU can record the whole as one graph.
+    All pictures go through all steps, whatever was drawn for them: a GPU never waits for a number.
 
     Args:
         pictures: (B, 1, S, S) float, brightness within [0, 1]; left as they are.
@@ -165,7 +165,8 @@ def mix(pictures: Tensor, targets: Tensor, share: Tensor, generator: torch.Gener
     """Mixup: blend pictures (B, 1, S, S), and targets (B, K) as shares, with those of another of the batch.
 
     Args:
-        pictures, targets: what to blend.
+        pictures: what to blend.
+        targets: their labels.
         share: () how much of itself each keeps; draw it from Beta(`AugmentConfig.mixup`).
         generator: which picture goes with which.
     """

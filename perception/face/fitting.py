@@ -77,13 +77,7 @@ class Hardware(NamedTuple):
 
     def format(self) -> torch.autocast:
         """Context in which convolutions compute in that format."""
-        # No cache of converted weights: a recording would keep the first ones for ever.
-        enabled = self.precision != torch.float32
-        return torch.autocast(self.device.type, self.precision, enabled=enabled, cache_enabled=False)
-
-
-_Lesson = Callable[[Tensor, Tensor], Tensor]
-"""Rows (B,) of the training pictures and the share () of mixup -> loss (); leaves gradients in the parameters."""
+        return torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32)
 
 
 class Teacher(NamedTuple):
@@ -129,9 +123,8 @@ class Trainer:
         self._pairs: tuple[list[tuple[Tensor, Tensor]], list[tuple[Tensor, Tensor]]] = ([], [])
         for mine, new in pairs:
             self._pairs[not mine.is_floating_point()].append((mine, new))
-        self.optimizer = make_optimizer(self.network, config, fused=hardware.device.type == "cuda")
+        self.optimizer = make_optimizer(self.network, config)
         self._generator = torch.Generator(hardware.device)
-        self._lesson: tuple[Faces, _Lesson] | None = None
         self.epochs: list[Epoch] = []
         self.best = {name: tensor.clone() for name, tensor in self.averaged.state_dict().items()}
 
@@ -154,22 +147,23 @@ class Trainer:
             validation: pictures to choose by; without them the last epoch counts as the best.
             tick: called after each step.
         """
-        number, start = len(self.epochs), time.monotonic()
+        number, start, device = len(self.epochs), time.monotonic(), self.hardware.device
+        pictures = torch.from_numpy(training.pictures).to(device)
+        targets = functional.one_hot(torch.from_numpy(training.targets), len(CLASSES)).float().to(device)
         rng = np.random.default_rng((self.seed, number))
         steps = -(-len(training.targets) // self.config.batch)
         size = len(training.targets) // steps  # all steps alike; the few pictures over are others in each epoch
         rows = torch.from_numpy(rng.permutation(len(training.targets))[: steps * size].reshape(steps, size))
         alpha = self.config.augment.mixup
         shares = torch.from_numpy(rng.beta(alpha, alpha, steps) if alpha > 0.0 else np.ones(steps)).float()
-        rows, shares = rows.to(self.hardware.device), shares.to(self.hardware.device)
+        rows, shares = rows.to(device), shares.to(device)
         losses = []
-        with seeded(int(rng.integers(1 << 62)), self.hardware.device):
+        with seeded(int(rng.integers(1 << 62)), device):
             self.network.train()
-            lesson = self._begin(training, size)
             self._generator.manual_seed(int(rng.integers(1 << 62)))
             for step in range(steps):
                 self._set_rate((number * steps + step + 1) / (self.config.epochs * steps))
-                losses.append(lesson(rows[step], shares[step]))
+                losses.append(self._gradients(pictures[rows[step]], targets[rows[step]], shares[step]))
                 self.optimizer.step()
                 self._average(number * steps + step)
                 tick()
@@ -183,23 +177,14 @@ class Trainer:
         self.epochs.append(done)
         return done
 
-    def _begin(self, training: Faces, size: int) -> _Lesson:
-        """What gives the gradients of a step; kept from epoch to epoch, with the pictures on the device."""
-        if self._lesson is None or self._lesson[0] is not training:
-            device = self.hardware.device
-            pictures = torch.from_numpy(training.pictures).to(device)
-            targets = functional.one_hot(torch.from_numpy(training.targets), len(CLASSES)).float().to(device)
-
-            def gradients(rows: Tensor, share: Tensor) -> Tensor:
-                return self._gradients(pictures[rows], targets[rows], share)
-
-            recorded = device.type == "cuda"
-            lesson = _recorded(gradients, size, self.network, self._generator) if recorded else gradients
-            self._lesson = training, lesson
-        return self._lesson[1]
-
     def _gradients(self, pictures: Tensor, wanted: Tensor, share: Tensor) -> Tensor:
-        """Leave the gradients of a batch in the parameters and give its loss ()."""
+        """Leave the gradients of a batch in the parameters and give its loss ().
+
+        Args:
+            pictures: (B, 48, 48) brightness 0 to 255.
+            wanted: (B, 7) shares of the labels.
+            share: () of mixup.
+        """
         config, generator = self.config, self._generator
         pictures = augment(pictures.float()[:, None] / 255.0, config.augment, generator)
         if config.augment.mixup > 0.0:
@@ -264,47 +249,14 @@ def rate_factor(progress: float, warm_up: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * (progress - warm_up) / max(1.0 - warm_up, 1e-9)))
 
 
-def make_optimizer(network: FaceNetwork, config: FitConfig, fused: bool = False) -> torch.optim.Optimizer:
-    """Optimizer with weight decay on matrices and kernels only; `fused` takes one kernel on a GPU for a step."""
+def make_optimizer(network: FaceNetwork, config: FitConfig) -> torch.optim.Optimizer:
+    """Optimizer with weight decay on matrices and kernels only."""
     kernels = [p for p in network.parameters() if p.ndim >= 2]
     others = [p for p in network.parameters() if p.ndim < 2]
     groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, config.learning_rate, fused=fused)
-    return torch.optim.SGD(groups, config.learning_rate, config.momentum, nesterov=config.momentum > 0.0, fused=fused)
-
-
-def _recorded(lesson: _Lesson, size: int, network: FaceNetwork, generator: torch.Generator) -> _Lesson:
-    """Record what a step does on a GPU and play it back: one launch where a small network takes a thousand.
-
-    Args:
-        lesson: what to record; it makes no decision that depends on a number, see `augment`.
-        size: pictures in a step.
-        network: its running means are put back after the trial steps that a recording needs.
-        generator: what the draws come from; seed it before each epoch, played back it gives new numbers at each step.
-    """
-    device = generator.device
-    rows, share = torch.zeros(size, dtype=torch.int64, device=device), torch.ones((), device=device)
-    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    aside = torch.cuda.Stream(device)
-    aside.wait_stream(torch.cuda.current_stream(device))
-    with torch.cuda.stream(aside):
-        for _ in range(3):
-            lesson(rows, share)
-    torch.cuda.current_stream(device).wait_stream(aside)
-    network.load_state_dict(before)
-    graph = torch.cuda.CUDAGraph()
-    graph.register_generator_state(generator)
-    with torch.cuda.graph(graph):
-        loss = lesson(rows, share)
-
-    def replay(new_rows: Tensor, new_share: Tensor) -> Tensor:
-        rows.copy_(new_rows)
-        share.copy_(new_share)
-        graph.replay()
-        return loss.clone()
-
-    return replay
+        return torch.optim.AdamW(groups, config.learning_rate)
+    return torch.optim.SGD(groups, config.learning_rate, config.momentum, nesterov=config.momentum > 0.0)
 
 
 @contextmanager

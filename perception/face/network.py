@@ -57,8 +57,8 @@ class NetworkConfig:
         root = isqrt(max(self.heads, 0))
         if root < 1 or root * root != self.heads or self.widths[-1] % self.heads or not 0.0 <= self.dropout < 1.0:
             raise ValueError(
-                f"heads {self.heads}, last width {self.widths[-1]}, dropout {self.dropout} came; heads must be a square "
-                "that divides the last width, and dropout at least 0 and less than 1."
+                f"heads {self.heads}, last width {self.widths[-1]}, dropout {self.dropout} came; heads must be a "
+                "square that divides the last width, and dropout at least 0 and less than 1."
             )
 
 

@@ -99,8 +99,8 @@ def test_attention_begins_as_a_convolution_and_its_gate_opens():
 
 @pytest.mark.parametrize(
     "entry",
-    [{"heads": 8}, {"heads": 0}, {"widths": (8, 8, 20)}, {"widths": (8, 8)}, {"widths": (4, 8, 8, 18)}, {"blocks": (1, 1, -1)}, {"dropout": 1.0},
-     {"mixer": "lstm"}, {"widths": (8, 8, 9_000)}],
+    [{"heads": 8}, {"heads": 0}, {"widths": (8, 8, 20)}, {"widths": (8, 8)}, {"widths": (4, 8, 8, 18)},
+     {"blocks": (1, 1, -1)}, {"dropout": 1.0}, {"mixer": "lstm"}, {"widths": (8, 8, 9_000)}],
 )  # fmt: skip
 def test_wrong_shapes_of_the_network(entry):
     with pytest.raises(ValueError, match="must be"):
