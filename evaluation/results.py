@@ -1,0 +1,84 @@
+"""One store for the rows of a run: appended as they come, guarded by the run's settings, resumed after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+Key = tuple[Any, ...]
+
+
+class ResultsStore:
+    """A file of JSON lines: the settings first, then one line for each finished item of work.
+
+    Args:
+        path: the file; its folder is made.
+        settings: what must be the same for rows to be the same.
+        resume: go on with what the file holds; otherwise it is kept beside it as .old.jsonl, .old2.jsonl, ...
+
+    Raises:
+        ValueError: `resume`, and the file is of another run or damaged.
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path, settings: Mapping[str, Any], resume: bool = False) -> None:
+        self.path = path
+        self.done: dict[Key, Any] = {}
+        self._settings = json.loads(json.dumps(settings))  # as a file gives them back: tuples are lists there
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and resume:
+            self._take_over()
+            return
+        if path.exists():
+            path.replace(_free(path))
+        path.write_text(json.dumps({"settings": self._settings}) + "\n")
+
+    def _take_over(self) -> None:
+        lines = self.path.read_text().splitlines(keepends=True)
+        if lines and not lines[-1].endswith("\n"):  # what was being written when it was killed
+            lines.pop()
+        try:
+            held = dict(json.loads(lines[0])["settings"]) if lines else self._settings
+        except (KeyError, TypeError, ValueError) as problem:
+            raise ValueError(f"{self.path} holds no results ({problem!r}): give another --out") from None
+        names = sorted(held.keys() | self._settings.keys())
+        other = [n for n in names if held.get(n) != self._settings.get(n)]
+        if other:
+            told = "; ".join(f"{n} {held.get(n)!r} there, {self._settings.get(n)!r} now" for n in other)
+            raise ValueError(f"{self.path} is of another run ({told}): ask for the same, or give another --out")
+        for number, line in enumerate(lines[1:], start=2):
+            try:
+                told = json.loads(line)
+                self.done[tuple(told["key"])] = told["row"]
+            except (KeyError, TypeError, ValueError) as problem:
+                raise ValueError(
+                    f"line {number} of {self.path} is damaged ({problem!r}): delete it, and its work is done again, "
+                    "or give another --out"
+                ) from None
+        draft = self.path.with_suffix(f".{os.getpid()}.part")
+        draft.write_text("".join(lines) or json.dumps({"settings": self._settings}) + "\n")
+        draft.replace(self.path)
+
+    def add(self, key: Key, row: Any) -> None:
+        """Keep what came of the work `key`; it is on the disk when this returns.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        line = json.dumps({"key": list(key), "row": row})
+        with self.path.open("a") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.done[tuple(json.loads(line)["key"])] = json.loads(line)["row"]
+
+
+def _free(path: Path) -> Path:
+    """A name beside it that is not taken: .old.jsonl, .old2.jsonl, ..."""
+    number = 1
+    while (old := path.with_suffix(f".old{number if number > 1 else ''}.jsonl")).exists():
+        number += 1
+    return old
