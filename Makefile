@@ -11,6 +11,7 @@ export PIP_CONSTRAINT := requirements.lock
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 DATA ?= ../shared/data
 RESULTS := benchmarks/results
+JOBS ?= 2
 
 .PHONY: help sim demo install test check results lock clean
 
@@ -40,7 +41,8 @@ $(VENV)/.developing: $(VENV)/.installed
 test: $(VENV)/.developing  ## everything that must hold: style, types, imports, tests
 	@sh tools/system.sh test
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	@sh tools/postgres.sh $(BIN)/python -m pytest -m postgres tests/study
 
 check: $(VENV)/.developing
 	$(BIN)/ruff check .

@@ -14,8 +14,8 @@ import pytest
 
 from tests.conftest import ROOT
 
-PACKAGES = ("geometry", "robots", "envs", "perception", "policies", "apps")
-SCRIPTS = ("sim_gui.py", "train_gait.py", "grasp_eval.py")
+PACKAGES = ("geometry", "robots", "envs", "perception", "policies", "learning", "evaluation", "apps", "cli")
+SCRIPTS = ("sim_gui.py", "train_gait.py", "grasp_eval.py", "user_study.py")
 
 
 def sources() -> list[Path]:

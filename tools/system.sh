@@ -47,6 +47,8 @@ test)
         break
     done
     command -v Xvfb >/dev/null 2>&1 || need "Xvfb, for the test of --window" optional xvfb
+    command -v pg_virtualenv >/dev/null 2>&1 && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 ||
+        need "PostgreSQL, for the tests of a study's storage" optional postgresql postgresql-common
     ;;
 *)
     echo "usage: tools/system.sh venv [PYTHON] | test" >&2
