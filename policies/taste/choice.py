@@ -61,7 +61,7 @@ CLEAN = Person(temperature=1e-9, lapse=0.0)
 
 
 def careless(wrong_share: float) -> Person:
-    """Somebody who knows the nearest pair and gives `wrong_share` of wrong answers (a lapse is right one time in three).
+    """Somebody who knows the nearest pair and gives `wrong_share` of wrong answers: a lapse is right one time in 3.
 
     Raises:
         ValueError: the share is not within 0 to 2/3.
