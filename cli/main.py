@@ -1,0 +1,110 @@
+"""`empaw`: everything under one command, `empaw {sim, study, train, evaluate, bench} THING`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from cli.commands import Command, Door, Group, guarded, run
+from cli.study import study
+
+SUMMARY = "Empaw: robots that live with people. Simulate them, train them, measure them, and ask people what they like."
+
+TRAIN = Group(
+    "Train a network or a policy.",
+    {
+        "gait": Command(
+            "policies.gait.train_config:Train",
+            "train_gait:main",
+            "what the legs add to the clocked gait, by PPO",
+            "empaw train gait --out runs/gait",
+            "train",
+        ),
+        "similarity": Command(
+            "learning.similarity.train:Train",
+            "learning.similarity.train:train",
+            "a representation from answers about which two of three are most alike",
+            "empaw train similarity --help",
+        ),
+    },
+    "  empaw train gait --help",
+)
+
+EVALUATE = Group(
+    "Measure against baselines, with intervals.",
+    {
+        "gait": Command(
+            "policies.gait.evaluate:Evaluate",
+            "train_gait:main",
+            "how straight, fast and steadily it walks",
+            "empaw evaluate gait --cells trot:0.5 --episodes 2",
+            "train",
+        ),
+        "grasp": Group(
+            "Measure grasping: single objects, clutter, or the completion of their shape.",
+            {
+                "single": Command(
+                    "policies.grasp.evaluate:Single", "grasp_eval:main", "one object at a time", extra="grasp"
+                ),
+                "clutter": Command("policies.grasp.rounds:Clutter", "grasp_eval:main", "clear a heap", extra="grasp"),
+                "completion": Command(
+                    "policies.grasp.completing:Completing",
+                    "grasp_eval:main",
+                    "how well shapes are completed",
+                    extra="grasp",
+                ),
+            },
+            "  empaw evaluate grasp single --help",
+        ),
+        "similarity": Command(
+            "evaluation.similarity.evaluate:Evaluate",
+            "evaluation.similarity.evaluate:evaluate",
+            "how much a learned representation tells of what people compare",
+            "empaw evaluate similarity --help",
+        ),
+    },
+    "  empaw evaluate gait --help",
+)
+
+BENCH = Group(
+    "Measure speed and cost, or a whole table of comparisons; needs a checkout of the source.",
+    {
+        "similarity": Command(
+            "benchmarks.similarity:Args", "benchmarks.similarity:main", "all methods on all tasks: the comparison table"
+        ),
+        "study-server": Command(
+            "benchmarks.study_server:Args",
+            "benchmarks.study_server:main",
+            "delays under load, and what is left after kill -9",
+            "empaw bench study-server --kills 5",
+        ),
+    },
+    "  empaw bench study-server --help",
+)
+
+EMPAW = Group(
+    SUMMARY,
+    {
+        "sim": Door("sim_gui:cli", "open the simulation in the browser, or run it without one (sim run)"),
+        "study": study("empaw study"),
+        "train": TRAIN,
+        "evaluate": EVALUATE,
+        "bench": BENCH,
+    },
+    "  empaw sim\n  empaw study init studies/first --task grid-2\n  empaw evaluate gait --help",
+)
+
+
+def main(given: Sequence[str]) -> Any:
+    """Run the command line `given` (without the program's name); what the command returns."""
+    return run(EMPAW, "empaw", given)
+
+
+def cli() -> None:
+    """Parse the command line and run."""
+    guarded(lambda: main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    cli()

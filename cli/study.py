@@ -1,0 +1,68 @@
+"""The commands around a study, as `user_study.py` and `empaw study` offer them."""
+
+from __future__ import annotations
+
+from cli.commands import Command, Group
+
+EXAMPLE = """\
+  {prog} init studies/first --task grid-2      a folder with study.toml and analysis.toml: read and change them
+  {prog} serve studies/first                   the page for participants
+  {prog} simulate studies/first --n 40         or scripted participants of known truth, over HTTP
+  {prog} export studies/first --out data       events, questionnaires and participants with their codebook
+  {prog} analyse data                          the registered analysis, as an HTML report"""
+
+
+def study(prog: str) -> Group:
+    """The group, with examples as `prog` is called."""
+
+    def command(place: str, options: str, function: str, summary: str, example: str) -> Command:
+        return Command(f"{place}:{options}", f"{place}:{function}", summary, f"{prog} {example}")
+
+    return Group(
+        "Run a study of what people find alike and what they like: prepare, serve, rehearse, export, analyse.",
+        {
+            "init": command(
+                "apps.study.init",
+                "Init",
+                "init",
+                "make a study's folder: settings, registered plan, stimuli",
+                "init studies/first --task grid-2",
+            ),
+            "serve": command(
+                "apps.study.serve",
+                "Serve",
+                "serve",
+                "serve the page to participants until interrupted",
+                "serve studies/first --port 8360",
+            ),
+            "simulate": command(
+                "apps.study.simulate",
+                "SimulateStudy",
+                "simulate",
+                "let scripted participants of known truth take part over HTTP",
+                "simulate studies/first --n 40 --seed 0",
+            ),
+            "export": command(
+                "apps.study.export",
+                "ExportStudy",
+                "export",
+                "write events, questionnaires and participants as Parquet and CSV",
+                "export studies/first --out data",
+            ),
+            "analyse": command(
+                "evaluation.study.analyse",
+                "Analyse",
+                "analyse",
+                "run the registered analysis on an export and write the report",
+                "analyse data",
+            ),
+            "power": command(
+                "evaluation.study.power",
+                "Power",
+                "power",
+                "how many people and answers find an effect, from the choice model",
+                "power --help",
+            ),
+        },
+        EXAMPLE.format(prog=prog),
+    )
