@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from robots.dog import SUBSTEPS, Dog
 from robots.gait import GAITS, VelocityCommand
 from robots.style import (
     DEFAULT_STYLES,
@@ -14,6 +15,7 @@ from robots.style import (
     ExpressiveStyle,
     StyleModulator,
 )
+from robots.world import World
 
 EVEN = ExpressiveStyle()
 FORWARD = VelocityCommand(vx=0.3)
@@ -97,3 +99,19 @@ def test_who_stands_is_not_made_to_walk():
 def test_few_distinct_styles_come_out_so_that_the_gait_need_not_work_each_out():
     wagging = replace(EVEN, wiggle_rad=0.1, wiggle_hz=1.3)
     assert len({gait for _, gait in run(wagging)}) < 70
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_dog_keeps_its_feet_in_the_corners_of_the_box(seed):
+    rng = np.random.default_rng(seed)
+    style = ExpressiveStyle.from_vector(rng.integers(0, 2, 12).astype(float))
+    modulator, gait = StyleModulator(style, rng), style.gait(STYLE_GAITS[seed % 2])
+    with World() as world:
+        dog = Dog(world, rng)
+        dog.reset(clock=rng.random())
+        for index in range(150):
+            state = dog.body.read()
+            dog.control(*modulator.step(VelocityCommand(style.speed_m_s), gait, 0.02 * index), state)
+            world.step(SUBSTEPS)
+        assert state.upright > 0.85
+        assert state.position[0] > 0.5 * style.speed_m_s * 2.5
