@@ -10,8 +10,11 @@ from apps.ear import Ear, InlineEar, ThreadedEar
 from perception.speech.model import SpeechEmotionModel
 from perception.speech.speaker import Speaker
 from perception.speech.stream import SpeechStream
+from policies.behaviour import BehaviourSelector, BehaviourTable, default_table
 from policies.gait.actor import load_policy
 from policies.gait.controller import LearnedLegs
+from policies.taste.applied import Manner, apply_taste
+from policies.taste.taste import Taste
 from robots.dog import ClockedLegs, Legs
 from robots.quadruped import QuadrupedSpec
 
@@ -24,7 +27,8 @@ class SessionConfig:
     the ear in a thread of its own, which a page wants and a reproducible run must not have. `window` opens Bullet's own
     window. `weights` is a folder of speech weights instead of the shipped ones, `owner` the file of an enrolled voice,
     `table` another behaviour table, `gait` a policy to walk with: 'default' for the shipped one, 'none' for the clocked
-    gait alone, or a folder. A face is shown for `sight_memory_s` after its picture.
+    gait alone, or a folder. `taste` is the file of what somebody likes. A face is shown for `sight_memory_s` after its
+    picture.
     """
 
     seed: int = 0
@@ -35,6 +39,7 @@ class SessionConfig:
     owner: Path | None = None
     table: Path | None = None
     gait: str = "default"
+    taste: Path | None = None
     get_up_after_s: float = 1.5
     max_sound_s: float = 600.0
     max_backlog_s: float = 1.0
@@ -63,3 +68,18 @@ def make_ear(config: SessionConfig) -> Ear:
         model.check_speaker(owner)
     stream = SpeechStream(model, speaker=owner, learn=owner is not None)
     return ThreadedEar(stream) if config.live else InlineEar(stream)
+
+
+def make_selector(config: SessionConfig, taste: Taste | Path | None = None) -> tuple[BehaviourSelector, Manner]:
+    """What chooses behaviours, and what is laid over their gait; both as the owner likes it, where a taste is given.
+
+    Raises:
+        ValueError: table or taste cannot be used.
+        OSError: their files cannot be read.
+    """
+    table = BehaviourTable.load(config.table) if config.table else default_table()
+    taste = taste or config.taste
+    if taste is None:
+        return BehaviourSelector(table), Manner()
+    changed = apply_taste(table, taste if isinstance(taste, Taste) else Taste.load(taste))
+    return BehaviourSelector(changed.table), Manner(changed.styles, changed.told)

@@ -45,6 +45,8 @@ class Run:
     """Your voice, as python -m perception.speech enrol wrote it; the dog goes on learning it while it runs."""
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
+    taste: Path | None = None
+    """What you like, as it was learnt from your answers; the dog moves accordingly, where it is sure enough."""
     gait: str = "default"
     """Policy to walk with: 'default' is the shipped one, 'none' the clocked gait alone; or the folder of your own."""
     window: bool = False
@@ -55,7 +57,7 @@ def run(args: Run) -> Timeline:
     """Run a session as asked and save what was asked for.
 
     Raises:
-        ValueError: the clip, weights, table or number of seconds cannot be used.
+        ValueError: the clip, weights, table, taste or number of seconds cannot be used.
         OSError: a file cannot be written.
     """
     if not 0.02 <= args.seconds <= 3600:
@@ -65,7 +67,13 @@ def run(args: Run) -> Timeline:
     for place in (args.json, args.record):
         check_writable(place)
     config = SessionConfig(
-        seed=args.seed, weights=args.weights, owner=args.owner, table=args.table, window=args.window, gait=args.gait
+        seed=args.seed,
+        weights=args.weights,
+        owner=args.owner,
+        table=args.table,
+        window=args.window,
+        gait=args.gait,
+        taste=args.taste,
     )
     console = Console(stderr=True)
     output = reserve_stdout() if args.window else sys.stdout
@@ -84,7 +92,7 @@ def run(args: Run) -> Timeline:
             timeline = session.run(args.seconds, lambda step: _watch(session, step, bar, task))
     if args.json is not None:
         write_json(timeline.as_json(), args.json, output)
-    console.print(summary(timeline))
+    console.print(summary(timeline), session.manner.told)
     if args.record is not None:
         console.print(f"video: {args.record.resolve()}")
     return timeline

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from apps.config import SessionConfig, choose_legs, make_ear
+from apps.config import SessionConfig, choose_legs, make_ear, make_selector
 from apps.ear import EAR_RATE_HZ, Ear
 from apps.eye import Eye, InlineEye, Reel, Sight, ThreadedEye
 from apps.timeline import Manual, Playing, Snapshot, Step, Timeline
@@ -26,8 +26,9 @@ from perception.face.pictures import as_bgr, read_picture
 from perception.face.videos import Frame
 from perception.fusion.filter import EmotionFilter
 from perception.speech.audio import Sound, read_sound, sound_from_samples
-from policies.behaviour import Behaviour, BehaviourSelector, BehaviourTable
+from policies.behaviour import Behaviour
 from policies.steering import bearing_to, movement, steer
+from policies.taste.taste import Taste
 from robots.dog import CONTROL_HZ, SUBSTEPS, Dog, Scenery, has_fallen
 from robots.expression import POSTURES
 from robots.face import FACES
@@ -44,7 +45,7 @@ class Session:
     """A person, a dog, and what passes between them. Only the thread that made it may call it.
 
     Raises:
-        ValueError: weights or behaviour table cannot be used.
+        ValueError: weights, behaviour table or taste cannot be used.
         RuntimeError: `config.window` without a display.
     """
 
@@ -54,8 +55,9 @@ class Session:
         config: SessionConfig | None = None,
         ear: Ear | None = None,
         eye: Eye | None = None,
+        taste: Taste | Path | None = None,
     ) -> None:
-        """Set the scene; `seed` overrides the one in `config`, `ear` and `eye` those of the shipped networks."""
+        """Set the scene; `seed` and `taste` override `config`'s, `ear` and `eye` those of the shipped networks."""
         config = config or SessionConfig()
         if (config.seed if seed is None else seed) < 0:
             raise ValueError(f"seed {config.seed if seed is None else seed} came; a seed is 0 or more")
@@ -64,8 +66,7 @@ class Session:
         self.eye = eye or (ThreadedEye() if self.config.live else InlineEye())
         self.film = Reel()
         self.feelings = EmotionFilter()
-        table = BehaviourTable.load(self.config.table) if self.config.table else None
-        self.selector = BehaviourSelector(table)
+        self.selector, self.manner = make_selector(self.config, taste)
         self.world = World(WorldConfig(window=self.config.window))
         self.dog = Dog(self.world, np.random.default_rng(self.config.seed), legs=choose_legs(self.config.gait))
         self.scenery: Scenery | None = None
@@ -90,6 +91,7 @@ class Session:
         self._lying_s = 0.0
         self._mouth_until = -1.0
         self.selector.reset()
+        self.manner.reset(self.config.seed)
         self.behaviour: Behaviour = self.selector.step(None, 0.0)
         self.command = VelocityCommand()
         # The seed is where the dog happens to stand, which way it looks, and which foot is next.
@@ -253,6 +255,8 @@ class Session:
         self.behaviour = self._choose()
         toward_goal = steer(self.behaviour, self.state.position[:2], self.state.yaw, self.person)
         self.command, style = movement(self.behaviour, toward_goal, self.manual.gait, self.manual.speed)
+        if self.manual.gait is None and self.manual.speed is None:
+            self.command, style = self.manner.step(self.behaviour, self.command, style, self.time)
         self.dog.control(self.command, style, self.state)
 
     def _sense(self) -> None:
@@ -349,7 +353,6 @@ class Session:
 
     def snapshot(self) -> Snapshot:
         """Everything a viewer needs, at this moment."""
-        playing = self.playing
         belief = self.feelings.at(self.time)
         seen = self.sight
         if seen is not None and self.time - seen.reading.time_s > self.config.sight_memory_s:
@@ -365,9 +368,7 @@ class Session:
             belief.agreement,
             self.ear.hearing,
             seen,
-            None
-            if playing is None
-            else (playing.name, playing.position / EAR_RATE_HZ, len(playing.samples) / EAR_RATE_HZ),
+            None if self.playing is None else self.playing.progress(EAR_RATE_HZ),
             self.manual,
             self.dog.expression.shown_face,
             self.command.vx,

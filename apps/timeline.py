@@ -73,6 +73,10 @@ class Playing(NamedTuple):
     samples: np.ndarray
     position: int
 
+    def progress(self, rate_hz: int) -> tuple[str, float, float]:
+        """Its name, how much of it was heard, s, and how long it is, s."""
+        return self.name, self.position / rate_hz, len(self.samples) / rate_hz
+
 
 class Snapshot(NamedTuple):
     """What the outside sees of a session; immutable, safe to hand to other threads."""

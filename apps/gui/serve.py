@@ -38,6 +38,8 @@ class Serve:
     """Your voice, as python -m perception.speech enrol wrote it; the dog goes on learning it while it runs."""
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
+    taste: Path | None = None
+    """What you like, as it was learnt from your answers; the dog moves accordingly, where it is sure enough."""
     gait: str = "default"
     """Policy to walk with: 'default' is the shipped one, 'none' the clocked gait alone; or the folder of your own."""
     certificate: Path | None = None
@@ -50,7 +52,7 @@ def serve(args: Serve) -> None:
     """Serve the page until interrupted.
 
     Raises:
-        ValueError: certificate without key or the other way round, or weights or table that cannot be used.
+        ValueError: certificate without key or the other way round, or weights, table or taste that cannot be used.
         OSError: no port is free, or the interface does not exist.
     """
     _check(args)
@@ -62,6 +64,7 @@ def serve(args: Serve) -> None:
         owner=args.owner,
         table=args.table,
         gait=args.gait,
+        taste=args.taste,
     )
     local = args.host in ("127.0.0.1", "localhost", "::1")
     token = None if local else secrets.token_urlsafe(24)
