@@ -63,12 +63,17 @@ EVENTS = Codebook(
     (
         Column("seq", "integer", "order in which the server kept the events", {"required": True, "unique": True}),
         _PARTICIPANT,
-        Column("session", "string", "random id of the visit; a person who comes back has several", _REQUIRED),
+        Column(
+            "session",
+            "string",
+            "number of the visit; a person who comes back in another browser has several",
+            _REQUIRED,
+        ),
         Column(
             "trial_type",
             "string",
             "kind of trial: consent, instructions, triplet, preference, grid, questionnaire, break, debrief; "
-            "or the event undo, withdraw, note",
+            "or what else happened: undo, withdraw, note, resume (came back late), choose (an adaptive policy chose)",
             _REQUIRED,
         ),
         Column("trial_id", "string", "name of the trial in this person's schedule"),
@@ -111,14 +116,7 @@ QUESTIONNAIRES = Codebook(
         Column("instrument", "string", "id of the instrument, such as sus or nasa-tlx-raw", _REQUIRED),
         Column("item", "string", "id of the item within the instrument", _REQUIRED),
         Column("value", "number", "the raw response; reversal and scoring are the analysis's"),
-        Column(
-            "occasion",
-            "integer",
-            "how often it was answered before by this person, from 0",
-            _REQUIRED,
-        ),
-        Column("block", "string", "block of the study that it belongs to"),
-        Column("seq", "integer", "the event that it was answered in", _REQUIRED),
+        Column("occasion", "string", "when it was asked: before, after, or the name of the block", _REQUIRED),
     ),
     ("participant", "instrument", "occasion", "item"),
     {"participant": "participants", "seq": "events"},

@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PLAN = "analysis.toml"
+TRUTH = ("truth.json", "truth.parquet")
+"""What a rehearsal knows of its scripted participants."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would compute (OWASP, CSV injection)."""
 
@@ -54,14 +57,12 @@ def export(args: ExportStudy) -> Exported:
     """
     from rich.console import Console
 
-    from apps.study.storage import read_study
+    from apps.study.reading import read_study
 
     out = args.out or args.study / "exports" / time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     check_free(out, args.replace)
-    plan = args.study / PLAN
-    exported = write_export(
-        read_study(args.study, args.database), out, plan.read_bytes() if plan.is_file() else None, args.replace
-    )
+    beside = {name: (args.study / name).read_bytes() for name in (PLAN, *TRUTH) if (args.study / name).is_file()}
+    exported = write_export(read_study(args.study, args.database), out, beside, args.replace)
     counts = ", ".join(f"{rows} {name}" for name, rows in exported.rows.items())
     Console(stderr=True).print(f"{counts} in {exported.folder}", soft_wrap=True)
     return exported
@@ -85,13 +86,14 @@ def check_free(out: Path, replace: bool) -> None:
         raise ValueError(f"--out {out} holds an export: give another folder, or --replace")
 
 
-def write_export(record: StudyRecord, out: Path, plan: bytes | None, replace: bool = False) -> Exported:
+def write_export(record: StudyRecord, out: Path, beside: Mapping[str, bytes], replace: bool = False) -> Exported:
     """Write the tables, the codebook and a page that explains them; all are there or none.
 
     Args:
         record: what the database holds.
         out: a folder that is not there yet, is empty, or holds an export to `replace`.
-        plan: `analysis.toml` as it is now; its hash is compared with the registered one.
+        beside: files to put there too, by name: the truth of a rehearsal, and `analysis.toml` as it is now, whose hash
+            is compared with the registered one.
         replace: put it in the place of an old export.
 
     Raises:
@@ -109,7 +111,7 @@ def write_export(record: StudyRecord, out: Path, plan: bytes | None, replace: bo
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     try:
-        _fill(draft, record, frames, plan)
+        _fill(draft, record, frames, beside)
         if out.exists():
             shutil.rmtree(out)
         draft.replace(out)
@@ -118,7 +120,7 @@ def write_export(record: StudyRecord, out: Path, plan: bytes | None, replace: bo
     return Exported(out, {name: len(frame) for name, frame in frames.items()})
 
 
-def _fill(folder: Path, record: StudyRecord, frames: dict[str, pd.DataFrame], plan: bytes | None) -> None:
+def _fill(folder: Path, record: StudyRecord, frames: Mapping[str, pd.DataFrame], beside: Mapping[str, bytes]) -> None:
     checksums = {}
     for book in CODEBOOKS:
         frame = frames[book.name]
@@ -127,17 +129,18 @@ def _fill(folder: Path, record: StudyRecord, frames: dict[str, pd.DataFrame], pl
         for kind in ("parquet", "csv"):
             name = f"{book.name}.{kind}"
             checksums[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
-    found = None if plan is None else hashlib.sha256(plan).hexdigest()
+    found = hashlib.sha256(beside[PLAN]).hexdigest() if PLAN in beside else None
     study = {
         "name": record.name,
         "code_version": record.code_version,
         "config_sha256": record.config_sha256,
         "plan_sha256": record.plan_sha256,
         "plan_unchanged": found == record.plan_sha256,
+        "scripted": any(name in beside for name in TRUTH),
         "exported": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    if plan is not None:
-        (folder / PLAN).write_bytes(plan)
+    for name, content in beside.items():
+        (folder / name).write_bytes(content)
     rows = {name: len(frame) for name, frame in frames.items()}
     package = data_package(study, rows, checksums)
     (folder / "datapackage.json").write_text(json.dumps(package, indent=1, ensure_ascii=False) + "\n")
@@ -182,6 +185,8 @@ def explained(study: dict[str, Any], rows: dict[str, int]) -> str:
         if study["plan_unchanged"]
         else "\n**The plan in the study's folder is not the one that was registered**: say so with every result.\n"
     )
+    if study["scripted"]:
+        changed += f"\n**A rehearsal: scripted participants, no human data.** What is true of them: `{TRUTH[1]}`.\n"
     tables = "\n".join(f"- `{book.name}` ({rows[book.name]} rows): {book.title}." for book in CODEBOOKS)
     columns = "\n\n".join(
         f"### {book.name}\n\n"

@@ -24,7 +24,8 @@ class EventRecord:
 
     Attributes:
         data: what the page sent; None once the person has withdrawn.
-        trial: the step as it was shown, with what the page is not told: purpose, repeat_of, golden_choice.
+        trial: the step as it was shown (the items of a grid begin with the reference), with what the page is not told:
+            purpose, repeat_of, golden_choice.
         retracts: for an undo, the `seq` that it takes back; None takes back the last answer before it.
     """
 
@@ -108,8 +109,8 @@ def questionnaires_frame(events: Sequence[EventRecord]) -> pd.DataFrame:
         if event.data is None or event.seq in taken_back:
             continue
         instrument = str(_instrument(event.trial))
-        occasion = seen[event.participant, instrument]
         seen[event.participant, instrument] += 1
+        occasion = event.trial.get("occasion") or seen[event.participant, instrument]
         for item, value in (event.data.get("responses") or {}).items():
             rows.append(
                 {
@@ -117,7 +118,7 @@ def questionnaires_frame(events: Sequence[EventRecord]) -> pd.DataFrame:
                     "instrument": instrument,
                     "item": str(item),
                     "value": _number(value),
-                    "occasion": occasion,
+                    "occasion": str(occasion),
                     "block": _text(event.trial.get("block")),
                     "seq": event.seq,
                 }
@@ -170,10 +171,7 @@ def _row(event: EventRecord, taken_back: bool) -> dict[str, Any]:
 
 
 def _items(trial: Mapping[str, Any]) -> list[str] | None:
-    items = [str(item) for item in trial.get("items") or ()]
-    if trial.get("reference") is not None:
-        items = [str(trial["reference"]), *items]
-    return items or None
+    return [str(item) for item in trial.get("items") or ()] or None
 
 
 def _chosen(trial: Mapping[str, Any], choice: Any, items: list[str] | None) -> list[str] | None:
@@ -208,7 +206,8 @@ def _whole(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    return None if value is None else _sound(str(value))
+    """As text; empty is missing."""
+    return None if value is None or value == "" else _sound(str(value))
 
 
 def _json(value: Any) -> str:

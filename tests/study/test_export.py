@@ -23,6 +23,7 @@ from apps.study.frames import (
 )
 
 PLAN = b"[hypotheses]\n"
+BESIDE = {"analysis.toml": PLAN}
 WHEN = "2026-11-28T12:00:00Z"
 TRIPLET = {
     "kind": "triplet",
@@ -53,7 +54,7 @@ def record() -> StudyRecord:
         event(3, type_="undo", data={}),
         event(4, data=chose(-1, confidence=None)),
         event(5, trial=questions, data={"responses": {"q1": 4, "q2": 1}, "rt_ms": 9.0}),
-        event(6, trial=questions, data={"responses": {"q1": 5}}),
+        event(6, trial={**questions, "instrument": "sus", "occasion": "after"}, data={"responses": {"q1": 5}}),
         event(7, who="p2", data=None),
         event(8, who="p2", type_="withdraw", data=None),
         event(9, type_="note", data={"text": "=cmd()|' /C calc'!A0 \ud800"}),
@@ -84,8 +85,8 @@ def test_a_row_says_what_was_shown_and_chosen():
         ({"kind": "triplet", "items": ["a", "b", "c"]}, 7, None),
         ({"kind": "preference", "items": ["a", "b"]}, 1, ["b"]),
         ({"kind": "preference", "items": ["a", "b"]}, -1, None),
-        ({"kind": "grid", "reference": "r", "items": list("abcdef")}, [0, 5], ["a", "f"]),
-        ({"kind": "grid", "reference": "r", "items": list("abcdef")}, "x", None),
+        ({"kind": "grid", "items": list("rabcdef")}, [0, 5], ["a", "f"]),
+        ({"kind": "grid", "items": list("rabcdef")}, "x", None),
     ],
 )
 def test_the_stimuli_chosen_follow_from_the_choice(trial, choice, pair):
@@ -110,7 +111,7 @@ def test_a_questionnaire_becomes_a_row_an_item_and_counts_its_occasions(record):
     frame = questionnaires_frame(record.events)
     assert list(frame.columns) == list(QUESTIONNAIRES.names)
     told = frame[["participant", "instrument", "item", "value", "occasion"]].to_numpy().tolist()
-    assert told == [["p1", "sus", "q1", 4.0, 0], ["p1", "sus", "q2", 1.0, 0], ["p1", "sus", "q1", 5.0, 1]]
+    assert told == [["p1", "sus", "q1", 4.0, "1"], ["p1", "sus", "q2", 1.0, "1"], ["p1", "sus", "q1", 5.0, "after"]]
 
 
 def test_whoever_withdrew_leaves_rows_without_content(record):
@@ -139,7 +140,7 @@ def test_tables_without_rows_keep_their_columns_and_types():
 
 
 def test_an_export_is_read_again_as_it_was_written(record, tmp_path):
-    exported = write_export(record, tmp_path / "data", PLAN)
+    exported = write_export(record, tmp_path / "data", BESIDE)
     assert exported.rows == {"events": 9, "questionnaires": 3, "participants": 2}
     again = pd.read_parquet(tmp_path / "data" / "events.parquet")
     pd.testing.assert_frame_equal(again, events_frame(record.events))
@@ -159,7 +160,7 @@ def test_an_export_is_read_again_as_it_was_written(record, tmp_path):
 def test_no_cell_of_the_csv_is_computed_by_a_spreadsheet(record, tmp_path):
     text = {name: value for name, value in TRIPLET.items() if name != "block"} | {"block": "=1+1", "task": "\t=2"}
     record = dataclasses.replace(record, events=(*record.events, event(10, trial=text, data=chose(0))))
-    write_export(record, tmp_path / "data", PLAN)
+    write_export(record, tmp_path / "data", BESIDE)
     for book in CODEBOOKS:
         with (tmp_path / "data" / f"{book.name}.csv").open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
@@ -171,7 +172,7 @@ def test_no_cell_of_the_csv_is_computed_by_a_spreadsheet(record, tmp_path):
 
 
 def test_the_package_describes_every_column_and_carries_the_hashes(record, tmp_path):
-    folder = write_export(record, tmp_path / "data", PLAN).folder
+    folder = write_export(record, tmp_path / "data", BESIDE).folder
     package = json.loads((folder / "datapackage.json").read_text())
     assert package["profile"] == "tabular-data-package"
     assert package["study"]["config_sha256"] == "c" * 64
@@ -191,24 +192,31 @@ def test_the_package_describes_every_column_and_carries_the_hashes(record, tmp_p
 
 
 def test_a_plan_that_was_changed_is_told(record, tmp_path):
-    folder = write_export(record, tmp_path / "data", PLAN + b"# and one more\n").folder
+    folder = write_export(record, tmp_path / "data", {"analysis.toml": PLAN + b"# and one more\n"}).folder
     assert "is not the one that was registered" in (folder / "README.md").read_text()
     assert json.loads((folder / "datapackage.json").read_text())["study"]["plan_unchanged"] is False
 
 
+def test_a_rehearsal_is_told_from_a_study(record, tmp_path):
+    folder = write_export(record, tmp_path / "data", {**BESIDE, "truth.json": b"{}"}).folder
+    assert (folder / "truth.json").read_bytes() == b"{}"
+    assert "no human data" in (folder / "README.md").read_text()
+    assert "no human data" not in (write_export(record, tmp_path / "other", BESIDE).folder / "README.md").read_text()
+
+
 def test_nothing_is_written_over_in_silence(record, tmp_path):
     out = tmp_path / "data"
-    write_export(record, out, PLAN)
+    write_export(record, out, BESIDE)
     before = (out / "events.csv").read_bytes()
     with pytest.raises(ValueError, match="--replace"):
-        write_export(dataclasses.replace(record, events=()), out, PLAN)
+        write_export(dataclasses.replace(record, events=()), out, BESIDE)
     assert (out / "events.csv").read_bytes() == before
-    write_export(dataclasses.replace(record, events=()), out, PLAN, replace=True)
+    write_export(dataclasses.replace(record, events=()), out, BESIDE, replace=True)
     assert (out / "events.csv").read_bytes() != before
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").touch()
     with pytest.raises(ValueError, match="something else"):
-        write_export(record, tmp_path / "photos", PLAN, replace=True)
+        write_export(record, tmp_path / "photos", BESIDE, replace=True)
     with pytest.raises(ValueError, match="is a file"):
         check_free(tmp_path / "photos" / "cat.jpg", True)
 
@@ -216,5 +224,5 @@ def test_nothing_is_written_over_in_silence(record, tmp_path):
 def test_an_export_that_fails_leaves_nothing_behind(record, tmp_path, monkeypatch):
     monkeypatch.setattr("apps.study.export.explained", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        write_export(record, tmp_path / "data", PLAN)
+        write_export(record, tmp_path / "data", BESIDE)
     assert list(tmp_path.iterdir()) == []

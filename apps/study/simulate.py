@@ -1,0 +1,277 @@
+"""A rehearsal: scripted participants of known truth take part in a copy of a study, over HTTP, as people would."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from apps.study.audit import Audit, audit
+from apps.study.client import StudyClient
+from apps.study.participants import Effect, Habits, ScriptedParticipant, Stimuli, Truth, draw_truth, external_id
+from apps.study.process import running
+from apps.study.visit import Kept, Report, Visit
+from evaluation.results import ResultsStore
+from policies.taste.choice import Population
+from robots.options import RunOptions
+from robots.results import check_writable, write_json, write_whole
+
+SETTINGS, STIMULI = "study.toml", "stimuli"
+TRUTH, TRUTH_TABLE, ROWS = "truth.json", "truth.parquet", "participants.jsonl"
+MOST_PEOPLE = 10_000
+_NOT_COPIED = ("study.db*", "study.key", "backups", "exports", "rehearsal*", "*.log", ".*")
+_PATIENCE_S = 120.0
+"""Sessions are let in by the minute: whoever finds the door full tries again that long."""
+
+
+@dataclass(frozen=True)
+class SimulateStudy(RunOptions):
+    """Rehearse a study: scripted participants of known truth take part over HTTP, in a copy of its folder.
+
+    They compare by true features with weights of their own, lapse, cannot tell, prefer a position, tire, undo, reload,
+    answer twice and withdraw. No person's data are touched: the copy has a database of its own.
+    """
+
+    study: Path = Path("study")
+    """Folder of the study, as init made it."""
+    n: int = 40
+    """Participants."""
+    url: str | None = None
+    """Server to take part at instead of one that is started here, such as http://127.0.0.1:8360; it must serve this
+    study. Its database then holds the scripted participants."""
+    inattentive: float = 0.05
+    """Share of participants who click through without looking."""
+    population: Population = field(default_factory=Population)
+    """What participants are drawn from."""
+    effect: Effect = field(default_factory=Effect)
+    """Planted effect, which the analysis ought to find."""
+    habits: Habits = field(default_factory=Habits)
+    """How often they do what a study must survive."""
+    workers: int = 4
+    """Participants who take part at the same time."""
+
+    def check(self) -> None:
+        """Refuse what would fail only after long work.
+
+        Raises:
+            ValueError: a number out of its range, or a folder that holds no study.
+        """
+        if self.resume and self.out is None:
+            raise ValueError("--resume goes on with the rehearsal in --out: give its folder")
+        super().check()
+        if not 1 <= self.n <= MOST_PEOPLE:
+            raise ValueError(f"--n {self.n} came; allowed are 1 to {MOST_PEOPLE}")
+        if not 0 <= self.inattentive <= 1:
+            raise ValueError(f"--inattentive {self.inattentive} came; allowed are 0 to 1")
+        self.habits.check()
+        if not (self.study / SETTINGS).is_file():
+            raise ValueError(f"there is no study at {self.study}: make one with user_study.py init")
+
+
+class Simulated(NamedTuple):
+    """What came of a rehearsal.
+
+    Attributes:
+        folder: a study of its own, to export and analyse; the truth is in it.
+        outcomes: how many participants ended how.
+        answers: acknowledged comparisons.
+        faults: what the server did that it must not do, a line each.
+        audit: acknowledged events that are missing from the log, or stand twice; None with --url.
+    """
+
+    folder: Path
+    outcomes: dict[str, int]
+    answers: int
+    faults: tuple[str, ...]
+    audit: Audit | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures as JSON takes them."""
+        told = {"participants": sum(self.outcomes.values()), "outcomes": self.outcomes, "answers": self.answers}
+        checked = None if self.audit is None else self.audit._asdict()
+        return {**told, "faults": list(self.faults), "audit": checked, "folder": str(self.folder)}
+
+
+def simulate(args: SimulateStudy) -> Simulated:
+    """Let scripted participants take part, and keep their truth beside what they answered.
+
+    Raises:
+        ValueError: an option that cannot be used, or another rehearsal in --out.
+        OSError: a file or the server cannot be reached.
+        RuntimeError: the server does not start, refuses somebody, or did what it must not do.
+    """
+    from rich.console import Console
+
+    args.check()
+    check_writable(args.json)
+    folder = args.out or args.study / "rehearsal"
+    store = _open(args, folder)
+    cast = Cast.of(args, folder)
+    with _server(args, folder) as url:
+        _take_part(args, cast, url, store)
+    _write_truth(args, cast, store, folder)
+    result = _result(args, store, folder)
+    console = Console(stderr=True)
+    told = ", ".join(f"{count} {name}" for name, count in result.outcomes.items())
+    console.print(f"{args.n} scripted participants ({told}), {result.answers} comparisons in {folder}", soft_wrap=True)
+    if args.json is not None:
+        write_json(result.as_json(), args.json)
+    lost = result.audit is not None and result.audit.lost + result.audit.doubled > 0
+    if result.faults or lost:
+        raise RuntimeError(f"the server did what it must not do: {result.audit}; {'; '.join(result.faults[:3])}")
+    return result
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Who takes part: their truth, and all that they need to answer."""
+
+    truths: tuple[Truth, ...]
+    stimuli: Mapping[str, Stimuli]
+    reverse: Mapping[str, frozenset[str]]
+    checks: Mapping[str, tuple[str, float]]
+    platform: str | None
+
+    @classmethod
+    def of(cls, args: SimulateStudy, folder: Path) -> Cast:
+        """Draw the participants of a rehearsal.
+
+        Raises:
+            ValueError: settings that cannot be used, or an effect in a block that the study has not.
+        """
+        from apps.study.config import load_config, load_instruments
+        from apps.study.errors import StudyError
+        from apps.study.stimuli import load_stimuli
+
+        try:
+            config = load_config(folder / SETTINGS)
+            instruments = load_instruments(config, folder)
+            shown = load_stimuli(folder / STIMULI)
+        except StudyError as problem:
+            raise ValueError(str(problem)) from problem
+        blocks = [block.name for block in config.blocks]
+        if args.effect.block and args.effect.block not in blocks:
+            raise ValueError(f"--effect.block {args.effect.block!r} came; the study has {', '.join(blocks)}")
+        stimuli = {name: Stimuli(task.items, np.array(task.features, float)) for name, task in shown.tasks.items()}
+        features = {name: told.features.shape[1] for name, told in stimuli.items()}
+        truths = tuple(
+            draw_truth(number, args.seed, args.population, features, args.inattentive, args.habits.withdraw)
+            for number in range(args.n)
+        )
+        reverse = {
+            name: frozenset(item for scale in told.scales for item in scale.reverse)
+            for name, told in instruments.items()
+        }
+        checks = {name: told.attention for name, told in instruments.items() if told.attention is not None}
+        return cls(truths, stimuli, reverse, checks, config.recruitment.platform)
+
+    def visit(self, number: int, args: SimulateStudy, client: StudyClient) -> Visit:
+        """Participant `number` at the door."""
+        truth = self.truths[number]
+        answering, doing = (np.random.default_rng([args.seed, number, stream]) for stream in (1, 2))
+        person = ScriptedParticipant(truth, self.stimuli, answering, args.effect, self.reverse, self.checks)
+        return Visit(client, person, external_id(args.seed, number, self.platform), doing, args.habits)
+
+
+def _settings(args: SimulateStudy) -> dict[str, Any]:
+    """What must be the same for participants to be the same."""
+    told: dict[str, Any] = {"seed": args.seed, "n": args.n, "inattentive": args.inattentive}
+    return told | {name: asdict(getattr(args, name)) for name in ("population", "effect", "habits")}
+
+
+def _open(args: SimulateStudy, folder: Path) -> ResultsStore:
+    """The rows of the rehearsal in `folder`: a new copy of the study, or one to go on with."""
+    settings = _settings(args)
+    if args.resume:
+        if not (folder / ROWS).is_file():
+            raise ValueError(f"--resume: {folder} holds no rehearsal")
+        return ResultsStore(folder / ROWS, settings, resume=True)
+    if folder.exists() and any(folder.iterdir()):
+        raise ValueError(f"{folder} has something in it: give a new --out, or --resume and --out to go on with it")
+    copy_study(args.study, folder)
+    return ResultsStore(folder / ROWS, settings)
+
+
+def copy_study(study: Path, folder: Path) -> None:
+    """Copy a study without what anyone answered; the copy keeps its data in a file of its own.
+
+    Raises:
+        OSError: it cannot be copied.
+    """
+    shutil.copytree(study, folder, ignore=shutil.ignore_patterns(*_NOT_COPIED), dirs_exist_ok=True)
+    settings = folder / SETTINGS
+    write_whole(settings, re.sub(r"(?m)^database\s*=.*$", 'database = ""', settings.read_text("utf-8")))
+
+
+@contextmanager
+def _server(args: SimulateStudy, folder: Path) -> Iterator[str]:
+    if args.url is not None:
+        yield args.url
+        return
+    with running(folder) as server:
+        yield server.url
+
+
+def _take_part(args: SimulateStudy, cast: Cast, url: str, store: ResultsStore) -> None:
+    """All who have not been there yet, some at a time; everybody joins in order, so that places are the same."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    todo = [number for number in range(args.n) if ("report", number) not in store.done]
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("participants", total=args.n, completed=args.n - len(todo))
+        visits = {number: cast.visit(number, args, StudyClient(url, _PATIENCE_S)) for number in todo}
+        for number, visit in visits.items():
+            held = store.done.get(("joined", number), {})
+            visit.begin(**held)
+            if not held:
+                store.add(("joined", number), {"secret": visit.client.secret, "participant": visit.report.participant})
+            visit.client.close()
+        with ThreadPoolExecutor(args.workers) as people:
+            coming = {people.submit(_finish, visit): number for number, visit in visits.items()}
+            try:
+                for done in as_completed(coming):
+                    store.add(("report", coming[done]), asdict(done.result()))
+                    bar.advance(task)
+            except BaseException:
+                people.shutdown(wait=True, cancel_futures=True)
+                raise
+
+
+def _finish(visit: Visit) -> Report:
+    with visit.client:
+        return visit.finish()
+
+
+def _write_truth(args: SimulateStudy, cast: Cast, store: ResultsStore, folder: Path) -> None:
+    """What is true, for whoever checks the analysis: the plan of the simulation, and a row a participant."""
+    import pandas as pd
+
+    write_whole(folder / TRUTH, json.dumps({"scripted": True, **_settings(args)}, indent=1) + "\n")
+    rows = [
+        {"participant": store.done["report", truth.number]["participant"], **truth.as_row()} for truth in cast.truths
+    ]
+    pd.DataFrame(rows).to_parquet(folder / TRUTH_TABLE, index=False)
+
+
+def _result(args: SimulateStudy, store: ResultsStore, folder: Path) -> Simulated:
+    from apps.study.reading import read_study
+
+    reports = [store.done["report", number] for number in range(args.n)]
+    outcomes: dict[str, int] = {}
+    for report in reports:
+        outcomes[report["outcome"]] = outcomes.get(report["outcome"], 0) + 1
+    checked = None
+    if args.url is None:
+        kept = {report["participant"]: [Kept(*told) for told in report["kept"]] for report in reports}
+        checked = audit(read_study(folder), kept)
+    faults = tuple(fault for report in reports for fault in report["faults"])
+    return Simulated(folder, outcomes, sum(report["comparisons"] for report in reports), faults, checked)
