@@ -68,7 +68,7 @@ def test_guessing_carries_nothing():
 
 def test_one_person_has_an_estimate_and_an_interval_as_wide_as_can_be():
     rng = np.random.default_rng(4)
-    found = capacity([0, 1, 2, 0], [0, 1, 2, 0], ["a"] * 4, rng, draws=20)
+    found = capacity([0, 1, 2] * 10, [0, 1, 2] * 10, ["a"] * 30, rng, draws=20)
     assert 0 < found.bits_per_answer.mean < np.log2(3)
     assert found.bits_per_answer[1:] == (0, np.log2(3))
 
