@@ -18,7 +18,7 @@ from policies.taste.taste import Taste
 from robots.gait import FREQUENCY_RANGE_HZ, HEIGHT_RANGE_M, GaitStyle, VelocityCommand
 from robots.style import STYLE_GAITS, ExpressiveStyle, StyleModulator
 
-UNSURE, SURE = 0.5, 0.9
+UNSURE, SURE = 0.5, 0.7
 """A style that is better than the default with probability `UNSURE` is not shown, with `SURE` it is shown whole."""
 _GOING = ("approach", "retreat", "circle", "shield")
 

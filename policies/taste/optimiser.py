@@ -21,8 +21,9 @@ RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)
 FOLDS = 5
 TRUST_RADIUS = 0.5
 """How far each dimension may leave the table's default, as a share of its safe range."""
-CAUTION = 0.5
-"""Standard deviations of the gain over the default that are taken off before styles are compared."""
+CAUTION = 0.0
+"""Standard deviations of the gain over the default that are taken off before styles are compared; none by default,
+since what is not sure is shown in part only."""
 
 
 @dataclass(frozen=True)

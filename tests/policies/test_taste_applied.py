@@ -11,7 +11,7 @@ from policies.taste.taste import Liking, Taste
 from robots.gait import FREQUENCY_RANGE_HZ, HEIGHT_RANGE_M, VelocityCommand
 from robots.style import STYLE_LIMITS, ExpressiveStyle
 
-STYLE = ExpressiveStyle(0.45, 2.8, 0.60, 0.07, 0.32, -0.05, 0.06, 1.5, 0.5, 0.6, 1.2, 0.8)
+STYLE = ExpressiveStyle.from_vector(np.array([0.9, 0.8, 0.3, 0.8, 0.95, 0.3, 0.6, 0.6, 0.5, 0.6, 0.6, 0.8]))
 
 
 def beats(label: str):
@@ -42,7 +42,7 @@ def test_a_style_shown_whole_is_the_beat():
     assert styled(beat, STYLE, 0.0) == beat
 
 
-@pytest.mark.parametrize(("sureness", "share"), [(0.5, 0.0), (0.7, 0.5), (0.9, 1.0), (1.0, 1.0)])
+@pytest.mark.parametrize(("sureness", "share"), [(0.5, 0.0), (0.6, 0.5), (0.7, 1.0), (1.0, 1.0)])
 def test_the_surer_the_more_is_shown(sureness, share):
     assert blend(sureness) == pytest.approx(share)
 
@@ -65,7 +65,9 @@ def test_gestures_keep_their_shape_and_every_beat_stays_walkable():
 def test_a_retreat_keeps_its_distance_in_proportion():
     beat = beats("angry")[-1]
     near = ExpressiveStyle(approach_distance_m=0.8)
-    assert styled(beat, near, 1.0).distance_m == pytest.approx(beat.distance_m * 0.8 / 1.6)
+    assert styled(beat, near, 1.0).distance_m == pytest.approx(
+        beat.distance_m * 0.8 / STYLE_LIMITS["approach_distance_m"][1]
+    )
 
 
 def test_only_feelings_that_are_known_change_and_the_table_given_is_left_alone():

@@ -67,8 +67,17 @@ def test_feelings_learn_from_each_other_only_where_they_share(rng):
 
 def test_likings_that_agree_are_found_to_be_shared(rng):
     same = np.tile(rng.normal(size=(1, 4)), (8, 1))
-    assert fit_reward(answered(240, same, rng, 3.0), 8).prior.sharing > 0.5
-    assert fit_reward(answered(400, rng.normal(size=(8, 4)), rng, 3.0), 8).prior.sharing <= 0.5
+    priors = [Prior(2.0, 0.1), Prior(2.0, 0.9)]
+    assert fit_reward(answered(200, same, rng, 3.0), 8, priors).prior.sharing == 0.9
+    assert fit_reward(answered(200, rng.normal(size=(8, 4)), rng, 3.0), 8, priors).prior.sharing == 0.1
+
+
+def test_an_average_over_priors_lies_between_them(rng):
+    given = answered(20, rng.normal(size=(2, 3)), rng)
+    priors = [Prior(1.0, 0.5), Prior(3.0, 0.5)]
+    low, high = (fit_reward(given, 2, [prior]) for prior in priors)
+    both = fit_reward(given, 2, priors)
+    assert np.linalg.norm(low.mean) < np.linalg.norm(both.mean) < np.linalg.norm(high.mean)
 
 
 def test_no_answers_give_the_prior_back():
