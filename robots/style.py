@@ -8,7 +8,7 @@ gait itself is none of them: any style can be walked or trotted.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from math import cos, hypot, pi, sin
+from math import cos, exp, hypot, pi, sin
 
 import numpy as np
 
@@ -16,11 +16,11 @@ from robots.footfall import STYLE_LAG_S, VELOCITY_LAG_S
 from robots.gait import FREQUENCY_RANGE_HZ, GaitStyle, VelocityCommand, gait_style
 
 STYLE_LIMITS: dict[str, tuple[float, float]] = {
-    "speed_m_s": (0.12, 0.50),
-    "cadence_hz": (1.8, 3.2),
+    "speed_m_s": (0.12, 0.48),
+    "cadence_hz": (1.9, 3.2),
     "duty": (0.54, 0.74),
     "swing_height_m": (0.035, 0.08),
-    "body_height_m": (0.24, 0.32),
+    "body_height_m": (0.24, 0.315),
     "body_pitch_rad": (-0.12, 0.10),
     "wiggle_rad": (0.0, 0.10),
     "wiggle_hz": (0.6, 2.0),
@@ -121,9 +121,9 @@ _LOW, _HIGH = np.array([STYLE_LIMITS[name] for name in STYLE_NAMES]).T
 # answers a feeling and does not copy it.
 DEFAULT_STYLES: dict[str, ExpressiveStyle] = {
     "neutral": ExpressiveStyle(0.35, 2.2, 0.64, 0.050, 0.295, 0.00, 0.02, 1.0, 0.9, 0.9, 1.1, 0.2),
-    "calm": ExpressiveStyle(0.25, 1.8, 0.70, 0.045, 0.305, 0.00, 0.03, 0.7, 1.0, 1.0, 1.2, 0.5),
+    "calm": ExpressiveStyle(0.25, 1.9, 0.70, 0.045, 0.305, 0.00, 0.03, 0.7, 1.0, 1.0, 1.2, 0.5),
     "happy": ExpressiveStyle(0.48, 3.0, 0.56, 0.075, 0.310, -0.06, 0.08, 1.8, 0.7, 0.8, 0.7, 0.4),
-    "sad": ExpressiveStyle(0.20, 1.8, 0.72, 0.040, 0.265, 0.08, 0.01, 0.7, 1.0, 0.9, 0.6, 0.7),
+    "sad": ExpressiveStyle(0.20, 1.9, 0.72, 0.040, 0.265, 0.08, 0.01, 0.7, 1.0, 0.9, 0.6, 0.7),
     "angry": ExpressiveStyle(0.18, 2.0, 0.70, 0.040, 0.250, 0.06, 0.00, 0.8, 0.9, 0.9, 1.5, 0.6),
     "fearful": ExpressiveStyle(0.30, 2.2, 0.66, 0.045, 0.290, 0.00, 0.01, 0.8, 1.0, 1.0, 0.7, 0.4),
     "disgust": ExpressiveStyle(0.22, 2.4, 0.66, 0.050, 0.290, -0.06, 0.00, 0.8, 0.6, 0.7, 1.4, 0.3),
@@ -133,8 +133,8 @@ DEFAULT_STYLES: dict[str, ExpressiveStyle] = {
 
 _HOLD_S = (0.24, 0.52)  # a start or a stop lasts this long: longer than the velocity's lag, so that it is seen
 _SURGE, _NOD_RAD = 0.5, 0.05  # share of the speed, and pitch, by which the roughest style starts and stops
-_STRIDE_M = 0.26  # no start makes a stance longer than this
-_JITTER = 0.30  # standard deviation of the log cadence of the most irregular style
+_STRIDE_M = 0.26  # nothing that is laid over makes a stance longer than this
+_JITTER = 0.25  # standard deviation of the log cadence of the most irregular style
 _TURN_RAD_S = 1.2  # what turning is left to the wiggle, whatever its frequency
 _ROLL_STEP_RAD, _RATE_STEP_HZ = 0.005, 0.05  # few distinct styles, so that the gait's cache of them serves
 
@@ -170,20 +170,26 @@ class StyleModulator:
         phase = 2 * pi * self.style.wiggle_hz * time_s + self._start
         roll = _ROLL_STEP_RAD * round(self._roll * sin(phase) / _ROLL_STEP_RAD)
         rough = (1.0 - self.style.smoothness) * self._surge
-        wanted = gait_style.frequency_hz * float(np.exp(self._hurry))
-        rate = min(max(_RATE_STEP_HZ * round(wanted / _RATE_STEP_HZ), FREQUENCY_RANGE_HZ[0]), FREQUENCY_RANGE_HZ[1])
         moving = gait_style.stepping and (command.vx != 0.0 or command.vy != 0.0 or command.wz != 0.0)
-        if moving:
-            surge = min(1.0 + _SURGE * rough, max(1.0, _longest_m_s(gait_style) / hypot(command.vx, command.vy, 1e-9)))
-            turn = command.wz + self._turn * cos(phase)
-            command = VelocityCommand(command.vx * surge, command.vy * surge, turn)
         changed = replace(
             gait_style,
             roll_rad=gait_style.roll_rad + roll,
             pitch_rad=gait_style.pitch_rad - _NOD_RAD * rough if moving else gait_style.pitch_rad,
-            frequency_hz=rate if self._hurry != 0.0 else gait_style.frequency_hz,
+            frequency_hz=self._cadence(gait_style.frequency_hz),
         )
+        if moving:
+            speed = hypot(command.vx, command.vy)
+            # Legs that tarry at full speed would be dragged behind, so the dog goes slower meanwhile.
+            share = min(1.0 + _SURGE * rough, _longest_m_s(changed) / max(speed, 1e-9))
+            command = VelocityCommand(command.vx * share, command.vy * share, command.wz + self._turn * cos(phase))
         return command, changed
+
+    def _cadence(self, cadence_hz: float) -> float:
+        """The cadence as hurried or tarried as it is now, Hz."""
+        if self._hurry == 0.0:
+            return cadence_hz
+        wanted = _RATE_STEP_HZ * round(cadence_hz * exp(self._hurry) / _RATE_STEP_HZ)
+        return min(max(wanted, FREQUENCY_RANGE_HZ[0]), FREQUENCY_RANGE_HZ[1])
 
     def _draw(self, time_s: float, cadence_hz: float) -> None:
         """Decide anew what is due: the next start or stop, and the next half cycle's cadence."""

@@ -78,7 +78,7 @@ def test_starts_and_stops_keep_the_mean_speed_and_stay_within_the_stride():
     assert speeds.std() > 0.1
     assert speeds.mean() == pytest.approx(0.3, abs=0.05)
     fast = [
-        command.vx for command, _ in run(replace(EVEN, smoothness=0.0, cadence_hz=1.8), command=VelocityCommand(0.5))
+        command.vx for command, _ in run(replace(EVEN, smoothness=0.0, cadence_hz=1.9), command=VelocityCommand(0.5))
     ]
     assert max(fast) < 0.72
 
@@ -87,7 +87,7 @@ def test_irregular_timing_changes_the_cadence_and_nothing_else():
     told = run(replace(EVEN, regularity=0.0))
     rates = np.array([gait.frequency_hz for _, gait in told])
     assert rates.std() > 0.2
-    assert {command for command, _ in told} == {FORWARD}
+    assert {command for command, _ in told} == {FORWARD}  # slow enough for legs that tarry
     assert all(replace(gait, frequency_hz=EVEN.cadence_hz) == EVEN.gait("trot") for _, gait in told)
 
 
