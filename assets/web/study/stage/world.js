@@ -1,0 +1,215 @@
+/**
+ * What the clips are played in: bodies from the task's scene, its furniture, the person and the floor. One world serves all
+ * views: before a view is drawn, its own body is shown and the others hidden. The colours do not follow the page's theme, and
+ * materials and shadows are the cheap ones everywhere: every participant sees the same picture.
+ */
+
+import * as THREE from "../../vendor/three/three.module.min.js";
+import { buildGround, buildPerson, disposeDog } from "../../bodies.js";
+import { NEUTRAL_FACE, drawFace } from "../../face.js";
+import { FLOATS_PER_LINK } from "./clips.js";
+import { cornersOf, fitCamera } from "./framing.js";
+import { buildFurniture, buildRobot, trailOf } from "./props.js";
+
+const COLORS = { horizon: "#efe6da", ground: "#e9ddcc", fine: "#e0d1bc", coarse: "#cfbfa6", shadow: "#c3b299", bounce: "#d9c3a5" };
+/** Direction of the light that the flat shadows follow. */
+const SUN = new THREE.Vector3(0.35, -0.5, 1.4);
+const SHADOW_HEIGHT_M = 0.004;
+/** Where the camera stands relative to what it looks at, when the scene does not say so. */
+const VIEW_FROM = {
+  dog: new THREE.Vector3(0.62, -1, 0.48),
+  arm: new THREE.Vector3(1, -0.75, 0.55),
+  grid: new THREE.Vector3(0.05, -0.55, 1),
+};
+const FIELD_OF_VIEW = 34;
+/** Links are points to the framing: this much is left around them, m. */
+const MARGIN_M = { dog: 0.14, arm: 0.12, grid: 0.35 };
+const TRAIL_POINTS = 128;
+/** As much of the person as a view must hold, m. */
+const PERSON_HEIGHTS_M = [0, 0.9];
+
+/** Flattens what stands in the world onto the floor, along the light. */
+function flattening() {
+  const matrix = new THREE.Matrix4();
+  matrix.set(1, 0, -SUN.x / SUN.z, 0, 0, 1, -SUN.y / SUN.z, 0, 0, 0, 0, SHADOW_HEIGHT_M, 0, 0, 0, 1);
+  return matrix;
+}
+
+/** A board stands in for the floor. */
+const hasFloor = ({ ground, grid }) => ground !== false && !grid;
+
+/** One robot with its flat shadow, and the path it has gone. */
+class Body {
+  constructor(scene, description) {
+    this.robot = buildRobot(description);
+    if (this.robot.screen) {
+      const { image } = this.robot.screen;
+      drawFace(image.getContext("2d"), image.width, image.height, NEUTRAL_FACE);
+      this.robot.screen.needsUpdate = true;
+    }
+    this.root = new THREE.Group();
+    this.root.add(this.robot.root);
+    if (hasFloor(description)) this.#addShadow();
+    const trail = trailOf(description);
+    if (trail) this.#addTrail(trail);
+    scene.add(this.root);
+  }
+
+  #addShadow() {
+    const dark = new THREE.MeshBasicMaterial({ color: COLORS.shadow, side: THREE.DoubleSide });
+    const flat = new THREE.Group();
+    flat.matrixAutoUpdate = false;
+    flat.matrix.copy(flattening());
+    this.shadows = this.robot.links.map((link) => {
+      const copy = new THREE.Group();
+      for (const mesh of link.children) {
+        const twin = new THREE.Mesh(mesh.geometry, dark);
+        twin.position.copy(mesh.position);
+        twin.quaternion.copy(mesh.quaternion);
+        twin.frustumCulled = false; // what is flattened has no volume to be judged by
+        copy.add(twin);
+      }
+      flat.add(copy);
+      return copy;
+    });
+    this.dark = dark;
+    this.root.add(flat);
+  }
+
+  #addTrail({ link, color }) {
+    const geometry = new THREE.BufferGeometry();
+    geometry.setAttribute("position", new THREE.BufferAttribute(new Float32Array(3 * TRAIL_POINTS), 3));
+    this.trail = new THREE.Line(geometry, new THREE.LineBasicMaterial({ color }));
+    this.trail.frustumCulled = false;
+    this.trailLink = link;
+    this.root.add(this.trail);
+  }
+
+  /** @param {import("./clips.js").Clip} clip @param {number} time  s */
+  pose(clip, time) {
+    const at = Math.min(time * clip.fps, clip.frames - 1);
+    const frame = Math.floor(at);
+    const next = Math.min(frame + 1, clip.frames - 1);
+    const stride = clip.links * FLOATS_PER_LINK;
+    const [end, turn] = [new THREE.Vector3(), new THREE.Quaternion()];
+    this.robot.links.forEach((link, i) => {
+      if (i >= clip.links) return;
+      const [from, to] = [frame * stride + i * FLOATS_PER_LINK, next * stride + i * FLOATS_PER_LINK];
+      link.position.fromArray(clip.poses, from).lerp(end.fromArray(clip.poses, to), at - frame);
+      link.quaternion.fromArray(clip.poses, from + 3).slerp(turn.fromArray(clip.poses, to + 3), at - frame);
+      this.shadows?.[i].position.copy(link.position);
+      this.shadows?.[i].quaternion.copy(link.quaternion);
+    });
+    if (this.trail) this.#drawTrail(clip, at);
+  }
+
+  #drawTrail(clip, at) {
+    const positions = this.trail.geometry.getAttribute("position");
+    const stride = clip.links * FLOATS_PER_LINK;
+    for (let i = 0; i < TRAIL_POINTS; i++) {
+      const frame = Math.round((i / (TRAIL_POINTS - 1)) * at);
+      const start = frame * stride + this.trailLink * FLOATS_PER_LINK;
+      positions.setXYZ(i, clip.poses[start], clip.poses[start + 1], clip.poses[start + 2]);
+    }
+    positions.needsUpdate = true;
+  }
+
+  dispose() {
+    disposeDog(this.robot);
+    this.dark?.dispose();
+    this.trail?.geometry.dispose();
+    this.trail?.material.dispose();
+    this.root.removeFromParent();
+  }
+}
+
+export class World {
+  /** @param {Object} description  the task's scene, see docs of the study server */
+  constructor(description) {
+    this.description = description;
+    this.kind = description.kind;
+    this.scene = new THREE.Scene();
+    this.scene.background = new THREE.Color(COLORS.horizon);
+    this.camera = new THREE.PerspectiveCamera(FIELD_OF_VIEW, 1, 0.02, 80);
+    this.camera.up.set(0, 0, 1);
+    /** @type {Body[]} */
+    this.bodies = [];
+    this.#furnish();
+  }
+
+  #furnish() {
+    const { person } = this.description;
+    const sun = new THREE.DirectionalLight("#fff4e4", 2.2);
+    sun.position.copy(SUN);
+    this.scene.add(new THREE.HemisphereLight("#ffffff", COLORS.bounce, 1.9), sun);
+    if (hasFloor(this.description)) {
+      const floor = buildGround();
+      floor.shade.visible = false;
+      floor.paint({ ...COLORS, shade: 0 });
+      this.scene.fog = new THREE.Fog(COLORS.horizon, 5, 17);
+      this.scene.add(floor.root);
+    }
+    this.fixed = buildFurniture(this.description);
+    this.scene.add(this.fixed.root);
+    if (person) this.#seatPerson(person);
+  }
+
+  #seatPerson({ position: [x, y], yaw_rad: yaw = Math.atan2(-y, -x) }) {
+    const { root, figure, materials, ring, wave } = buildPerson();
+    root.position.set(x, y, 0);
+    figure.rotation.z = yaw;
+    ring.visible = wave.visible = false;
+    for (const material of materials) material.transparent = false;
+    this.scene.add(root);
+  }
+
+  /**
+   * One camera for all views, so that what differs is the robot. A scene that gives a field of view is obeyed; else its
+   * camera, if it has one, says only from where to look, and what the clips need is brought into view.
+   * @param {import("./clips.js").Clip[]} clips
+   */
+  frame(clips) {
+    const { camera, person } = this.description;
+    this.points = null;
+    if (camera?.fov_deg) return;
+    const box = new THREE.Box3();
+    const point = new THREE.Vector3();
+    for (const { poses } of clips) {
+      for (let i = 0; i < poses.length; i += FLOATS_PER_LINK) box.expandByPoint(point.fromArray(poses, i));
+    }
+    box.expandByScalar(MARGIN_M[this.kind] ?? 0.2);
+    this.points = cornersOf(box);
+    if (this.fixed.root.children[0].children.length) this.points.push(...cornersOf(new THREE.Box3().setFromObject(this.fixed.root)));
+    if (person) this.points.push(...PERSON_HEIGHTS_M.map((z) => new THREE.Vector3(person.position[0], person.position[1], z)));
+  }
+
+  /** @param {number} aspect  width over height of a view */
+  aim(aspect) {
+    const { camera } = this.description;
+    const tangent = Math.tan(((camera?.fov_deg ?? FIELD_OF_VIEW) / 2) * Math.PI / 180);
+    // A view narrower than 4:3 opens further, so that what fitted sideways still does.
+    const opened = this.points ? tangent : tangent * Math.max(1, (4 / 3) / aspect);
+    let [position, target] = [camera?.eye, camera?.target].map((place) => (place ? new THREE.Vector3(...place) : null));
+    if (this.points) {
+      const direction = position ? position.sub(target) : VIEW_FROM[this.kind] ?? VIEW_FROM.dog;
+      ({ position, target } = fitCamera(this.points, direction, tangent, aspect));
+    }
+    this.camera.position.copy(position);
+    this.camera.lookAt(target);
+    this.camera.fov = 2 * Math.atan(opened) * 180 / Math.PI;
+    this.camera.aspect = aspect;
+    this.camera.updateProjectionMatrix();
+  }
+
+  /** Show the robot of one view at its place in time, and no other. */
+  show(view, clip, time) {
+    while (this.bodies.length <= view) this.bodies.push(new Body(this.scene, this.description));
+    this.bodies.forEach((body, i) => { body.root.visible = i === view; });
+    this.bodies[view].pose(clip, time);
+  }
+
+  dispose() {
+    for (const body of this.bodies) body.dispose();
+    disposeDog(this.fixed);
+  }
+}
