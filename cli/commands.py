@@ -22,6 +22,7 @@ class Command:
         summary: what it does, in half a line.
         example: a command line that does something visible.
         extra: the extra of the package that brings what it imports.
+        first: name of the option that is meant by a word that comes first, without a flag.
     """
 
     options: str
@@ -29,6 +30,7 @@ class Command:
     summary: str
     example: str = ""
     extra: str = "study"
+    first: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ def run(node: Node, prog: str, given: Sequence[str]) -> Any:
         options = load(node.options)
     told = (options.__doc__ or node.summary).split("\n\n")[0]
     example = f"\n\nFor example:\n    {node.example}" if node.example else ""
+    if node.first and given and not given[0].startswith("-"):
+        given = [f"--{node.first}", *given]
     args = tyro.cli(options, args=list(given), prog=prog, description=told + example)
     with _Missing(node.extra):
         return load(node.function)(args)

@@ -15,23 +15,25 @@ EXAMPLE = """\
 def study(prog: str) -> Group:
     """The group, with examples as `prog` is called."""
 
-    def command(place: str, options: str, function: str, summary: str, example: str) -> Command:
-        return Command(f"{place}:{options}", f"{place}:{function}", summary, f"{prog} {example}")
+    def command(place: str, options: str, function: str, first: str, summary: str, example: str) -> Command:
+        return Command(f"{place}:{options}", f"{place}:{function}", summary, f"{prog} {example}", first=first)
 
     return Group(
         "Run a study of what people find alike and what they like: prepare, serve, rehearse, export, analyse.",
         {
             "init": command(
                 "apps.study.init",
-                "Init",
-                "init",
+                "InitStudy",
+                "init_study",
+                "folder",
                 "make a study's folder: settings, registered plan, stimuli",
                 "init studies/first --task grid-2",
             ),
             "serve": command(
                 "apps.study.serve",
-                "Serve",
-                "serve",
+                "ServeStudy",
+                "serve_study",
+                "folder",
                 "serve the page to participants until interrupted",
                 "serve studies/first --port 8360",
             ),
@@ -39,6 +41,7 @@ def study(prog: str) -> Group:
                 "apps.study.simulate",
                 "SimulateStudy",
                 "simulate",
+                "study",
                 "let scripted participants of known truth take part over HTTP",
                 "simulate studies/first --n 40 --seed 0",
             ),
@@ -46,6 +49,7 @@ def study(prog: str) -> Group:
                 "apps.study.export",
                 "ExportStudy",
                 "export",
+                "study",
                 "write events, questionnaires and participants as Parquet and CSV",
                 "export studies/first --out data",
             ),
@@ -53,6 +57,7 @@ def study(prog: str) -> Group:
                 "evaluation.study.analyse",
                 "Analyse",
                 "analyse",
+                "data",
                 "run the registered analysis on an export and write the report",
                 "analyse data",
             ),
@@ -60,6 +65,7 @@ def study(prog: str) -> Group:
                 "evaluation.study.power",
                 "Power",
                 "power",
+                "",
                 "how many people and answers find an effect, from the choice model",
                 "power --help",
             ),

@@ -128,13 +128,12 @@ def questionnaires_frame(events: Sequence[EventRecord]) -> pd.DataFrame:
 
 def participants_frame(people: Sequence[ParticipantRecord]) -> pd.DataFrame:
     """One row a person, columns as in `PARTICIPANTS`."""
-    return _frame(
-        [
-            {**{n: getattr(p, n) for n in PARTICIPANTS.names}, "client": None if p.client is None else _json(p.client)}
-            for p in people
-        ],
-        PARTICIPANTS,
-    )
+    texts = [column.name for column in PARTICIPANTS.columns if column.kind != "json"]
+    rows = [
+        {**{n: _text(getattr(p, n)) for n in texts}, "client": None if p.client is None else _json(p.client)}
+        for p in people
+    ]
+    return _frame(rows, PARTICIPANTS)
 
 
 def _row(event: EventRecord, taken_back: bool) -> dict[str, Any]:

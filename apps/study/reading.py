@@ -68,17 +68,18 @@ def _must_exist(url: URL, folder: Path) -> None:
 def _record(connection: Connection) -> StudyRecord:
     from sqlalchemy import select
 
-    from apps.study.models import Study
+    from apps.study.models import Participant, Study
 
     states = connection.execute(select(Study.__table__).order_by(Study.id)).all()
     if not states:
         raise ValueError("the database holds no study: serve it once")
+    first = connection.execute(select(Participant.study_id).order_by(Participant.id).limit(1)).scalar()
     return StudyRecord(
         name=str(states[-1].config.get("name", "study")),
         code_version=states[-1].code_version,
         config_sha256=states[-1].config_sha256,
-        # The plan that counts is the one that was there before anybody took part.
-        plan_sha256=states[0].plan_sha256,
+        # The plan that counts is the one under which the first person took part.
+        plan_sha256=next((state for state in states if state.id == first), states[-1]).plan_sha256,
         events=_events(connection),
         participants=_participants(connection),
     )
