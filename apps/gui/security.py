@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -30,11 +31,25 @@ class Gate:
     On the loopback interface the Host header must name it (a page of another site cannot reach the server by rebinding
     its own name). With a token, the host may be any, and the token is compulsory: once in the address, then in a cookie
     that scripts cannot read and other sites cannot send.
+
+    Args:
+        app: what is guarded.
+        token: asked from every visitor, when there is one.
+        hosts: names that the Host header may have, without port, whether there is a token or not.
+        headers: security headers that differ from ours, by lower-case name.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        token: str | None = None,
+        hosts: tuple[str, ...] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self._app = app
         self._token = token
+        self._hosts = hosts if hosts is not None or token is not None else LOOPBACK
+        self._headers = {**_HEADERS, **(headers or {})}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -43,17 +58,17 @@ class Gate:
             return
         refusal = self._judge(scope)
         if refusal is None:
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, _with_headers(send, self._headers))
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 4403, "reason": "refused"})
         else:
-            await refusal(scope, receive, _with_headers(send))
+            await refusal(scope, receive, _with_headers(send, self._headers))
 
     def _judge(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self._token is None and _without_port(host) not in LOOPBACK:
+        if self._hosts is not None and _without_port(host).lower() not in self._hosts:
             return _no(400, f"host {host!r} is not this machine: open the address that the program printed")
         origin = headers.get("origin")
         if origin is not None and _host_of(origin) != host and _changes_something(scope):
@@ -99,11 +114,11 @@ def _changes_something(scope: Scope) -> bool:
     return scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
 
 
-def _with_headers(send: Send) -> Send:
+def _with_headers(send: Send, ours: Mapping[str, str]) -> Send:
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
+            for name, value in ours.items():
                 headers.setdefault(name, value)
         await send(message)
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import sys
 import threading
-import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import uvicorn
 from rich.console import Console
 
 from apps.config import SessionConfig
+from apps.gui.listening import announce, check_serving, listen, page_address
 from apps.gui.live import LiveSession
 from apps.gui.server import make_app
 
@@ -55,7 +54,7 @@ def serve(args: Serve) -> None:
         ValueError: certificate without key or the other way round, or weights, table or taste that cannot be used.
         OSError: no port is free, or the interface does not exist.
     """
-    _check(args)
+    check_serving(args.port, args.certificate, args.key)
     config = SessionConfig(
         seed=args.seed,
         live=True,
@@ -68,12 +67,12 @@ def serve(args: Serve) -> None:
     )
     local = args.host in ("127.0.0.1", "localhost", "::1")
     token = None if local else secrets.token_urlsafe(24)
-    listening = _listen(args.host, args.port)
+    listening = listen(args.host, args.port)
     port = listening.getsockname()[1]
     console = Console(stderr=True)
     if port != args.port and args.port:
         console.print(f"port {args.port} is taken, using {port}")
-    address = _address(args, port, token)
+    address = page_address(args.host, port, token, tls=args.certificate is not None)
     live = LiveSession(config)
     live.start()
     server = uvicorn.Server(
@@ -86,56 +85,8 @@ def serve(args: Serve) -> None:
             ssl_keyfile=args.key,
         )
     )
-    announcer = threading.Thread(target=_announce, args=(server, address, args.browser, console), daemon=True)
+    announcer = threading.Thread(target=announce, args=(server, address, args.browser, console), daemon=True)
     announcer.start()
     server.run(sockets=[listening])
     if not server.started:
         sys.exit(3)
-
-
-def _check(args: Serve) -> None:
-    if (args.certificate is None) != (args.key is None):
-        raise ValueError("--certificate and --key belong together: give both or none")
-    for path in (args.certificate, args.key):
-        if path is not None and not path.is_file():
-            raise ValueError(f"there is no file {path}: --certificate and --key take PEM files")
-    if not 0 <= args.port <= 65535:
-        raise ValueError(f"--port {args.port} came; allowed are 0 (any free one) to 65535")
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for candidate in range(port, min(port + 20, 65536) if port else 1):
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host, candidate))
-            listening.listen(128)
-        except OSError as problem:
-            listening.close()
-            if problem.errno != 98:  # EADDRINUSE: try the next one
-                raise OSError(
-                    f"cannot listen on {host}: {problem}. Give --host an address of this machine."
-                ) from problem
-        else:
-            return listening
-    raise OSError(f"ports {port} to {port + 19} are all taken on {host}: give another one with --port")
-
-
-def _address(args: Serve, port: int, token: str | None) -> str:
-    scheme = "https" if args.certificate else "http"
-    host = f"[{args.host}]" if ":" in args.host else args.host
-    if host in ("0.0.0.0", "[::]"):
-        host = socket.gethostname()
-    return f"{scheme}://{host}:{port}/" + (f"?token={token}" if token else "")
-
-
-def _announce(server: uvicorn.Server, address: str, browser: bool, console: Console) -> None:
-    while not server.started:
-        if server.should_exit:
-            return
-        threading.Event().wait(0.05)
-    console.print(f"Empaw runs at {address}", soft_wrap=True)
-    console.print("Ctrl+C ends it.")
-    if browser:
-        webbrowser.open(address)

@@ -1,0 +1,71 @@
+"""Where a server listens, and how its address is told: the same for every page of ours."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import webbrowser
+from pathlib import Path
+
+import uvicorn
+from rich.console import Console
+
+
+def check_serving(port: int, certificate: Path | None, key: Path | None) -> None:
+    """Refuse options that cannot be used.
+
+    Raises:
+        ValueError: certificate without key or the other way round, a file that is not there, or no port.
+    """
+    if (certificate is None) != (key is None):
+        raise ValueError("--certificate and --key belong together: give both or none")
+    for path in (certificate, key):
+        if path is not None and not path.is_file():
+            raise ValueError(f"there is no file {path}: --certificate and --key take PEM files")
+    if not 0 <= port <= 65535:
+        raise ValueError(f"--port {port} came; allowed are 0 (any free one) to 65535")
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen on the port, or on the first free one of the twenty from there on; 0 is any.
+
+    Raises:
+        OSError: none is free, or the interface does not exist.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in range(port, min(port + 20, 65536) if port else 1):
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, candidate))
+            listening.listen(128)
+        except OSError as problem:
+            listening.close()
+            if problem.errno != 98:  # EADDRINUSE: try the next one
+                raise OSError(
+                    f"cannot listen on {host}: {problem}. Give --host an address of this machine."
+                ) from problem
+        else:
+            return listening
+    raise OSError(f"ports {port} to {port + 19} are all taken on {host}: give another one with --port")
+
+
+def page_address(host: str, port: int, token: str | None = None, *, tls: bool = False) -> str:
+    """Where a browser finds the page."""
+    scheme = "https" if tls else "http"
+    host = f"[{host}]" if ":" in host else host
+    if host in ("0.0.0.0", "[::]"):
+        host = socket.gethostname()
+    return f"{scheme}://{host}:{port}/" + (f"?token={token}" if token else "")
+
+
+def announce(server: uvicorn.Server, address: str, browser: bool, console: Console, name: str = "Empaw") -> None:
+    """Say where the page is once the server has started, and open it."""
+    while not server.started:
+        if server.should_exit:
+            return
+        threading.Event().wait(0.05)
+    console.print(f"{name} runs at {address}", soft_wrap=True)
+    console.print("Ctrl+C ends it.")
+    if browser:
+        webbrowser.open(address)

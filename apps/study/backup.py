@@ -1,0 +1,147 @@
+"""Copies of a study's database while it runs, and a look at the free space."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+from apps.study.errors import StorageError, StorageFullError
+from apps.study.storage_open import Engines, vacuum_into
+
+KEEP = 24
+SPACE_EVERY_S = 60.0
+LEAST_FREE_BYTES = 20 * 2**20
+WARN_FREE_BYTES = 200 * 2**20
+_LOG = logging.getLogger(__name__)
+
+
+def back_up(engines: Engines, folder: Path, keep: int = KEEP) -> Path | None:
+    """Copy a SQLite database, check the copy, and only then give it its name; the oldest beyond `keep` go.
+
+    Returns:
+        The copy; None for PostgreSQL, whose copies are made with pg_dump.
+
+    Raises:
+        StorageError: the copy failed, or is damaged.
+    """
+    if engines.writer.dialect.name != "sqlite":
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder / f".unfinished-{os.getpid()}-{threading.get_ident()}.db"
+    made.unlink(missing_ok=True)
+    try:
+        vacuum_into(engines.writer, made)
+        _check(made)
+        path = _free_name(folder)
+        made.replace(path)
+        _sync_folder(folder)
+    except sqlite3.Error as problem:
+        raise StorageError(f"the copy into {folder} failed: {problem}") from problem
+    finally:
+        made.unlink(missing_ok=True)
+    for old in sorted(folder.glob("study-*.db"))[:-keep]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+class Caretaker:
+    """Copies the database every some minutes and at the end, and looks each minute whether the disk fills up."""
+
+    def __init__(
+        self, engines: Engines, folder: Path, every_minutes: float, least_free: int = LEAST_FREE_BYTES
+    ) -> None:
+        self._engines, self._folder, self._least_free = engines, folder, least_free
+        self._every_s = every_minutes * 60
+        self._stop = threading.Event()
+        self._full = False
+        self.check_space()
+        self._thread = threading.Thread(target=self._work, name="study-caretaker", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def is_full(self) -> bool:
+        """Whether there was too little space for new people at the last look."""
+        return self._full
+
+    def check_space(self) -> int:
+        """Look at the disk of the study's folder.
+
+        Returns:
+            Free bytes.
+        """
+        free = shutil.disk_usage(self._folder).free
+        if free < self._least_free and not self._full:
+            _LOG.error("only %d MB are free at %s: nobody new can begin", free >> 20, self._folder)
+        elif free < WARN_FREE_BYTES:
+            _LOG.warning("only %d MB are free at %s", free >> 20, self._folder)
+        self._full = free < self._least_free
+        return free
+
+    def stop(self) -> None:
+        """End, with a last copy."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._copy()
+
+    def _work(self) -> None:
+        due = time.monotonic() + self._every_s
+        while not self._stop.wait(min(SPACE_EVERY_S, max(0.05, due - time.monotonic()))):
+            try:
+                self.check_space()
+            except OSError as problem:
+                _LOG.error("cannot look at the free space: %s", problem)
+            if time.monotonic() >= due:
+                self._copy()
+                due = time.monotonic() + self._every_s
+
+    def _copy(self) -> None:
+        try:
+            back_up(self._engines, self._folder / "backups")
+        except (StorageError, OSError) as problem:  # people go on answering; the next copy may work
+            _LOG.error("no backup was made: %s", problem)
+
+
+def refuse_full_disk(folder: Path, least_free: int = LEAST_FREE_BYTES) -> None:
+    """Look at the free space before anyone is asked.
+
+    Raises:
+        StorageFullError: there is too little.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < least_free:
+        raise StorageFullError(f"only {free >> 20} MB are free at {folder}; {least_free >> 20} MB are needed to begin")
+
+
+def _check(path: Path) -> None:
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        found = connection.execute("PRAGMA integrity_check").fetchone()[0]
+    finally:
+        connection.close()
+    if found != "ok":
+        raise StorageError(f"the copy of the database is damaged: {found}. Look at the disk")
+
+
+def _free_name(folder: Path) -> Path:
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for k in range(1000):
+        path = folder / f"study-{stamp}-{k:03d}.db"
+        if not path.exists():
+            return path
+    raise StorageError(f"{folder} holds a thousand copies of this second")
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

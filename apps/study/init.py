@@ -1,0 +1,128 @@
+"""Make a study's folder: settings to be edited, a plan to be registered, animations, and the database."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from apps.study.config import ConfigError, load_config
+from apps.study.serve import open_study
+from apps.study.stimuli import make_task_stimuli, write_manifest
+from apps.study.storage_register import PLAN
+
+TEMPLATE = Path(__file__).with_name("study.toml")
+
+
+@dataclass(frozen=True)
+class InitStudy:
+    """Make the folder of a new study."""
+
+    folder: Path
+    """Folder to make; it must be empty or not there."""
+    task: str = "style"
+    """What is compared: 'style', 'arm', 'grid-2', 'grid-4'."""
+    items: int = 60
+    """Animations to make."""
+    trials: int = 40
+    """Comparisons in each of the two blocks."""
+    seed: int = 0
+    """Seed of the animations, and of every person's order."""
+    platform: str = "none"
+    """Where people come from: 'none', 'prolific', 'mturk', 'jatos'."""
+    database: str = ""
+    """Empty for study.db in the folder, or postgresql+pg8000://USER:PASSWORD@HOST/NAME."""
+
+
+def init_study(args: InitStudy) -> Path:
+    """Make the folder, and register settings and plan with their hashes.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: the folder holds something already, or an option cannot be used.
+        StudyError: animations cannot be made, or the database cannot be used.
+    """
+    from envs.trajectories.registry import make_task
+
+    if args.folder.exists() and (not args.folder.is_dir() or any(args.folder.iterdir())):
+        raise ConfigError(f"{args.folder} is there already and not empty: give another folder, or move it away")
+    try:
+        task = make_task(args.task)
+    except (KeyError, ValueError) as problem:
+        raise ConfigError(str(problem.args[0])) from problem
+    args.folder.mkdir(parents=True, exist_ok=True)
+    (args.folder / "study.toml").write_text(_settings(args), "utf-8")
+    load_config(args.folder / "study.toml")
+    (args.folder / PLAN).write_text(_plan(), "utf-8")
+    for name in ("instruments", "plugins", "locales"):
+        (args.folder / name).mkdir()
+    stimuli = make_task_stimuli(task, args.items, args.folder / "stimuli", np.random.default_rng(args.seed))
+    write_manifest([stimuli], args.folder / "stimuli")
+    open_study(args.folder).close()
+    return args.folder
+
+
+def _settings(args: InitStudy) -> str:
+    codes = {name: secrets.token_hex(4).upper() for name in ("completed", "screened_out", "withdrew", "failed")}
+    url = "https://app.prolific.com/submissions/complete?cc={code}" if args.platform == "prolific" else ""
+    values = {
+        "name": _name(args.folder), "task": args.task, "trials": args.trials, "seed": args.seed, "url": url,
+        "platform": args.platform, "database": args.database, "require_id": str(args.platform != "none").lower(),
+        **codes,
+    }  # fmt: skip
+    text = TEMPLATE.read_text("utf-8")
+    for name, value in values.items():
+        # The template is itself TOML: what is put in stands inside its quotes or instead of a number.
+        text = text.replace(f"@{name}@", str(value).replace("\\", "\\\\").replace('"', '\\"'))
+    return text
+
+
+def _name(folder: Path) -> str:
+    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-")
+    return kept[:40].strip("-") or "study-" + hashlib.sha256(str(folder).encode()).hexdigest()[:6]
+
+
+def _plan() -> str:
+    """The default plan of the analysis; a bare head where that part is not installed."""
+    try:
+        from evaluation.study.plan import default_plan
+    except ImportError:
+        return "# The registered plan of the analysis.\n"
+    return str(default_plan())
+
+
+def write_toml(path: Path, values: Mapping[str, Any]) -> None:
+    """Write settings as TOML: texts, numbers, lists of them, tables, and lists of tables."""
+    path.write_text("\n".join(_table(values, "")) + "\n", "utf-8")
+
+
+def _table(values: Mapping[str, Any], name: str) -> list[str]:
+    lines, inner = [], []
+    for key, value in values.items():
+        whole = f"{name}.{key}" if name else key
+        if isinstance(value, Mapping):
+            inner += [f"[{whole}]", *_table(value, whole)]
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+            for entry in value:
+                inner += [f"[[{whole}]]", *_table(entry, whole)]
+        else:
+            lines.append(f"{key} = {_scalar(value)}")
+    return lines + inner
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\u{ord(c):04x}" for c in value)
+        return f'"{escaped}"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_scalar(item) for item in value) + "]"
+    return repr(value)

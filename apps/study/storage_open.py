@@ -1,0 +1,199 @@
+"""Open a study's database: engines as SQLite and PostgreSQL need them, and tables of the version that we know."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.pool import QueuePool
+
+from apps.study.errors import StorageAwayError, StorageError, StorageFullError
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+BUSY_MS = 10_000
+CONNECT_TIMEOUT_S = 5
+
+
+class Engines(NamedTuple):
+    """The engine of the one writer, and that of all readers."""
+
+    writer: Engine
+    reader: Engine
+
+
+def database_url(folder: Path, database: str) -> URL:
+    """Where a study keeps its data: the address in its settings, or `study.db` in its folder.
+
+    Raises:
+        StorageError: the address is none, or of another kind of database.
+    """
+    if not database:
+        return URL.create("sqlite", database=str((folder / "study.db").resolve()))
+    try:
+        url = make_url(database)
+    except ArgumentError as problem:
+        raise StorageError(f"database: cannot be read as an address: {problem}") from problem
+    if url.drivername not in ("sqlite", "postgresql+pg8000"):
+        raise StorageError(f"database: {url.drivername!r} came; allowed are sqlite and postgresql+pg8000")
+    return url
+
+
+def open_engines(url: URL, *, migrate: bool = True) -> Engines:
+    """Connect, check the settings that durability rests on, and bring the tables to our version.
+
+    Args:
+        url: of `database_url`.
+        migrate: migrate an older database, after a copy of it; without, an older one is refused.
+
+    Raises:
+        StorageError: the database is newer than this program, older (without `migrate`), or keeps no write-ahead log.
+        StorageAwayError: it cannot be reached.
+    """
+    try:
+        writer = _sqlite(url, writes=True) if url.get_backend_name() == "sqlite" else _postgresql(url, 2)
+    except NoSuchModuleError as problem:
+        raise StorageError("PostgreSQL needs its driver: pip install 'empaw[postgres]'") from problem
+    try:
+        _bring_to_head(writer, url, migrate)
+    except DBAPIError as problem:
+        writer.dispose()
+        raise translated(problem) from problem
+    except StorageError:
+        writer.dispose()
+        raise
+    reader = _sqlite(url, writes=False) if url.get_backend_name() == "sqlite" else _postgresql(url, 5)
+    return Engines(writer, reader)
+
+
+def translated(problem: DBAPIError) -> StorageError:
+    """Say what the database's complaint means: full, away, or a fault of ours."""
+    cause = problem.orig
+    told = str(cause)
+    if getattr(cause, "sqlite_errorcode", None) == sqlite3_full() or "disk is full" in told or "53100" in told:
+        return StorageFullError(f"the disk of the database is full ({told}): free some space; nothing that was "
+                           "acknowledged is lost")  # fmt: skip
+    if problem.connection_invalidated or isinstance(cause, OSError) or _is_operational(cause, told):
+        return StorageAwayError(f"the database cannot be reached ({told[:200]})")
+    return StorageError(f"the database refused: {told[:300]}")
+
+
+def sqlite3_full() -> int:
+    """SQLite's code for a full disk; Python 3.10 has no name for it."""
+    return getattr(sqlite3, "SQLITE_FULL", 13)
+
+
+# Classes of PostgreSQL's SQLSTATE that go by: connection, resources, operator, system.
+_PASSING = ("'08", "'53", "'57", "'58")
+
+
+def _is_operational(cause: BaseException | None, told: str) -> bool:
+    name = type(cause).__name__
+    return name in ("OperationalError", "InterfaceError") or any(f"'C': {code}" in told for code in _PASSING)
+
+
+def _sqlite(url: URL, *, writes: bool) -> Engine:
+    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=1 if writes else 4,
+        max_overflow=0 if writes else 12,
+        connect_args={"check_same_thread": False, "timeout": BUSY_MS / 1000},
+    )
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: sqlite3.Connection, record: Any) -> None:
+        # The driver's own transactions begin too late, and end before changes of tables.
+        connection.isolation_level = None
+        for pragma in ("foreign_keys = ON", "synchronous = FULL", f"busy_timeout = {BUSY_MS}", "secure_delete = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        if writes:
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode != "wal":
+                raise StorageError(
+                    f"SQLite keeps journal_mode {mode!r} at {url.database} instead of WAL: put the study on a local "
+                    "disk (network file systems cannot do it), or use PostgreSQL"
+                )
+        else:
+            connection.execute("PRAGMA query_only = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A reader that turns writer in the middle fails at once, whatever busy_timeout says: writers say so first.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _postgresql(url: URL, size: int) -> Engine:
+    return create_engine(
+        url, pool_size=size, max_overflow=0 if size < 3 else 10, pool_pre_ping=True, pool_timeout=CONNECT_TIMEOUT_S,
+        pool_recycle=1800, connect_args={"timeout": CONNECT_TIMEOUT_S, "application_name": "empaw-study"},
+    )  # fmt: skip
+
+
+def _bring_to_head(engine: Engine, url: URL, migrate: bool) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    script = ScriptDirectory.from_config(config)
+    known = [revision.revision for revision in script.walk_revisions()]
+    head = script.get_current_head()
+    with engine.connect() as connection:
+        at = _version(connection)
+    if at == head:
+        return
+    if at is not None and at not in known:
+        raise StorageError(
+            f"this database has tables of version {at}, and this Empaw knows up to {head}: it is from a newer Empaw. "
+            "Update Empaw; the database was not touched"
+        )
+    if at is not None and not migrate:
+        raise StorageError(f"this database has tables of version {at}, needed is {head}: serve the study once")
+    if at is not None:
+        copy_before_migration(engine, url, at)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _version(connection: Connection) -> str | None:
+    names = inspect(connection).get_table_names()
+    if "alembic_version" in names:
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if names:
+        raise StorageError(
+            f"the database holds tables that are not ours ({', '.join(sorted(names)[:4])}): give the study its own"
+        )
+    return None
+
+
+def copy_before_migration(engine: Engine, url: URL, version: str) -> Path | None:
+    """Copy a SQLite database into `backups/` beside it before its tables change; None for PostgreSQL (pg_dump)."""
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return None
+    folder = Path(url.database).parent / "backups"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"before-migration-from-{version}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.db"
+    vacuum_into(engine, path)
+    return path
+
+
+def vacuum_into(engine: Engine, path: Path) -> None:
+    """Write a copy of a SQLite database that is whole and of one moment, durably (never `cp` a live one)."""
+    raw = sqlite3.connect(str(engine.url.database), isolation_level=None, timeout=BUSY_MS / 1000)
+    try:
+        raw.execute("VACUUM INTO ?", (str(path),))
+    finally:
+        raw.close()
+    with path.open("rb") as copy:
+        os.fsync(copy.fileno())
