@@ -43,11 +43,11 @@ def step_json(walk: Walk, reader: Reader, instruments: Mapping[str, Instrument])
 
 def progress(walk: Walk) -> dict[str, int]:
     """Count comparisons: done, of how many; which block, of how many."""
-    mains = [i for i, slot in enumerate(walk.plan) if slot.phase == "main" and slot.kind in TRIALS]
     done = sum(walk.plan[given.slot].phase == "main" for given in walk.given)
-    total = len(mains) or sum(block.trials for block in walk.config.blocks)
-    number = max((slot.number for slot in walk.plan[: walk.index + 1]), default=-1)
-    return {"done": done, "of": total, "block": number + 1, "blocks": len(walk.config.blocks)}
+    blocks, slot = len(walk.config.blocks), walk.slot
+    over = slot.kind == "debrief" or slot.occasion == "after"
+    total = sum(block.trials for block in walk.config.blocks)
+    return {"done": done, "of": total, "block": blocks if over else slot.number + 1, "blocks": blocks}
 
 
 def shown(walk: Walk, reader: Reader, instruments: Mapping[str, Instrument]) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from apps.study.config import StudyConfig
 from apps.study.errors import FullError
-from apps.study.models import Erasure, Event, ExternalId, Participant, Queue, Session, Study
+from apps.study.models import Base, Erasure, Event, ExternalId, Participant, Queue, Session, Study
 from apps.study.protocol import SessionRequest
 from apps.study.schedule import Logged
 from apps.study.steps import VERSION
@@ -55,13 +55,23 @@ class Stored(NamedTuple):
     reply: Mapping[str, Any] | None
 
 
+# What every answer runs is put together once.
+_EVENT = Base.metadata.tables["event"]
+_APPEND = insert(_EVENT).returning(_EVENT.c.seq)
+_FIND = select(_EVENT.c.seq, _EVENT.c.type, _EVENT.c.payload_sha256, _EVENT.c.reply).where(
+    _EVENT.c.session_id == bindparam("session"), _EVENT.c.key == bindparam("event_key")
+)
+_LAST = (
+    select(_EVENT.c.seq)
+    .where(_EVENT.c.participant_id == bindparam("person"), _EVENT.c.type != "note")
+    .order_by(_EVENT.c.seq.desc())
+    .limit(1)
+)
+
+
 def find_event(connection: Connection, session_id: int, key: str) -> Stored | None:
     """Look up an event by its key."""
-    row = connection.execute(
-        select(Event.seq, Event.type, Event.payload_sha256, Event.reply).where(
-            Event.session_id == session_id, Event.key == key
-        )
-    ).first()
+    row = connection.execute(_FIND, {"session": session_id, "event_key": key}).first()
     return None if row is None else Stored(*row)
 
 
@@ -71,34 +81,25 @@ def append(connection: Connection, known: Known, new: NewEvent, t_server: int) -
     Returns:
         Its number.
     """
-    return connection.execute(
-        insert(Event)
-        .values(
-            session_id=known.session_id,
-            participant_id=known.participant_id,
-            key=new.key,
-            type=new.type,
-            trial_id=new.trial_id,
-            client_ms=new.client_ms,
-            t_server=t_server,
-            payload=new.payload,
-            payload_sha256=new.sha256,
-            reply=new.reply,
-            schema_version=VERSION,
-        )
-        .returning(Event.seq)
-    ).scalar_one()
+    row = {
+        "session_id": known.session_id,
+        "participant_id": known.participant_id,
+        "key": new.key,
+        "type": new.type,
+        "trial_id": new.trial_id,
+        "client_ms": new.client_ms,
+        "t_server": t_server,
+        "payload": new.payload,
+        "payload_sha256": new.sha256,
+        "reply": new.reply,
+        "schema_version": VERSION,
+    }
+    return int(connection.execute(_APPEND, row).scalar_one())
 
 
 def last_seq(connection: Connection, participant_id: int) -> int:
     """The last event that moved a person on; 0 before the first."""
-    found = connection.execute(
-        select(Event.seq)
-        .where(Event.participant_id == participant_id, Event.type != "note")
-        .order_by(Event.seq.desc())
-        .limit(1)
-    ).scalar()
-    return found or 0
+    return connection.execute(_LAST, {"person": participant_id}).scalar() or 0
 
 
 def read_log(connection: Connection, participant_id: int) -> list[Logged]:
