@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -162,7 +163,7 @@ def _read(shard: Path) -> Trajectories | None:
     try:
         with np.load(shard, allow_pickle=False) as data:
             found = Trajectories(data["states"], {name: data[name] for name in _EXTRAS})
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
     return found if found.states.shape == (SHARD, FRAMES, len(CHANNELS)) else None
 
