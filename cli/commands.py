@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from apps.study.errors import StudyError
+
 _OURS = ("geometry", "robots", "envs", "perception", "policies", "learning", "evaluation", "apps", "cli", "benchmarks")
 
 
@@ -93,7 +95,7 @@ def guarded(work: Callable[[], Any]) -> None:
     """Run `work` as a program: a mistake ends it with one line and status 1, Ctrl-C with 130."""
     try:
         work()
-    except (ValueError, OSError, RuntimeError) as problem:
+    except (ValueError, OSError, RuntimeError, StudyError) as problem:
         sys.exit(f"error: {problem}")
     except KeyboardInterrupt:
         sys.exit(130)

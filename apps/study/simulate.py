@@ -28,6 +28,7 @@ SETTINGS, STIMULI = "study.toml", "stimuli"
 TRUTH, TRUTH_TABLE, ROWS = "truth.json", "truth.parquet", "participants.jsonl"
 MOST_PEOPLE = 10_000
 _NOT_COPIED = ("study.db*", "study.key", "backups", "exports", "rehearsal*", "*.log", ".*")
+_LOOK_S = 1.0
 _PATIENCE_S = 120.0
 """Sessions are let in by the minute: whoever finds the door full tries again that long."""
 
@@ -55,7 +56,7 @@ class SimulateStudy(RunOptions):
     """Planted effect, which the analysis ought to find."""
     habits: Habits = field(default_factory=Habits)
     """How often they do what a study must survive."""
-    workers: int = 4
+    workers: int = 8
     """Participants who take part at the same time."""
 
     def check(self) -> None:
@@ -72,8 +73,21 @@ class SimulateStudy(RunOptions):
         if not 0 <= self.inattentive <= 1:
             raise ValueError(f"--inattentive {self.inattentive} came; allowed are 0 to 1")
         self.habits.check()
+        _check_population(self.population)
         if not (self.study / SETTINGS).is_file():
             raise ValueError(f"there is no study at {self.study}: make one with user_study.py init")
+
+
+def _check_population(population: Population) -> None:
+    """Refuse what nobody can be drawn from."""
+    for name, value in asdict(population).items():
+        flag = f"--population.{name.replace('_', '-')}"
+        if name in ("lapse", "cannot_tell") and not 0 < value < 1:
+            raise ValueError(f"{flag} {value} came; a share above 0 and below 1 is needed")
+        if name in ("temperature", "fatigue", "seconds_median") and not value > 0:
+            raise ValueError(f"{flag} {value} came; a number above 0 is needed")
+        if name.endswith("_sigma") and not value >= 0:
+            raise ValueError(f"{flag} {value} came; 0 or more is needed")
 
 
 class Simulated(NamedTuple):
@@ -112,6 +126,9 @@ def simulate(args: SimulateStudy) -> Simulated:
 
     args.check()
     check_writable(args.json)
+    if args.url is not None:
+        with StudyClient(args.url, _LOOK_S) as client:
+            client.ask("GET", "/api/study/about")
     folder = args.out or args.study / "rehearsal"
     store = _open(args, folder)
     cast = Cast.of(args, folder)
