@@ -69,10 +69,14 @@ class Gate:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if self._hosts is not None and _without_port(host).lower() not in self._hosts:
-            return _no(400, f"host {host!r} is not this machine: open the address that the program printed")
+            return _no(400, "bad_host", f"host {host!r} is not this machine: open the address that the program printed")
         origin = headers.get("origin")
         if origin is not None and _host_of(origin) != host and _changes_something(scope):
-            return _no(403, f"a page of {origin!r} may not talk to this server: open the address that it printed")
+            return _no(
+                403,
+                "foreign_origin",
+                f"a page of {origin!r} may not talk to this server: open the address that it printed",
+            )
         return None if self._token is None else self._ask_for_token(scope, headers)
 
     def _ask_for_token(self, scope: Scope, headers: Headers) -> Response | None:
@@ -84,11 +88,15 @@ class Gate:
             response = RedirectResponse("/", status_code=303)
             response.set_cookie(_COOKIE, self._token, httponly=True, samesite="strict")
             return response
-        return _no(401, "this server asks for its token: open the whole address that the program printed, ?token=...")
+        return _no(
+            401,
+            "no_token",
+            "this server asks for its token: open the whole address that the program printed, ?token=...",
+        )
 
 
-def _no(status: int, text: str) -> Response:
-    return JSONResponse({"error": text}, status_code=status)
+def _no(status: int, code: str, text: str) -> Response:
+    return JSONResponse({"error": text, "code": code}, status_code=status)
 
 
 def _host_of(origin: str) -> str | None:

@@ -44,7 +44,9 @@ def back_up(engines: Engines, folder: Path, keep: int = KEEP) -> Path | None:
         raise StorageError(f"the copy into {folder} failed: {problem}") from problem
     finally:
         made.unlink(missing_ok=True)
-    for old in sorted(folder.glob("study-*.db"))[:-keep]:
+    # A clock that was set back would put the newest first: it stays in any case.
+    others = sorted(other for other in folder.glob("study-*.db") if other != path)
+    for old in others[: max(0, len(others) - keep + 1)]:
         old.unlink(missing_ok=True)
     return path
 
@@ -131,12 +133,10 @@ def _check(path: Path) -> None:
 
 
 def _free_name(folder: Path) -> Path:
+    """A name after all others: copies of one second are counted on, also past those that went."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    for k in range(1000):
-        path = folder / f"study-{stamp}-{k:03d}.db"
-        if not path.exists():
-            return path
-    raise StorageError(f"{folder} holds a thousand copies of this second")
+    taken = [int(path.stem[-3:]) for path in folder.glob(f"study-{stamp}-[0-9][0-9][0-9].db")]
+    return folder / f"study-{stamp}-{max(taken, default=-1) + 1:03d}.db"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard, get_args
 
-from apps.study.config import Platform, StudyConfig, sha256_of
+from apps.study.config import Platform, StudyConfig, canonical, sha256_of
 from apps.study.errors import BadJsonError, InvalidError
 from apps.study.instruments import Instrument
 from apps.study.schedule import SIZES, TRIALS, Walk
@@ -29,6 +29,10 @@ ID_OF: dict[str, tuple[str, ...]] = {
 _ID = re.compile(r"[A-Za-z0-9._:@-]{1,80}")
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}")
 _TIMES = ("rt_ms", "since_all_seen_ms")
+_KNOWN = {
+    *_TIMES, "replays", "watched_s", "plugin_version", "choice", "confidence", "agreed", "sha256", "responses",
+}  # fmt: skip
+MAX_EXTRA = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -235,6 +239,12 @@ def _times(data: Mapping[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
         fits = isinstance(watched, list) and len(watched) <= 16 and all(_is_time(x) for x in watched)
         kept["watched_s"] = watched if fits else None
         doubtful += [] if fits else ["watched_s"]
+    if more := {name: value for name, value in data.items() if name not in _KNOWN}:
+        # A lab's own plugin may tell more; it is kept as it came, while it is small.
+        if len(canonical(more)) <= MAX_EXTRA:
+            kept["extra"] = more
+        else:
+            doubtful.append("extra")
     version = data.get("plugin_version")
     if isinstance(version, str) and len(version) <= 40:
         kept["plugin_version"] = version

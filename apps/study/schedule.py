@@ -134,7 +134,9 @@ def make_plan(
     slots = [consent, *_questionnaires(asked.before, "before")]
     slots += _practice(config, stimuli[config.practice_task], rng)
     orders = balanced_latin_square(len(config.blocks)) if config.counterbalance else (tuple(range(len(config.blocks))),)
-    for number, index in enumerate(orders[position % len(orders)]):
+    # All conditions get an order before the next one comes.
+    turn = position // max(1, len(config.allocation.conditions))
+    for number, index in enumerate(orders[turn % len(orders)]):
         block = config.blocks[index]
         policy = config.policy_of(block, condition)
         slots.append(Slot(f"{block.name}.instructions", "instructions", "main", block.name, number, block.task))

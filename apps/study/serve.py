@@ -124,6 +124,7 @@ def serve_study(args: ServeStudy) -> None:
             app,
             log_level="warning",
             timeout_graceful_shutdown=5,
+            limit_concurrency=2_000,
             ssl_certfile=args.certificate,
             ssl_keyfile=args.key,
             server_header=False,

@@ -17,6 +17,7 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from apps.gui.security import LOOPBACK, Gate
@@ -42,6 +43,7 @@ WEB = Path(__file__).resolve().parents[2] / "assets" / "web"
 _FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}")
 _MOST_DRAINED = 64 * 2**20
+_SLOWEST_BODY_S = 30.0
 _LOG = logging.getLogger(__name__)
 # No page of a study listens or watches.
 _HEADERS = {"permissions-policy": "microphone=(), camera=(), geolocation=()"}
@@ -111,9 +113,15 @@ def _add_errors(app: FastAPI) -> None:
     async def waiting(request: Request, problem: PoolTimeout) -> Response:
         return refusal(StorageAwayError("the database does not answer"))
 
-    @app.exception_handler(404)
-    async def missing(request: Request, problem: Exception) -> Response:
-        return refusal(UnknownError("there is nothing at this address"))
+    @app.exception_handler(HTTPException)
+    async def missing(request: Request, problem: HTTPException) -> Response:
+        body = {"error": f"there is nothing at this address ({problem.detail})", "code": "unknown"}
+        return JSONResponse(body, status_code=problem.status_code, headers=problem.headers)
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, problem: Exception) -> Response:
+        body = {"error": "a fault of the server: it is in its log", "code": "fault"}
+        return JSONResponse(body, status_code=500)
 
 
 def _add_study(app: FastAPI, server: StudyServer) -> None:
@@ -232,16 +240,21 @@ async def _session(request: Request, storage: Storage) -> Known:
 
 async def _body(request: Request) -> bytes:
     """Read the body, counted as it comes; what is too large is read on and thrown away, so that the sender hears so."""
-    body, total = bytearray(), 0
     try:
-        async for chunk in request.stream():
-            total += len(chunk)
-            if total <= MAX_BODY_BYTES:
-                body += chunk
-            elif total > _MOST_DRAINED:
-                break
-    except ClientDisconnect as problem:
-        raise BadJsonError("the request broke off") from problem
-    if total > MAX_BODY_BYTES:
+        body = await asyncio.wait_for(_drain(request), _SLOWEST_BODY_S)
+    except (asyncio.TimeoutError, ClientDisconnect) as problem:
+        raise BadJsonError("the request broke off: send it again") from problem
+    if body is None:
         raise TooLargeError(f"more than {MAX_BODY_BYTES} bytes came")
-    return bytes(body)
+    return body
+
+
+async def _drain(request: Request) -> bytes | None:
+    body, total = bytearray(), 0
+    async for chunk in request.stream():
+        total += len(chunk)
+        if total <= MAX_BODY_BYTES:
+            body += chunk
+        elif total > _MOST_DRAINED:
+            break
+    return bytes(body) if total <= MAX_BODY_BYTES else None

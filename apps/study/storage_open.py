@@ -18,6 +18,8 @@ from apps.study.errors import StorageAwayError, StorageError, StorageFullError
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_MS = 10_000
 CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 60
+_MIGRATION_LOCK = 0x456D7061  # any number that all servers of ours agree on
 
 
 class Engines(NamedTuple):
@@ -56,7 +58,7 @@ def open_engines(url: URL, *, migrate: bool = True) -> Engines:
         StorageAwayError: it cannot be reached.
     """
     try:
-        writer = _sqlite(url, writes=True) if url.get_backend_name() == "sqlite" else _postgresql(url, 2)
+        writer = _engine(url, writes=True)
     except NoSuchModuleError as problem:
         raise StorageError("PostgreSQL needs its driver: pip install 'empaw[postgres]'") from problem
     try:
@@ -67,7 +69,7 @@ def open_engines(url: URL, *, migrate: bool = True) -> Engines:
     except StorageError:
         writer.dispose()
         raise
-    reader = _sqlite(url, writes=False) if url.get_backend_name() == "sqlite" else _postgresql(url, 5)
+    reader = _engine(url, writes=False)
     return Engines(writer, reader)
 
 
@@ -95,6 +97,12 @@ _PASSING = ("'08", "'53", "'57", "'58")
 def _is_operational(cause: BaseException | None, told: str) -> bool:
     name = type(cause).__name__
     return name in ("OperationalError", "InterfaceError") or any(f"'C': {code}" in told for code in _PASSING)
+
+
+def _engine(url: URL, *, writes: bool) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        return _sqlite(url, writes=writes)
+    return _postgresql(url, 2, CONNECT_TIMEOUT_S) if writes else _postgresql(url, 5, READ_TIMEOUT_S)
 
 
 def _sqlite(url: URL, *, writes: bool) -> Engine:
@@ -131,10 +139,10 @@ def _sqlite(url: URL, *, writes: bool) -> Engine:
     return engine
 
 
-def _postgresql(url: URL, size: int) -> Engine:
+def _postgresql(url: URL, size: int, timeout_s: float) -> Engine:
     return create_engine(
         url, pool_size=size, max_overflow=0 if size < 3 else 10, pool_pre_ping=True, pool_timeout=CONNECT_TIMEOUT_S,
-        pool_recycle=1800, connect_args={"timeout": CONNECT_TIMEOUT_S, "application_name": "empaw-study"},
+        pool_recycle=1800, connect_args={"timeout": timeout_s, "application_name": "empaw-study"},
     )  # fmt: skip
 
 
@@ -162,6 +170,9 @@ def _bring_to_head(engine: Engine, url: URL, migrate: bool) -> None:
     if at is not None:
         copy_before_migration(engine, url, at)
     with engine.begin() as connection:
+        if connection.dialect.name != "sqlite":
+            # Two servers that start at once would both make the tables; SQLite has one writer in any case.
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

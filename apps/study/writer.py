@@ -90,6 +90,10 @@ class Writer:
                 return
 
     def _serve(self, jobs: list[_Job]) -> None:
+        # Whoever hung up before their turn sends it again; from here on nobody can.
+        jobs = [job for job in jobs if job.future.set_running_or_notify_cancel()]
+        if not jobs:
+            return
         try:
             results = self._together(jobs)
         except Exception as problem:  # whatever it is: those who wait are told, and the thread lives on
