@@ -16,6 +16,8 @@ _RANGE = np.array([1.2, 0.6, 0.5, 0.5, 0.6, 0.7, 1.0])  # rad about `HOME`: over
 _WORKSPACE = np.array([(0.25, 0.75), (-0.55, 0.55), (0.12, 0.70)])  # m, where the hand starts and ends
 _APART_M = 0.35
 _BESIDE_M = (0.05, 0.40)  # with reaches of 0.3 m, some ways lead past and others do not
+# Corners of where they may be: the person stands before the table's edge, which is at 0.5 m, the laptop on it.
+_PERSON_M, _LAPTOP_M = ((0.60, -0.60), (0.90, 0.60)), ((0.22, -0.50), (0.36, 0.50))
 _BEND_RAD = (0.15, 0.9)
 _MARGIN_RAD = 0.02
 _LOWEST_M = 0.05
@@ -56,16 +58,17 @@ def draw_scene(rng: np.random.Generator) -> Scene:
     start = inside[0]
     goal = next(index for index in inside if np.linalg.norm(hands[index] - hands[start]) > _APART_M)
     line = hand_points(*link_frames(np.linspace(poses[start], poses[goal], WAYPOINTS)))
-    human = np.append(_beside(line, rng), 0.35)
-    laptop = np.append(_beside(line, rng), 0.0)
+    human = np.append(np.clip(_beside(line, rng), *_PERSON_M), 0.35)
+    laptop = np.append(np.clip(_beside(line, rng), *_LAPTOP_M), 0.0)
     return Scene(poses[start], poses[goal], human, laptop)
 
 
 def _beside(line: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(2,) m: a place on the table, not far from somewhere on the hand's way (21, 3) m."""
+    """(2,) m: a place not far from somewhere on the hand's way (21, 3) m."""
     angle = rng.uniform(-np.pi, np.pi)
-    place = line[rng.integers(WAYPOINTS), :2] + rng.uniform(*_BESIDE_M) * np.array([np.cos(angle), np.sin(angle)])
-    return np.clip(place, (0.30, -0.60), (0.85, 0.60))
+    away = rng.uniform(*_BESIDE_M) * np.array([np.cos(angle), np.sin(angle)])
+    place: np.ndarray = line[rng.integers(WAYPOINTS), :2] + away
+    return place
 
 
 def draw_paths(scene: Scene, n: int, rng: np.random.Generator) -> np.ndarray:

@@ -34,8 +34,8 @@ def picture(joints: np.ndarray, human: np.ndarray, laptop: np.ndarray) -> Animat
 def scene() -> dict[str, Any]:
     """Describe the links, the table and the camera in the form of the page of the simulation."""
     table = (
-        Shape("box", (0.95, 1.3, 0.04), (0.08, 0.0, -0.02), color=_WOOD),
-        *(Shape("box", (0.05, 0.05, 0.68), (x, y, -0.38), color=_DARK) for x in (-0.34, 0.50) for y in (-0.58, 0.58)),
+        Shape("box", (0.90, 1.4, 0.04), (0.05, 0.0, -0.02), color=_WOOD),
+        *(Shape("box", (0.05, 0.05, 0.68), (x, y, -0.38), color=_DARK) for x in (-0.34, 0.44) for y in (-0.63, 0.63)),
     )
     return {
         "kind": "arm",
@@ -77,7 +77,7 @@ def _links() -> tuple[Link, ...]:
         Shape("box", (0.02, 0.34, 0.22), (0.13, 0, 0.12), color="#2a3340", material="dark"),
     )
     person = (
-        Shape("capsule", (0.12, 0.55), (0, 0, 0.05), color=_CLOTH),
+        Shape("capsule", (0.10, 0.60), (0, 0, 0.05), color=_CLOTH),
         Shape("sphere", (0.105,), (0, 0, 0.60), color=_SKIN),
     )
     return (

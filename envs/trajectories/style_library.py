@@ -43,8 +43,8 @@ def load_clips(
 ) -> Trajectories:
     """Return clips 0 to n - 1 of a seed; those that are not in `folder` yet are made, in files of `SHARD` clips.
 
-    Clip i depends on `seed`, i and the legs only. What was made before an interruption is used again; after a change of
-    the styles' limits, the defaults or the channels, other files are taken.
+    Clip i depends on `seed`, i and the legs only. What was made before an interruption is used again, as long as the
+    first clip, walked anew, comes out the same: after a change of the gait or of the bounds all are made anew.
 
     Args:
         n: how many.
@@ -63,6 +63,8 @@ def load_clips(
     place.mkdir(parents=True, exist_ok=True)
     shards = [place / f"{first:06d}.npz" for first in range(0, n, SHARD)]
     parts: dict[Path, Trajectories] = {shard: found for shard in shards if (found := _read(shard)) is not None}
+    if parts and not _is_walked_so_still(next(iter(parts.values())), legs):
+        parts = {}
     missing = [shard for shard in shards if shard not in parts]
     wanted = [int(shard.stem) + index for shard in missing for index in range(SHARD)]
     made: list[tuple[ClipSpec, np.ndarray]] = []
@@ -75,6 +77,11 @@ def load_clips(
             made = []
     whole = _concatenate([parts[shard] for shard in shards])
     return whole.take(np.arange(n))
+
+
+def _is_walked_so_still(clips: Trajectories, legs: LegsFactory) -> bool:
+    states = walked(spec_at(clips, 0), legs)
+    return states is not None and np.allclose(states, clips.states[0], atol=1e-4)
 
 
 def make_clips(

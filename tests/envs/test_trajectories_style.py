@@ -151,6 +151,11 @@ def test_a_library_is_made_in_files_resumed_after_a_cut_and_read_again(tmp_path,
     assert np.array_equal(whole.states, again.states)
     assert all(np.array_equal(whole.extras[name], again.extras[name]) for name in whole.extras)
     assert first.stat().st_mtime_ns == untouched
+    with np.load(first) as data:
+        arrays = dict(data)
+    arrays["states"] = arrays["states"] + 0.1  # as if the gait had changed since
+    np.savez(first, **arrays)
+    assert np.array_equal(load_clips(5, 1, tmp_path, workers=1).states, whole.states)
     alone = pack(list(make_clips(range(5), 1)))
     assert np.array_equal(alone.states, whole.states)
     drawn = StyleTask(whole).generate(99, np.random.default_rng(0))
