@@ -5,11 +5,12 @@ from __future__ import annotations
 from cli.commands import Command, Group
 
 EXAMPLE = """\
-  {prog} init studies/first --task grid-2      a folder with study.toml and analysis.toml: read and change them
-  {prog} serve studies/first                   the page for participants
-  {prog} simulate studies/first --n 40         or scripted participants of known truth, over HTTP
-  {prog} export studies/first --out data       events, questionnaires and participants with their codebook
-  {prog} analyse data                          the registered analysis, as an HTML report"""
+  {prog} init studies/first --task grid-2         a folder: read and change study.toml, analysis.toml
+  {prog} power                                    how many people find an effect
+  {prog} simulate studies/first --n 40            a rehearsal in studies/first/rehearsal
+  {prog} export studies/first/rehearsal --out data
+  {prog} analyse data                             the registered analysis, as an HTML report
+  {prog} serve studies/first                      then the page, for people"""
 
 
 def study(prog: str) -> Group:
@@ -43,7 +44,7 @@ def study(prog: str) -> Group:
                 "simulate",
                 "study",
                 "let scripted participants of known truth take part over HTTP",
-                "simulate studies/first --n 40 --seed 0",
+                "simulate studies/first --n 40 --effect.block second --effect.size 0.7",
             ),
             "export": command(
                 "apps.study.export",

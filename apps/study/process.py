@@ -49,7 +49,10 @@ class ServerProcess:
         began = time.monotonic()
         command = [sys.executable, str(DOOR), "serve", str(self.folder), "--port", str(self.port), "--no-browser"]
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+            # In a session of its own: Ctrl-C is for us, and we stop it after those who are in the middle of an answer.
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
         while not self._answers():
             ended = self._process.poll() is not None
             if ended or time.monotonic() - began > self.patience_s:

@@ -258,8 +258,10 @@ def _take_part(args: SimulateStudy, cast: Cast, url: str, store: ResultsStore) -
                 for done in as_completed(coming):
                     store.add(("report", coming[done]), asdict(done.result()))
                     bar.advance(task)
-            except BaseException:
-                people.shutdown(wait=True, cancel_futures=True)
+            except BaseException:  # Ctrl-C too: nobody is waited for, and --resume goes on with them
+                for visit in visits.values():
+                    visit.leave.set()
+                people.shutdown(cancel_futures=True)
                 raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -53,6 +54,7 @@ class Visit:
         external: how they were recruited.
         rng: draws what they do besides answering.
         habits: how often they do it.
+        leave: set by another thread to let this one go where it stands.
     """
 
     client: StudyClient
@@ -62,6 +64,7 @@ class Visit:
     habits: Habits = field(default_factory=Habits)
     language: str = "en"
     report: Report = field(default_factory=Report)
+    leave: threading.Event = field(default_factory=threading.Event)
     _clock_ms: float = 0.0
     _before: dict[str, Any] | None = None
 
@@ -84,10 +87,13 @@ class Visit:
 
         Raises:
             RefusedError, OSError: as the client says.
+            InterruptedError: `leave` was set.
             RuntimeError: it does not end.
         """
         step = self.client.next()
         for _ in range(MOST_STEPS):
+            if self.leave.is_set():
+                raise InterruptedError("the rehearsal was interrupted")
             if step["kind"] == "done":
                 self.report.outcome = str(step["outcome"])
                 return self.report
