@@ -79,7 +79,8 @@ export class Runner {
         return { type: ConsentPlugin, strings, paragraphs: step.html_paragraphs, checkboxes: step.checkboxes ?? [],
           consent_version: String(step.version ?? ""), sha256: step.sha256 ?? "" };
       case "instructions":
-        return { ...page, title: step.title, paragraphs: [...(step.again ? [`# ${t("instructions_again")}`] : []), ...step.paragraphs],
+        return { ...page, title: step.title,
+          paragraphs: [...(step.again ? [`# ${t("instructions_again")}`] : []), ...step.paragraphs, ...(step.task ? [t("by_touch")] : [])],
           keys: this.#keys(step), button_label: step.button ?? null };
       case "break":
         return { ...page, title: t("break_title"), paragraphs: step.paragraphs ?? [t("break_text")], minimum_s: step.minimum_s ?? 0, button_label: t("break_go") };

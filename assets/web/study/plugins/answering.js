@@ -66,7 +66,7 @@ export class Answering {
     this.confidence = this.#buildConfidence();
     this.back = trial.on_undo ? el("button.button.link.undo", { type: "button", click: () => this.#takeBack(), "data-testid": "undo" }, t("undo")) : null;
     // Choice and confidence lie in one place, the one that is not asked hidden: nothing moves under the finger.
-    this.elements = [this.hint, el("div.answers", {}, this.choices, this.confidence), this.live];
+    this.elements = [this.hint, el("div.answers", {}, this.choices, trial.ask_confidence ? this.confidence : null), this.live];
     this.#ask(false);
   }
 

@@ -54,6 +54,10 @@ export default class QuestionnairePlugin {
     for (const item of items) if (Number.isFinite(earlier[item.id])) item.set(earlier[item.id]);
     const problem = el("p.problem", { role: "alert" });
     const heading = el("h1", {}, instrument.title);
+    const count = () => {
+      const open = instrument.items.filter(({ id }) => !(id in responses)).length;
+      if (problem.textContent) problem.textContent = open ? t("questions_open", { count: open }) : "";
+    };
     const submit = () => {
       const open = items.filter((item) => !(item.id in responses));
       for (const item of items) item.complain(!trial.optional && open.includes(item));
@@ -64,7 +68,7 @@ export default class QuestionnairePlugin {
       }
       this.jsPsych.finishTrial({ responses: { ...responses }, response: { ...responses }, rt: Math.round(performance.now() - started), instrument: instrument.id });
     };
-    display.append(el("form.page.questionnaire", { novalidate: true, submit: (event) => { event.preventDefault(); submit(); } },
+    display.append(el("form.page.questionnaire", { novalidate: true, input: count, submit: (event) => { event.preventDefault(); submit(); } },
       heading, instrument.instructions ? el("p.lead", {}, instrument.instructions) : null, ...items.map((item) => item.element), problem,
       el("div.actions", {}, button(trial.button_label ?? t("continue"), null, { type: "submit", class: "button primary", "data-testid": "continue" }))));
     startAt(heading);
@@ -156,12 +160,13 @@ function range(item, words, { answer, t }) {
     answer(item.id, value);
   };
   input.addEventListener("input", touch);
-  input.addEventListener("pointerup", touch); // a tap on the middle changes nothing, and is an answer
+  // A tap on where the handle is, or Space, changes nothing, and is an answer.
+  const asItStands = () => { if (!input.classList.contains("touched")) input.dispatchEvent(new Event("input", { bubbles: true })); };
+  input.addEventListener("pointerup", asItStands);
   input.addEventListener("keydown", (event) => {
     if (event.key !== " " && event.key !== "Enter") return;
     event.preventDefault();
-    touch();
-    input.dispatchEvent(new Event("input", { bubbles: true }));
+    asItStands();
   });
   const ticks = item.step ? el("div.tick-marks", { "aria-hidden": "true" }, ...valuesOf(item).map(() => el("i"))) : null;
   const anchors = el("div.anchors", { "aria-hidden": "true" }, el("span", {}, item.left), el("span", {}, item.right));

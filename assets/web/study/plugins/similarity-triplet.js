@@ -168,9 +168,10 @@ export default class SimilarityTripletPlugin {
     const [first, second] = this.jsPsych.randomization.sampleWithoutReplacement([...trial.stimuli.keys()], 2);
     const choice = trial.query === "grid" ? [first, second].sort() : randomInt(0, trial.stimuli.length - 1);
     const data = {
-      choice, response: choice, confidence: trial.ask_confidence ? randomInt(1, 5) : null, rt: 1000 * trial.min_watch_s + randomInt(1500, 6000),
+      choice, confidence: trial.ask_confidence ? randomInt(1, 5) : null, rt: 1000 * trial.min_watch_s + randomInt(1500, 6000),
       since_all_seen: randomInt(0, 3000), replays: 0, watched_s: trial.stimuli.map(() => trial.min_watch_s), items: trial.stimuli, ...options.data,
     };
+    data.response = data.choice;
     if (mode === "data-only") {
       load_callback();
       this.jsPsych.finishTrial(data);

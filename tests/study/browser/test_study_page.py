@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from tests.study.browser.conftest import CODES
+from tests.study.browser.visitor import Elsewhere, Visitor
+
+pytestmark = pytest.mark.browser
+
+ALL_KINDS = {"consent", "instructions", "triplet", "preference", "grid", "break", "questionnaire", "debrief"}
+
+
+def visit_at(kind: str, context: BrowserContext, address: str, **more: str) -> Visitor:
+    """A page that is opened in the middle of a session, at the first step of a kind."""
+    return Visitor(context, address, session=Elsewhere.at(address, kind), **more)
+
+
+def test_a_whole_session_by_keyboard(desk, address):
+    with Visitor(desk, address) as visitor:
+
+        def answer(step: dict) -> None:
+            if step["kind"] not in seen:
+                visitor.inspect()
+            seen.add(step["kind"])
+            visitor.type_answer(step)
+
+        seen: set[str] = set()
+        kinds = visitor.finish(answer)
+        assert set(kinds) == ALL_KINDS
+        assert visitor.says("code") == CODES["completed"]
+        link = visitor.page.locator("[data-testid=link]").get_attribute("href")
+        assert link == f"https://recruiting.example/complete?cc={CODES['completed']}"
+        visitor.inspect()
+
+
+def test_a_whole_session_by_touch_in_german_on_a_phone(phone, address):
+    with Visitor(phone, address) as visitor:
+
+        def answer(step: dict) -> None:
+            if step["kind"] not in seen:
+                visitor.inspect()
+            seen.add(step["kind"])
+            visitor.tap_answer(step)
+
+        seen: set[str] = set()
+        visitor.arrive()
+        assert visitor.page.evaluate("document.documentElement.lang") == "de"
+        assert visitor.says("agree") == "Ich nehme teil"
+        assert set(visitor.finish(answer)) == ALL_KINDS
+        assert visitor.says("code") == CODES["completed"]
+        visitor.inspect()
+
+
+def test_a_reload_goes_on_where_one_was_and_keeps_what_was_filled_in(desk, address):
+    with visit_at("questionnaire", desk, address) as visitor:
+        step = visitor.arrive()
+        item = step["instrument"]["items"][0]["id"]
+        visitor.page.locator(f"[data-item={item}] input").first.press("ArrowRight")
+        value = visitor.page.locator(f"[data-item={item}] input").first.input_value()
+        visitor.page.reload()
+        assert visitor.arrive()["trial_id"] == step["trial_id"]
+        slider = visitor.page.locator(f"[data-item={item}] input").first
+        assert slider.input_value() == value
+        assert "touched" in slider.get_attribute("class")
+        assert "Welcome back" in visitor.says("notice")
+
+
+def test_backspace_takes_back_the_choice_and_then_the_previous_answer(desk, address):
+    with visit_at("triplet", desk, address) as visitor:
+        first = visitor.arrive()
+        visitor.page.keyboard.press("1")
+        visitor.page.keyboard.press("Backspace")
+        assert visitor.page.locator(".clip[aria-pressed=true]").count() == 0
+        visitor.type_answer(first)
+        second = visitor.arrive(first)
+        assert second["progress"]["done"] == first["progress"]["done"] + 1
+        visitor.page.keyboard.press("Backspace")
+        again = visitor.arrive(second)
+        assert again["trial_id"] == first["trial_id"]
+        assert again["progress"]["done"] == first["progress"]["done"]
+
+
+def test_whoever_leaves_is_asked_once_and_gets_another_code(desk, address):
+    with visit_at("triplet", desk, address) as visitor:
+        visitor.arrive()
+        visitor.page.click("[data-testid=withdraw]")
+        visitor.inspect()
+        visitor.page.keyboard.press("Escape")
+        assert visitor.page.locator("dialog[open]").count() == 0
+        visitor.page.click("[data-testid=withdraw]")
+        visitor.page.click("[data-testid=dialog-yes]")
+        visitor.until("document.querySelector('.last')")
+        assert visitor.says("code") == CODES["withdrew"]
+        assert not visitor.page.locator("[data-testid=withdraw]").is_visible()
+        visitor.page.reload()
+        assert visitor.arrive()["kind"] == "consent"  # another session: nothing is left of the old one
+
+
+def test_an_answer_given_without_network_is_kept_and_sent_once(desk, address):
+    with visit_at("triplet", desk, address) as visitor:
+        step = visitor.arrive()
+        desk.set_offline(True)
+        visitor.type_answer(step)
+        visitor.until("!document.querySelector('#banner').hidden")
+        assert "is kept" in visitor.says("banner")
+        assert visitor.page.evaluate("empaw.outbox.waiting.size") == 1
+        visitor.complaints.clear()  # the browser's own word about the lost connection
+        desk.set_offline(False)
+        after = visitor.arrive(step)
+        assert after["progress"]["done"] == step["progress"]["done"] + 1
+        assert not visitor.page.locator("#banner").is_visible()
+        assert visitor.page.evaluate("empaw.outbox.waiting.size") == 0
+        visitor.complaints.clear()
+
+
+def test_refusals_and_a_swallowed_acknowledgement_do_not_count_twice(desk, address):
+    with visit_at("triplet", desk, address) as visitor:
+        step = visitor.arrive()
+        keys = []
+
+        def hinder(route):
+            keys.append(route.request.post_data_json["key"])
+            if len(keys) == 1:
+                route.fetch()  # it arrived; the reply is lost
+                return route.abort()
+            if len(keys) > 3:
+                return route.continue_()
+            status, code = {2: (503, "away"), 3: (507, "disk_full")}[len(keys)]
+            return route.fulfill(status=status, headers={"Retry-After": "0.2"}, json={"error": "", "code": code})
+
+        visitor.page.route("**/api/study/events", hinder)
+        visitor.type_answer(step)
+        visitor.until("!document.querySelector('#banner').hidden")
+        after = visitor.arrive(step)
+        assert len(keys) == 4
+        assert len(set(keys)) == 1
+        assert after["progress"]["done"] == step["progress"]["done"] + 1
+        visitor.complaints.clear()
+
+
+def test_a_reload_sends_what_was_left_in_the_outbox(desk, address):
+    with visit_at("triplet", desk, address) as visitor:
+        step = visitor.arrive()
+        visitor.page.on("dialog", lambda dialog: dialog.accept())  # "an answer has not been sent yet"
+        visitor.page.route("**/api/study/events", lambda route: route.abort())
+        visitor.type_answer(step)
+        visitor.until("!document.querySelector('#banner').hidden")
+        visitor.page.unroute("**/api/study/events")
+        visitor.page.reload()
+        assert visitor.arrive()["progress"]["done"] == step["progress"]["done"] + 1
+        visitor.complaints.clear()
+
+
+def test_a_stale_page_shows_where_the_person_is_now(desk, address):
+    session = Elsewhere.at(address, "triplet")
+    with Visitor(desk, address, session=session) as visitor:
+        step = visitor.arrive()
+        moved = session.answer()
+        visitor.type_answer(step)
+        assert visitor.arrive(step)["trial_id"] == moved["trial_id"]
+        assert "elsewhere" in visitor.says("notice")
+        visitor.complaints.clear()
+
+
+def test_a_second_tab_is_told_and_the_first_one_rests(desk, address):
+    with Visitor(desk, address) as first:
+        step = first.arrive()
+        second = Visitor(desk, address)
+        second.until("document.querySelector('dialog[open]')")  # an unfinished session on this device
+        second.page.click("[data-testid=dialog-yes]")
+        second.until("document.querySelector('#dialog-title').textContent.includes('another tab')")
+        second.page.click("[data-testid=dialog-yes]")
+        assert second.arrive()["trial_id"] == step["trial_id"]
+        first.until("document.querySelector('[data-testid=trouble]')")
+        assert "another tab" in first.says("trouble")
+        second.__exit__(None)
+
+
+def test_the_same_external_id_goes_on_and_unknown_parameters_are_left_out(desk, address):
+    ids = {"PROLIFIC_PID": f"person-{uuid.uuid4().hex[:8]}", "STUDY_ID": "s1", "SESSION_ID": "x1"}
+    step = Elsewhere.at(address, "triplet", {"platform": "prolific", "ids": ids}).step
+    sent = []
+    desk.on("request", lambda r: sent.append(r.post_data_json) if r.url.endswith("/sessions") else None)
+    query = "?" + "&".join(f"{name}={value}" for name, value in {**ids, "utm_source": "mail"}.items())
+    with Visitor(desk, address, query) as visitor:
+        assert visitor.arrive()["trial_id"] == step["trial_id"]
+        assert "Welcome back" in visitor.says("notice")
+    assert [told["external"] for told in sent] == [{"platform": "prolific", "ids": ids}]
+
+
+def test_a_preview_begins_no_session(desk, address):
+    with Visitor(desk, address, "?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE&hitId=h") as visitor:
+        visitor.until("document.querySelector('[data-testid=trouble]')")
+        assert "preview" in visitor.says("trouble")
+        assert visitor.page.evaluate("globalThis.empaw.session") is None
+
+
+def test_all_views_show_the_same_moment(desk, address):
+    with visit_at("triplet", desk, address) as visitor:
+        visitor.arrive()
+        moments = []
+        for _ in range(6):
+            visitor.page.wait_for_timeout(60)
+            moments.append(visitor.page.evaluate("empaw.stage.drawn"))
+        assert all(len(drawn) == 3 for drawn in moments)
+        assert all(len({view["time"] for view in drawn}) == 1 for drawn in moments)
+        assert len({drawn[0]["time"] for drawn in moments}) > 1
+        visitor.page.keyboard.press("Space")
+        visitor.until("!empaw.stage.playback.playing")
+        assert visitor.page.evaluate("document.querySelectorAll('canvas').length") == 1
+
+
+def test_clips_wait_for_whoever_wants_little_motion(browser, address):
+    context = browser.new_context(reduced_motion="reduce")
+    with visit_at("triplet", context, address) as visitor:
+        visitor.until("globalThis.empaw?.stage?.playback && document.querySelector('.choices')")
+        assert not visitor.page.evaluate("empaw.stage.playback.playing")
+        visitor.page.keyboard.press("1")
+        assert visitor.page.locator(".clip[aria-pressed=true]").count() == 0
+        assert "watch all clips" in visitor.page.locator(".hint.watch").inner_text()
+        slider = visitor.page.locator("[data-testid=scrubber]")
+        slider.focus()
+        for _ in range(40):
+            visitor.page.keyboard.press("ArrowRight")
+        visitor.until("document.querySelector('.choices [aria-disabled=false]')")
+        assert visitor.page.evaluate("empaw.stage.drawn[0].time") > 0
+    context.close()
+
+
+def test_a_browser_without_webgl_is_told_what_to_do(desk, address):
+    without = "HTMLCanvasElement.prototype.getContext = () => null;"
+    with visit_at("triplet", desk, address, before=without) as visitor:
+        visitor.until("document.querySelector('.trial .problem')")
+        assert "WebGL" in visitor.page.locator(".problem").inner_text()
+        visitor.complaints.clear()
+
+
+def _instead(visitor: Visitor, changes: dict) -> None:
+    """Let the server's next step be another."""
+
+    def change(route):
+        told = route.fetch().json()
+        route.fulfill(json={**told, **changes})
+
+    visitor.page.route("**/api/study/next", change, times=1)
+    visitor.page.reload()
+
+
+def test_a_plugin_of_the_lab_shows_its_steps_and_sends_its_data(desk, address):
+    with Visitor(desk, address) as visitor:
+        visitor.arrive()
+        _instead(visitor, {"kind": "lab-hello", "greeting": "Hello"})
+        visitor.until("document.querySelector('[data-testid=hello]')")
+        with visitor.page.expect_response("**/api/study/events") as replied:
+            visitor.page.click("[data-testid=hello]")
+        assert replied.value.request.post_data_json["data"]["said"] == "Hello"
+        # The server was at another step, and says so.
+        visitor.until("!document.querySelector('#notice').hidden")
+        visitor.complaints.clear()
+
+
+def test_a_step_that_the_page_does_not_know_is_named(desk, address):
+    with Visitor(desk, address) as visitor:
+        visitor.arrive()
+        _instead(visitor, {"kind": "hologram"})
+        visitor.until("document.querySelector('[data-testid=trouble]')")
+        assert "hologram" in visitor.says("trouble")
+
+
+ALONE = """
+async () => {
+  const load = (src) => new Promise((done) => {
+    const script = document.createElement("script");
+    Object.assign(script, { src, onload: done });
+    document.head.append(script);
+  });
+  await load("/static/vendor/jspsych/index.browser.min.js");
+  const strings = await (await fetch("/static/study/locales/en.json")).json();
+  const plugin = async (name) => (await import(`/static/study/plugins/${name}.js`)).default;
+  const [Triplet, Questionnaire, Consent, TextPage] = await Promise.all(
+    ["similarity-triplet", "questionnaire", "consent", "text-page"].map(plugin));
+  const stimuli = ["/static/icon.svg", "/static/icon.svg?b", "/static/icon.svg?c"];
+  const items = [{ id: "q", kind: "likert", text: "Well?", left: "no", right: "yes", low: 1, high: 5, step: 1, points: 5, labels: [] },
+    { id: "s", kind: "slider", text: "How?", left: "low", right: "high", low: 0, high: 1, step: 0, points: null, labels: [] }];
+  const quick = { simulation_options: { data: { rt: 300 } } };
+  const jsPsych = jsPsychModule.initJsPsych();
+  await jsPsych.simulate([
+    { type: Consent, strings, paragraphs: ["Text"], checkboxes: ["Yes"], ...quick },
+    { type: TextPage, strings, title: "Read", ...quick },
+    { type: Triplet, strings, stimuli, simulation_options: { data: { rt: 300, choice: 1, confidence: 4 } } },
+    { type: Questionnaire, strings, instrument: { id: "i", title: "T", items }, ...quick },
+  ], MODE);
+  return jsPsych.data.get().values();
+}
+"""
+
+
+@pytest.mark.parametrize("mode", ["data-only", "visual"])
+def test_the_plugins_run_in_a_study_of_somebody_else(desk, address, mode):
+    page = desk.new_page()
+    page.route("**/api/**", lambda route: route.abort())
+    page.goto(f"{address}/static/icon.svg".replace("icon.svg", "study/locales/en.json"))
+    rows = page.evaluate(ALONE.replace("MODE", json.dumps(mode)))
+    assert [row["trial_type"] for row in rows] == ["consent", "text-page", "similarity-triplet", "questionnaire"]
+    assert rows[0]["agreed"] is True
+    assert rows[2]["choice"] == rows[2]["response"] == 1
+    assert rows[2]["confidence"] == 4
+    assert set(rows[3]["responses"]) == {"q", "s"}
+    assert rows[3]["plugin_version"] == "1.0.0"
