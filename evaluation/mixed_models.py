@@ -21,6 +21,9 @@ from scipy.stats import chi2
 Family = Literal["logistic", "linear"]
 _LEAST_VARIANCE = 1e-6
 """Of the groups, relative to the residual one: below it a linear mixed model is one without groups."""
+_MOST_VARIANCE = 100.0
+"""Of a logistic grouping, a deviation of ten in log odds: a fit that ran away, as with a few answers a level that all
+agree, where Laplace's approximation is no good either."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
 
 
@@ -31,7 +34,7 @@ class MixedFit(NamedTuple):
         coefficients: (K,) of the fixed effects; log odds when logistic.
         log_likelihood: marginal, at the maximum.
         variances: of each grouping that was kept, by name.
-        dropped: groupings that say nothing: one level only, or one observation a level.
+        dropped: groupings that say nothing: one level only, one observation a level, or a variance without bound.
     """
 
     coefficients: np.ndarray
@@ -185,6 +188,12 @@ def likelihood_ratio(
         raise ValueError("a parametric bootstrap draws data: give it a generator")
     small = np.delete(X, list(tested), axis=1)
     null, full, statistic = _compare(y, X, small, groups, family)
+    ran_away: tuple[str, ...] = ()
+    while family == "logistic" and (name := _runaway(null, full)):
+        ran_away += (name,)
+        groups = {other: labels for other, labels in groups.items() if other != name}
+        null, full, statistic = _compare(y, X, small, groups, family)
+    null, full = (fit._replace(dropped=fit.dropped + ran_away) for fit in (null, full))
     p, method = float(chi2.sf(statistic, len(set(tested)))), "chi2"
     if draws and rng is not None and np.isfinite(null.coefficients).all():
         reached = 0
@@ -193,6 +202,13 @@ def likelihood_ratio(
             reached += _compare(drawn, X, small, groups, family)[2] >= statistic - 1e-9
         p, method = (1 + reached) / (1 + draws), "parametric bootstrap"
     return LikelihoodRatio(statistic, len(set(tested)), p, method, full, null)
+
+
+def _runaway(*fits: MixedFit) -> str:
+    """The grouping whose variance left all bounds furthest; empty: none did."""
+    largest = {name: max(fit.variances[name] for fit in fits) for name in fits[0].variances}
+    name = max(largest, key=lambda one: largest[one], default="")
+    return name if name and largest[name] > _MOST_VARIANCE else ""
 
 
 def _compare(

@@ -26,16 +26,18 @@ class OrdinalFit(NamedTuple):
     thresholds: np.ndarray
 
 
-def fit_ordinal(ratings: ArrayLike, X: ArrayLike, people: ArrayLike) -> OrdinalFit:
+def fit_ordinal(ratings: ArrayLike, X: ArrayLike, people: ArrayLike, items: ArrayLike | None = None) -> OrdinalFit:
     """Fit ratings by their order alone; distances between them do not count.
 
     There is no random intercept: the coefficients are those of the population, and the errors are clustered by person
-    (Liang & Zeger 1986) with the correction G / (G - 1) for G people.
+    (Liang & Zeger 1986) with the correction G / (G - 1) for G people; by person and by item where `items` are given,
+    which rating of what all people see asks for (Cameron, Gelbach & Miller 2011).
 
     Args:
         ratings: (N,) numbers; only their order is used.
         X: (N, K) design without a column of ones, which the thresholds stand for.
         people: (N,) who rated.
+        items: (N,) what was rated.
 
     Raises:
         ValueError: shapes that do not fit, nan, or all ratings the same.
@@ -55,20 +57,32 @@ def fit_ordinal(ratings: ArrayLike, X: ArrayLike, people: ArrayLike) -> OrdinalF
         warnings.simplefilter("ignore")  # of a Hessian that is not inverted: its errors are not used
         model = OrderedModel(codes, X, distr="logit")
         found = model.fit(method="bfgs", disp=False, maxiter=500)
-        errors = _clustered(model, np.asarray(found.params), who)[: X.shape[1]]
+        errors = _clustered(model, np.asarray(found.params), who, items)[: X.shape[1]]
     coefficients = np.asarray(found.params)[: X.shape[1]]
     p = 2 * student_t.sf(np.abs(coefficients) / errors, max(int(who.max()), 1))
     thresholds = np.asarray(model.transform_threshold_params(np.asarray(found.params)))[1:-1]
     return OrdinalFit(coefficients, errors, np.asarray(p), thresholds)
 
 
-def _clustered(model: Any, params: np.ndarray, who: np.ndarray) -> np.ndarray:
-    """(K + levels - 1,) standard errors by the sandwich of scores summed over each person."""
-    people = int(who.max()) + 1
-    if people < 2:
+def _clustered(model: Any, params: np.ndarray, who: np.ndarray, items: ArrayLike | None) -> np.ndarray:
+    """(K + levels - 1,) standard errors by the sandwich of scores summed over each cluster."""
+    if who.max() == 0:
         return np.full(len(params), np.nan)
-    scores = np.zeros((people, len(params)))
-    np.add.at(scores, who, np.asarray(model.score_obs(params)))
+    scores = np.asarray(model.score_obs(params))
     bread = np.linalg.pinv(np.asarray(model.hessian(params)))
-    covariance = bread @ (scores.T @ scores) @ bread * people / (people - 1)
-    return np.asarray(np.sqrt(np.clip(np.diag(covariance), 0, None)))
+    people = _meat(scores, who)
+    variance = np.diag(bread @ people @ bread)
+    if items is not None:
+        _, which = np.unique(np.asarray(items), return_inverse=True)
+        both = people + _meat(scores, which) - _meat(scores, which * (int(who.max()) + 1) + who)
+        # The difference of matrices can leave less than people alone do, which nothing justifies.
+        variance = np.maximum(variance, np.diag(bread @ both @ bread))
+    return np.asarray(np.sqrt(np.clip(variance, 0, None)))
+
+
+def _meat(scores: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    _, cluster = np.unique(cluster, return_inverse=True)
+    count = int(cluster.max()) + 1
+    sums = np.zeros((count, scores.shape[1]))
+    np.add.at(sums, cluster, scores)
+    return np.asarray(sums.T @ sums * count / max(count - 1, 1))

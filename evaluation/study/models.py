@@ -46,7 +46,7 @@ class Sizes(NamedTuple):
 
     Attributes:
         means: mean of each level, over people.
-        difference: of the means, with its interval over people.
+        difference: of the means, with its interval over people, for the triplets that were shown.
         hedges: g_z of paired differences, or g between groups, with its BCa interval.
         rank_biserial: matched pairs; nan between groups.
         equivalence_p: of two one-sided tests; nan where not asked.
@@ -64,6 +64,7 @@ class Sizes(NamedTuple):
 
 
 _NOTHING = float("nan")
+_FEW = 3
 
 
 def outcome_rows(hypothesis: Hypothesis, tables: StudyTables, rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
@@ -170,12 +171,24 @@ def groupings(hypothesis: Hypothesis, found: pd.DataFrame) -> dict[str, np.ndarr
         parts = [found[part].astype(str) for part in name.split(":")]
         joined = parts[0].str.cat(parts[1:], sep="|") if len(parts) > 1 else parts[0]
         code = np.unique(joined.to_numpy(str), return_inverse=True)[1]
+        if "participant" not in name.split(":"):
+            code = _lumped(code)
         same = any(
             len(set(zip(code, other, strict=True))) == code.max() + 1 == other.max() + 1 for other in labels.values()
         )
         if not same:
             labels[name] = code
     return labels
+
+
+def _lumped(code: np.ndarray) -> np.ndarray:
+    """Levels with fewer than three rows as one level.
+
+    The intercept of a triplet that came once is part of the noise of that one answer, and cannot be told from it;
+    hundreds of such send the variance of all triplets astray.
+    """
+    rare = np.bincount(code)[code] < _FEW
+    return np.unique(np.where(rare, -1, code), return_inverse=True)[1]
 
 
 def _crossed(
@@ -202,12 +215,13 @@ def _crossed(
 
 
 def _ordinal(value: np.ndarray, contrast: np.ndarray, found: pd.DataFrame) -> Tested:
-    fit = fit_ordinal(value, contrast, found["participant"].to_numpy())
+    triplets = found["triplet"].to_numpy()
+    fit = fit_ordinal(value, contrast, found["participant"].to_numpy(), triplets)
     best = int(np.nanargmin(fit.p)) if np.isfinite(fit.p).any() else 0
     p = float(min(fit.p[best] * len(fit.p), 1.0))
     statistic = float(fit.coefficients[best] / fit.standard_errors[best])
     effect = float(fit.coefficients[0]) if len(fit.p) == 1 else _NOTHING
-    return Tested("cumulative link, errors clustered by person", statistic, 1, p, effect, _NOTHING)
+    return Tested("cumulative link, errors clustered by person and triplet", statistic, 1, p, effect, _NOTHING)
 
 
 def _linear(value: np.ndarray, contrast: np.ndarray, found: pd.DataFrame, levels: tuple[str, ...]) -> Tested:

@@ -85,32 +85,33 @@ class Quality(NamedTuple):
 
 def person_quality(rows: pd.DataFrame, rules: Exclusions, straight_lines: int = 0) -> PersonQuality:
     """Judge one person by their rows of `evaluation.study.tables.trials`."""
-    golden = rows[rows["golden_choice"].notna()]
-    right = int((golden["choice"] == golden["golden_choice"]).sum())
-    told = rows["choice"].to_numpy()
-    told = told[told != CANNOT_TELL]
-    counts = np.bincount(told, minlength=len(PAIRS))
-    position = counts.max() / len(told) if len(told) else 0.0
-    rt = float(rows["rt"].median()) if rows["rt"].notna().any() else float("nan")
+    choice, obvious, rt, since = (
+        rows[name].to_numpy(float) for name in ("choice", "golden_choice", "rt", "since_all_seen")
+    )
+    golden = np.isfinite(obvious)
+    right, asked = int((choice == obvious)[golden].sum()), int(golden.sum())
+    counts = np.bincount(choice[choice != CANNOT_TELL].astype(int), minlength=len(PAIRS))
+    position = float(counts.max() / max(counts.sum(), 1))
+    median = float(np.nanmedian(rt)) if np.isfinite(rt).any() else float("nan")
     # A page that lets nobody answer earlier gives a number above 0 everywhere; a missing one was not measured.
-    early = float((rows["since_all_seen"] < 0).mean()) if len(rows) else 0.0
-    run = _longest_run(rows["choice"].to_numpy())
+    early = float((since < 0).mean()) if len(since) else 0.0
+    run = _longest_run(choice)
+    wrong = asked > 0 and right / asked < rules.golden_accuracy
     broken = {
         f"fewer than {rules.least_answers} answers": len(rows) < rules.least_answers,
-        "obvious triplets wrong": bool(len(golden))
-        and right / len(golden) < rules.golden_accuracy
-        and binomtest(right, len(golden), rules.golden_accuracy, "less").pvalue <= rules.golden_p,
+        "obvious triplets wrong": wrong
+        and binomtest(right, asked, rules.golden_accuracy, "less").pvalue <= rules.golden_p,
         "always the same position": position > rules.same_position and chisquare(counts).pvalue < rules.same_position_p,
-        "too fast": rt < rules.median_rt_ms,
+        "too fast": median < rules.median_rt_ms,
         "answers before all clips were seen": early > rules.early_answers,
         f"more than {rules.longest_run} alike in a row": run > rules.longest_run,
     }
     return PersonQuality(
         str(rows["participant"].iloc[0]) if len(rows) else "",
         len(rows),
-        right / len(golden) if len(golden) else float("nan"),
-        float(position),
-        rt,
+        right / asked if asked else float("nan"),
+        position,
+        median,
         early,
         run,
         straight_lines,

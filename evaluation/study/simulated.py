@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.optimize import brentq
 
-from evaluation.study.tables import alike_of
 from policies.taste.choice import Person, Population, choice_probabilities, draw_person, pair_distances
 from policies.taste.queries import CANNOT_TELL, PAIRS
 
@@ -66,8 +65,6 @@ def draw_study(design: StudyDesign, effect: float, rng: np.random.Generator) -> 
         effect: in the second block people's temperature is exp(-effect) times as high; 0: the blocks are alike.
         rng: draws items, people and answers.
     """
-    import pandas as pd
-
     features = rng.random((design.items, design.features))
     shared = [_triplets(design, round(design.shared_share * design.trials), rng) for _ in BLOCKS]
     golden = _obvious(features, rng)
@@ -78,9 +75,8 @@ def draw_study(design: StudyDesign, effect: float, rng: np.random.Generator) -> 
             person = replace(person, lapse=0.95, cannot_tell=0.0, seconds_median=0.6)  # clicks through
         weights = design.features * rng.dirichlet(np.full(design.features, _CONCENTRATION))
         parts.append(_one_person(design, effect, person, features * np.sqrt(weights), shared, golden, number, rng))
-    rows = pd.concat(parts, ignore_index=True)
-    items = np.array([[int(name) for name in triplet.split("|")] for triplet in rows["triplet"]])
-    return rows.assign(predicted=pair_distances(features, items).argmin(axis=1), seq=np.arange(len(rows)))
+    drawn = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return _as_rows(drawn, features, design.trials)
 
 
 def _triplets(design: StudyDesign, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -103,42 +99,68 @@ def _one_person(
     golden: np.ndarray,
     number: int,
     rng: np.random.Generator,
-) -> pd.DataFrame:
-    import pandas as pd
-
-    order = (0, 1) if number % 2 == 0 else (1, 0)
+) -> dict[str, np.ndarray]:
+    """What one person answers, in the order of their blocks; an array for each column."""
     parts = []
-    for place, block in enumerate(order):
+    for place, block in enumerate((0, 1) if number % 2 == 0 else (1, 0)):
         items, repeat_of, obvious = _asked(design, shared[block], golden, rng)
         calm = replace(person, temperature=person.temperature * float(np.exp(-effect * block)))
         answered = place * design.trials + np.arange(design.trials)
-        likely = choice_probabilities(pair_distances(positions, items), calm, answered)
+        apart = pair_distances(positions, items)
+        likely = choice_probabilities(apart, calm, answered)
         drawn = (rng.random((len(items), 1)) >= likely.cumsum(axis=1)).sum(axis=1)
-        choice = np.where(drawn >= len(PAIRS), CANNOT_TELL, drawn)
         thinking = 1e3 * person.seconds_median * np.exp(person.seconds_sigma * rng.standard_normal(len(items)))
-        nearest = pair_distances(positions, items).argmin(axis=1)
-        names = [f"{BLOCKS[block]}.{k:03d}" for k in range(len(items))]
-        shown = [tuple(f"{i:03d}" for i in row) for row in items]
         parts.append(
-            pd.DataFrame(
-                {
-                    "participant": f"p{number:04d}",
-                    "block": BLOCKS[block],
-                    "trial_id": names,
-                    "shown": shown,
-                    "triplet": ["|".join(sorted(ids)) for ids in shown],
-                    "choice": choice,
-                    "alike": [alike_of(ids, int(c)) for ids, c in zip(shown, choice, strict=True)],
-                    "repeat_of": [names[k] if k >= 0 else None for k in repeat_of],
-                    "golden_choice": np.where(obvious, nearest, np.nan),
-                    "rt": _WATCH_MS + thinking,
-                    "since_all_seen": thinking,
-                    "confidence": 1.0 + np.digitize(likely[:, :3].max(axis=1), [0.45, 0.6, 0.75, 0.9]),
-                    "order": answered,
-                }
-            )
+            {
+                "person": np.full(len(items), number),
+                "block": np.full(len(items), block),
+                "items": items,
+                "choice": np.where(drawn >= len(PAIRS), CANNOT_TELL, drawn),
+                "repeat_of": repeat_of,
+                "obvious": obvious,
+                "since_all_seen": thinking,
+                "sure": likely[:, :3].max(axis=1),
+                "order": answered,
+            }
         )
-    return pd.concat(parts, ignore_index=True)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _as_rows(drawn: dict[str, np.ndarray], features: np.ndarray, trials: int) -> pd.DataFrame:
+    """The table of all answers; the same triplet has one name, whatever the order of its items."""
+    import pandas as pd
+
+    names = np.array([f"{i:03d}" for i in range(len(features))])
+    place = drawn["order"] % trials
+    block = np.array(BLOCKS)[drawn["block"]]
+    told = [f"{name}.{k:03d}" for name, k in zip(block, place, strict=True)]
+    again = [f"{name}.{k:03d}" if k >= 0 else None for name, k in zip(block, drawn["repeat_of"], strict=True)]
+    order = np.argsort(drawn["items"], axis=1)
+    ordered = np.take_along_axis(drawn["items"], order, axis=1)
+    # Where the pair that was chosen stands among the sorted items: what is left out tells which pair it is.
+    nearest = pair_distances(features, drawn["items"]).argmin(axis=1)
+    left_out = np.array([2, 1, 0])[drawn["choice"]]
+    rank = np.argsort(order, axis=1)[np.arange(len(order)), left_out]
+    return pd.DataFrame(
+        {
+            "participant": [f"p{number:04d}" for number in drawn["person"]],
+            "block": block,
+            "trial_id": told,
+            "shown": list(map(tuple, names[drawn["items"]].tolist())),
+            "triplet": ["|".join(row) for row in names[ordered].tolist()],
+            "choice": drawn["choice"],
+            "alike": np.where(drawn["choice"] == CANNOT_TELL, CANNOT_TELL, 2 - rank),
+            "predicted": pair_distances(features, ordered).argmin(axis=1),
+            "purpose": np.where(drawn["obvious"], "golden", "random"),
+            "repeat_of": again,
+            "golden_choice": np.where(drawn["obvious"], nearest, np.nan),
+            "rt": _WATCH_MS + drawn["since_all_seen"],
+            "since_all_seen": drawn["since_all_seen"],
+            "confidence": 1.0 + np.digitize(drawn["sure"], [0.45, 0.6, 0.75, 0.9]),
+            "order": drawn["order"],
+            "seq": np.arange(len(block)),
+        }
+    )
 
 
 def _asked(
