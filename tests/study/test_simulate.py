@@ -10,12 +10,16 @@ import pandas as pd
 import pytest
 
 from apps.study import simulate as module
+from apps.study.audit import audit
 from apps.study.client import StudyClient, event_at
 from apps.study.export import ExportStudy, export
+from apps.study.frames import events_frame
 from apps.study.participants import Effect, Habits
 from apps.study.process import ServerProcess, running
 from apps.study.reading import read_study
 from apps.study.simulate import Cast, SimulateStudy, copy_study, simulate
+from evaluation.study.tables import load_tables, trials
+from tests.study.databases import postgresql, template  # noqa: F401
 from tests.study.folder import make_study
 
 KINDS = {"first": "triplet", "second": "preference", "third": "grid"}
@@ -83,6 +87,33 @@ def test_the_export_of_a_rehearsal_says_what_it_is(rehearsed, tmp_path):
     assert main["pair"].map(len, na_action="ignore").groupby(main["trial_type"]).max().to_dict() == PICKED
     assert not main.duplicated(["participant", "trial_id"]).any()
     assert events["undone"].sum() == len(events[(events["trial_type"] == "undo") & events["response"].notna()])
+
+
+def test_the_analysis_reads_what_was_exported(rehearsed, tmp_path):
+    _, result = rehearsed
+    tables = load_tables(export(ExportStudy(result.folder, tmp_path / "data")).folder)
+    assert tables.scripted and tables.name == "points"
+    rows = trials(tables.events)
+    assert {"first"} == set(rows["block"]) and rows["choice"].between(-1, 2).all()
+    assert not set(rows["participant"]) - set(tables.participants["participant"])
+
+
+@pytest.mark.postgres
+def test_postgresql_is_read_like_sqlite(postgresql, tmp_path):  # noqa: F811
+    folder = tmp_path / "study"
+    make_study(folder, database=postgresql)
+    options = SimulateStudy(study=folder, n=2, seed=SEED, habits=dataclasses.replace(OFTEN, withdraw=0.0))
+    cast, reports = Cast.of(options, folder), []
+    with running(folder) as server:
+        for number in range(options.n):
+            with StudyClient(server.url) as client:
+                visit = cast.visit(number, options, client)
+                visit.begin()
+                reports.append(visit.finish())
+    record = read_study(folder)
+    assert audit(record, {report.participant: report.kept for report in reports})[1:] == (0, 0)
+    assert len(events_frame(record.events)) == len(record.events) > 40
+    assert [person.outcome for person in record.participants] == [report.outcome for report in reports]
 
 
 def test_the_study_itself_stays_as_it_was(rehearsed, study):
