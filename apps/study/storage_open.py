@@ -19,6 +19,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_MS = 10_000
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 60
+_SQLITE_FULL = 13  # sqlite3.SQLITE_FULL from Python 3.11 on
 _MIGRATION_LOCK = 0x456D7061  # any number that all servers of ours agree on
 
 
@@ -76,27 +77,23 @@ def open_engines(url: URL, *, migrate: bool = True) -> Engines:
 def translated(problem: DBAPIError) -> StorageError:
     """Say what the database's complaint means: full, away, or a fault of ours."""
     cause = problem.orig
-    told = str(cause)
-    if getattr(cause, "sqlite_errorcode", None) == sqlite3_full() or "disk is full" in told or "53100" in told:
-        return StorageFullError(f"the disk of the database is full ({told}): free some space; nothing that was "
-                           "acknowledged is lost")  # fmt: skip
-    if problem.connection_invalidated or isinstance(cause, OSError) or _is_operational(cause, told):
-        return StorageAwayError(f"the database cannot be reached ({told[:200]})")
-    return StorageError(f"the database refused: {told[:300]}")
+    told = str(cause)[:300]
+    state, severity = _sqlstate(cause)
+    full = getattr(cause, "sqlite_errorcode", None) == _SQLITE_FULL or "disk is full" in told or state == "53100"
+    if full:
+        return StorageFullError(f"the disk of the database is full ({told}): free some space")
+    # What ends a connection, and classes of SQLSTATE that go by: connection, resources, operator, system.
+    passing = severity in ("FATAL", "PANIC") or state[:2] in ("08", "53", "57", "58")
+    lost = problem.connection_invalidated or isinstance(cause, OSError)
+    if passing or lost or type(cause).__name__ in ("OperationalError", "InterfaceError"):
+        return StorageAwayError(f"the database cannot be reached ({told})")
+    return StorageError(f"the database refused: {told}")
 
 
-def sqlite3_full() -> int:
-    """SQLite's code for a full disk; Python 3.10 has no name for it."""
-    return getattr(sqlite3, "SQLITE_FULL", 13)
-
-
-# Classes of PostgreSQL's SQLSTATE that go by: connection, resources, operator, system.
-_PASSING = ("'08", "'53", "'57", "'58")
-
-
-def _is_operational(cause: BaseException | None, told: str) -> bool:
-    name = type(cause).__name__
-    return name in ("OperationalError", "InterfaceError") or any(f"'C': {code}" in told for code in _PASSING)
+def _sqlstate(cause: BaseException | None) -> tuple[str, str]:
+    """Code and severity of PostgreSQL's complaint, as pg8000 hands them over; empty for others."""
+    fields = cause.args[0] if cause is not None and cause.args else None
+    return (str(fields.get("C", "")), str(fields.get("S", ""))) if isinstance(fields, dict) else ("", "")
 
 
 def _engine(url: URL, *, writes: bool) -> Engine:

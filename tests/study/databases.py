@@ -7,8 +7,10 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL
+
+from apps.study.storage_open import open_engines
 
 
 def server_url() -> URL:
@@ -32,13 +34,27 @@ def _administer(statement: str) -> None:
     engine.dispose()
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database(request: pytest.FixtureRequest) -> Iterator[str]:
-    """What study.toml says as `database`: nothing for SQLite, else a new database of the server."""
-    if request.param == "sqlite":
-        yield ""
-        return
+@pytest.fixture(scope="session")
+def template() -> str:
+    """The name of a database with our tables, which others are copied from."""
     name = f"study_{uuid.uuid4().hex[:12]}"
     _administer(f"CREATE DATABASE {name}")
-    yield make_url(server_url()).set(database=name).render_as_string(hide_password=False)
+    pair = open_engines(server_url().set(database=name))
+    pair.writer.dispose()
+    pair.reader.dispose()
+    return name
+
+
+@pytest.fixture
+def postgresql(template: str) -> Iterator[str]:
+    """The address of a new database of the server."""
+    name = f"study_{uuid.uuid4().hex[:12]}"
+    _administer(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server_url().set(database=name).render_as_string(hide_password=False)
     _administer(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> str:
+    """What study.toml says as `database`: nothing for SQLite, else a new database of the server."""
+    return "" if request.param == "sqlite" else str(request.getfixturevalue("postgresql"))

@@ -11,7 +11,7 @@ from shutil import copytree
 
 import pytest
 from sqlalchemy import delete, insert, select, text, update
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from apps.study import storage_open, storage_write
 from apps.study.backup import Caretaker, back_up
@@ -20,7 +20,7 @@ from apps.study.models import Base, Event, ExternalId, Participant, Queue, Sessi
 from apps.study.serve import open_study
 from apps.study.storage_open import database_url, open_engines, translated
 from apps.study.writer import Writer
-from tests.study.databases import database  # noqa: F401
+from tests.study.databases import database, postgresql, template  # noqa: F401
 from tests.study.folder import make_study
 from tests.study.visitor import Visitor, serving
 
@@ -155,24 +155,23 @@ def test_the_place_of_a_person_who_withdrew_is_given_again(served):
     assert [position for position, _ in places] == [0, 1] and places[0][1] == 3
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        update(Event).values(trial_id="forged"),
-        update(Event).values(payload=None, payload_sha256=None, reply=None),
-        delete(Event),
-        text("INSERT OR REPLACE INTO event SELECT * FROM event"),
-        text("TRUNCATE event"),
-    ],
-    ids=["update", "erase", "delete", "replace", "truncate"],
+FORGERIES = (
+    update(Event).values(trial_id="forged"),
+    update(Event).values(payload=None, payload_sha256=None, reply=None),
+    delete(Event),
+    text("INSERT OR REPLACE INTO event SELECT * FROM event"),
+    text("TRUNCATE event"),
 )
-def test_the_database_itself_refuses_to_change_the_log(served, statement):
+
+
+def test_the_database_itself_refuses_to_change_the_log(served):
     client, storage = served
     Visitor(client).go("triplet")
     before = rows(storage, Event.seq, Event.trial_id, Event.payload)
-    with pytest.raises(DBAPIError), storage.engines.writer.begin() as connection:
-        connection.execute(statement)
-    assert rows(storage, Event.seq, Event.trial_id, Event.payload) == before
+    for statement in FORGERIES:
+        with pytest.raises(DBAPIError), storage.engines.writer.begin() as connection:
+            connection.execute(statement)
+        assert rows(storage, Event.seq, Event.trial_id, Event.payload) == before
 
 
 def test_where_everyone_stands_follows_from_the_log_alone(tmp_path, database):  # noqa: F811
@@ -322,16 +321,21 @@ def test_a_job_whose_sender_hung_up_is_left_out(engines):
 
 
 @pytest.mark.parametrize(
-    ("told", "kind"),
+    ("cause", "kind"),
     [
-        ("database or disk is full", StorageFullError),
-        ("could not extend file: {'C': '53100'}", StorageFullError),
-        ("connection refused", StorageAwayError),
-        ("database is locked", StorageAwayError),
+        (sqlite3.OperationalError("database or disk is full"), StorageFullError),
+        (Exception({"S": "ERROR", "C": "53100", "M": "could not extend file"}), StorageFullError),
+        (Exception({"S": "FATAL", "C": "55000", "M": "not accepting connections"}), StorageAwayError),
+        (Exception({"S": "ERROR", "C": "57P01", "M": "terminating connection"}), StorageAwayError),
+        (ConnectionRefusedError("connection refused"), StorageAwayError),
+        (sqlite3.OperationalError("database is locked"), StorageAwayError),
+        (Exception({"S": "ERROR", "C": "23505", "M": "duplicate key"}), StorageError),
+        (sqlite3.IntegrityError("append-only"), StorageError),
     ],
+    ids=str,
 )
-def test_complaints_of_databases_are_told_apart(told, kind):
-    assert type(translated(OperationalError("x", {}, sqlite3.OperationalError(told)))) is kind
+def test_complaints_of_databases_are_told_apart(cause, kind):
+    assert type(translated(ProgrammingError("x", {}, cause))) is kind
 
 
 def test_sqlite_is_set_up_for_durability(engines):
@@ -502,16 +506,14 @@ def test_a_real_full_disk_costs_nothing_that_was_acknowledged(tmp_path):
 
 
 @pytest.mark.postgres
-def test_postgresql_goes_away_and_comes_back(tmp_path, database):  # noqa: F811
-    if not database:
-        pytest.skip("SQLite cannot go away")
-    make_study(tmp_path, database=database, blocks=SHORT)
+def test_postgresql_goes_away_and_comes_back(tmp_path, postgresql):  # noqa: F811
+    make_study(tmp_path, database=postgresql, blocks=SHORT)
     with serving(tmp_path) as (client, storage):
         visitor = Visitor(client).go("triplet", "one.002")
-        name = storage_open.make_url(database).database
+        name = storage_open.make_url(postgresql).database
         body = visitor.body(choice=1)
         admin = storage_open.create_engine(
-            storage_open.make_url(database).set(database="postgres"), isolation_level="AUTOCOMMIT"
+            storage_open.make_url(postgresql).set(database="postgres"), isolation_level="AUTOCOMMIT"
         )
         with admin.connect() as connection:
             connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
