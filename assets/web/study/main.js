@@ -23,7 +23,8 @@ async function labPlugins() {
 
 async function oneTab(session, shell, t) {
   const tabs = new TabGuard(session.secret, () => shell.trouble(t("tab_moved"), false));
-  if (await tabs.taken()) await shell.ask({ title: t("tab_title"), text: t("tab_text"), yes: t("tab_here") });
+  const here = () => shell.ask({ title: t("tab_title"), text: t("tab_text"), yes: t("tab_here") });
+  if (await tabs.taken()) while (!(await here()));
   tabs.claim();
 }
 

@@ -61,6 +61,7 @@ export class Runner {
       ...trial,
       on_start: () => {
         [this.step, this.reply] = [step, null];
+        this.jsPsych.getDisplayContainerElement().tabIndex = -1; // no stop for Tab: there is nothing to press on it
         this.shell.step(step);
         this.stage.preload(step.preload ?? []);
       },

@@ -75,7 +75,7 @@ export class Session {
   /** The session is over, or the server does not know it: the next visit begins anew. */
   async forget() {
     sessionStorage.removeItem(SECRET);
-    await this.storage.remove("session", "current");
+    await Promise.all([this.storage.remove("session", "current"), this.storage.clear("draft")]);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { button, el, startAt, translator } from "./plugins/dom.js";
 
-const NOTICE_MS = 9000;
+const NOTICE_MS = 6000;
 /** Links to recruiting sites: nothing but the web. */
 const WEB = /^https?:\/\//i;
 
@@ -57,13 +57,14 @@ export class Shell {
   }
 
   /** A question with two answers. Escape is no. @returns {Promise<boolean>} */
-  ask({ title, text, yes, no }) {
+  ask({ title, text, yes, no, danger = false }) {
     const dialog = $("dialog");
     $("dialog-title").textContent = title;
     $("dialog-text").textContent = text;
     $("dialog-yes").textContent = yes;
     $("dialog-no").textContent = no ?? "";
     $("dialog-no").hidden = !no;
+    $("dialog-yes").classList.toggle("danger", danger);
     dialog.returnValue = "";
     dialog.showModal();
     $(no ? "dialog-no" : "dialog-yes").focus();
@@ -76,7 +77,7 @@ export class Shell {
 
   async #withdraw() {
     const { t } = this;
-    const sure = await this.ask({ title: t("withdraw_title"), text: t("withdraw_text"), yes: t("withdraw_yes"), no: t("withdraw_no") });
+    const sure = await this.ask({ title: t("withdraw_title"), text: t("withdraw_text"), yes: t("withdraw_yes"), no: t("withdraw_no"), danger: true });
     if (sure) await this.onWithdraw();
   }
 

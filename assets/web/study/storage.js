@@ -51,6 +51,11 @@ export class Storage {
     return this.#safely(table, "readonly", (store) => store.getAll(), () => [...this.memory[table].values()]);
   }
 
+  clear(table) {
+    this.memory[table].clear();
+    return this.#safely(table, "readwrite", (store) => store.clear(), () => undefined);
+  }
+
   remove(table, key) {
     this.memory[table].delete(key);
     return this.#safely(table, "readwrite", (store) => store.delete(key), () => undefined);

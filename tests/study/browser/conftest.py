@@ -28,7 +28,18 @@ kind = "likert"
 low = 1
 high = 5
 labels = ["never", "rarely", "sometimes", "often", "always"]
-items = [{ id = "often", text = "How often?" }, { id = "nine", text = "How much?", high = 9, labels = [], left = "little", right = "much" }]
+
+[[items]]
+id = "often"
+text = "How often?"
+
+[[items]]
+id = "much"
+text = "How much?"
+high = 9
+labels = []
+left = "little"
+right = "much"
 """
 PLUGIN = """
 export default class Hello {

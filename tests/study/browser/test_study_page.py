@@ -284,8 +284,9 @@ async () => {
   const [Triplet, Questionnaire, Consent, TextPage] = await Promise.all(
     ["similarity-triplet", "questionnaire", "consent", "text-page"].map(plugin));
   const stimuli = ["/static/icon.svg", "/static/icon.svg?b", "/static/icon.svg?c"];
-  const items = [{ id: "q", kind: "likert", text: "Well?", left: "no", right: "yes", low: 1, high: 5, step: 1, points: 5, labels: [] },
-    { id: "s", kind: "slider", text: "How?", left: "low", right: "high", low: 0, high: 1, step: 0, points: null, labels: [] }];
+  const ends = { left: "no", right: "yes", labels: [] };
+  const items = [{ id: "q", kind: "likert", text: "Well?", low: 1, high: 5, step: 1, points: 5, ...ends },
+    { id: "s", kind: "slider", text: "How?", low: 0, high: 1, step: 0, points: null, ...ends }];
   const quick = { simulation_options: { data: { rt: 300 } } };
   const jsPsych = jsPsychModule.initJsPsych();
   await jsPsych.simulate([

@@ -153,10 +153,8 @@ class Visitor:
     @staticmethod
     def _ready() -> str:
         comparison = f"{list(COMPARISONS)}.includes(empaw.runner.step.kind)"
-        free = (
-            "!!document.querySelector('.choices [aria-disabled=false]') || !!document.querySelector('.choices.ready')"
-        )
-        return f"document.querySelector('#jspsych h1') && (!{comparison} || ({free} && empaw.stage.drawn.length))"
+        watched = "!!document.querySelector('.trial:not(.watching) .choices')"
+        return f"document.querySelector('#jspsych h1') && (!{comparison} || ({watched} && empaw.stage.drawn.length))"
 
     def says(self, name: str) -> str:
         """The text of an element by its test id."""

@@ -103,7 +103,7 @@ export class Answering {
     const says = left > 0 ? this.t("watch_left", { seconds: Math.ceil(left) }) : "";
     if (this.hint.textContent !== says) this.hint.textContent = says;
     for (const element of this.buttons) element.setAttribute("aria-disabled", String(left > 0));
-    this.view.stageBox.classList.toggle("watching", left > 0);
+    this.view.root.classList.toggle("watching", left > 0);
     if (left > 0) return;
     this.wasReady = true;
     if (this.trial.min_watch_s > 0) this.live.textContent = this.t("watch_enough");
@@ -184,12 +184,12 @@ export class Answering {
     this.#join();
   }
 
-  #join() {
+  #join(joined = this.selected) {
     const { arcs, stageBox, clips } = this.view;
     arcs.replaceChildren();
-    if (this.trial.query !== "triplet" || this.selected.length !== 2) return;
+    if (this.trial.query !== "triplet" || joined.length !== 2) return;
     const frame = stageBox.getBoundingClientRect();
-    const [a, b] = this.selected.map((i) => clips[i].getBoundingClientRect());
+    const [a, b] = joined.map((i) => clips[i].getBoundingClientRect());
     const beside = Math.abs(a.left - b.left) < 4; // clips below one another: join them at their side
     const start = beside ? [a.right - frame.left, (a.top + a.bottom) / 2 - frame.top] : [(a.left + a.right) / 2 - frame.left, a.top - frame.top];
     const end = beside ? [b.right - frame.left, (b.top + b.bottom) / 2 - frame.top] : [(b.left + b.right) / 2 - frame.left, b.top - frame.top];
@@ -248,6 +248,8 @@ export class Answering {
     this.view.root.removeAttribute("aria-busy");
     const clips = choice === CANNOT_TELL ? [] : [this.options[choice] ?? choice].flat();
     clips.forEach((i) => { this.view.clips[i].dataset.mark = as; });
+    this.view.arcs.dataset.mark = as;
+    this.#join(clips);
   }
 
   end() {

@@ -1,4 +1,5 @@
 import { button, el, newId, startAt, translator } from "./dom.js";
+import { endIcon } from "./icons.js";
 
 const { ParameterType } = globalThis.jsPsychModule;
 
@@ -169,7 +170,7 @@ function range(item, words, { answer, t }) {
     asItStands();
   });
   const ticks = item.step ? el("div.tick-marks", { "aria-hidden": "true" }, ...valuesOf(item).map(() => el("i"))) : null;
-  const anchors = el("div.anchors", { "aria-hidden": "true" }, el("span", {}, item.left), el("span", {}, item.right));
+  const anchors = el("div.anchors", { "aria-hidden": "true" }, ...["left", "right"].map((side) => el("span.end", {}, endIcon(item.id, side), el("span", {}, item[side]))));
   return {
     element: el("div.range", {}, anchors, input, ticks, el("p.hint.touch-hint", { "aria-hidden": "true" }, t("slider_hint"))),
     set: (value) => {

@@ -120,8 +120,8 @@ export default class SimilarityTripletPlugin {
     transport.refresh();
     try {
       const data = await answering.answered();
+      if (data) await this.#showFeedback(view, trial, data, answering, transport);
       playback.pause();
-      await this.#showFeedback(view, trial, data, answering);
       await new Promise((resolve) => { this.jsPsych.pluginAPI.setTimeout(resolve, trial.feedback ? 0 : SHOW_CHOICE_MS); });
       return data;
     } finally {
@@ -136,7 +136,7 @@ export default class SimilarityTripletPlugin {
     return el("div.foot", {}, back, el("p.hint.keyboard-only", {}, ...keys));
   }
 
-  async #showFeedback(view, trial, data, answering) {
+  async #showFeedback(view, trial, data, answering, transport) {
     if (!trial.feedback) return;
     const { t, panel } = view;
     answering.busy(t("saving"));
@@ -147,7 +147,7 @@ export default class SimilarityTripletPlugin {
       const go = button(t("continue"), resolve, { class: "button primary", "data-testid": "continue" });
       const says = el("p", { role: "status" }, t(told.correct ? "feedback_right" : "feedback_other", { answer: answering.nameOf(told.choice) }));
       says.className = told.correct ? "feedback right" : "feedback wrong";
-      panel.replaceChildren(says, el("div.actions", {}, go));
+      panel.replaceChildren(transport.element, says, el("div.actions", {}, go));
       go.focus({ preventScroll: true });
     });
   }

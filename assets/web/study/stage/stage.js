@@ -10,6 +10,13 @@ import { ClipStore } from "./clips.js";
 import { Clock } from "./clock.js";
 import { World } from "./world.js";
 
+/** Sharpness is part of what people judge: where the processor draws, frames are given up rather than pixels. */
+class SharpKeeper extends QualityKeeper {
+  get pixelRatio() {
+    return this.kind === "software" ? 1 : super.pixelRatio;
+  }
+}
+
 /** Why nothing can be shown; `code` is "webgl" or "clips". */
 export class StageError extends Error {
   constructor(code, cause) {
@@ -65,7 +72,7 @@ export class Stage {
     } catch (error) {
       throw new StageError("webgl", error);
     }
-    this.quality = new QualityKeeper(this.renderer, software);
+    this.quality = new SharpKeeper(this.renderer, software);
     this.ground.prepend(this.canvas);
     for (const event of ["resize", "scroll"]) addEventListener(event, () => { this.dirty = true; }, { passive: true });
   }

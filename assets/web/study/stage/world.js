@@ -26,7 +26,9 @@ const FIELD_OF_VIEW = 34;
 const MARGIN_M = { dog: 0.14, arm: 0.12, grid: 0.35 };
 const TRAIL_POINTS = 128;
 /** As much of the person as a view must hold, m. */
-const PERSON_HEIGHTS_M = [0, 0.9];
+const PERSON_M = { radius: 0.2, height: 0.95 };
+/** Robots that do not stay where they are. */
+const TRAVELS = ["dog", "grid"];
 
 /** Flattens what stands in the world onto the floor, along the light. */
 function flattening() {
@@ -164,14 +166,14 @@ export class World {
   }
 
   /**
-   * One camera for all views, so that what differs is the robot. A scene that gives a field of view is obeyed; else its
-   * camera, if it has one, says only from where to look, and what the clips need is brought into view.
+   * One camera for all views, so that what differs is the robot. Where robots stand, a scene's camera is obeyed; where they
+   * travel, or no field of view is given, it says only from where to look, and what the clips need fills the view.
    * @param {import("./clips.js").Clip[]} clips
    */
   frame(clips) {
     const { camera, person } = this.description;
     this.points = null;
-    if (camera?.fov_deg) return;
+    if (camera?.fov_deg && !TRAVELS.includes(this.kind)) return;
     const box = new THREE.Box3();
     const point = new THREE.Vector3();
     for (const { poses } of clips) {
@@ -180,13 +182,17 @@ export class World {
     box.expandByScalar(MARGIN_M[this.kind] ?? 0.2);
     this.points = cornersOf(box);
     if (this.fixed.root.children[0].children.length) this.points.push(...cornersOf(new THREE.Box3().setFromObject(this.fixed.root)));
-    if (person) this.points.push(...PERSON_HEIGHTS_M.map((z) => new THREE.Vector3(person.position[0], person.position[1], z)));
+    if (!person) return;
+    const [x, y] = person.position;
+    this.points.push(...cornersOf({ min: { x: x - PERSON_M.radius, y: y - PERSON_M.radius, z: 0 },
+      max: { x: x + PERSON_M.radius, y: y + PERSON_M.radius, z: PERSON_M.height } }));
   }
 
   /** @param {number} aspect  width over height of a view */
   aim(aspect) {
     const { camera } = this.description;
-    const tangent = Math.tan(((camera?.fov_deg ?? FIELD_OF_VIEW) / 2) * Math.PI / 180);
+    const degrees = this.points ? FIELD_OF_VIEW : camera.fov_deg;
+    const tangent = Math.tan((degrees / 2) * Math.PI / 180);
     // A view narrower than 4:3 opens further, so that what fitted sideways still does.
     const opened = this.points ? tangent : tangent * Math.max(1, (4 / 3) / aspect);
     let [position, target] = [camera?.eye, camera?.target].map((place) => (place ? new THREE.Vector3(...place) : null));
