@@ -12,7 +12,8 @@ import numpy as np
 
 from apps.study.config import ConfigError, StudyConfig
 from apps.study.errors import StorageAwayError
-from apps.study.schedule import POLICIES, SIZES, Asked, QueryPolicy, RandomPolicy, Walk
+from apps.study.policies import POLICIES, Asked, QueryPolicy, RandomPolicy
+from apps.study.schedule import SIZES, Walk
 from apps.study.stimuli import TaskStimuli
 from apps.study.storage import Known, Standing, Storage
 

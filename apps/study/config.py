@@ -105,7 +105,7 @@ class Block:
     """One block of comparisons of one task; blocks are counterbalanced over people.
 
     Attributes:
-        policy: who chooses the comparisons: 'random', or a policy of `apps.study.schedule.QueryPolicy`, by condition
+        policy: who chooses the comparisons: 'random', or a policy of `apps.study.policies.QueryPolicy`, by condition
             where `policies` of the study's conditions says so.
         random_share: of an adaptive policy's comparisons, those drawn at random nevertheless (an unbiased test set).
         repeat_share, golden_share, shared_share: of all comparisons, exact repeats with other positions, obvious

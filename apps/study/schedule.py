@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -56,46 +56,6 @@ class Given(NamedTuple):
     items: tuple[str, ...]
     choice: Any
     correct: bool | None
-
-
-class Asked(NamedTuple):
-    """What an adaptive policy knows: the block's stimuli and this person's answers in the block so far."""
-
-    block: Block
-    stimuli: TaskStimuli
-    answers: tuple[Given, ...]
-
-
-class QueryPolicy(Protocol):
-    """Chooses the next comparison. It must follow from its arguments alone; what it chose is kept in the log."""
-
-    def choose(self, asked: Asked, rng: np.random.Generator) -> tuple[str, ...]:
-        """Ids of different items: 3 of a triplet, 2 of a preference, 7 of a grid (reference first)."""
-
-
-class RandomPolicy:
-    """Any items with equal chance."""
-
-    def choose(self, asked: Asked, rng: np.random.Generator) -> tuple[str, ...]:
-        """See `QueryPolicy`."""
-        return _draw(asked.stimuli.items, SIZES[asked.block.kind], rng)
-
-
-class CoveragePolicy:
-    """Items that were shown least often so far; among equals, at random."""
-
-    def choose(self, asked: Asked, rng: np.random.Generator) -> tuple[str, ...]:
-        """See `QueryPolicy`."""
-        shown = dict.fromkeys(asked.stimuli.items, 0)
-        for given in asked.answers:
-            for item in given.items:
-                shown[item] += 1
-        shuffled = rng.permutation(np.array(asked.stimuli.items))
-        least = sorted(shuffled, key=lambda item: shown[item])[: SIZES[asked.block.kind]]
-        return tuple(map(str, rng.permutation(np.array(least))))
-
-
-POLICIES: dict[str, QueryPolicy] = {"random": RandomPolicy(), "coverage": CoveragePolicy()}
 
 
 def balanced_latin_square(n: int) -> tuple[tuple[int, ...], ...]:
@@ -175,7 +135,7 @@ def _block(
     purposes = _purposes(block, policy, rng)
     # What all people see is drawn without the person's seed.
     shared = np.random.default_rng([config.seed, config.blocks.index(block), 77])
-    common = [_draw(stimuli.items, SIZES[block.kind], shared) for _ in range(purposes.count("shared"))]
+    common = [draw_items(stimuli.items, SIZES[block.kind], shared) for _ in range(purposes.count("shared"))]
     common = [common[i] for i in rng.permutation(len(common))]
     golden = _sample(stimuli.golden, purposes.count("golden"), rng)
     slots: list[Slot] = []
@@ -187,7 +147,7 @@ def _block(
         elif purpose == "shared":
             slot = slot._replace(items=_shuffled(common.pop(), block.kind, rng))
         elif purpose == "random":
-            slot = slot._replace(items=_draw(stimuli.items, SIZES[block.kind], rng))
+            slot = slot._replace(items=draw_items(stimuli.items, SIZES[block.kind], rng))
         elif purpose == "repeat":
             slot = slot._replace(repeat_of=_repeatable(slots, k, rng), order=_other_order(block.kind, rng))
         slots.append(slot)
@@ -250,7 +210,8 @@ def _other_order(kind: str, rng: np.random.Generator) -> tuple[int, ...]:
             return order
 
 
-def _draw(items: tuple[str, ...], n: int, rng: np.random.Generator) -> tuple[str, ...]:
+def draw_items(items: tuple[str, ...], n: int, rng: np.random.Generator) -> tuple[str, ...]:
+    """Draw `n` different ones with equal chance."""
     return tuple(items[int(i)] for i in rng.choice(len(items), n, replace=False))
 
 
@@ -304,11 +265,19 @@ class Walk:
     @property
     def items(self) -> tuple[str, ...]:
         """What stands in the slot; empty while a policy has to choose, or where nothing stands."""
-        slot = self.slot
-        if slot.repeat_of:
-            before = next(g for g in self.given if self.plan[g.slot].trial_id == slot.repeat_of)
-            return tuple(before.items[i] for i in slot.order)
-        return slot.items or self.chosen or ()
+        return self._items_of(self.slot) or self.chosen or ()
+
+    @property
+    def upcoming(self) -> tuple[str, ...]:
+        """What stands in the slot after this one, as far as that is known."""
+        here = self.index if self.again else self.index + 1
+        return self._items_of(self.plan[here]) if here < len(self.plan) else ()
+
+    def _items_of(self, slot: Slot) -> tuple[str, ...]:
+        if not slot.repeat_of:
+            return slot.items
+        before = next((g for g in self.given if self.plan[g.slot].trial_id == slot.repeat_of), None)
+        return () if before is None else tuple(before.items[i] for i in slot.order)
 
     @property
     def golden(self) -> int | None:

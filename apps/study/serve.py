@@ -20,7 +20,7 @@ from apps.study.backup import Caretaker, refuse_full_disk
 from apps.study.choosing import all_policies
 from apps.study.config import StudyConfig, load_config, load_instruments
 from apps.study.errors import StudyError
-from apps.study.schedule import QueryPolicy
+from apps.study.policies import QueryPolicy
 from apps.study.server import StudyServer, make_app
 from apps.study.stimuli import Stimuli, load_stimuli
 from apps.study.storage import Storage

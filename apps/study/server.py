@@ -33,8 +33,8 @@ from apps.study.errors import (
     UnknownError,
 )
 from apps.study.limits import RateLimit
+from apps.study.policies import QueryPolicy
 from apps.study.protocol import MAX_BODY_BYTES, parse_event, parse_json, parse_session
-from apps.study.schedule import QueryPolicy
 from apps.study.status import read_status
 from apps.study.storage import Known, Storage
 from apps.study.storage_open import translated

@@ -91,7 +91,8 @@ def _content(
     if kind == "instructions":
         own = texts.blocks.get(slot.block) if slot.block else texts.instructions
         return {"title": texts.instructions_title, "paragraphs": list(own or texts.instructions), "task": slot.task,
-                "again": walk.again or slot.round > 0}  # fmt: skip
+                "again": walk.again or slot.round > 0, "query": _query(walk),
+                "preload": list(walk.upcoming)}  # fmt: skip
     if kind == "questionnaire":
         instrument = instruments[slot.instrument].in_language(reader.language)
         order = item_order(instrument, slot, reader)
@@ -101,6 +102,11 @@ def _content(
     if kind == "debrief":
         return {"paragraphs": list(texts.debrief)}
     return _comparison(walk, slot, texts)
+
+
+def _query(walk: Walk) -> str:
+    """The kind of comparison that instructions are for: the next one."""
+    return next((slot.kind for slot in walk.plan[walk.index :] if slot.kind in TRIALS), "")
 
 
 def _comparison(walk: Walk, slot: Slot, texts: Any) -> dict[str, Any]:
@@ -113,6 +119,7 @@ def _comparison(walk: Walk, slot: Slot, texts: Any) -> dict[str, Any]:
         "ask_confidence": block.ask_confidence and slot.phase == "main",
         "allow_cannot_tell": block.allow_cannot_tell,
         "prompt": getattr(texts, slot.kind),
+        "preload": list(walk.upcoming),
     }
     if slot.kind == "grid":
         told |= {"reference": walk.items[0], "items": list(walk.items[1:]), "choose": 2}

@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from apps.study.errors import StorageAwayError, StorageError, StorageFullError
+from apps.study.migrations import HEAD
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 BUSY_MS = 10_000
@@ -144,26 +145,24 @@ def _postgresql(url: URL, size: int, timeout_s: float) -> Engine:
 
 
 def _bring_to_head(engine: Engine, url: URL, migrate: bool) -> None:
+    with engine.connect() as connection:
+        at = _version(connection)
+    if at == HEAD:
+        return
     from alembic import command
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    script = ScriptDirectory.from_config(config)
-    known = [revision.revision for revision in script.walk_revisions()]
-    head = script.get_current_head()
-    with engine.connect() as connection:
-        at = _version(connection)
-    if at == head:
-        return
+    known = [revision.revision for revision in ScriptDirectory.from_config(config).walk_revisions()]
     if at is not None and at not in known:
         raise StorageError(
-            f"this database has tables of version {at}, and this Empaw knows up to {head}: it is from a newer Empaw. "
+            f"this database has tables of version {at}, and this Empaw knows up to {HEAD}: it is from a newer Empaw. "
             "Update Empaw; the database was not touched"
         )
     if at is not None and not migrate:
-        raise StorageError(f"this database has tables of version {at}, needed is {head}: serve the study once")
+        raise StorageError(f"this database has tables of version {at}, needed is {HEAD}: serve the study once")
     if at is not None:
         copy_before_migration(engine, url, at)
     with engine.begin() as connection:

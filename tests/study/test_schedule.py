@@ -13,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.study.config import config_from
+from apps.study.policies import POLICIES, Asked
 from apps.study.schedule import (
-    POLICIES,
     REPEAT_GAP,
     TRIALS,
-    Asked,
     Logged,
     Walk,
     balanced_latin_square,

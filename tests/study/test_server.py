@@ -17,7 +17,7 @@ import pytest
 
 from apps.study import standings, storage, storage_write
 from apps.study.limits import RateLimit, TooManyError
-from apps.study.schedule import POLICIES
+from apps.study.policies import POLICIES
 from apps.study.serve import allowed_hosts
 from apps.study.stimuli import StimuliError, decode_animation
 from policies.taste.queries import PAIRS
@@ -76,7 +76,10 @@ def test_comparisons_carry_their_blocks_settings(client):
     assert visitor.step["phase"] == "practice" and not visitor.step["ask_confidence"]
     step = visitor.go("triplet", "one.001").step
     assert (step["min_watch_s"], step["ask_confidence"], step["task"]) == (1.5, True, "points")
+    coming = step["preload"]
+    assert visitor.send(choice=0)["next"]["items"] == coming
     assert visitor.go("break").step["minimum_s"] == 7.0
+    assert visitor.go("instructions").step["query"] == "preference" and len(visitor.step["preload"]) == 2
     assert visitor.go("preference").step["ask_confidence"] is False
     step = visitor.go("grid").step
     assert len({step["reference"], *step["items"]}) == 7 and step["choose"] == 2
