@@ -129,6 +129,7 @@ class ContrastiveConfig:
     schedule: Schedule = field(default_factory=lambda: Schedule(400))
     batch: int = 128
     margin: float = 1.0
+    sparsity: float = 0.0
 
 
 def fit_contrastive(
@@ -154,7 +155,8 @@ def fit_contrastive(
         other = torch.randint(ignored.shape[1], (config.batch, 1), generator=drawing)
         items = torch.cat([explored[visit].gather(1, pair), ignored[visit].gather(1, other)], dim=1)
         triples = encoder(prepared[items.flatten()]).unflatten(0, items.shape)
-        return triplet_margin(triples, torch.zeros(config.batch, dtype=torch.long), config.margin).mean()
+        apart = triplet_margin(triples, torch.zeros(config.batch, dtype=torch.long), config.margin).mean()
+        return apart + encoder.prior(0.0, config.sparsity) / len(explored)
 
     Trainer(encoder, loss, config.schedule, seed).run()
     return encoder.representation({"objective": "contrastive"})

@@ -38,6 +38,7 @@ class EncoderConfig:
 LINEAR = EncoderConfig()
 DEEPSETS = EncoderConfig("deepsets", "encoded", (128,))
 """One wide hidden layer: on validation seeds it needs half the answers of two or three of 64."""
+_SMOOTH = 1e-4
 PUBLISHED = EncoderConfig("mlp", "vector", PUBLISHED_HIDDEN)
 
 
@@ -88,9 +89,17 @@ class Encoder(nn.Module):
             hidden = layer(hidden)
         return hidden.mean(dim=1) if self.config.kind == "deepsets" else hidden
 
-    def weights_norm(self) -> Tensor:
-        """Sum of squares of the weights of all layers, a scalar."""
-        return torch.stack([p.square().sum() for name, p in self.named_parameters() if name.endswith("weight")]).sum()
+    def prior(self, decay: float, sparsity: float) -> Tensor:
+        """A penalty of the weights, scalar: `decay` times their sum of squares, `sparsity` times the group lasso.
+
+        The groups are the numbers that come in (Yuan & Lin 2006): one that tells nothing about what people compare, of
+        many descriptors, is left out as a whole instead of adding its noise.
+        """
+        weights: list[Tensor] = [p for name, p in self.named_parameters() if name.endswith("weight")]
+        total = decay * torch.stack([weight.square().sum() for weight in weights]).sum()
+        if sparsity:
+            total = total + sparsity * (weights[0].square().sum(dim=0) + _SMOOTH).sqrt().sum()
+        return total
 
     def rescale(self, prepared: Tensor, spread: float) -> None:
         """Scale the last layer so that the root mean squared distance from the mean of (N, d) is `spread`."""

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from envs.trajectories.task import Trajectories, TrajectoryTask
-from learning.similarity.encoders import LINEAR, PUBLISHED, Encoder, EncoderConfig
+from learning.similarity.encoders import DEEPSETS, LINEAR, PUBLISHED, Encoder, EncoderConfig
 from learning.similarity.likelihood import ChoiceModel, triplet_margin
 from learning.trainer import Loss, Schedule, Trainer, batches
 from policies.taste.choice import Person
@@ -34,29 +34,35 @@ class SimilarityConfig:
         spread: of the embedding at the beginning, root mean squared distance from its mean.
         margin: of the objective 'paper'.
         decay: prior of the weights: this times their sum of squares, once for all answers.
+        sparsity: prior for few inputs: this times the group lasso over them, once for all answers.
         lapses: whether the likelihood allows for careless answers.
         personal_axes: whether each person weighs the dimensions differently.
     """
 
     encoder: EncoderConfig = LINEAR
     objective: Objective = "choice"
-    schedule: Schedule = field(default_factory=lambda: Schedule(400))
-    batch: int = 128
+    schedule: Schedule = field(default_factory=lambda: Schedule(200, 3e-2))
+    batch: int = 1024
     spread: float = 1.5
     margin: float = 0.1
     decay: float = 0.0
+    sparsity: float = 6.0
     lapses: bool = True
     personal_axes: bool = False
 
     def __post_init__(self) -> None:
-        if self.batch < 1 or self.spread <= 0 or self.margin <= 0 or self.decay < 0:
+        if self.batch < 1 or self.spread <= 0 or self.margin <= 0 or min(self.decay, self.sparsity) < 0:
             raise ValueError(
-                f"batch {self.batch}, spread {self.spread}, margin {self.margin} and decay {self.decay} came; allowed "
-                "are at least 1, above 0, above 0 and at least 0"
+                f"batch {self.batch}, spread {self.spread}, margin {self.margin}, decay {self.decay} and sparsity "
+                f"{self.sparsity} came; allowed are at least 1, above 0, above 0, at least 0 and at least 0"
             )
 
 
-PAPER = SimilarityConfig(PUBLISHED, "paper", Schedule(3000, 4e-3, final=1.0, warmup=0.0), batch=64)
+ON_DESCRIPTORS = SimilarityConfig()
+"""A sparse linear map of motion descriptors; sparsity, schedule and the size of batches chosen on validation seeds."""
+ON_WAYPOINTS = SimilarityConfig(DEEPSETS, schedule=Schedule(400), batch=128, sparsity=0.0)
+"""A network over each waypoint."""
+PAPER = SimilarityConfig(PUBLISHED, "paper", Schedule(3000, 4e-3, final=1.0, warmup=0.0), batch=64, sparsity=0.0)
 """Bobu et al. 2023, appendix: 1024-1024-6, Adam 4e-3, 3,000 steps of 64, margin 0.1."""
 
 
@@ -202,9 +208,10 @@ def _loss(
         some = batches(n, config.batch, generator)
         triples = encoder(prepared[items[some].flatten()]).unflatten(0, (len(some), 3))
         if config.objective == "paper":
-            return triplet_margin(triples, choice[some], config.margin).mean()
+            apart = triplet_margin(triples, choice[some], config.margin).mean()
+            return apart + encoder.prior(config.decay, config.sparsity) / n
         likely = model.log_likelihood(triples, person[some], choice[some]).mean()
-        prior = model.penalty() + config.decay * encoder.weights_norm()
+        prior = model.penalty() + encoder.prior(config.decay, config.sparsity)
         return prior / n - likely
 
     return loss

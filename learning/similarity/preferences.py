@@ -43,12 +43,13 @@ class PreferenceAnswers:
 
 @dataclass(frozen=True)
 class PreferenceConfig:
-    """How a representation is learnt from preferences; `decay` is a prior of all weights, once for all answers."""
+    """How a representation is learnt from preferences; `decay` and `sparsity` are priors as of similarity."""
 
     encoder: EncoderConfig = DEEPSETS
     schedule: Schedule = field(default_factory=lambda: Schedule(400))
     batch: int = 128
     decay: float = 0.01
+    sparsity: float = 0.0
 
 
 def ask_preferences(
@@ -98,8 +99,8 @@ def fit_preferences(
     def loss(step: int, drawing: torch.Generator) -> torch.Tensor:
         some = batches(len(answers), config.batch, drawing)
         first, second = encoder(prepared[torch.cat([better[some], worse[some]])]).chunk(2)
-        prior = encoder.weights_norm() + heads.weight.square().sum()
-        return preference_loss(first, second, heads(person[some])).mean() + config.decay / len(answers) * prior
+        prior = encoder.prior(config.decay, config.sparsity) + config.decay * heads.weight.square().sum()
+        return preference_loss(first, second, heads(person[some])).mean() + prior / len(answers)
 
     Trainer(nn.ModuleList([encoder, heads]), loss, config.schedule, seed).run()
     about = {"preferences": len(answers), "people": int(answers.person.max()) + 1}
