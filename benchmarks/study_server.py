@@ -51,8 +51,8 @@ class Args:
     """How long delays are measured, s; baselines take a quarter of it each."""
     kills: int = 50
     """How often the server is killed under load and started again."""
-    killed_after: float = 0.6
-    """Seconds of load before each kill, on average, s."""
+    killed_after: float = 0.3
+    """From when as many answers as people were acknowledged to the kill, on average, s."""
     study: Path | None = None
     """Folder of a study to copy; without it, one of the task grid-2 is made."""
     folder: Path | None = None
@@ -145,14 +145,15 @@ def measure_kills(args: Args, study: Path) -> dict[str, Any]:
         crowd.start()
         crowd.settle()
         for _ in track(range(args.kills), "kills", console=Console(stderr=True), transient=True):
-            time.sleep(float(rng.uniform(0.5, 1.5)) * args.killed_after)
+            crowd.go_on(args.people)
+            time.sleep(float(rng.uniform(0, 2)) * args.killed_after)
             server.kill()
             began = time.perf_counter()
             first.append(server.start())
             with crowd.probe() as client:
                 client.next()
             back.append(time.perf_counter() - began)
-        time.sleep(args.killed_after)
+        crowd.go_on(args.people)
         crowd.stop()
     finally:
         server.stop()

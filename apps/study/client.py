@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 SECRET = "X-Study-Session"
 LATER = (429, 503, 507)
 """Status of a server that asks to come back: too many, the database away, the disk full."""
-_LONGEST_WAIT_S = 2.0
 
 
 class RefusedError(RuntimeError):
@@ -55,15 +54,18 @@ class StudyClient:
         url: of the server, such as http://127.0.0.1:8360.
         patience_s: how long to go on trying while the server is away or asks to come back, s.
         timeout_s: of one request, s.
+        longest_wait_s: between two tries, s.
     """
 
-    def __init__(self, url: str, patience_s: float = 30.0, timeout_s: float = 30.0) -> None:
+    def __init__(
+        self, url: str, patience_s: float = 30.0, timeout_s: float = 30.0, longest_wait_s: float = 2.0
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url!r} came; an address such as http://127.0.0.1:8360 is needed")
         self._make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._place, self._path = parts.netloc, parts.path.rstrip("/")
-        self._patience_s, self._timeout_s = patience_s, timeout_s
+        self._patience_s, self._timeout_s, self._longest_wait_s = patience_s, timeout_s, longest_wait_s
         self._connection: http.client.HTTPConnection | None = None
         self.secret = ""
 
@@ -127,8 +129,8 @@ class StudyClient:
                 return told
             if (status and status not in LATER) or time.monotonic() + wait_s > deadline:
                 raise RefusedError(status, told)
-            wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
-            time.sleep(wait_s if retry_s is None else min(retry_s, _LONGEST_WAIT_S))
+            wait_s = min(2 * wait_s, self._longest_wait_s)
+            time.sleep(wait_s if retry_s is None else min(retry_s, self._longest_wait_s))
 
     def _once(self, method: str, path: str, body: Any) -> tuple[int, dict[str, Any], float | None]:
         if self._connection is None:

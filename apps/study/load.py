@@ -60,7 +60,7 @@ class Crowd:
         self._cast, self._url, self._patience_s = cast, url, patience_s
         self._problems: list[str] = []
         self._stop = threading.Event()
-        self._clients = [StudyClient(url, patience_s) for _ in range(people)]
+        self._clients = [StudyClient(url, patience_s, longest_wait_s=_POLL_S) for _ in range(people)]
         self._threads = [
             threading.Thread(target=self._sit, args=(number, client), name=f"person-{number}", daemon=True)
             for number, client in enumerate(self._clients)
@@ -96,6 +96,18 @@ class Crowd:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{len(self.kept)} of {len(self._threads)} people had begun in time")
             time.sleep(_POLL_S)
+
+    def go_on(self, answers: int) -> None:
+        """Wait until so many more answers are acknowledged.
+
+        Raises:
+            RuntimeError: they are not within the time of patience.
+        """
+        deadline, before = time.monotonic() + self._patience_s, len(self.delays)
+        while len(self.delays) < before + answers and not self._problems:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{len(self.delays) - before} of {answers} answers came in time")
+            time.sleep(0.1 * _POLL_S)
 
     def probe(self) -> StudyClient:
         """A connection of the first of them, to ask the server where they are."""
