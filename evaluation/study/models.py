@@ -87,6 +87,8 @@ def outcome_rows(hypothesis: Hypothesis, tables: StudyTables, rows: pd.DataFrame
         found = found.assign(block=found["occasion"])
     else:
         found = _answers(name, rows, plan)
+        if hypothesis.purposes:
+            found = found[found["purpose"].isin(hypothesis.purposes)]
     factor = hypothesis.factor
     if factor not in found.columns:
         if factor not in tables.participants.columns:
@@ -117,7 +119,8 @@ def _answers(name: str, rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     if name == "confidence":
         return rows.assign(value=rows["confidence"])
     # An exact repeat is no new triplet, and an obvious one is right by any representation.
-    asked = rows["golden_choice"].isna() & ~rows["repeat_of"].map(lambda told: isinstance(told, str) and bool(told))
+    again = rows["repeat_of"].map(lambda name: isinstance(name, str) and bool(name)).astype(bool)
+    asked = rows["golden_choice"].isna() & ~again
     free = rows[told & asked & (rows["predicted"] != CANNOT_TELL)]
     return free.assign(value=(free["alike"] == free["predicted"]).astype(float))
 

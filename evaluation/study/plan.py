@@ -59,6 +59,8 @@ class Hypothesis:
         outcome: one of `OUTCOMES`, or scale:ID.
         factor: column whose levels are compared: of events (block, task, language), or of participants (condition).
         levels: which; the effect of two is that of the second against the first. Empty: all that came.
+        purposes: of trials that count, such as random; empty: all. Triplets that everybody sees in one block only make
+            blocks differ by the luck of a few triplets: a test over people and some ten triplets rejects too often.
         random: groupings with an intercept each; a:b is every pair of a's and b's levels.
         family: hypotheses of one family share the error rate by Holm's procedure.
         equivalence: a mean difference within plus and minus this counts as none (two one-sided tests); 0: not asked.
@@ -70,6 +72,7 @@ class Hypothesis:
     outcome: str
     factor: str = "block"
     levels: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
     random: tuple[str, ...] = ("participant", "participant:factor", "triplet")
     family: str = "primary"
     equivalence: float = 0.0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BLOCKS = ("first", "second")
+_PURPOSES = ("golden", "shared", "random", "repeat")
 _CONCENTRATION = 6.0
 """Of the Dirichlet distribution of people's weights: all see all features, each a little more of some."""
 _WATCH_MS = 2000.0
@@ -103,7 +104,7 @@ def _one_person(
     """What one person answers, in the order of their blocks; an array for each column."""
     parts = []
     for place, block in enumerate((0, 1) if number % 2 == 0 else (1, 0)):
-        items, repeat_of, obvious = _asked(design, shared[block], golden, rng)
+        items, repeat_of, purpose, obvious = _asked(design, shared[block], golden, rng)
         calm = replace(person, temperature=person.temperature * float(np.exp(-effect * block)))
         answered = place * design.trials + np.arange(design.trials)
         apart = pair_distances(positions, items)
@@ -117,6 +118,7 @@ def _one_person(
                 "items": items,
                 "choice": np.where(drawn >= len(PAIRS), CANNOT_TELL, drawn),
                 "repeat_of": repeat_of,
+                "purpose": purpose,
                 "obvious": obvious,
                 "since_all_seen": thinking,
                 "sure": likely[:, :3].max(axis=1),
@@ -151,7 +153,7 @@ def _as_rows(drawn: dict[str, np.ndarray], features: np.ndarray, trials: int) ->
             "choice": drawn["choice"],
             "alike": np.where(drawn["choice"] == CANNOT_TELL, CANNOT_TELL, 2 - rank),
             "predicted": pair_distances(features, ordered).argmin(axis=1),
-            "purpose": np.where(drawn["obvious"], "golden", "random"),
+            "purpose": np.array(_PURPOSES)[drawn["purpose"]],
             "repeat_of": again,
             "golden_choice": np.where(drawn["obvious"], nearest, np.nan),
             "rt": _WATCH_MS + drawn["since_all_seen"],
@@ -165,8 +167,8 @@ def _as_rows(drawn: dict[str, np.ndarray], features: np.ndarray, trials: int) ->
 
 def _asked(
     design: StudyDesign, shared: np.ndarray, golden: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Items (T, 3) of a block in order, which trial each repeats (T,) or -1, and which are obvious (T,)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Items (T, 3) of a block, which trial each repeats or -1, places in `_PURPOSES`, and which are obvious."""
     n_golden, n_repeat = (round(share * design.trials) for share in (design.golden_share, design.repeat_share))
     n_repeat = min(n_repeat, design.trials // 2)
     fresh = _triplets(design, max(design.trials - n_golden - n_repeat - len(shared), 0), rng)
@@ -175,9 +177,13 @@ def _asked(
     dealt = rng.permutation(len(first))
     again = rng.choice(len(first) // 2, n_repeat, replace=False)
     items = np.concatenate([first[dealt], first[dealt][again]])
+    # The first of those dealt are obvious, then come the shared ones; a repeat is a repeat.
+    purpose = np.concatenate(
+        [(dealt >= n_golden).astype(int) + (dealt >= n_golden + len(shared)), np.full(n_repeat, 3)]
+    )
     obvious = np.concatenate([dealt < n_golden, (dealt < n_golden)[again]])
     repeat_of = np.concatenate([np.full(len(first), -1), again])
-    return rng.permuted(items, axis=1), repeat_of, obvious
+    return rng.permuted(items, axis=1), repeat_of, purpose, obvious
 
 
 def planted_difference(design: StudyDesign, effect: float, seed: int = 0, people: int = 2000) -> float:
