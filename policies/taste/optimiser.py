@@ -8,6 +8,7 @@ that it has not seen is part of what is not known when a style is chosen.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import ndtr
 
 from policies.taste.preferences import RewardPosterior
+
+Worth = Callable[[np.ndarray], np.ndarray]
+"""(n,) of styles (n, 12) in [0, 1]: more is better."""
 
 RIDGES = (0.01, 0.1, 1.0, 10.0, 100.0)
 FOLDS = 5
@@ -147,6 +151,27 @@ class Chosen(NamedTuple):
     sureness: float
 
 
+def best_style(
+    worth: Worth, default: np.ndarray, rng: np.random.Generator, radius: float = TRUST_RADIUS, rounds: int = 12
+) -> np.ndarray:
+    """(12,) the style in the trusted box that is worth most; the default (12,), in [0, 1], where nothing is better.
+
+    Starts from styles spread over the box, then samples ever closer about the best of them (cross-entropy method,
+    Rubinstein 1999); with a worth that is smooth in the style, twelve rounds are plenty.
+    """
+    low, high = trusted(default, radius)
+    found = candidates(default, rng, radius=radius)
+    best, reached = default, -np.inf
+    for _ in range(rounds):
+        worths = worth(found)
+        order = np.argsort(-worths, kind="stable")[:24]
+        if worths[order[0]] > reached:
+            best, reached = found[order[0]], float(worths[order[0]])
+        middle, width = found[order].mean(axis=0), found[order].std(axis=0) + 0.01
+        found = np.clip(middle + width * rng.standard_normal((128, len(default))), low, high)
+    return best
+
+
 def choose_style(
     posterior: RewardPosterior,
     emotion: int,
@@ -156,12 +181,8 @@ def choose_style(
     rng: np.random.Generator,
     radius: float = TRUST_RADIUS,
     caution: float = CAUTION,
-    rounds: int = 12,
 ) -> Chosen:
-    """Find the style with the highest lower confidence bound of its gain over the default.
-
-    Starts from styles spread over the trusted box, then samples ever closer about the best of them (cross-entropy
-    method, Rubinstein 1999); with a reward that is smooth in the style, twelve rounds are plenty.
+    """Find the style with the highest (lower confidence bound of the) gain over the default.
 
     Args:
         posterior: of the reward.
@@ -172,20 +193,14 @@ def choose_style(
         rng: spreads and samples.
         radius: of the trusted box.
         caution: standard deviations that are taken off.
-        rounds: of sampling.
     """
-    low, high = trusted(default, radius)
     origin = style_map.predict(default, condition)
-    found = candidates(default, rng, radius=radius)
-    best, best_bound = default, 0.0
-    for _ in range(rounds):
-        gain, spread = posterior.value(emotion, style_map.predict(found, condition) - origin)
-        bound = gain - caution * spread
-        order = np.argsort(-bound)[:24]
-        if bound[order[0]] > best_bound:
-            best, best_bound = found[order[0]], float(bound[order[0]])
-        middle, width = found[order].mean(axis=0), found[order].std(axis=0) + 0.01
-        found = np.clip(middle + width * rng.standard_normal((128, len(default))), low, high)
+
+    def bound(styles: np.ndarray) -> np.ndarray:
+        gain, spread = posterior.value(emotion, style_map.predict(styles, condition) - origin)
+        return gain - caution * spread
+
+    best = best_style(bound, default, rng, radius)
     return judged(posterior, emotion, style_map, condition, default, best)
 
 

@@ -68,7 +68,8 @@ class Comparisons:
         better = np.array([answer.better for answer in preferences], np.int64)
         worse = np.array([answer.worse for answer in preferences], np.int64)
         emotions = np.array([labels.index(answer.emotion) for answer in preferences], np.int64)
-        return cls(np.asarray(embeddings, float)[better] - embeddings[worse], emotions)
+        places = np.asarray(embeddings, float)
+        return cls(places[better] - places[worse], emotions)
 
 
 class Prior(NamedTuple):

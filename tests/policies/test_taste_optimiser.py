@@ -3,8 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from perception.emotion import LABELS
+from policies.taste.learn import learn_taste
 from policies.taste.optimiser import StyleLibrary, StyleMap, candidates, choose_style, judged, trusted
-from policies.taste.preferences import Prior, RewardPosterior
+from policies.taste.preferences import Preference, Prior, RewardPosterior
+from policies.taste.priors import table_styles
+from policies.taste.taste import Taste
 
 
 @pytest.fixture
@@ -82,3 +86,30 @@ def test_libraries_that_do_not_fit_are_refused(rng):
     full = StyleLibrary(rng.random((50, 12)), rng.random((50, 2)), np.zeros(50, int))
     with pytest.raises(ValueError, match="condition 1"):
         StyleMap.fit(full, rng).predict(np.zeros(12), 1)
+
+
+def test_a_taste_is_learnt_from_answers_and_kept(library, rng, tmp_path):
+    reward = library.styles[:, 0] - library.styles[:, 4]  # fast and low
+    given = []
+    for n in range(96):
+        first, second = rng.choice(600, 2, replace=False)
+        better, worse = (first, second) if reward[first] > reward[second] else (second, first)
+        given.append(Preference(int(better), int(worse), LABELS[n % 8]))
+    sized = StyleLibrary(library.styles, library.embeddings / library.embeddings.std(), library.conditions)
+    found = learn_taste("Ana", given, sized, dict.fromkeys(LABELS, 1), rng, representation="test")
+    found.save(tmp_path / "ana.json")
+    assert Taste.load(tmp_path / "ana.json").as_json() == found.as_json()
+    assert found.answers == 96
+    worth = [
+        np.array([style.vector()[0] - style.vector()[4]])
+        for style in (*table_styles().values(), *(liking.style for liking in found.likings.values()))
+    ]
+    assert np.mean(worth[8:]) > np.mean(worth[:8]) + 0.2
+    assert min(liking.sureness for liking in found.likings.values()) > 0.7
+
+
+def test_without_answers_a_taste_says_nothing(library, rng):
+    found = learn_taste("Ana", [], library, dict.fromkeys(LABELS, 0), rng)
+    for label, liking in found.likings.items():
+        assert liking.sureness == 0.5
+        assert liking.style.vector() == pytest.approx(table_styles()[label].vector())

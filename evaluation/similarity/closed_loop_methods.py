@@ -1,0 +1,171 @@
+"""Ways to find out what an owner likes: each asks, and after so many answers proposes a style for every feeling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from evaluation.similarity.closed_loop_world import FEELINGS, Interview, StyleWorld
+from policies.taste.applied import blend
+from policies.taste.optimiser import StyleLibrary, StyleMap, choose_style
+from policies.taste.preferences import Comparisons, Prior, RewardPosterior, choose_question, fit_reward
+
+
+class Proposal(NamedTuple):
+    """After `answers`, which took `seconds`: the style (12,) in [0, 1] that is shown for each feeling."""
+
+    answers: int
+    seconds: float
+    shown: Mapping[int, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What every method is given.
+
+    Attributes:
+        world: clips to ask about.
+        defaults: (E, 12) in [0, 1], the table's style for each feeling.
+        gaits: (E,) int, the gait that the table walks in for each feeling.
+        radius: of the trusted box, which binds every method.
+    """
+
+    world: StyleWorld
+    defaults: np.ndarray
+    gaits: np.ndarray
+    radius: float
+
+    def bounded(self, style: np.ndarray, feeling: int) -> np.ndarray:
+        """(12,) the nearest style inside the trusted box of a feeling."""
+        default = self.defaults[feeling]
+        near: np.ndarray = np.clip(style, np.maximum(default - self.radius, 0), np.minimum(default + self.radius, 1))
+        return near
+
+
+class Method(Protocol):
+    """A way to find out what an owner likes."""
+
+    name: str
+
+    def teach(
+        self, interview: Interview, asked: Sequence[int], marks: Sequence[int], rng: np.random.Generator
+    ) -> list[Proposal]:
+        """Ask one question about each feeling of `asked` in turn, and propose after as many answers as `marks` say."""
+
+
+def unit_size(embeddings: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the map that gives embeddings (N, d) mean 0 and root mean squared length 1, for others as well."""
+    mean = embeddings.mean(axis=0)
+    size = float(np.sqrt(((embeddings - mean) ** 2).sum(axis=1).mean()))
+    return lambda given: (given - mean) / max(size, 1e-12)
+
+
+@dataclass
+class LinearTaste:
+    """Bayesian linear reward on an embedding, active questions, and the style with the best lower bound.
+
+    Attributes:
+        name: of the method.
+        setting: what it is given.
+        embeddings: (N, d) of the library's clips, of unit size.
+        style_map: foretells them from styles.
+        priors: to average over; None: the default one.
+        mean: (E, d) weights believed before any answer.
+        active: whether questions are chosen by what they tell; otherwise they are random.
+        most_answers: it stops asking after so many.
+        blended: whether what is unsure is shown in part only.
+    """
+
+    name: str
+    setting: Setting
+    embeddings: np.ndarray
+    style_map: StyleMap
+    priors: Sequence[Prior] | None = None
+    mean: np.ndarray | None = None
+    active: bool = True
+    most_answers: int = 10**9
+    blended: bool = True
+
+    @classmethod
+    def on(
+        cls, name: str, setting: Setting, embeddings: np.ndarray, rng: np.random.Generator, **more: object
+    ) -> LinearTaste:
+        """Make one on embeddings (N, d) of the library; its style map is fitted here."""
+        sized = unit_size(embeddings)(embeddings)
+        library = StyleLibrary(setting.world.styles, sized, setting.world.gaits)
+        return cls(name, setting, sized, StyleMap.fit(library, rng), **more)  # type: ignore[arg-type]
+
+    def teach(
+        self, interview: Interview, asked: Sequence[int], marks: Sequence[int], rng: np.random.Generator
+    ) -> list[Proposal]:
+        """See `Method`."""
+        features = self.setting.world.features
+        differences: list[np.ndarray] = []
+        posterior = self._fit(differences, asked)
+        proposals = []
+        for n in range(max(marks) + 1):
+            if n in marks:
+                proposals.append(self._proposal(interview, self._fit(differences, asked), rng))
+            if n == max(marks) or n >= self.most_answers:
+                continue
+            first, second = self._question(posterior, asked[n], rng)
+            better = interview.prefer(features[first], features[second], asked[n])
+            step = self.embeddings[first] - self.embeddings[second]
+            differences.append(step if better else -step)
+            if self.active:
+                posterior = self._fit(differences, asked)
+        return proposals
+
+    def _question(self, posterior: RewardPosterior, feeling: int, rng: np.random.Generator) -> tuple[int, int]:
+        if self.active:
+            question = choose_question(posterior, feeling, self.embeddings, rng)
+            return question.first, question.second
+        first, second = rng.choice(len(self.embeddings), 2, replace=False)
+        return int(first), int(second)
+
+    def _fit(self, differences: list[np.ndarray], asked: Sequence[int]) -> RewardPosterior:
+        rows = np.array(differences).reshape(-1, self.embeddings.shape[1])
+        given = Comparisons(rows, np.array(asked[: len(rows)], np.int64))
+        return fit_reward(given, FEELINGS, self.priors, self.mean)
+
+    def _proposal(self, interview: Interview, posterior: RewardPosterior, rng: np.random.Generator) -> Proposal:
+        setting = self.setting
+        shown = {}
+        for feeling in range(FEELINGS):
+            default = setting.defaults[feeling]
+            gait = int(setting.gaits[feeling])
+            chosen = choose_style(posterior, feeling, self.style_map, gait, default, rng, setting.radius)
+            share = blend(chosen.sureness) if self.blended else 1.0
+            shown[feeling] = default + share * (chosen.vector - default)
+        return Proposal(interview.answers, interview.seconds, shown)
+
+
+@dataclass
+class RandomSearch:
+    """Keep a style until the owner likes a random one better: the plainest use of the same question."""
+
+    name: str
+    setting: Setting
+
+    def teach(
+        self, interview: Interview, asked: Sequence[int], marks: Sequence[int], rng: np.random.Generator
+    ) -> list[Proposal]:
+        """See `Method`; what is compared with the default is the clip of the library that is nearest to it."""
+        world, setting = self.setting.world, self.setting
+        held = [int(((world.styles - default) ** 2).sum(axis=1).argmin()) for default in setting.defaults]
+        shown = dict(enumerate(setting.defaults))
+        proposals = []
+        for n in range(max(marks) + 1):
+            if n in marks:
+                proposals.append(Proposal(interview.answers, interview.seconds, dict(shown)))
+            if n == max(marks):
+                break
+            feeling = asked[n]
+            other = int(rng.integers(world.size))
+            if interview.prefer(world.features[other], world.features[held[feeling]], feeling):
+                held[feeling] = other
+                shown[feeling] = setting.bounded(world.styles[other], feeling)
+        return proposals

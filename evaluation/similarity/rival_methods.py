@@ -1,0 +1,135 @@
+"""Later works as methods of the closed loop: see `policies.taste.rivals` for what they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from evaluation.similarity.closed_loop_learned import preference_embedding
+from evaluation.similarity.closed_loop_methods import Proposal, Setting, unit_size
+from evaluation.similarity.closed_loop_world import FEELINGS, Interview
+from policies.taste.optimiser import StyleLibrary, StyleMap, best_style, trusted
+from policies.taste.preferences import Comparisons, fit_reward
+from policies.taste.rivals import CmaEsIg
+
+SetReward = Callable[[np.ndarray, np.ndarray], np.ndarray]
+"""Rewards (n,) of embeddings (n, d), given the preferred ones (P, d)."""
+
+
+@dataclass
+class PreferredSet:
+    """RAPL and SARA: an embedding aligned by the owner's own preferences, and a reward by nearness to what they liked.
+
+    Attributes:
+        name: of the method.
+        setting: what it is given.
+        reward: nearness to the preferred set.
+        embeddings: (N, d) of the library's clips, of unit size, in place of one that is aligned.
+    """
+
+    name: str
+    setting: Setting
+    reward: SetReward
+    embeddings: np.ndarray | None = None
+
+    def teach(
+        self, interview: Interview, asked: Sequence[int], marks: Sequence[int], rng: np.random.Generator
+    ) -> list[Proposal]:
+        """Ask about random pairs; see `closed_loop_methods.Method`."""
+        world = self.setting.world
+        told: list[tuple[int, int]] = []
+        proposals = []
+        for n in range(max(marks) + 1):
+            if n in marks:
+                proposals.append(self._proposal(interview, told, asked, rng))
+            if n < max(marks):
+                first, second = (int(one) for one in rng.choice(world.size, 2, replace=False))
+                liked = interview.prefer(world.features[first], world.features[second], asked[n])
+                told.append((first, second) if liked else (second, first))
+        return proposals
+
+    def _proposal(
+        self, interview: Interview, told: list[tuple[int, int]], asked: Sequence[int], rng: np.random.Generator
+    ) -> Proposal:
+        setting = self.setting
+        shown = dict(enumerate(setting.defaults))
+        if not told:
+            return Proposal(interview.answers, interview.seconds, shown)
+        better, worse = np.array(told).T
+        about = np.array(asked[: len(told)])
+        sized = self.embeddings
+        if sized is None:
+            aligned = preference_embedding(setting.world, better, worse, about, int(rng.integers(2**31)))
+            sized = unit_size(aligned)(aligned)
+        style_map = StyleMap.fit(StyleLibrary(setting.world.styles, sized, setting.world.gaits), rng)
+        for feeling in range(FEELINGS):
+            # With no answer about a feeling, what was liked for the others is all there is to go by.
+            preferred = sized[better[about == feeling] if (about == feeling).any() else better]
+            gait = int(setting.gaits[feeling])
+            worth = partial(self._worth, style_map, gait, preferred)
+            shown[feeling] = best_style(worth, setting.defaults[feeling], rng, setting.radius)
+        return Proposal(interview.answers, interview.seconds, shown)
+
+    def _worth(self, style_map: StyleMap, gait: int, preferred: np.ndarray, styles: np.ndarray) -> np.ndarray:
+        return self.reward(style_map.predict(styles, gait), preferred)
+
+
+@dataclass
+class RankedStrategy:
+    """CMA-ES-IG: one strategy for each feeling, and a Bayesian belief of a reward that is linear in the style.
+
+    The owner sees styles that were never walked, so their features are foretold from the library; what is shown in the
+    end is walked like everybody's.
+
+    Attributes:
+        name: of the method.
+        setting: what it is given.
+        seen: foretells the true features of a style, for the owner's eyes only.
+    """
+
+    name: str
+    setting: Setting
+    seen: StyleMap
+    _scale: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        styles = self.setting.world.styles
+        self._scale = float(np.sqrt(((styles - styles.mean(axis=0)) ** 2).sum(axis=1).mean()))
+
+    def teach(
+        self, interview: Interview, asked: Sequence[int], marks: Sequence[int], rng: np.random.Generator
+    ) -> list[Proposal]:
+        """Ask for rankings; each counts as one answer and takes as long as it takes."""
+        setting = self.setting
+        strategies = [CmaEsIg(start, *trusted(start, setting.radius)) for start in setting.defaults]
+        rows: list[np.ndarray] = []
+        about: list[int] = []
+        proposals = []
+        for n in range(max(marks) + 1):
+            if n in marks:
+                proposals.append(self._proposal(interview, rows, about, rng))
+            if n < max(marks):
+                feeling = asked[n]
+                items = strategies[feeling].query(rng)
+                features = self.seen.predict(items, int(setting.gaits[feeling]))
+                order = interview.rank(features, feeling)
+                strategies[feeling].told(items, order)
+                # An order of k items holds k - 1 comparisons of neighbours.
+                rows.extend((items[order[:-1]] - items[order[1:]]) / self._scale)
+                about.extend([feeling] * (len(items) - 1))
+        return proposals
+
+    def _proposal(
+        self, interview: Interview, rows: list[np.ndarray], about: list[int], rng: np.random.Generator
+    ) -> Proposal:
+        setting = self.setting
+        differences = np.array(rows).reshape(-1, setting.defaults.shape[1])
+        belief = fit_reward(Comparisons(differences, np.array(about, np.int64)), FEELINGS)
+        shown = dict(enumerate(setting.defaults))
+        for feeling in range(FEELINGS) if rows else ():
+            worth = partial(np.dot, b=belief.mean[feeling])
+            shown[feeling] = best_style(worth, setting.defaults[feeling], rng, setting.radius)
+        return Proposal(interview.answers, interview.seconds, shown)
