@@ -188,9 +188,11 @@ def _one_study(job: _Job) -> tuple[float, float]:
 def registered_p(
     rows: Any, plan: Plan, hypothesis: Hypothesis, rng: np.random.Generator, tables: StudyTables | None = None
 ) -> tuple[float, float]:
-    """Put a study's trials through the registered exclusions and test; p (1 where nothing can be tested), and the
-    share of people left out.
-    """  # noqa: D205
+    """Put a study's trials through the registered exclusions and test.
+
+    Returns:
+        p, 1 where nothing can be tested, and the share of people left out.
+    """
     import pandas as pd
 
     out = {one.participant for one in judge_people(rows, plan) if one.reasons}
