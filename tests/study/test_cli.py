@@ -51,24 +51,24 @@ def test_every_command_explains_its_options_and_gives_an_example(name, monkeypat
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
-        (["export", "/nowhere"], "no study at /nowhere"),
+        (["export", "GONE"], "no study at "),
         (["export", "STUDY"], "nobody has taken part"),
         (["export", "STUDY", "--out", "STUDY"], "something else"),
         (["export", "STUDY", "--database", "oracle://host"], "sqlite"),
-        (["simulate", "/nowhere"], "user_study.py init"),
+        (["simulate", "GONE"], "user_study.py init"),
         (["simulate", "STUDY", "--n", "0"], "--n 0 came"),
         (["simulate", "STUDY", "--population.lapse", "1.5", "--out", "OUT"], "1.5"),
         (["simulate", "STUDY", "--url", "http://127.0.0.1:9", "--out", "OUT"], "127.0.0.1:9"),
-        (["serve", "/nowhere", "--no-browser"], "/nowhere"),
+        (["serve", "GONE", "--no-browser"], "study.toml"),
         (["serve", "STUDY", "--no-browser", "--port", "70000"], "65535"),
         (["init", "STUDY"], "not empty"),
         (["init", "OUT", "--task", "moon"], "grid-2"),
-        (["analyse", "/nowhere"], "/nowhere"),
+        (["analyse", "GONE"], "gone"),
     ],
     ids=lambda value: " ".join(value[:4]) if isinstance(value, list) else "",
 )
 def test_mistakes_get_one_clear_line(given, complaint, study, tmp_path, monkeypatch, capsys):
-    places = {"STUDY": study, "OUT": tmp_path / "out"}
+    places = {"STUDY": study, "OUT": tmp_path / "out", "GONE": tmp_path / "gone"}
     code, _, err = ends([places.get(word, word) for word in given], monkeypatch, capsys)
     told = f"{code}" if isinstance(code, str) else err
     assert code != 0 and complaint in told
