@@ -62,29 +62,36 @@ async function main() {
   const shell = new Shell(strings);
   shell.title(about.title || t("study"));
   if (externalIds().preview) return shell.trouble(t("preview"), false);
-  const onTrouble = (error) => {
-    if (error) shell.banner(t(error.status === 0 ? "offline" : "busy_server"));
-    else {
-      shell.banner(null);
-      shell.notice(t("online"));
-    }
-  };
   try {
-    await take(language, strings, shell, onTrouble);
+    await take(language, strings, shell);
   } catch (error) {
     explain(error, shell, strings);
   }
   return undefined;
 }
 
-async function take(language, strings, shell, onTrouble) {
-  const t = translator(strings);
+/** What is told while an answer waits to be taken; null: it was. */
+function outboxTrouble(shell) {
+  return (error) => {
+    shell.banner(error ? shell.t(error.status === 0 ? "offline" : "busy_server") : null);
+    if (!error) shell.notice(shell.t("online"));
+  };
+}
+
+async function take(language, strings, shell) {
+  let t = translator(strings);
   const storage = new Storage();
   const session = new Session(api, storage);
-  const outbox = new Outbox(api, storage, onTrouble);
+  const outbox = new Outbox(api, storage, outboxTrouble(shell));
+  const onTrouble = () => shell.banner(t("offline_waiting"));
   const ask = () => shell.ask({ title: t("unfinished_title"), text: t("unfinished_text"), yes: t("unfinished_resume"), no: t("unfinished_new") });
   const step = await firstStep(session, () => session.find(language, { ask, onTrouble }), outbox, onTrouble);
   shell.banner(null);
+  if (step.language && step.language !== language) { // begun in another language, perhaps on another device
+    strings = await persist(() => loadStrings(api, step.language), onTrouble);
+    translatePage(strings, step.language);
+    t = shell.t = translator(strings);
+  }
   await oneTab(session, shell, t);
   const stage = new Stage(document.getElementById("ground"), {
     clip: (id) => persist(() => api.clip(id), onTrouble).finally(() => shell.banner(null)),

@@ -71,7 +71,7 @@ def study_folder(tmp_path_factory) -> Path:
         title="Movements",
         blocks=[_block("one", "triplet", 3, break_s=0.3), _block("two", "preference", 1), _block("three", "grid", 1)],
         texts={
-            "en": {**TEXTS, "consent": ["# Why", "Movements are compared."]},
+            "en": {**TEXTS, "consent": ["# Why", "<b>To learn</b>"]},
             "de": {**TEXTS, "debrief": ["Danke."]},
         },
         practice={"trials": 1, "needed": 0, "attempts": 1},

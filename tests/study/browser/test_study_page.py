@@ -55,6 +55,15 @@ def test_a_whole_session_by_touch_in_german_on_a_phone(phone, address):
         visitor.inspect()
 
 
+def test_texts_of_the_study_are_text_in_the_language_of_the_session(phone, address):
+    with visit_at("consent", phone, address) as visitor:
+        visitor.arrive()
+        assert "<b>To learn</b>" in visitor.page.locator("article").inner_text()
+        # This person began in English, on another device.
+        assert visitor.page.evaluate("document.documentElement.lang") == "en"
+        assert visitor.says("agree") == "I agree to take part"
+
+
 def test_a_reload_goes_on_where_one_was_and_keeps_what_was_filled_in(desk, address):
     with visit_at("questionnaire", desk, address) as visitor:
         step = visitor.arrive()
@@ -72,7 +81,10 @@ def test_a_reload_goes_on_where_one_was_and_keeps_what_was_filled_in(desk, addre
 def test_backspace_takes_back_the_choice_and_then_the_previous_answer(desk, address):
     with visit_at("triplet", desk, address) as visitor:
         first = visitor.arrive()
-        visitor.page.keyboard.press("1")
+        # A bounce of the finger is not "how sure".
+        key = "document.dispatchEvent(new KeyboardEvent('keydown', { key: '1', cancelable: true }));"
+        visitor.page.evaluate(key + key)
+        assert visitor.page.locator(".clip[aria-pressed=true]").count() == 2
         visitor.page.keyboard.press("Backspace")
         assert visitor.page.locator(".clip[aria-pressed=true]").count() == 0
         visitor.type_answer(first)
@@ -211,6 +223,11 @@ def test_all_views_show_the_same_moment(desk, address):
         assert len({drawn[0]["time"] for drawn in moments}) > 1
         visitor.page.keyboard.press("Space")
         visitor.until("!empaw.stage.playback.playing")
+        # Left stays left where people read from right to left: positions are part of the data.
+        visitor.page.evaluate("document.documentElement.dir = 'rtl'")
+        lefts = [visitor.page.locator(f"[data-testid=clip-{i}]").bounding_box()["x"] for i in range(3)]
+        assert lefts == sorted(lefts)
+        assert visitor.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert visitor.page.evaluate("document.querySelectorAll('canvas').length") == 1
 
 

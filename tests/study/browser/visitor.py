@@ -204,6 +204,7 @@ class Visitor:
             if step["kind"] == "grid":
                 keys.press("Enter")
             elif step["ask_confidence"]:
+                self.page.wait_for_timeout(300)  # sooner it is taken for a bounce
                 keys.press("4")
         elif step["kind"] == "consent":
             for box in self.page.locator("input[type=checkbox]").all():

@@ -5,6 +5,8 @@ export const PAIRS = [[0, 1], [0, 2], [1, 2]];
 export const CANNOT_TELL = -1;
 const LEVELS = [1, 2, 3, 4, 5];
 const NUDGE_MS = 700;
+/** A digit so soon after the choice is a bounce of the finger, not a confidence, ms. */
+const BOUNCE_MS = 250;
 
 /** Dots in a row, the chosen ones filled and joined: says which pair without words. */
 function pictogram(count, chosen) {
@@ -215,7 +217,7 @@ export class Answering {
 
   #digit(digit) {
     if (this.asking === "confidence") {
-      if (LEVELS.includes(digit)) this.#sure(digit);
+      if (LEVELS.includes(digit) && performance.now() - this.rt > BOUNCE_MS) this.#sure(digit);
       return LEVELS.includes(digit);
     }
     if (digit === 0 && this.trial.allow_cannot_tell) this.#choose(CANNOT_TELL);

@@ -25,6 +25,7 @@ const FIELD_OF_VIEW = 34;
 /** Links are points to the framing: this much is left around them, m. */
 const MARGIN_M = { dog: 0.14, arm: 0.12, grid: 0.35 };
 const TRAIL_POINTS = 128;
+const TRAIL_HALF_M = 0.045;
 /** As much of the person as a view must hold, m. */
 const PERSON_M = { radius: 0.2, height: 0.95 };
 /** Robots that do not stay where they are. */
@@ -78,10 +79,13 @@ class Body {
     this.root.add(flat);
   }
 
+  /** A flat band: lines are a pixel wide, whatever the screen. */
   #addTrail({ link, color }) {
     const geometry = new THREE.BufferGeometry();
-    geometry.setAttribute("position", new THREE.BufferAttribute(new Float32Array(3 * TRAIL_POINTS), 3));
-    this.trail = new THREE.Line(geometry, new THREE.LineBasicMaterial({ color }));
+    geometry.setAttribute("position", new THREE.BufferAttribute(new Float32Array(6 * TRAIL_POINTS), 3));
+    const quads = Array.from({ length: TRAIL_POINTS - 1 }, (_, i) => [0, 1, 2, 2, 1, 3].map((corner) => 2 * i + corner));
+    geometry.setIndex(quads.flat());
+    this.trail = new THREE.Mesh(geometry, new THREE.MeshBasicMaterial({ color, side: THREE.DoubleSide, transparent: true, opacity: 0.55 }));
     this.trail.frustumCulled = false;
     this.trailLink = link;
     this.root.add(this.trail);
@@ -108,12 +112,23 @@ class Body {
   #drawTrail(clip, at) {
     const positions = this.trail.geometry.getAttribute("position");
     const stride = clip.links * FLOATS_PER_LINK;
-    for (let i = 0; i < TRAIL_POINTS; i++) {
-      const frame = Math.round((i / (TRAIL_POINTS - 1)) * at);
-      const start = frame * stride + this.trailLink * FLOATS_PER_LINK;
-      positions.setXYZ(i, clip.poses[start], clip.poses[start + 1], clip.poses[start + 2]);
+    const place = (frame) => {
+      const start = Math.round(frame) * stride + this.trailLink * FLOATS_PER_LINK;
+      return [clip.poses[start], clip.poses[start + 1], clip.poses[start + 2]];
+    };
+    const last = Math.floor(at);
+    const points = Math.min(TRAIL_POINTS, last + 1);
+    for (let i = 0; i < points; i++) {
+      const frame = points > 1 ? (i / (points - 1)) * last : 0;
+      const [x, y, z] = place(frame);
+      const [[fromX, fromY], [toX, toY]] = [place(Math.max(0, frame - 1)), place(Math.min(last, frame + 1))];
+      const length = Math.hypot(toX - fromX, toY - fromY) || 1;
+      const [sideX, sideY] = [(-(toY - fromY) / length) * TRAIL_HALF_M, ((toX - fromX) / length) * TRAIL_HALF_M];
+      positions.setXYZ(2 * i, x + sideX, y + sideY, z);
+      positions.setXYZ(2 * i + 1, x - sideX, y - sideY, z);
     }
     positions.needsUpdate = true;
+    this.trail.geometry.setDrawRange(0, 6 * (points - 1));
   }
 
   dispose() {
