@@ -10,8 +10,14 @@ import threading
 import time
 from pathlib import Path
 
+from sqlalchemy import create_engine, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
 from apps.study.errors import StorageError, StorageFullError
+from apps.study.models import Participant
 from apps.study.storage_open import Engines, vacuum_into
+from apps.study.storage_write import erase
 
 KEEP = 24
 SPACE_EVERY_S = 60.0
@@ -51,8 +57,43 @@ def back_up(engines: Engines, folder: Path, keep: int = KEEP) -> Path | None:
     return path
 
 
+def erase_in_copies(engines: Engines, folder: Path) -> int:
+    """Remove from older copies what people took back who withdrew since then.
+
+    Returns:
+        How many people were removed, summed over copies.
+
+    Raises:
+        StorageError: a copy cannot be changed: it still holds what was withdrawn, and must be deleted by hand.
+    """
+    with engines.reader.connect() as connection:
+        gone = connection.execute(
+            select(Participant.uuid, Participant.withdrawn).where(Participant.withdrawn.is_not(None))
+        ).all()
+    removed = 0
+    for path in sorted(folder.glob("*.db")) if gone else []:
+        copy = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+        try:
+            with copy.begin() as connection:
+                # What is freed is overwritten, not only forgotten.
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")
+                for public, withdrawn in gone:
+                    there = select(Participant.id).where(Participant.uuid == public, Participant.withdrawn.is_(None))
+                    if (person := connection.execute(there).scalar()) is not None:
+                        erase(connection, person, int(withdrawn or 0))
+                        removed += 1
+        except DBAPIError as problem:
+            raise StorageError(
+                f"{path} still holds answers of people who withdrew, and cannot be changed ({problem.orig}): delete it"
+            ) from problem
+    return removed
+
+
 class Caretaker:
-    """Copies the database every some minutes and at the end, and looks each minute whether the disk fills up."""
+    """Copies the database every some minutes and at the end, and looks each minute whether the disk fills up.
+
+    Copies forget those who withdrew, too.
+    """
 
     def __init__(
         self, engines: Engines, folder: Path, every_minutes: float, least_free: int = LEAST_FREE_BYTES
@@ -107,6 +148,7 @@ class Caretaker:
     def _copy(self) -> None:
         try:
             back_up(self._engines, self._folder / "backups")
+            erase_in_copies(self._engines, self._folder / "backups")
         except (StorageError, OSError) as problem:  # people go on answering; the next copy may work
             _LOG.error("no backup was made: %s", problem)
 

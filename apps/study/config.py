@@ -76,10 +76,16 @@ class Attention:
 
 @dataclass(frozen=True)
 class Allocation:
-    """Conditions between people; 'equal' fills them in permuted groups, other rules are for pilots."""
+    """Conditions between people; 'equal' fills them in permuted groups, other rules are for pilots.
+
+    These give the next person what brought most usable answers a minute so far, of people who finished; `prior_mean`
+    is what is expected of each, and what has less than 1 / `floor` of the people comes next in any case.
+    """
 
     conditions: tuple[str, ...] = ()
-    rule: Literal["equal", "gittins", "thompson"] = "equal"
+    rule: Literal["equal", "gittins", "thompson", "thompson-lognormal"] = "equal"
+    prior_mean: float = 6.0
+    floor: int = 5
 
 
 @dataclass(frozen=True)
@@ -344,6 +350,8 @@ def _check_ranges(config: StudyConfig) -> None:
     _within("practice.needed", practice.needed, 0, practice.trials)
     _within("practice.attempts", practice.attempts, 1, 5)
     _within("attention.golden_needed", config.attention.golden_needed, 0, 1)
+    _within("allocation.prior_mean", config.allocation.prior_mean, 0.01, 1000)
+    _within("allocation.floor", config.allocation.floor, 1, 1000)
     _within("attention.minimum", config.attention.minimum, 1, 1000)
     for name, value in asdict(config.limits).items():
         _within(f"limits.{name}", value, 1, 10**9)

@@ -86,6 +86,7 @@ def make_app(server: StudyServer) -> FastAPI:
     _add_errors(app)
     _add_study(app, server)
     _add_files(app, server)
+    _add_texts(app, server.folder)
     _add_researcher(app, server)
     app.mount("/static", StaticFiles(directory=WEB), name="static")
     return app
@@ -167,7 +168,7 @@ def _add_study(app: FastAPI, server: StudyServer) -> None:
 
 
 def _add_files(app: FastAPI, server: StudyServer) -> None:
-    stimuli, folder = server.storage.stimuli, server.folder
+    stimuli = server.storage.stimuli
 
     @app.get("/")
     def index() -> Response:
@@ -193,6 +194,8 @@ def _add_files(app: FastAPI, server: StudyServer) -> None:
             raise UnknownError(f"there is no task {ascii(task)[:60]}; there are {', '.join(stimuli.tasks)}")
         return JSONResponse(stimuli.tasks[task].scene_json())
 
+
+def _add_texts(app: FastAPI, folder: Path) -> None:
     @app.get("/api/study/locale/{language}")
     def locale(language: str) -> Response:
         # Only names of files that are there become paths.

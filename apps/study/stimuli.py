@@ -17,7 +17,7 @@ import numpy as np
 
 from apps.study.config import canonical
 from apps.study.errors import StudyError
-from envs.trajectories.task import Animation, TrajectoryTask
+from envs.trajectories.task import Animation, Trajectories, TrajectoryTask
 from policies.taste.queries import PAIRS
 
 MAGIC, VERSION = b"EMPA", 1
@@ -49,6 +49,7 @@ class TaskStimuli:
         scene: what all have in common; `here` is what differs, by id.
         features: (N, F) true features in [0, 1]; never sent to a page.
         golden, practice: obvious triplets, for attention and for the practice, none in both.
+        files: SHA-256 of every animation's file, by id; `trajectories` that of what they were made of.
     """
 
     task: str
@@ -61,6 +62,7 @@ class TaskStimuli:
     golden: tuple[Golden, ...]
     practice: tuple[Golden, ...]
     files: dict[str, str]
+    trajectories: str
 
     def scene_json(self) -> dict[str, Any]:
         """What the page needs beside the poses."""
@@ -137,8 +139,36 @@ def make_task_stimuli(task: TrajectoryTask, n: int, folder: Path, rng: np.random
         (folder / f"{name}{_SUFFIX}").write_bytes(body)
         files[name] = hashlib.sha256(body).hexdigest()
     golden, practice = obvious_triplets(items, features, rng)
+    made_of = _write_trajectories(trajectories, folder / f"{task.name}.npz")
     rounded = tuple(tuple(round(float(x), 5) for x in row) for row in features)
-    return TaskStimuli(task.name, kind, items, scene, here, tuple(task.feature_names), rounded, golden, practice, files)
+    return TaskStimuli(
+        task.name, kind, items, scene, here, tuple(task.feature_names), rounded, golden, practice, files, made_of
+    )
+
+
+def _write_trajectories(trajectories: Trajectories, path: Path) -> str:
+    """Keep what the animations show as the tasks know it, so that others can learn from the answers; its SHA-256."""
+    extras: dict[str, Any] = {f"extra_{name}": values for name, values in trajectories.extras.items()}
+    if odd := [name for name, values in extras.items() if np.asarray(values).dtype.hasobject]:
+        raise StimuliError(f"{odd[0]} holds Python objects; numbers and texts are needed")
+    np.savez_compressed(path, states=trajectories.states, **extras)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def load_trajectories(stimuli: Stimuli, task: str) -> Trajectories:
+    """Read the trajectories of a task's animations, in the order of its items.
+
+    Raises:
+        StimuliError: there is no such task, or the file is missing or not the one that the manifest names.
+    """
+    if task not in stimuli.tasks:
+        raise StimuliError(f"task {task!r} came; there are {', '.join(stimuli.tasks)}")
+    path = stimuli.folder / f"{task}.npz"
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != stimuli.tasks[task].trajectories:
+        raise StimuliError(f"{path} is missing or was changed: copy it back from where the study was made")
+    with np.load(path, allow_pickle=False) as kept:
+        extras = {name.removeprefix("extra_"): kept[name] for name in kept.files if name != "states"}
+        return Trajectories(kept["states"], extras)
 
 
 def obvious_triplets(
@@ -208,5 +238,5 @@ def _task(name: str, entry: dict[str, Any]) -> TaskStimuli:
     return TaskStimuli(
         name, entry["kind"], tuple(entry["items"]), entry["scene"], entry["here"], tuple(entry["feature_names"]),
         tuple(tuple(row) for row in entry["features"]), golden(entry["golden"]), golden(entry["practice"]),
-        entry["files"],
+        entry["files"], entry["trajectories"],
     )  # fmt: skip

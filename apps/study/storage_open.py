@@ -200,6 +200,8 @@ def vacuum_into(engine: Engine, path: Path) -> None:
     raw = sqlite3.connect(str(engine.url.database), isolation_level=None, timeout=BUSY_MS / 1000)
     try:
         raw.execute("VACUUM INTO ?", (str(path),))
+        # Pages as they were before somebody withdrew wait in the write-ahead log until it is emptied.
+        raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         raw.close()
     with path.open("rb") as copy:

@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from apps.study.allocating import next_condition
 from apps.study.config import StudyConfig
 from apps.study.errors import FullError
 from apps.study.models import Base, Erasure, Event, ExternalId, Participant, Queue, Session, Study
@@ -189,27 +189,22 @@ def take_place(connection: Connection, config: StudyConfig, participant_id: int)
     ).first()
     if free is not None:
         position, condition = free
-        connection.execute(update(Queue).where(Queue.position == position).values(participant_id=participant_id))
+        if config.allocation.rule != "equal":
+            condition = next_condition(connection, config, position)
+        connection.execute(
+            update(Queue).where(Queue.position == position).values(participant_id=participant_id, condition=condition)
+        )
     else:
         last = connection.execute(select(func.max(Queue.position))).scalar()
         position = 0 if last is None else last + 1
         if config.recruitment.places and position >= config.recruitment.places:
             raise FullError("all places of this study were taken in the meantime: thank you for your interest")
-        condition = condition_at(config, position)
+        condition = next_condition(connection, config, position)
         connection.execute(insert(Queue).values(position=position, condition=condition, participant_id=participant_id))
     connection.execute(
         update(Participant).where(Participant.id == participant_id).values(position=position, condition=condition)
     )
     return position, condition
-
-
-def condition_at(config: StudyConfig, position: int) -> str:
-    """The condition of a place: each once in every group of as many places as there are, in random order."""
-    conditions = config.allocation.conditions
-    if not conditions:
-        return ""
-    group, place = divmod(position, len(conditions))
-    return conditions[int(np.random.default_rng([config.seed, group]).permutation(len(conditions))[place])]
 
 
 def finish(connection: Connection, participant_id: int, outcome: str, t_server: int) -> None:

@@ -21,7 +21,7 @@ class PointTask:
     feature_names = ("x", "y", "speed", "size")
 
     def generate(self, n: int, rng: np.random.Generator) -> Trajectories:
-        return Trajectories(rng.random((n, 5, 4)).astype(np.float32))
+        return Trajectories(rng.random((n, 5, 4)).astype(np.float32), {"number": np.arange(n)})
 
     def features(self, trajectories: Trajectories) -> np.ndarray:
         return trajectories.states[:, 0].astype(float)

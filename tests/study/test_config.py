@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from apps.study import init
@@ -14,6 +15,7 @@ from apps.study.errors import StudyError
 from apps.study.init import InitStudy, init_study, write_toml
 from apps.study.instruments import InstrumentError
 from apps.study.serve import open_study
+from apps.study.stimuli import load_trajectories
 from tests.study.folder import PointTask, make_study, settings
 
 BLOCK = settings()["blocks"][0]
@@ -117,6 +119,13 @@ def test_a_new_folder_is_ready_to_serve_and_registers_its_plan(tmp_path, monkeyp
     assert config.recruitment.completion_url.startswith("https://app.prolific.com/submissions/complete?cc=")
     storage = open_study(folder)
     storage.close()
+    trajectories = load_trajectories(storage.stimuli, "points")
+    again = PointTask().features(trajectories)
+    assert np.allclose(again, storage.stimuli.tasks["points"].features, atol=1e-5)
+    assert list(trajectories.extras) == ["number"]
+    (folder / "stimuli" / "points.npz").write_bytes(b"other")
+    with pytest.raises(StudyError, match="copy it back"):
+        load_trajectories(storage.stimuli, "points")
     assert storage.registered.study_id == 1
     (folder / "analysis.toml").write_text("# another plan")
     open_study(folder).close()

@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from apps.study import storage_open, storage_write
-from apps.study.backup import Caretaker, back_up
+from apps.study.backup import Caretaker, back_up, erase_in_copies
 from apps.study.errors import StorageAwayError, StorageError, StorageFullError, StudyError
 from apps.study.migrations import HEAD
 from apps.study.models import Base, Event, ExternalId, Participant, Queue, Session, Study
@@ -154,6 +154,27 @@ def test_the_place_of_a_person_who_withdrew_is_given_again(served):
     Visitor(client).go("triplet")
     places = rows(storage, Queue.position, Queue.participant_id)
     assert [position for position, _ in places] == [0, 1] and places[0][1] == 3
+
+
+@pytest.mark.parametrize("rule", ["equal", "gittins", "thompson", "thompson-lognormal"])
+def test_conditions_are_equal_unless_a_pilot_prefers_what_works(tmp_path, rule):
+    allocation = {"conditions": ["slow", "quick"], "rule": rule}
+    block = [{**SHORT[0], "trials": 3}]
+    make_study(tmp_path, blocks=block, allocation=allocation, practice={"trials": 0, "needed": 0})
+    with serving(tmp_path) as (client, storage):
+        for person in range(12):
+            visitor = Visitor(client).go("triplet")
+            condition = rows(storage, Participant.condition, id=person + 1)[0][0]
+            while visitor.step["kind"] == "triplet":
+                visitor.send(choice=1, rt_ms=1000.0 if condition == "quick" else 30_000.0)
+            visitor.go("done")
+        given = [condition for _, condition in rows(storage, Queue.position, Queue.condition)]
+        logged = {row[0]["trial"]["condition"] for row in rows(storage, Event.payload, trial_id="one.001")}
+    assert logged == {"slow", "quick"}
+    if rule == "equal":
+        assert all({*given[k : k + 2]} == {"slow", "quick"} for k in range(0, 12, 2))
+    else:
+        assert given.count("quick") >= 8 and given.count("slow") >= 2
 
 
 FORGERIES = (
@@ -459,6 +480,36 @@ def test_copies_are_whole_and_the_oldest_go(tmp_path):
     copy = sqlite3.connect(there[-1])
     assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert copy.execute("SELECT count(*) FROM event").fetchone() == (events,)
+
+
+def test_copies_forget_whoever_withdrew(tmp_path):
+    make_study(tmp_path, blocks=SHORT, recruitment={"platform": "prolific"})
+    with serving(tmp_path) as (client, storage):
+        going, staying = Visitor(client, ids("going-person")), Visitor(client, ids("staying-person"))
+        for visitor in (going, staying):
+            visitor.go("triplet", "one.003")
+            visitor.post(visitor.body("note", remark=f"remark of {visitor.begun['participant']}"))
+        copy = back_up(storage.engines, tmp_path / "backups")
+        going.send("withdraw")
+        assert b"going-person" in copy.read_bytes()
+        assert erase_in_copies(storage.engines, tmp_path / "backups") == 1
+        assert erase_in_copies(storage.engines, tmp_path / "backups") == 0
+    kept = copy.read_bytes()
+    assert b"going-person" not in kept and f"remark of {going.begun['participant']}".encode() not in kept
+    assert b"staying-person" in kept and f"remark of {staying.begun['participant']}".encode() in kept
+
+
+def test_nothing_of_whoever_withdrew_is_left_in_the_file(tmp_path):
+    make_study(tmp_path, blocks=SHORT, recruitment={"platform": "prolific"})
+    with serving(tmp_path) as (client, storage):
+        visitor = Visitor(client, ids("going-person")).go("triplet")
+        visitor.post(visitor.body("note", remark="a very private remark"))
+        visitor.send("withdraw")
+        # The journal still has the pages as they were; a copy empties it.
+        assert b"a very private remark" in (tmp_path / "study.db-wal").read_bytes()
+        back_up(storage.engines, tmp_path / "backups")
+        for path in (*tmp_path.glob("study.db*"), *(tmp_path / "backups").iterdir()):
+            assert b"going-person" not in path.read_bytes() and b"a very private remark" not in path.read_bytes()
 
 
 def test_the_caretaker_copies_from_time_to_time_and_at_the_end(tmp_path, engines):
