@@ -220,7 +220,7 @@ def effect_for(design: StudyDesign, difference: float, seed: int = 0) -> float:
     if difference == 0:
         return 0.0
     try:
-        found = brentq(lambda size: planted_difference(design, size, seed, 400) - difference, -4, 6, xtol=1e-2)
+        found = brentq(lambda size: planted_difference(design, size, seed, 400) - difference, -4, 6, xtol=1e-3)
     except ValueError:
         low, high = (planted_difference(design, size, seed, 400) for size in (-4, 6))
         raise ValueError(
