@@ -92,7 +92,9 @@ def run(args: Run) -> Timeline:
             timeline = session.run(args.seconds, lambda step: _watch(session, step, bar, task))
     if args.json is not None:
         write_json(timeline.as_json(), args.json, output)
-    console.print(summary(timeline), session.manner.told)
+    console.print(summary(timeline))
+    if session.manner.told:
+        console.print(session.manner.told)
     if args.record is not None:
         console.print(f"video: {args.record.resolve()}")
     return timeline

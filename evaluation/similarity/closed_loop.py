@@ -89,15 +89,20 @@ def loop_methods(setting: Setting, options: ClosedLoopOptions) -> list[Method]:
     """Ours, and what stands beside it: random search, the emotion table, raw descriptors, and the true features."""
     world = setting.world
     rng = np.random.default_rng([options.seed, 31])
-    ours = similarity_embedding(world, options.similarity_answers, options.seed)
     return [
-        LinearTaste.on(OURS, setting, ours, rng),
+        *only_ours(setting, options),
         LinearTaste.on("raw descriptors", setting, world.descriptors, rng),
         LinearTaste.on("true features", setting, world.features, rng),
         _halved(setting, options, rng),
         table_prior("emotion-table prior", setting, rng),
         RandomSearch("random search", setting),
     ]
+
+
+def only_ours(setting: Setting, options: ClosedLoopOptions) -> list[Method]:
+    """Ours alone."""
+    embedded = similarity_embedding(setting.world, options.similarity_answers, options.seed)
+    return [LinearTaste.on(OURS, setting, embedded, np.random.default_rng([options.seed, 29]))]
 
 
 def _halved(setting: Setting, options: ClosedLoopOptions, rng: np.random.Generator) -> LinearTaste:
@@ -120,11 +125,15 @@ def table_prior(name: str, setting: Setting, rng: np.random.Generator) -> Linear
 def run(options: ClosedLoopOptions | None = None) -> list[dict[str, Any]]:
     """Ask every owner by every method, walk what is shown, and return a row for each method and number of answers.
 
+    The last rows are of ours with all answers about one feeling, which is judged alone.
+
     Raises:
         ValueError: options out of range.
     """
     options = options or ClosedLoopOptions()
-    return run_methods(options, loop_methods, clip_world(options.clips, options.workers, options.engine))
+    world = clip_world(options.clips, options.workers, options.engine)
+    rows = run_methods(options, loop_methods, world)
+    return rows + (run_methods(replace(options, spread="one"), only_ours, world) if options.spread == "all" else [])
 
 
 def run_methods(options: ClosedLoopOptions, methods: Methods, world: StyleWorld) -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ def table(title: str, rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         share, behind = row["share_of_best"], row["behind_ours"]
         found.add_row(
-            row["method"],
+            row["method"] + (", one feeling" if row["spread"] == "one" else ""),
             str(row["answers"]),
             f"{row['seconds']:.0f}",
             f"{share['mean']:.2f}",

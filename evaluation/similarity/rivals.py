@@ -36,7 +36,8 @@ def rival_methods(setting: Setting, options: ClosedLoopOptions) -> list[Method]:
     rng = np.random.default_rng([seed, 37])
     styles = world.styles
     seen = StyleMap.fit(StyleLibrary(styles, world.features, world.gaits), rng)
-    ours = LinearTaste.on(OURS, setting, similarity_embedding(world, budget, seed), rng)
+    embedded = similarity_embedding(world, budget, seed)
+    ours = LinearTaste.on(OURS, setting, embedded, rng)
     return [
         ours,
         LinearTaste.on("CLEA", setting, exploration_embedding(world, budget, seed), rng),

@@ -114,6 +114,8 @@ class Taste:
             ValueError: it is no taste, is damaged, or was written by a newer Empaw.
             OSError: it cannot be read.
         """
+        if not path.is_file():
+            raise FileNotFoundError(f"there is no taste at {path}: give the file that was learnt from answers")
         if path.stat().st_size > _LARGEST_BYTES:
             raise ValueError(f"{path} is larger than {_LARGEST_BYTES // 2**20} MiB: it is no taste")
         try:

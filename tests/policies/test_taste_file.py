@@ -92,3 +92,8 @@ def test_styles_in_a_file_are_within_their_limits(taste):
 def test_a_covariance_that_does_not_fit_is_refused(rng):
     with pytest.raises(ValueError, match=r"\(6,\)"):
         Liking(ExpressiveStyle(), 0.8, 1, np.zeros(6), np.zeros((5, 5)))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.json"):
+        Taste.load(tmp_path / "none.json")
