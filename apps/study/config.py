@@ -137,7 +137,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Texts:
-    """All that a person reads of the study itself, in one language; `blocks` are instructions by block's name."""
+    """All that a person reads of the study itself, in one language.
+
+    `blocks` are instructions by block's name, `prompts` questions that differ from the kind's: "Which should the dog do
+    when you are sad?".
+    """
 
     consent_version: str
     consent: tuple[str, ...]
@@ -149,6 +153,7 @@ class Texts:
     grid: str
     debrief: tuple[str, ...]
     blocks: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    prompts: dict[str, str] = field(default_factory=dict)
 
     @property
     def consent_sha256(self) -> str:
@@ -318,8 +323,10 @@ def _check(config: StudyConfig) -> None:
     for language, texts in config.texts.items():
         _need(_LANGUAGE.fullmatch(language) is not None, "texts", language, "languages such as en or pt-BR")
         _need(len(texts.consent) > 0, f"texts.{language}.consent", "none", "at least one paragraph")
-        unknown = set(texts.blocks) - set(names)
-        _need(not unknown, f"texts.{language}.blocks", sorted(unknown), f"names of blocks: {', '.join(names)}")
+        unknown = (set(texts.blocks) | set(texts.prompts)) - set(names)
+        _need(
+            not unknown, f"texts.{language}.blocks and prompts", sorted(unknown), f"names of blocks: {', '.join(names)}"
+        )
     _need(config.language in config.texts, "language", config.language, f"one with texts: {', '.join(config.texts)}")
     _check_codes(config)
     conditions = config.allocation.conditions

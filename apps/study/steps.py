@@ -118,7 +118,7 @@ def _comparison(walk: Walk, slot: Slot, texts: Any) -> dict[str, Any]:
         "min_watch_s": block.min_watch_s,
         "ask_confidence": block.ask_confidence and slot.phase == "main",
         "allow_cannot_tell": block.allow_cannot_tell,
-        "prompt": getattr(texts, slot.kind),
+        "prompt": texts.prompts.get(slot.block) or getattr(texts, slot.kind),
         "preload": list(walk.upcoming),
     }
     if slot.kind == "grid":

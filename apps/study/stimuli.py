@@ -126,23 +126,26 @@ def make_task_stimuli(task: TrajectoryTask, n: int, folder: Path, rng: np.random
     if len(trajectories) < 3:
         raise StimuliError(f"task {task.name!r} has {len(trajectories)} trajectories; three are compared")
     features = np.asarray(task.features(trajectories), float)
-    items = tuple(f"{task.name}-{i:04d}" for i in range(len(trajectories)))
     scene: dict[str, Any] = {}
-    kind, here, files = "", {}, {}
+    kind, items, here, files = "", [], {}, {}
     folder.mkdir(parents=True, exist_ok=True)
-    for i, name in enumerate(items):
+    for i in range(len(trajectories)):
         animation = task.render(trajectories, i)
+        body = encode_animation(animation)
+        digest = hashlib.sha256(body).hexdigest()
+        # Browsers keep animations for ever: another study's at the same address must have another name.
+        name = f"{task.name}-{i:04d}-{digest[:6]}"
+        (folder / f"{name}{_SUFFIX}").write_bytes(body)
         scene, kind = {key: value for key, value in animation.scene.items() if key != "here"}, animation.kind
         if "here" in animation.scene:
             here[name] = animation.scene["here"]
-        body = encode_animation(animation)
-        (folder / f"{name}{_SUFFIX}").write_bytes(body)
-        files[name] = hashlib.sha256(body).hexdigest()
-    golden, practice = obvious_triplets(items, features, rng)
+        items.append(name)
+        files[name] = digest
+    golden, practice = obvious_triplets(tuple(items), features, rng)
     made_of = _write_trajectories(trajectories, folder / f"{task.name}.npz")
     rounded = tuple(tuple(round(float(x), 5) for x in row) for row in features)
     return TaskStimuli(
-        task.name, kind, items, scene, here, tuple(task.feature_names), rounded, golden, practice, files, made_of
+        task.name, kind, tuple(items), scene, here, tuple(task.feature_names), rounded, golden, practice, files, made_of
     )
 
 

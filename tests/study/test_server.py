@@ -30,6 +30,7 @@ BLOCKS = [
     {"name": "two", "task": "points", "trials": 3, "kind": "preference", "ask_confidence": False},
     {"name": "three", "task": "points", "trials": 3, "kind": "grid", "allow_cannot_tell": False},
 ]
+ENGLISH = {**TEXTS, "prompts": {"two": "Which when you are sad?"}}
 GERMAN = {**TEXTS, "consent": ["Sie vergleichen Punkte."], "triplet": "Welche zwei sind sich am ähnlichsten?"}
 
 
@@ -37,7 +38,7 @@ GERMAN = {**TEXTS, "consent": ["Sie vergleichen Punkte."], "triplet": "Welche zw
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("study")
     questions = {"before": ["affective-slider"], "after_block": ["nasa-tlx"], "after": ["sus"]}
-    make_study(path, blocks=BLOCKS, texts={"en": TEXTS, "de": GERMAN}, questionnaires=questions, counterbalance=False)
+    make_study(path, blocks=BLOCKS, texts={"en": ENGLISH, "de": GERMAN}, questionnaires=questions, counterbalance=False)
     for name, text in {
         "plugins/mine.js": "export default 1;",
         "plugins/bad name.js": "",
@@ -81,6 +82,7 @@ def test_comparisons_carry_their_blocks_settings(client):
     assert visitor.go("break").step["minimum_s"] == 7.0
     assert visitor.go("instructions").step["query"] == "preference" and len(visitor.step["preload"]) == 2
     assert visitor.go("preference").step["ask_confidence"] is False
+    assert visitor.step["prompt"] == "Which when you are sad?" and step["prompt"] == TEXTS["triplet"]
     step = visitor.go("grid").step
     assert len({step["reference"], *step["items"]}) == 7 and step["choose"] == 2
     refused = visitor.post(visitor.body(choice=-1))
@@ -230,7 +232,7 @@ def test_an_animation_comes_in_its_format_and_may_be_kept_forever(client, folder
 
 def test_scenes_locales_plugins_and_the_page_itself(client):
     scene = client.get("/api/study/scene/points").json()
-    assert scene["kind"] == "grid" and scene["here"]["points-0003"] == {"person": 3}
+    assert scene["kind"] == "grid" and {"person": 3} in scene["here"].values() and len(scene["here"]) == 16
     assert "features" not in str(scene) and "golden" not in str(scene)
     assert client.get("/api/study/locale/xx").json() == {}
     assert client.get("/api/study/plugins").json() == {"plugins": ["/study-plugins/mine.js"]}
