@@ -203,7 +203,7 @@ class Visitor:
                 keys.press(key)
             if step["kind"] == "grid":
                 keys.press("Enter")
-            elif step["ask_confidence"]:
+            if step["ask_confidence"]:
                 self.page.wait_for_timeout(300)  # sooner it is taken for a bounce
                 keys.press("4")
         elif step["kind"] == "consent":
@@ -236,6 +236,8 @@ class Visitor:
             for clip in (0, 5):
                 tap(f"[data-testid=clip-{clip}]")
             tap("[data-testid=confirm]")
+            if step["ask_confidence"]:
+                tap("[data-confidence='5']")
         elif step["kind"] == "consent":
             for box in self.page.locator(".tick").all():
                 box.tap()

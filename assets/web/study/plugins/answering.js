@@ -149,7 +149,8 @@ export class Answering {
     if (!this.ready || this.selected.length !== this.needed) return this.#nudge();
     this.choice = this.selected;
     this.rt = performance.now();
-    this.#finish(null);
+    if (this.trial.ask_confidence) this.#ask(true);
+    else this.#finish(null);
   }
 
   #sure(level) {

@@ -3,7 +3,7 @@
 /** A clip is cut into so many pieces; it is seen when nearly all of them have been shown. */
 const PIECES = 20;
 const SEEN_SHARE = 0.9;
-/** Longer gaps between two frames than this were not watched (another tab, a machine asleep), s. */
+/** No more than this is counted between two frames: a longer gap was not watched (another tab, a machine asleep), s. */
 const GAP_S = 0.5;
 /** After the slider was moved, a clip that stands still counts as watched for so long, s. */
 const SCRUB_S = 1;
@@ -20,6 +20,7 @@ export class Watching {
     /** `performance.now()` when all were seen; null before. */
     this.allSeenAt = null;
     this.last = null;
+    this.piece = 0;
     this.scrubbed = -Infinity;
     this.observer = new IntersectionObserver((entries) => {
       for (const entry of entries) this.visible[elements.indexOf(entry.target)] = entry.intersectionRatio >= 0.5;
@@ -34,15 +35,18 @@ export class Watching {
 
   /** @param {number} now  s */
   tick(now) {
-    const passed = this.last === null ? 0 : now - this.last;
+    const passed = this.last === null ? 0 : Math.min(now - this.last, GAP_S);
     this.last = now;
     const { playing, time, seconds } = this.playback;
-    if (document.hidden || passed > GAP_S || !(playing || now - this.scrubbed < SCRUB_S)) return;
     const piece = Math.min(PIECES - 1, Math.floor((time / seconds) * PIECES));
+    // Playing on, the pieces since the last frame were passed as well.
+    const from = playing && this.piece <= piece && (piece - this.piece) * (seconds / PIECES) <= GAP_S ? this.piece : piece;
+    this.piece = piece;
+    if (document.hidden || !(playing || now - this.scrubbed < SCRUB_S)) return;
     this.elements.forEach((_, i) => {
       if (!this.visible[i]) return;
       this.watched[i] += passed;
-      this.pieces[i].add(piece);
+      for (let passing = from; passing <= piece; passing++) this.pieces[i].add(passing);
     });
     if (this.allSeenAt === null && this.pieces.every((set) => set.size >= SEEN_SHARE * PIECES)) {
       this.allSeenAt = performance.now();
