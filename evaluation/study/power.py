@@ -20,13 +20,17 @@ from policies.taste.choice import Population
 from robots.options import RunOptions
 from robots.results import check_writable, write_json
 
+_ENOUGH = 0.8
+"""Power that a study is planned for."""
+
 
 @dataclass(frozen=True)
 class Power(RunOptions):
     """Foretell the power of a study within people, and its error rate without an effect.
 
     Studies are drawn from the choice model, with lapses, habits and people who click through, and go through the
-    registered exclusions and the registered test of the plan's first hypothesis.
+    registered exclusions and the registered test of the plan's first hypothesis. The representation under test has the
+    features by which people compare; one that has others, or is learned from few answers, finds less.
     """
 
     plan: Path | None = None
@@ -86,10 +90,18 @@ class PowerRow(NamedTuple):
     studies: int
 
 
+class Sensitivity(NamedTuple):
+    """The smallest difference that four in five studies of a size find, between rows; None where none does."""
+
+    people: int
+    difference: float | None
+
+
 class PowerResult(NamedTuple):
-    """Rows, and by which plan and test they were made."""
+    """Rows, what each size of study is sensitive to, and by which plan and test they were made."""
 
     rows: tuple[PowerRow, ...]
+    sensitivity: tuple[Sensitivity, ...]
     plan_sha256: str
     hypothesis: str
     level: float
@@ -97,7 +109,7 @@ class PowerResult(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """The figures as JSON takes them."""
         rows = [{**row._asdict(), "found": row.found.as_json()} for row in self.rows]
-        return {**self._asdict(), "rows": rows}
+        return {**self._asdict(), "rows": rows, "sensitivity": [one._asdict() for one in self.sensitivity]}
 
 
 class _Job(NamedTuple):
@@ -139,7 +151,8 @@ def power(args: Power) -> PowerResult:
             found = _studies(args, _Job(sized, effect, plan, hypothesis, ()), difference, store)
             rows.append(_row(people, difference, effect, found, level))
             Console(stderr=True).print(_told(rows[-1]))
-    result = PowerResult(tuple(rows), plan.sha256, hypothesis.name, level)
+    sensitivity = tuple(_sensitivity(people, [row for row in rows if row.people == people]) for people in args.people)
+    result = PowerResult(tuple(rows), sensitivity, plan.sha256, hypothesis.name, level)
     if args.json is not None:
         write_json(result.as_json(), args.json)
     return result
@@ -211,6 +224,19 @@ def _row(people: int, difference: float, effect: float, found: list[tuple[float,
     p, excluded = np.array(found).T
     share = wilson(int((p <= level).sum()), len(p))
     return PowerRow(people, difference, round(effect, 4), share, round(float(excluded.mean()), 4), len(p))
+
+
+def _sensitivity(people: int, rows: list[PowerRow]) -> Sensitivity:
+    """Interpolate on the side on which most was planted."""
+    side = np.sign(max(rows, key=lambda row: abs(row.difference)).difference)
+    mine = sorted((row for row in rows if row.difference * side >= 0), key=lambda row: abs(row.difference))
+    share = np.maximum.accumulate([row.found.mean for row in mine])
+    if share[-1] < _ENOUGH or share[0] >= _ENOUGH:
+        return Sensitivity(people, None)
+    after = int(np.argmax(share >= _ENOUGH))
+    between = slice(after - 1, after + 1)
+    size = np.interp(_ENOUGH, share[between], [abs(row.difference) for row in mine[between]])
+    return Sensitivity(people, round(float(side * size), 4))
 
 
 def _told(row: PowerRow) -> str:

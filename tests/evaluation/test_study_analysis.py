@@ -337,3 +337,12 @@ def test_learning_curve_falls_from_knowing_nothing():
     assert points[-1].accuracy.mean > 0.5
     assert points[0].minutes < points[1].minutes
     assert points[0].error == 0.5
+
+
+def test_an_embedding_of_few_answers_is_not_surer_than_it_may_be():
+    design = StudyDesign(25, 40, 14, 2, inattentive=0.0, population=Population(temperature=0.02, lapse=0.02))
+    rows = draw_study(design, 0.0, np.random.default_rng(8))
+    few, all_of_them = learning_curve(rows, np.random.default_rng(0), sizes=(60,))
+    assert few.bits.mean < UNIFORM_BITS + 0.3
+    assert all_of_them.bits.high < 1.2
+    assert all_of_them.accuracy.low > 0.6

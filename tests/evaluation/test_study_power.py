@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from evaluation.statistics import Interval
 from evaluation.study.plan import default_plan, parse_plan
-from evaluation.study.power import Power, planned_test, power, registered_p
+from evaluation.study.power import Power, PowerRow, _sensitivity, planned_test, power, registered_p
 from evaluation.study.simulated import StudyDesign, draw_study, effect_for, planted_difference
 
 PLAN = parse_plan(default_plan())
@@ -65,6 +66,15 @@ def test_power_is_the_same_after_a_break(tmp_path):
     again = power(replace(args, resume=True, json=str(made)))
     assert again == first
     assert json.loads(made.read_text())["rows"][1]["found"] == first.rows[1].found.as_json()
+
+
+def test_sensitivity_lies_between_the_rows_that_miss_and_find():
+    def row(difference, share):
+        return PowerRow(40, difference, 0.0, Interval(share, 0.0, 1.0), 0.0, 100)
+
+    rows = [row(0.0, 0.05), row(-0.05, 0.6), row(-0.1, 1.0), row(0.02, 0.3)]
+    assert _sensitivity(40, rows) == (40, -0.075)
+    assert _sensitivity(40, rows[:2]).difference is None
 
 
 def test_what_power_cannot_do_is_told(tmp_path):
