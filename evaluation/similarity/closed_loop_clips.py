@@ -12,22 +12,13 @@ from envs.trajectories.style_library import DEFAULT_CACHE, load_clips, walked
 from envs.trajectories.style_measures import descriptors, features
 from evaluation.similarity.closed_loop_methods import Setting
 from evaluation.similarity.closed_loop_world import StyleWorld
-from perception.emotion import LABELS
-from policies.behaviour import default_table
 from policies.grasp.workers import Engine, in_order
-from policies.taste.priors import table_styles
+from policies.taste.priors import table_gaits, table_styles
 from robots.style import STYLE_GAITS, ExpressiveStyle
 
 CIRCUMSTANCES = 2
 """Clips of a style, of different phase, heading and side, over whose features what is shown is averaged."""
 _TRIES = 8
-
-
-def table_gaits() -> np.ndarray:
-    """(E,) int index into `STYLE_GAITS` of how the table walks for each feeling; a trot where it stands."""
-    table = default_table()
-    names = [table.beats[table.answers[label]][-1].style.name for label in LABELS]
-    return np.array([STYLE_GAITS.index(name) if name in STYLE_GAITS else STYLE_GAITS.index("trot") for name in names])
 
 
 def shown_features(work: tuple[np.ndarray, int, int]) -> np.ndarray:

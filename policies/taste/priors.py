@@ -8,7 +8,7 @@ import numpy as np
 
 from perception.emotion import LABELS
 from policies.behaviour import Behaviour, BehaviourTable, default_table
-from robots.style import DEFAULT_STYLES, STYLE_LIMITS, ExpressiveStyle
+from robots.style import DEFAULT_STYLES, STYLE_GAITS, STYLE_LIMITS, ExpressiveStyle
 
 
 def style_of(behaviour: Behaviour) -> ExpressiveStyle:
@@ -34,6 +34,13 @@ def table_styles(table: BehaviourTable | None = None) -> dict[str, ExpressiveSty
     """Return the style that a behaviour table (the shipped one) comes to rest in, for each of `LABELS`."""
     table = table or default_table()
     return {label: style_of(table.beats[table.answers[label]][-1]) for label in LABELS}
+
+
+def table_gaits(table: BehaviourTable | None = None) -> np.ndarray:
+    """(E,) int index into `STYLE_GAITS` of how a table (the shipped one) walks for each label; a trot where it stands."""
+    table = table or default_table()
+    names = [table.beats[table.answers[label]][-1].style.name for label in LABELS]
+    return np.array([STYLE_GAITS.index(name if name in STYLE_GAITS else "trot") for name in names])
 
 
 def emotion_prior(embeddings: Mapping[str, np.ndarray], centre: np.ndarray, strength: float) -> np.ndarray:
