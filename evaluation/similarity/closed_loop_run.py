@@ -14,7 +14,7 @@ from rich.table import Table
 
 from evaluation.similarity import closed_loop, rivals
 from evaluation.similarity.closed_loop import ClosedLoopOptions
-from evaluation.similarity.closed_loop_clips import clip_world, table_gaits
+from evaluation.similarity.closed_loop_clips import clip_world
 from evaluation.similarity.closed_loop_learned import similarity_embedding
 from evaluation.similarity.closed_loop_methods import unit_size
 from evaluation.similarity.closed_loop_world import FEELINGS, Interview, Owner, StyleWorld, draw_owner
@@ -22,6 +22,7 @@ from perception.emotion import LABELS
 from policies.taste.learn import learn_taste
 from policies.taste.optimiser import StyleLibrary
 from policies.taste.preferences import Preference
+from policies.taste.priors import table_gaits
 from policies.taste.taste import Taste
 from robots.results import check_writable, write_json
 

@@ -37,7 +37,7 @@ def table_styles(table: BehaviourTable | None = None) -> dict[str, ExpressiveSty
 
 
 def table_gaits(table: BehaviourTable | None = None) -> np.ndarray:
-    """(E,) int index into `STYLE_GAITS` of how a table (the shipped one) walks for each label; a trot where it stands."""
+    """(E,) int index into `STYLE_GAITS` of how a table walks for each label; a trot where it stands."""
     table = table or default_table()
     names = [table.beats[table.answers[label]][-1].style.name for label in LABELS]
     return np.array([STYLE_GAITS.index(name if name in STYLE_GAITS else "trot") for name in names])
