@@ -6,6 +6,7 @@ Kept as safetensors and JSON, never pickle. Three forms: a linear map of motion 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -79,6 +80,13 @@ class Representation:
     def dimensions(self) -> int:
         """d, how many numbers come out."""
         return len(self.weights[-1])
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the map by its numbers: what was learnt on one must not be used with another."""
+        arrays = (self.mean, self.scale, *self.weights, *self.biases)
+        digest = hashlib.sha256(b"".join(np.ascontiguousarray(one, np.float32).tobytes() for one in arrays))
+        return f"{self.kind}-{self.dimensions}-{digest.hexdigest()[:12]}"
 
     def embed(self, inputs: np.ndarray) -> np.ndarray:
         """(N, d) float64 of inputs (N, K), or (N, T, K) for 'deepsets'.
