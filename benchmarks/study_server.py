@@ -75,14 +75,16 @@ def main(args: Args) -> dict[str, Any]:
     check_writable(args.json)
     with tempfile.TemporaryDirectory(prefix="empaw-study-", dir=args.folder) as place:
         study = _study(args, Path(place))
-        result = {
-            "machine": {"cpus": os.cpu_count(), "python": platform.python_version(), "load_1min": os.getloadavg()[0]},
+        result: dict[str, Any] = {
+            "machine": {"cpus": os.cpu_count(), "python": platform.python_version()},
+            "load_1min": {"before": round(os.getloadavg()[0], 1)},
             "database": "SQLite, WAL, synchronous=FULL",
             "people": args.people,
             "answers": measure_answers(args, study),
             "baselines": baselines(args, study, Path(place)),
             "kills": measure_kills(args, study),
         }
+    result["load_1min"]["after"] = round(os.getloadavg()[0], 1)
     Console(stderr=True).print(result)
     if args.json is not None:
         write_json(result, args.json)
@@ -135,11 +137,13 @@ def baselines(args: Args, study: Path, place: Path) -> dict[str, Any]:
 
 def measure_kills(args: Args, study: Path) -> dict[str, Any]:
     """Kill the server under load again and again: what the log then lacks, or has twice, and how soon it is back."""
+    if args.kills == 0:
+        return {"n": 0}
     folder = _fresh(study, "kills")
     rng = np.random.default_rng(args.seed)
     server = ServerProcess(folder)
     server.start()
-    first, back = [], []
+    first, cpu, back = [], [], []
     crowd = Crowd(server.url, _cast(folder, args), args.people, patience_s=60.0)
     try:
         crowd.start()
@@ -150,6 +154,7 @@ def measure_kills(args: Args, study: Path) -> dict[str, Any]:
             server.kill()
             began = time.perf_counter()
             first.append(server.start())
+            cpu.append(sum(psutil.Process(server.pid).cpu_times()[:2]))
             with crowd.probe() as client:
                 client.next()
             back.append(time.perf_counter() - began)
@@ -158,9 +163,8 @@ def measure_kills(args: Args, study: Path) -> dict[str, Any]:
     finally:
         server.stop()
     log = audit(read_study(folder), crowd.kept)._asdict()
-    if not args.kills:
-        return {"n": 0, **log}
-    return {"n": args.kills, **log, "first_answer_s": spread(first), "person_back_s": spread(back)}
+    told = {"first_answer_s": first, "first_answer_cpu_s": cpu, "person_back_s": back}
+    return {"n": args.kills, **log, **{name: spread(times) for name, times in told.items()}}
 
 
 def _study(args: Args, place: Path) -> Path:

@@ -12,64 +12,34 @@ EXAMPLE = """\
   {prog} analyse data                             the registered analysis, as an HTML report
   {prog} serve studies/first                      then the page, for people"""
 
+# Name: module, options, function, option that comes first, summary, example.
+_COMMANDS = {
+    "init": ("apps.study.init", "InitStudy", "init_study", "folder",
+             "make a study's folder: settings, registered plan, animations",
+             "init studies/first --task grid-2"),
+    "serve": ("apps.study.serve", "ServeStudy", "serve_study", "folder",
+              "serve the page to participants until interrupted",
+              "serve studies/first --port 8360"),
+    "simulate": ("apps.study.simulate", "SimulateStudy", "simulate", "study",
+                 "let scripted participants of known truth take part over HTTP",
+                 "simulate studies/first --n 40 --effect.block second --effect.size 0.7"),
+    "export": ("apps.study.export", "ExportStudy", "export", "study",
+               "write events, questionnaires and participants as Parquet and CSV",
+               "export studies/first --out data"),
+    "analyse": ("evaluation.study.analyse", "Analyse", "analyse", "data",
+                "run the registered analysis on an export and write the report",
+                "analyse data"),
+    "power": ("evaluation.study.power", "Power", "power", "",
+              "how many people and answers find an effect, from the choice model",
+              "power --people 20 40 --studies 50"),
+}  # fmt: skip
+
 
 def study(prog: str) -> Group:
     """The group, with examples as `prog` is called."""
-
-    def command(place: str, options: str, function: str, first: str, summary: str, example: str) -> Command:
-        return Command(f"{place}:{options}", f"{place}:{function}", summary, f"{prog} {example}", first=first)
-
-    return Group(
-        "Run a study of what people find alike and what they like: prepare, serve, rehearse, export, analyse.",
-        {
-            "init": command(
-                "apps.study.init",
-                "InitStudy",
-                "init_study",
-                "folder",
-                "make a study's folder: settings, registered plan, stimuli",
-                "init studies/first --task grid-2",
-            ),
-            "serve": command(
-                "apps.study.serve",
-                "ServeStudy",
-                "serve_study",
-                "folder",
-                "serve the page to participants until interrupted",
-                "serve studies/first --port 8360",
-            ),
-            "simulate": command(
-                "apps.study.simulate",
-                "SimulateStudy",
-                "simulate",
-                "study",
-                "let scripted participants of known truth take part over HTTP",
-                "simulate studies/first --n 40 --effect.block second --effect.size 0.7",
-            ),
-            "export": command(
-                "apps.study.export",
-                "ExportStudy",
-                "export",
-                "study",
-                "write events, questionnaires and participants as Parquet and CSV",
-                "export studies/first --out data",
-            ),
-            "analyse": command(
-                "evaluation.study.analyse",
-                "Analyse",
-                "analyse",
-                "data",
-                "run the registered analysis on an export and write the report",
-                "analyse data",
-            ),
-            "power": command(
-                "evaluation.study.power",
-                "Power",
-                "power",
-                "",
-                "how many people and answers find an effect, from the choice model",
-                "power --help",
-            ),
-        },
-        EXAMPLE.format(prog=prog),
-    )
+    commands = {
+        name: Command(f"{place}:{options}", f"{place}:{function}", summary, f"{prog} {example}", first=first)
+        for name, (place, options, function, first, summary, example) in _COMMANDS.items()
+    }
+    told = "Run a study of what people find alike and what they like: prepare, serve, rehearse, export, analyse."
+    return Group(told, commands, EXAMPLE.format(prog=prog))

@@ -69,7 +69,7 @@ class Truth:
 
     Attributes:
         weights: by task, (F,) >= 0 with mean 1: what counts in their comparisons.
-        reward: by task, (F,): what they like.
+        reward: by block of preferences, (F,): what they like there; each block may be about another feeling.
         attitude: towards what they saw, standard normal over people; questionnaires follow it.
         leaves_after: answers after which they withdraw; None for those who stay.
     """
@@ -98,6 +98,7 @@ def draw_truth(
     features: Mapping[str, int],
     inattentive: float = 0.0,
     withdraw: float = 0.0,
+    preferences: Mapping[str, str] | None = None,
 ) -> Truth:
     """Draw participant `number`; the same numbers give the same person, whoever else takes part.
 
@@ -108,6 +109,7 @@ def draw_truth(
         features: how many features each task has.
         inattentive: share of people who click through.
         withdraw: share of people who leave.
+        preferences: blocks of preferences, and the task of each.
     """
     rng = np.random.default_rng([seed, number, 0])
     person = draw_person(population, rng)
@@ -115,9 +117,10 @@ def draw_truth(
     if not attentive:
         person = replace(person, lapse=INATTENTIVE_LAPSE, cannot_tell=0.0, seconds_median=INATTENTIVE_SECONDS)
     weights = {task: tuple((n * rng.dirichlet(np.full(n, _CONCENTRATION))).tolist()) for task, n in features.items()}
-    reward = {task: tuple(rng.standard_normal(n).tolist()) for task, n in features.items()}
     attitude = float(rng.standard_normal())
     leaves = int(rng.integers(1, 40)) if rng.random() < withdraw else None
+    liked = (preferences or {}).items()
+    reward = {block: tuple(rng.standard_normal(features[task]).tolist()) for block, task in liked}
     return Truth(number, attentive, person, weights, reward, attitude, leaves)
 
 
@@ -187,7 +190,7 @@ class ScriptedParticipant:
             if choice < 0 and not step.get("allow_cannot_tell", True):
                 choice = int(self.rng.integers(3))
         elif step["kind"] == "preference":
-            choice = 0 if teacher.prefer(items[0], items[1], np.array(self.truth.reward[task])) else 1
+            choice = 0 if teacher.prefer(items[0], items[1], np.array(self.truth.reward[_block(step)])) else 1
             teacher.answered += 1
         else:
             choice = self._nearest(teacher, place[step["reference"]], items, int(step.get("choose", 2)))
@@ -208,8 +211,7 @@ class ScriptedParticipant:
     def _person_in(self, step: Mapping[str, Any]) -> Person:
         """Who they are in this block: the planted effect makes them more consistent in one."""
         person = self.truth.person
-        # Trials are named after their block: "calm.012".
-        if self.effect.block and step["trial_id"].rpartition(".")[0] == self.effect.block:
+        if self.effect.block and _block(step) == self.effect.block:
             person = replace(person, temperature=person.temperature * float(np.exp(-self.effect.size)))
         return person
 
@@ -239,6 +241,11 @@ class ScriptedParticipant:
         if not self.truth.attentive:
             median_s = min(median_s, INATTENTIVE_SECONDS)
         return float(1e3 * median_s * np.exp(self.truth.person.seconds_sigma * self.rng.standard_normal()))
+
+
+def _block(step: Mapping[str, Any]) -> str:
+    """The block of a comparison, after which its trial is named: "calm.012"."""
+    return str(step["trial_id"]).rpartition(".")[0]
 
 
 def _on_scale(item: Mapping[str, Any], felt: float) -> float:

@@ -179,8 +179,9 @@ class Cast:
             raise ValueError(f"--effect.block {args.effect.block!r} came; the study has {', '.join(blocks)}")
         stimuli = {name: Stimuli(task.items, np.array(task.features, float)) for name, task in shown.tasks.items()}
         features = {name: told.features.shape[1] for name, told in stimuli.items()}
+        liked = {block.name: block.task for block in config.blocks if block.kind == "preference"}
         truths = tuple(
-            draw_truth(number, args.seed, args.population, features, args.inattentive, args.habits.withdraw)
+            draw_truth(number, args.seed, args.population, features, args.inattentive, args.habits.withdraw, liked)
             for number in range(args.n)
         )
         reverse = {

@@ -15,6 +15,7 @@ from apps.study.process import ServerProcess
 from apps.study.reading import read_study
 from apps.study.simulate import Cast, SimulateStudy
 from apps.study.visit import Kept
+from benchmarks.study_server import Args, main
 from tests.study.folder import make_study
 
 PEOPLE, KILLS = 4, 3
@@ -83,3 +84,18 @@ def test_the_audit_counts_what_stands_twice_unless_it_was_taken_back():
 
 def test_delays_are_told_in_ms():
     assert Delays.of([0.001] * 99 + [0.1]) == (100, 1.0, 1.0, 1.99, 100.0)
+
+
+def test_the_benchmark_prints_baselines_beside_its_figures(tmp_path):
+    make_study(tmp_path / "study")
+    told = main(Args(people=2, seconds=0.4, kills=0, study=tmp_path / "study", folder=tmp_path))
+    assert told["answers"]["delay_ms"]["n"] > 0 and told["answers"]["log"]["lost"] == 0
+    for name in ("reading_request_ms", "fsync_ms", "writer_grouped_ms", "writer_one_transaction_each_ms"):
+        assert 0 < told["baselines"][name]["p50"] <= told["baselines"][name]["max"]
+    assert told["kills"] == {"n": 0}
+
+
+@pytest.mark.parametrize("wrong", [{"people": 0}, {"seconds": 0.0}, {"kills": -1}, {"killed_after": 0.0}], ids=str)
+def test_the_benchmark_refuses_what_it_cannot_measure(wrong):
+    with pytest.raises(ValueError, match="allowed are"):
+        Args(**wrong)

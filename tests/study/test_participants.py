@@ -65,8 +65,14 @@ def test_a_grid_is_answered_with_the_nearest_two():
 def test_a_preference_follows_the_reward():
     two = {**TRIPLET, "kind": "preference", "items": ["a", "g"]}
     for reward, choice in ((1.0, 1), (-1.0, 0)):
-        one = person(replace(truth(), person=CLEAN, reward={"line": (reward,)}))
+        one = person(replace(truth(), person=CLEAN, reward={"calm": (reward,)}))
         assert one.respond(two)[0]["choice"] == choice
+
+
+def test_each_block_of_preferences_has_a_taste_of_its_own():
+    one = truth(preferences={"sad": "line", "happy": "line"})
+    assert set(one.reward) == {"sad", "happy"} and one.reward["sad"] != one.reward["happy"]
+    assert one.weights == truth().weights and one.person == truth().person
 
 
 def test_nobody_says_cannot_tell_where_it_is_not_allowed():
