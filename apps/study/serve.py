@@ -64,7 +64,12 @@ def open_study(folder: Path, policies: Mapping[str, QueryPolicy] | None = None) 
     check_study(config, stimuli, folder, policies or {})
     refuse_full_disk(folder)
     engines = open_engines(database_url(folder, config.database))
-    return Storage(engines, config, stimuli, folder)
+    try:
+        return Storage(engines, config, stimuli, folder)
+    except BaseException:
+        for engine in engines:
+            engine.dispose()
+        raise
 
 
 def check_study(config: StudyConfig, stimuli: Stimuli, folder: Path, policies: Mapping[str, QueryPolicy]) -> None:
@@ -117,6 +122,8 @@ def serve_study(args: ServeStudy) -> None:
     caretaker.start()
     for notice in storage.registered.notices:
         console.print(notice)
+    if args.host not in ("127.0.0.1", "localhost", "::1") and args.certificate is None:
+        console.print("Answers travel unencrypted: give --certificate and --key, or a proxy that speaks TLS.")
     address = page_address(args.host, port, tls=args.certificate is not None)
     console.print(f"Researchers: {address}api/study/status with the token {token}", soft_wrap=True)
     server = uvicorn.Server(

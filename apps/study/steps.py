@@ -67,7 +67,8 @@ def shown(walk: Walk, reader: Reader, instruments: Mapping[str, Instrument]) -> 
                  "repeat_of": slot.repeat_of or None, "round": slot.round}  # fmt: skip
     if slot.kind == "questionnaire":
         instrument = instruments[slot.instrument]
-        kept |= {"instrument": slot.instrument, "version": instrument.version, "occasion": slot.occasion,
+        kept |= {"instrument": slot.instrument, "version": instrument.version, "sha256": instrument.sha256,
+                 "occasion": slot.occasion,
                  "order": item_order(instrument, slot, reader)}  # fmt: skip
     return kept
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, select
 
 from apps.study.config import StudyConfig
 from apps.study.errors import ClosedError, KeyReusedError, NoSessionError, StaleError, StorageError, TooManyError
-from apps.study.models import Participant, Session
+from apps.study.models import ExternalId, Participant, Session
 from apps.study.protocol import Answered, EventRequest, SessionRequest, check_answer
 from apps.study.schedule import Logged, Walk, make_plan
 from apps.study.standings import Standing, Standings, trim
@@ -83,11 +83,18 @@ class Storage:
 
     def __init__(self, engines: Engines, config: StudyConfig, stimuli: Stimuli, folder: Path) -> None:
         self.engines, self.config, self.stimuli, self.folder = engines, config, stimuli, folder
+        new = not (folder / KEY_FILE).exists()
         self._key = _load_key(folder / KEY_FILE)
         self._sessions: OrderedDict[str, Known] = OrderedDict()
         self.people = Standings(stimuli, folder)
         self._lock = threading.Lock()
         with engines.writer.connect() as connection, connection.begin():
+            if new and connection.execute(select(ExternalId.id).limit(1)).first() is not None:
+                (folder / KEY_FILE).unlink()
+                raise StorageError(
+                    f"{folder / KEY_FILE} is missing: people who come back would be taken for new ones. Copy it "
+                    "back from where the study was"
+                )
             self.registered = register(connection, config, stimuli, folder)
         self.writer = Writer(engines.writer)
 

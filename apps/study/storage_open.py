@@ -83,12 +83,17 @@ def translated(problem: DBAPIError) -> StorageError:
     full = getattr(cause, "sqlite_errorcode", None) == _SQLITE_FULL or "disk is full" in told or state == "53100"
     if full:
         return StorageFullError(f"the disk of the database is full ({told}): free some space")
-    # What ends a connection, and classes of SQLSTATE that go by: connection, resources, operator, system.
-    passing = severity in ("FATAL", "PANIC") or state[:2] in ("08", "53", "57", "58")
+    # What ends a connection, and classes of SQLSTATE that go by: connection, deadlock, resources, operator, system.
+    passing = severity in ("FATAL", "PANIC") or state[:2] in ("08", "40", "53", "57", "58")
     lost = problem.connection_invalidated or isinstance(cause, OSError)
     if passing or lost or type(cause).__name__ in ("OperationalError", "InterfaceError"):
         return StorageAwayError(f"the database cannot be reached ({told})")
     return StorageError(f"the database refused: {told}")
+
+
+def may_repeat(problem: DBAPIError) -> bool:
+    """Whether the same transaction is likely to work now: the connection had died before, or two servers met."""
+    return problem.connection_invalidated or _sqlstate(problem.orig)[0][:2] == "40"
 
 
 def _sqlstate(cause: BaseException | None) -> tuple[str, str]:
@@ -104,7 +109,11 @@ def _engine(url: URL, *, writes: bool) -> Engine:
 
 
 def _sqlite(url: URL, *, writes: bool) -> Engine:
-    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    if writes:
+        # What people said is nobody else's on this machine; the journal beside it takes the same permissions.
+        path = Path(url.database or "")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -204,5 +213,6 @@ def vacuum_into(engine: Engine, path: Path) -> None:
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         raw.close()
+    path.chmod(0o600)
     with path.open("rb") as copy:
         os.fsync(copy.fileno())

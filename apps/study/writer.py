@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from apps.study.errors import StorageAwayError, StorageError, StudyError, TooManyError
-from apps.study.storage_open import translated
+from apps.study.storage_open import may_repeat, translated
 
 T = TypeVar("T")
 BATCH = 64
@@ -112,7 +112,7 @@ class Writer:
             job.future.set_result(result)
 
     def _together(self, jobs: list[_Job]) -> list[Any]:
-        """Run jobs in one transaction; once more when the connection had died while nobody used it."""
+        """Run jobs in one transaction; once more when the connection had died meanwhile, or in a deadlock."""
         for last in (False, True):
             try:
                 with self._engine.connect() as connection, connection.begin():
@@ -120,7 +120,7 @@ class Writer:
                 self.transactions += 1
                 return results
             except DBAPIError as problem:
-                if last or not problem.connection_invalidated:
+                if last or not may_repeat(problem):
                     raise
         raise AssertionError("unreachable")
 
