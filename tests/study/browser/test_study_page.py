@@ -256,6 +256,15 @@ def test_a_browser_without_webgl_is_told_what_to_do(desk, address):
         visitor.complaints.clear()
 
 
+def test_clips_that_cannot_be_read_are_told(desk, address):
+    with visit_at("triplet", desk, address) as visitor:
+        visitor.page.route("**/api/study/stimuli/**", lambda route: route.fulfill(body=b"EMPA\x01\0\0\0cut short here"))
+        visitor.page.reload()
+        visitor.until("document.querySelector('.trial .problem')")
+        assert "could not be loaded" in visitor.page.locator(".problem").inner_text()
+        visitor.complaints.clear()
+
+
 def _instead(visitor: Visitor, changes: dict) -> None:
     """Let the server's next step be another."""
 

@@ -130,7 +130,7 @@ class Visitor:
             # Software WebGL warns about its own read-backs; everything else is ours.
             assert [text for text in self.complaints if "GPU stall" not in text and "WebGL" not in text] == []
 
-    def until(self, expression: str, seconds: float = 30.0) -> None:
+    def until(self, expression: str, seconds: float = 60.0) -> None:
         """Wait until an expression holds in the page. (Playwright's own wait needs eval, which the page forbids.)"""
         deadline = time.monotonic() + seconds
         while not self.page.evaluate(f"Boolean({expression})"):
@@ -165,7 +165,9 @@ class Visitor:
         found = Axe().run(self.page).response["violations"]
         serious = [(v["id"], v["nodes"][0]["html"][:120]) for v in found if v["impact"] in ("serious", "critical")]
         assert serious == [], f"{self.step.get('kind')}: {serious}"
-        assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), self.step.get("kind")
+        # (Phones zoom out to what is too wide: its window's own width says nothing.)
+        assert self.page.viewport_size is not None
+        assert self.page.evaluate("document.documentElement.scrollWidth") <= self.page.viewport_size["width"]
 
     def finish(self, answer: Callable[[dict[str, Any]], None], most: int = 60) -> list[str]:
         """Answer until the end. Returns the kinds of steps that came."""

@@ -56,9 +56,14 @@ export function startAt(heading) {
   scrollTo(0, 0);
 }
 
-/** Is a key press meant for the page as a whole, and not for a field, a dialog or the browser? */
+/**
+ * Is a key press meant for the trial as a whole, and not for a field, a dialog, what lies around the trial, or the browser?
+ * Shortcuts of one character that work everywhere get in the way of people who speak to their computer.
+ */
 export function isShortcut(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.isComposing) return false;
   if (document.querySelector("dialog[open]")) return false;
+  const anywhere = event.target === document || event.target === document.body;
+  if (!anywhere && !event.target.closest?.(".jspsych-display-element")) return false;
   return !event.target.closest?.("textarea, select, input:not([type=range]):not([type=radio]):not([type=checkbox])");
 }
