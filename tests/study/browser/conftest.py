@@ -104,9 +104,17 @@ def browser(chromium) -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def desk(browser) -> Iterator[BrowserContext]:
-    """Somebody at a desk; nothing is kept from others."""
+    """A browser at a desk, for sessions that were begun elsewhere; what it has loaded once it keeps."""
+    context = browser.new_context(viewport=DESKTOP, locale="en-GB")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def newcomer(browser) -> Iterator[BrowserContext]:
+    """Somebody at a desk who has not been here before."""
     context = browser.new_context(viewport=DESKTOP, locale="en-GB")
     yield context
     context.close()

@@ -19,8 +19,8 @@ def visit_at(kind: str, context: BrowserContext, address: str, **more: str) -> V
     return Visitor(context, address, session=Elsewhere.at(address, kind), **more)
 
 
-def test_a_whole_session_by_keyboard(desk, address):
-    with Visitor(desk, address) as visitor:
+def test_a_whole_session_by_keyboard(newcomer, address):
+    with Visitor(newcomer, address) as visitor:
 
         def answer(step: dict) -> None:
             if step["kind"] not in seen:
@@ -96,8 +96,8 @@ def test_backspace_takes_back_the_choice_and_then_the_previous_answer(desk, addr
         assert again["progress"]["done"] == first["progress"]["done"]
 
 
-def test_whoever_leaves_is_asked_once_and_gets_another_code(desk, address):
-    with visit_at("triplet", desk, address) as visitor:
+def test_whoever_leaves_is_asked_once_and_gets_another_code(newcomer, address):
+    with visit_at("triplet", newcomer, address) as visitor:
         visitor.arrive()
         visitor.page.click("[data-testid=withdraw]")
         visitor.inspect()
@@ -178,10 +178,10 @@ def test_a_stale_page_shows_where_the_person_is_now(desk, address):
         visitor.complaints.clear()
 
 
-def test_a_second_tab_is_told_and_the_first_one_rests(desk, address):
-    with Visitor(desk, address) as first:
+def test_a_second_tab_is_told_and_the_first_one_rests(newcomer, address):
+    with Visitor(newcomer, address) as first:
         step = first.arrive()
-        second = Visitor(desk, address)
+        second = Visitor(newcomer, address)
         second.until("document.querySelector('dialog[open]')")  # an unfinished session on this device
         second.page.click("[data-testid=dialog-yes]")
         second.until("document.querySelector('#dialog-title').textContent.includes('another tab')")
@@ -192,20 +192,20 @@ def test_a_second_tab_is_told_and_the_first_one_rests(desk, address):
         second.__exit__(None)
 
 
-def test_the_same_external_id_goes_on_and_unknown_parameters_are_left_out(desk, address):
+def test_the_same_external_id_goes_on_and_unknown_parameters_are_left_out(newcomer, address):
     ids = {"PROLIFIC_PID": f"person-{uuid.uuid4().hex[:8]}", "STUDY_ID": "s1", "SESSION_ID": "x1"}
     step = Elsewhere.at(address, "triplet", {"platform": "prolific", "ids": ids}).step
     sent = []
-    desk.on("request", lambda r: sent.append(r.post_data_json) if r.url.endswith("/sessions") else None)
+    newcomer.on("request", lambda r: sent.append(r.post_data_json) if r.url.endswith("/sessions") else None)
     query = "?" + "&".join(f"{name}={value}" for name, value in {**ids, "utm_source": "mail"}.items())
-    with Visitor(desk, address, query) as visitor:
+    with Visitor(newcomer, address, query) as visitor:
         assert visitor.arrive()["trial_id"] == step["trial_id"]
         assert "Welcome back" in visitor.says("notice")
     assert [told["external"] for told in sent] == [{"platform": "prolific", "ids": ids}]
 
 
-def test_a_preview_begins_no_session(desk, address):
-    with Visitor(desk, address, "?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE&hitId=h") as visitor:
+def test_a_preview_begins_no_session(newcomer, address):
+    with Visitor(newcomer, address, "?assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE&hitId=h") as visitor:
         visitor.until("document.querySelector('[data-testid=trouble]')")
         assert "preview" in visitor.says("trouble")
         assert visitor.page.evaluate("globalThis.empaw.session") is None
@@ -276,8 +276,8 @@ def _instead(visitor: Visitor, changes: dict) -> None:
     visitor.page.reload()
 
 
-def test_a_plugin_of_the_lab_shows_its_steps_and_sends_its_data(desk, address):
-    with Visitor(desk, address) as visitor:
+def test_a_plugin_of_the_lab_shows_its_steps_and_unknown_kinds_are_named(desk, address):
+    with visit_at("consent", desk, address) as visitor:
         visitor.arrive()
         _instead(visitor, {"kind": "lab-hello", "greeting": "Hello"})
         visitor.until("document.querySelector('[data-testid=hello]')")
@@ -286,15 +286,10 @@ def test_a_plugin_of_the_lab_shows_its_steps_and_sends_its_data(desk, address):
         assert replied.value.request.post_data_json["data"]["said"] == "Hello"
         # The server was at another step, and says so.
         visitor.until("!document.querySelector('#notice').hidden")
-        visitor.complaints.clear()
-
-
-def test_a_step_that_the_page_does_not_know_is_named(desk, address):
-    with Visitor(desk, address) as visitor:
-        visitor.arrive()
         _instead(visitor, {"kind": "hologram"})
         visitor.until("document.querySelector('[data-testid=trouble]')")
         assert "hologram" in visitor.says("trouble")
+        visitor.complaints.clear()
 
 
 ALONE = """
@@ -332,6 +327,7 @@ def test_the_plugins_run_in_a_study_of_somebody_else(desk, address, mode):
     page.route("**/api/**", lambda route: route.abort())
     page.goto(f"{address}/static/icon.svg".replace("icon.svg", "study/locales/en.json"))
     rows = page.evaluate(ALONE.replace("MODE", json.dumps(mode)))
+    page.close()
     assert [row["trial_type"] for row in rows] == ["consent", "text-page", "similarity-triplet", "questionnaire"]
     assert rows[0]["agreed"] is True
     assert rows[2]["choice"] == rows[2]["response"] == 1
