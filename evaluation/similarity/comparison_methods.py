@@ -41,8 +41,6 @@ TRAINING_PEOPLE = 10
 """Persons whose preferences the multi-preference baseline is trained on, as published."""
 _TEACHER, _SPLIT, _TRAINED, _LOG = 1, 2, 3, 4
 SMALL_MLP = EncoderConfig("mlp", "vector", (256, 256))
-_DECAYS: dict[Method, float] = {"ste": 0.2, "tste": 0.0, "ckl": 0.5, "soe": 0.2, "vice": 0.002}
-"""The best of .002 to 1 for each on validation seeds of GridRobot-2."""
 TASKS = ("grid-2", "grid-4", "arm", "style")
 
 
@@ -273,8 +271,7 @@ def true_features(problem: Problem, n: int) -> np.ndarray:
 
 def _coordinates(method: Method) -> Embedder:
     def embed(problem: Problem, n: int) -> np.ndarray:
-        config = CoordinatesConfig(method, schedule=Schedule(1000, 3e-2), decay=_DECAYS[method])
-        return fit_coordinates(len(problem.asked), problem.answers(n), config, problem.seed)
+        return fit_coordinates(len(problem.asked), problem.answers(n), CoordinatesConfig(method), problem.seed)
 
     embed.__doc__ = f"Coordinates of each item by {method}: no map to others."
     return embed

@@ -11,11 +11,12 @@ import torch
 
 from envs.trajectories.task import Trajectories, TrajectoryTask
 from learning.similarity.encoders import DEEPSETS, LINEAR, PUBLISHED, Encoder, EncoderConfig
+from learning.similarity.inputs import inputs_of
 from learning.similarity.likelihood import ChoiceModel, triplet_margin
 from learning.trainer import Loss, Schedule, Trainer, batches
 from policies.taste.choice import Person
 from policies.taste.queries import CANNOT_TELL, Answers
-from policies.taste.representation import Inputs, Representation
+from policies.taste.representation import Representation
 
 Objective = Literal["choice", "paper"]
 WARM_STEPS = 100
@@ -62,6 +63,10 @@ ON_DESCRIPTORS = SimilarityConfig()
 """A sparse linear map of motion descriptors; sparsity, schedule and the size of batches chosen on validation seeds."""
 ON_WAYPOINTS = SimilarityConfig(DEEPSETS, schedule=Schedule(400), batch=128, sparsity=0.0)
 """A network over each waypoint."""
+ON_RELATIONS = SimilarityConfig(
+    EncoderConfig("deepsets", "relations", DEEPSETS.hidden), schedule=Schedule(300, 1.5e-2), batch=64, sparsity=10.0
+)
+"""A network over what an arm's waypoint says of its surroundings."""
 PAPER = SimilarityConfig(PUBLISHED, "paper", Schedule(3000, 4e-3, final=1.0, warmup=0.0), batch=64, sparsity=0.0)
 """Bobu et al. 2023, appendix: 1024-1024-6, Adam 4e-3, 3,000 steps of 64, margin 0.1."""
 
@@ -109,20 +114,6 @@ class Similarity:
                 torch.as_tensor(answers.choice),
             )
         return float(-found.mean() / np.log(2))
-
-
-def inputs_of(task: TrajectoryTask, trajectories: Trajectories, name: Inputs) -> np.ndarray:
-    """What an encoder takes of trajectories: descriptors (N, K), waypoints (N, T, D), or the published vector (N, K).
-
-    A task without a vector of its own gives its encoding, waypoint after waypoint.
-    """
-    if name == "descriptors":
-        return task.descriptors(trajectories)
-    if name == "vector" and hasattr(task, "vector"):
-        vector: np.ndarray = task.vector(trajectories)
-        return vector
-    encoded = task.encode(trajectories)
-    return encoded if name == "encoded" else encoded.reshape(len(encoded), -1)
 
 
 def fit_similarity(

@@ -18,7 +18,7 @@ from scipy.special import expit
 
 Kind = Literal["linear", "mlp", "deepsets"]
 Activation = Literal["relu", "silu"]
-Inputs = Literal["descriptors", "encoded", "vector"]
+Inputs = Literal["descriptors", "encoded", "vector", "relations"]
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "taste"
 _VERSION = 1
 
@@ -33,7 +33,7 @@ class Representation:
 
     Attributes:
         kind: 'linear' and 'mlp' take (N, K), or anything (N, ...) of K numbers; 'deepsets' takes waypoints (N, T, K).
-        inputs: what of a trajectory it takes: its descriptors, its encoding, or its published vector.
+        inputs: what of a trajectory it takes: its descriptors, its encoding, its published vector, or its relations.
         mean: (K,) taken off the inputs.
         scale: (K,) they are divided by, above 0.
         weights: one (outputs, inputs) for each layer.
