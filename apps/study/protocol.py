@@ -33,6 +33,7 @@ _KNOWN = {
     *_TIMES, "replays", "watched_s", "plugin_version", "choice", "confidence", "agreed", "sha256", "responses",
 }  # fmt: skip
 MAX_EXTRA = 16 * 1024
+MAX_NOTE = 8 * 1024
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,8 @@ def parse_event(told: Mapping[str, Any]) -> EventRequest:
     data = told.get("data", {})
     if not isinstance(data, dict):
         raise InvalidError(f"data: {_short(data)} came; an object is needed")
+    if kind == "note" and len(canonical(data)) > MAX_NOTE:
+        raise InvalidError(f"data: a note of more than {MAX_NOTE} characters of JSON came: say it shorter")
     clock = told.get("client_ms")
     return EventRequest(key, kind, trial_id, expected, data, float(clock) if _is_number(clock) else None)
 

@@ -118,7 +118,7 @@ class Storage:
             resumed = person is not None
             if person is None:
                 person = add_person(connection, self.config, self.registered.study_id, request, digest)
-            add_session(connection, person, request, _hash(secret))
+            add_session(connection, person, request, _hash(secret), self.config.limits.sessions)
             public = connection.execute(select(Participant.uuid).where(Participant.id == person)).scalar_one()
             return Begun(secret, public, resumed)
 
@@ -220,15 +220,17 @@ class Storage:
         standing = self.people.at(connection, known.participant_id)
         if stored is not None:
             return self._replay(known, request, stored, standing), None
+        if standing.withdrawn:
+            raise ClosedError("this person withdrew: nothing more is stored", next=self._next(known, standing))
+        if request.type == "withdraw":
+            return self._withdraw(connection, known, standing, request)
         if standing.events >= standing.walk.config.limits.events_per_person:
-            raise TooManyError("more events came than one person can make: begin anew, or tell the researchers")
+            raise TooManyError("more events came than one person can make: tell the researchers")
         if request.type == "note":
             new = NewEvent(request.key, "note", request.trial_id, {"data": request.data}, request.sha256,
                            client_ms=request.client_ms)  # fmt: skip
             seq = append(connection, known, new, now_ms())
             return Reply(seq, self._next(known, standing)), replace(standing, events=standing.events + 1)
-        if request.type == "withdraw":
-            return self._withdraw(connection, known, standing, request)
         step = self.step(known, standing) if not standing.walk.needs_choice else None
         trial_id = step["trial_id"] if step else standing.walk.slot.trial_id
         if (request.trial_id, request.expected_seq) != (trial_id, standing.walk.seq):
@@ -287,8 +289,6 @@ class Storage:
     def _withdraw(
         self, connection: Connection, known: Known, standing: Standing, request: EventRequest
     ) -> tuple[Reply, Standing]:
-        if standing.withdrawn:
-            raise ClosedError("the data are removed already", next=self.step(known, standing))
         new = NewEvent(request.key, "withdraw", request.trial_id, None, None)
         reply, after = self._append(connection, known, standing, new, lambda walk: None)
         erase(connection, known.participant_id, after.walk.t_last)

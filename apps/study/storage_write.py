@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select, upda
 
 from apps.study.allocating import next_condition
 from apps.study.config import StudyConfig
-from apps.study.errors import FullError
+from apps.study.errors import FullError, TooManyError
 from apps.study.models import Base, Erasure, Event, ExternalId, Participant, Queue, Session, Study
 from apps.study.protocol import SessionRequest
 from apps.study.schedule import Logged
@@ -153,8 +153,16 @@ def add_person(connection: Connection, config: StudyConfig, study_id: int, reque
     return person
 
 
-def add_session(connection: Connection, participant_id: int, request: SessionRequest, secret_sha256: str) -> Known:
-    """Make a session of a person."""
+def add_session(
+    connection: Connection, participant_id: int, request: SessionRequest, secret_sha256: str, most: int
+) -> Known:
+    """Make a session of a person.
+
+    Raises:
+        TooManyError: there are `most` already.
+    """
+    if (connection.execute(select(func.max(Session.id))).scalar() or 0) >= most:
+        raise TooManyError(f"{most} sessions were begun: limits.sessions in study.toml allows no more")
     session_id = connection.execute(
         insert(Session)
         .values(

@@ -288,12 +288,22 @@ def test_sessions_from_one_address_are_limited(tmp_path):
         limit.count("a")
 
 
+def test_sessions_and_notes_are_bounded(tmp_path):
+    make_study(tmp_path, limits={"sessions": 2})
+    with serving(tmp_path) as (client, _):
+        visitor = Visitor(client)
+        assert visitor.post(visitor.body("note", remark="x" * 9000)).json()["code"] == "invalid"
+        Visitor(client)
+        assert client.post("/api/study/sessions", json={}).json()["code"] == "too_many"
+
+
 def test_one_person_cannot_fill_the_log(tmp_path):
     make_study(tmp_path, limits={"events_per_person": 5})
     with serving(tmp_path) as (client, _):
         visitor = Visitor(client)
         told = [visitor.post(visitor.body("note", k=k)).status_code for k in range(7)]
         assert told == [200] * 5 + [429] * 2
+        assert visitor.send("withdraw")["next"]["outcome"] == "withdrew"
 
 
 def test_people_who_are_forgotten_are_read_again(tmp_path, monkeypatch):

@@ -141,7 +141,8 @@ def test_withdrawing_leaves_a_tombstone_and_nothing_else(served):
     assert rows(storage, Queue.position, Queue.participant_id) == [(0, None)]
     assert visitor.post(answer).json()["next"]["kind"] == "done"
     assert visitor.look()["outcome"] == "withdrew"
-    assert visitor.post(visitor.body("withdraw")).json()["code"] == "closed"
+    for kind in ("withdraw", "note", "answer"):
+        assert visitor.post(visitor.body(kind)).json()["code"] == "closed"
     assert not Visitor(client, ids("secret-person")).begun["resumed"]
 
 
