@@ -110,6 +110,7 @@ export class Shell {
   trouble(text, again = true) {
     this.step({ kind: "done" });
     this.banner(null);
+    $("dialog").close();
     this.#page(el("h1", {}, this.t("trouble_title")), el("p", { role: "alert", "data-testid": "trouble" }, text),
       again ? el("div.actions", {}, button(this.t("reload"), () => location.reload(), { class: "button primary" })) : null);
   }

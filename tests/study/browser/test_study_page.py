@@ -179,8 +179,10 @@ def test_a_stale_page_shows_where_the_person_is_now(desk, address):
 
 
 def test_a_second_tab_is_told_and_the_first_one_rests(newcomer, address):
-    with Visitor(newcomer, address) as first:
+    with visit_at("triplet", newcomer, address) as first:
         step = first.arrive()
+        secret = json.dumps({"secret": first.page.evaluate("empaw.session.secret"), "ids": {}, "began": 0})
+        first.page.evaluate(f"empaw.session.storage.put('session', 'current', {secret})")
         second = Visitor(newcomer, address)
         second.until("document.querySelector('dialog[open]')")  # an unfinished session on this device
         second.page.click("[data-testid=dialog-yes]")
@@ -189,6 +191,10 @@ def test_a_second_tab_is_told_and_the_first_one_rests(newcomer, address):
         assert second.arrive()["trial_id"] == step["trial_id"]
         first.until("document.querySelector('[data-testid=trouble]')")
         assert "another tab" in first.says("trouble")
+        first.page.keyboard.press("1")
+        first.page.keyboard.press("0")
+        assert first.page.locator(".clip[aria-pressed=true]").count() == 0
+        assert first.page.evaluate("empaw.outbox.waiting.size") == 0
         second.__exit__(None)
 
 

@@ -1,4 +1,4 @@
-import { button, el, isShortcut, newId, svg } from "./dom.js";
+import { button, el, isShortcut, isShown, newId, svg } from "./dom.js";
 
 /** Positions, from left to right, of the clips of each pair. */
 export const PAIRS = [[0, 1], [0, 2], [1, 2]];
@@ -208,7 +208,7 @@ export class Answering {
   }
 
   #key(event) {
-    if (!isShortcut(event) || this.locked || !this.view.root.isConnected) return;
+    if (!isShortcut(event) || this.locked || !isShown(this.view.root)) return;
     if (event.key === "Backspace" || event.key === "Escape") {
       if (event.key === "Backspace" || this.selected.length) this.#takeBack();
     } else if (event.key === "Enter" && this.confirm && !event.target.closest?.("button, input")) this.#confirm();

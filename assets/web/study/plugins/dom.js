@@ -56,6 +56,11 @@ export function startAt(heading) {
   scrollTo(0, 0);
 }
 
+/** Can an element be seen, as far as the page decides that? */
+export function isShown(element) {
+  return element.isConnected && element.getClientRects().length > 0;
+}
+
 /**
  * Is a key press meant for the trial as a whole, and not for a field, a dialog, what lies around the trial, or the browser?
  * Shortcuts of one character that work everywhere get in the way of people who speak to their computer.

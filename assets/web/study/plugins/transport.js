@@ -1,4 +1,4 @@
-import { el, isShortcut, svg } from "./dom.js";
+import { el, isShortcut, isShown, svg } from "./dom.js";
 import { Watching } from "./watching.js";
 
 const ICONS = {
@@ -67,7 +67,7 @@ export class Transport {
   }
 
   #key(event) {
-    if (!isShortcut(event)) return;
+    if (!isShortcut(event) || !isShown(this.element)) return;
     // Space on a button or box presses that.
     if (event.key === " " && !event.target.closest?.("button, a, summary, input:not([type=range])")) this.playOrPause();
     else if (event.key.toLowerCase() === "r") this.replay();
