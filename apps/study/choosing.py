@@ -74,11 +74,12 @@ class Chooser:
 
     def _choose(self, standing: Standing) -> tuple[tuple[str, ...], dict[str, Any]]:
         walk = standing.walk
-        block = next(block for block in walk.config.blocks if block.name == walk.slot.block)
+        written = next(block for block in walk.config.blocks if block.name == walk.slot.block)
+        block = walk.config.block_for(written, standing.condition)
         stimuli = self._storage.stimuli.tasks[block.task]
         answers = tuple(given for given in walk.given if walk.plan[given.slot].block == block.name)
         asked = Asked(block, stimuli, answers)
-        name = walk.config.policy_of(block, standing.condition)
+        name = block.policy
         rng = np.random.default_rng([walk.config.seed, standing.seed, walk.index])
         try:
             policy = self._policies.get(name) or find_policy(name, self._more)

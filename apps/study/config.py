@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -183,6 +183,7 @@ class StudyConfig:
     questionnaires: Questionnaires = Questionnaires()
     limits: Limits = Limits()
     condition_policies: dict[str, str] = field(default_factory=dict)
+    condition_kinds: dict[str, Kind] = field(default_factory=dict)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -209,9 +210,10 @@ class StudyConfig:
         """The texts in a language, or in the default one."""
         return self.texts.get(language, self.texts[self.language])
 
-    def policy_of(self, block: Block, condition: str) -> str:
-        """Who chooses the comparisons of a block for a person in a condition."""
-        return self.condition_policies.get(condition, block.policy)
+    def block_for(self, block: Block, condition: str) -> Block:
+        """A block as people in a condition get it: of the kind, and chosen by the policy, of that condition."""
+        policy = self.condition_policies.get(condition, block.policy)
+        return replace(block, policy=policy, kind=self.condition_kinds.get(condition, block.kind))
 
     def as_json(self) -> dict[str, Any]:
         """All settings as JSON takes them; without the database, whose address may hold a password."""
@@ -331,8 +333,9 @@ def _check(config: StudyConfig) -> None:
     _check_codes(config)
     conditions = config.allocation.conditions
     _need(len(set(conditions)) == len(conditions), "allocation.conditions", conditions, "names that differ")
-    unknown = set(config.condition_policies) - set(conditions)
-    _need(not unknown, "condition_policies", sorted(unknown), f"conditions: {', '.join(conditions) or 'none'}")
+    for name, told in (("policies", config.condition_policies), ("kinds", config.condition_kinds)):
+        unknown = set(told) - set(conditions)
+        _need(not unknown, f"condition_{name}", sorted(unknown), f"conditions: {', '.join(conditions) or 'none'}")
     adaptive = config.allocation.rule != "equal"
     _need(not adaptive or len(conditions) in (2, 3), "allocation.conditions", len(conditions), "2 or 3 for a pilot")
 

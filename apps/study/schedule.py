@@ -97,10 +97,10 @@ def make_plan(
     # All conditions get an order before the next one comes.
     turn = position // max(1, len(config.allocation.conditions))
     for number, index in enumerate(orders[turn % len(orders)]):
-        block = config.blocks[index]
-        policy = config.policy_of(block, condition)
+        block = config.block_for(config.blocks[index], condition)
         slots.append(Slot(f"{block.name}.instructions", "instructions", "main", block.name, number, block.task))
-        slots += _block(config, block, number, stimuli[block.task], policy, rng)
+        shared = np.random.default_rng([config.seed, index, SIZES[block.kind]])
+        slots += _block(block, number, stimuli[block.task], shared, rng)
         slots += _questionnaires(asked.after_block, block.name, block.name, number)
         if block.break_s > 0 and number < len(config.blocks) - 1:
             slots.append(Slot(f"{block.name}.break", "break", "main", block.name, number))
@@ -130,11 +130,10 @@ def _practice(config: StudyConfig, stimuli: TaskStimuli, rng: np.random.Generato
 
 
 def _block(
-    config: StudyConfig, block: Block, number: int, stimuli: TaskStimuli, policy: str, rng: np.random.Generator
+    block: Block, number: int, stimuli: TaskStimuli, shared: np.random.Generator, rng: np.random.Generator
 ) -> list[Slot]:
-    purposes = _purposes(block, policy, rng)
-    # What all people see is drawn without the person's seed.
-    shared = np.random.default_rng([config.seed, config.blocks.index(block), 77])
+    """The comparisons of a block; what all people see comes from `shared`, which knows nothing of the person."""
+    purposes = _purposes(block, rng)
     common = [draw_items(stimuli.items, SIZES[block.kind], shared) for _ in range(purposes.count("shared"))]
     common = [common[i] for i in rng.permutation(len(common))]
     golden = _sample(stimuli.golden, purposes.count("golden"), rng)
@@ -154,14 +153,14 @@ def _block(
     return slots
 
 
-def _purposes(block: Block, policy: str, rng: np.random.Generator) -> list[str]:
+def _purposes(block: Block, rng: np.random.Generator) -> list[str]:
     """What each comparison of a block is for: shares are kept to the nearest whole number."""
     n = block.trials
     golden = round(block.golden_share * n) if block.kind == "triplet" else 0
     repeats = round(block.repeat_share * n) if n > REPEAT_GAP + 1 else 0
     shared = round(block.shared_share * n)
     free = max(0, n - golden - repeats - shared)
-    drawn = free if policy == "random" else int(np.ceil(block.random_share * free))
+    drawn = free if block.policy == "random" else int(np.ceil(block.random_share * free))
     first = ["golden"] * golden + ["shared"] * shared + ["random"] * drawn + ["active"] * (free - drawn)
     order = [str(x) for x in rng.permutation(np.array(first, object))]
     # A repeat needs something to repeat that was seen some trials before.

@@ -83,7 +83,8 @@ def check_study(config: StudyConfig, stimuli: Stimuli, folder: Path, policies: M
         there = stimuli.tasks.get(task)
         if there is None:
             raise StudyError(f"task {task!r} has no animations; there are {', '.join(stimuli.tasks)}: make a new study")
-        grid = any(block.kind == "grid" and block.task == task for block in config.blocks)
+        kinds = {block.kind for block in config.blocks if block.task == task} | set(config.condition_kinds.values())
+        grid = "grid" in kinds
         if grid and len(there.items) < 7:
             raise StudyError(f"task {task!r} has {len(there.items)} animations; a grid shows seven different ones")
     for block in config.blocks:

@@ -65,6 +65,7 @@ def test_odd_texts_survive_toml(tmp_path):
         ({"recruitment": {"platform": "other"}}, "prolific"),
         ({"practice": {"trials": 2, "needed": 3}}, "0 to 2"),
         ({"condition_policies": {"x": "random"}}, "conditions"),
+        ({"condition_kinds": {"x": "grid"}}, "conditions"),
         ({"allocation": {"rule": "gittins"}}, "2 or 3"),
     ],
     ids=lambda value: str(value)[:30],

@@ -116,6 +116,15 @@ def test_an_adaptive_policy_leaves_a_share_to_chance(stimuli):
         assert any(slot.purpose == "active" for slot in slots) == active
 
 
+def test_a_condition_may_be_asked_another_kind_of_comparison(stimuli):
+    kinds = {"allocation": {"conditions": ["alike", "chosen"]}, "condition_kinds": {"chosen": "grid"}}
+    for condition, kind in (("alike", "triplet"), ("chosen", "grid")):
+        slots = [slot for slot in plan_of(stimuli, condition=condition, blocks=[BLOCK], **kinds) if slot.block]
+        trials = [slot for slot in slots if slot.kind in TRIALS]
+        assert {slot.kind for slot in trials} == {kind} and len(trials) == 40
+        assert any(slot.golden is not None for slot in trials) == (kind == "triplet")
+
+
 def test_people_see_the_same_shared_comparisons_in_places_of_their_own(stimuli):
     def shared(seed):
         slots = [slot for slot in plan_of(stimuli, seed, blocks=[BLOCK]) if slot.purpose == "shared"]
