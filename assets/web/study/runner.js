@@ -78,7 +78,8 @@ export class Runner {
     switch (step.kind) {
       case "consent":
         return { type: ConsentPlugin, strings, paragraphs: step.html_paragraphs, checkboxes: step.checkboxes ?? [],
-          consent_version: String(step.version ?? ""), sha256: step.sha256 ?? "" };
+          consent_version: String(step.version ?? ""), sha256: step.sha256 ?? "",
+          confirm_decline: () => this.shell.ask({ title: t("decline_title"), text: t("decline_text"), yes: t("consent_decline"), no: t("decline_no"), danger: true }) };
       case "instructions":
         return { ...page, title: step.title,
           paragraphs: [...(step.again ? [`# ${t("instructions_again")}`] : []), ...step.paragraphs, ...(step.task ? [t("by_touch")] : [])],

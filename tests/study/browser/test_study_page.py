@@ -55,13 +55,20 @@ def test_a_whole_session_by_touch_in_german_on_a_phone(phone, address):
         visitor.inspect()
 
 
-def test_texts_of_the_study_are_text_in_the_language_of_the_session(phone, address):
+def test_consent_is_text_in_the_language_of_the_session_and_may_be_declined(phone, address):
     with visit_at("consent", phone, address) as visitor:
         visitor.arrive()
         assert "<b>To learn</b>" in visitor.page.locator("article").inner_text()
         # This person began in English, on another device.
         assert visitor.page.evaluate("document.documentElement.lang") == "en"
         assert visitor.says("agree") == "I agree to take part"
+        visitor.page.tap("[data-testid=decline]")
+        visitor.page.tap("[data-testid=dialog-no]")  # a slip of the finger
+        assert visitor.page.locator(".last").count() == 0
+        visitor.page.tap("[data-testid=decline]")
+        visitor.page.tap("[data-testid=dialog-yes]")
+        visitor.until("document.querySelector('.last')")
+        assert visitor.says("code") == CODES["withdrew"]
 
 
 def test_a_reload_goes_on_where_one_was_and_keeps_what_was_filled_in(desk, address):

@@ -18,6 +18,8 @@ export default class ConsentPlugin {
       consent_version: { type: ParameterType.STRING, default: "" },
       /** Hexadecimal SHA-256 of the text; it comes back in the data. */
       sha256: { type: ParameterType.STRING, default: "" },
+      /** Returns (a promise of) whether declining was meant; null: it is not asked again. */
+      confirm_decline: { type: ParameterType.FUNCTION, default: null },
       /** Texts of the page: locales/en.json or another language. */
       strings: { type: ParameterType.OBJECT },
     },
@@ -49,12 +51,15 @@ export default class ConsentPlugin {
       problem.textContent = t("consent_tick_all");
       open.input.focus();
     };
+    const decline = async () => {
+      if (!trial.confirm_decline || await trial.confirm_decline()) finish(false);
+    };
     const text = trial.paragraphs.map((p) => (p.startsWith("# ") ? el("h2", {}, p.slice(2)) : el("p", {}, p)));
     display.append(el("article.page.consent", {}, heading, ...text,
       boxes.length ? el("fieldset.ticks", {}, el("legend", {}, t("consent_confirm")), ...boxes.map(({ label }) => label)) : null,
       problem,
       el("div.actions", {}, button(t("consent_agree"), agree, { class: "button primary", "data-testid": "agree" }),
-        button(t("consent_decline"), () => finish(false), { "data-testid": "decline" })),
+        button(t("consent_decline"), decline, { "data-testid": "decline" })),
       el("p.fine", {}, t("consent_version", { version: trial.consent_version, hash: trial.sha256.slice(0, 12) }))));
     startAt(heading);
   }
