@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from apps.study.errors import StorageAwayError, StorageError, StudyError, TooManyError
+from apps.study.errors import StorageAwayError, StorageError, StorageFullError, StudyError, TooManyError
 from apps.study.storage_open import may_repeat, translated
 
 T = TypeVar("T")
@@ -99,7 +99,8 @@ class Writer:
         except Exception as problem:  # whatever it is: those who wait are told, and the thread lives on
             told = _told(problem)
             if not isinstance(told, StorageAwayError):
-                _LOG.error("a transaction failed: %s", told, exc_info=problem)
+                known = isinstance(told, StorageFullError)
+                _LOG.error("a transaction failed: %s", told, exc_info=None if known else problem)
             for job in jobs:
                 job.future.set_exception(told)
             return
