@@ -19,7 +19,8 @@ from apps.study.steps import Reader
 from apps.study.stimuli import Stimuli
 from apps.study.storage_write import Known, last_seq, read_log
 
-REMEMBERED = 2_000
+# A plan of 400 steps takes some 150 kB; to read a forgotten one again takes some 10 ms.
+REMEMBERED = 300
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Standings:
                 with self._lock:
                     self._standings[participant_id] = standing
                     self._standings.move_to_end(participant_id)
-                    trim(self._standings)
+                    trim(self._standings, REMEMBERED)
 
         return committed
 
@@ -107,7 +108,7 @@ class Standings:
         return self._configs[study_id]
 
 
-def trim(kept: OrderedDict[Any, Any]) -> None:
-    """Forget the oldest beyond what is remembered."""
-    while len(kept) > REMEMBERED:
+def trim(kept: OrderedDict[Any, Any], most: int) -> None:
+    """Forget the oldest beyond the `most` last ones."""
+    while len(kept) > most:
         kept.popitem(last=False)

@@ -48,6 +48,7 @@ from apps.study.storage_write import (
 from apps.study.writer import Writer
 
 KEY_FILE = "study.key"
+SESSIONS_REMEMBERED = 10_000
 
 
 class Begun(NamedTuple):
@@ -151,7 +152,7 @@ class Storage:
             raise NoSessionError("this session is not known: begin at the address that you were given")
         with self._lock:
             self._sessions[hashed] = known = Known(*row[:3])
-            trim(self._sessions)
+            trim(self._sessions, SESSIONS_REMEMBERED)
         return known
 
     def look(self, known: Known) -> Standing:

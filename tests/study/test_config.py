@@ -13,7 +13,7 @@ from apps.study import init
 from apps.study.config import ConfigError, config_from, load_config
 from apps.study.errors import StudyError
 from apps.study.init import InitStudy, init_study, write_toml
-from apps.study.instruments import InstrumentError
+from apps.study.instruments import SHIPPED, InstrumentError
 from apps.study.serve import open_study
 from apps.study.stimuli import load_trajectories
 from tests.study.folder import PointTask, make_study, settings
@@ -100,6 +100,16 @@ def test_a_study_that_cannot_run_does_not_start(tmp_path, changes, kind, complai
     make_study(tmp_path, **changes)
     with pytest.raises(kind, match=complaint):
         open_study(tmp_path)
+
+
+def test_a_questionnaire_without_words_waits_for_the_labs_own(tmp_path):
+    make_study(tmp_path, questionnaires={"after": ["rosas-sf"]})
+    with pytest.raises(InstrumentError, match="get the permission"):
+        open_study(tmp_path)
+    text = (SHIPPED / "rosas-sf.toml").read_text().replace("[[items]]", '[[items]]\ntext = "a word"')
+    (tmp_path / "instruments").mkdir()
+    (tmp_path / "instruments" / "rosas-sf.toml").write_text(text)
+    open_study(tmp_path).close()
 
 
 def test_animations_must_be_those_that_the_blocks_show(tmp_path):
