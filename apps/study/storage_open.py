@@ -209,8 +209,8 @@ def vacuum_into(engine: Engine, path: Path) -> None:
     raw = sqlite3.connect(str(engine.url.database), isolation_level=None, timeout=BUSY_MS / 1000)
     try:
         raw.execute("VACUUM INTO ?", (str(path),))
-        # Pages as they were before somebody withdrew wait in the write-ahead log until it is emptied. That keeps writers
-        # waiting for whoever reads: not for long, it is tried again at the next copy.
+        # Pages as they were before somebody withdrew wait in the write-ahead log until it is emptied. That keeps
+        # writers waiting for whoever reads: not for long, it is tried again at the next copy.
         raw.execute("PRAGMA busy_timeout = 200")
         raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
