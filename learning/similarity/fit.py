@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -132,7 +132,12 @@ def fit_similarity(
 
 
 def fit_inputs(
-    inputs: np.ndarray, answers: Answers, config: SimilarityConfig, seed: int = 0, warm: Similarity | None = None
+    inputs: np.ndarray,
+    answers: Answers,
+    config: SimilarityConfig,
+    seed: int = 0,
+    warm: Similarity | None = None,
+    nearer: np.ndarray | None = None,
 ) -> Similarity:
     """Learn an embedding of items from answers about them.
 
@@ -142,6 +147,8 @@ def fit_inputs(
         config: how.
         seed: of the first weights and the batches.
         warm: an earlier fit to go on from, of the same shape; new people may have come since.
+        nearer: (N, 3) items a, b, c with "a is nearer to b than to c", what queries of another kind told of the first
+            person; the objective 'choice' alone takes them.
 
     Raises:
         ValueError: an answer names an item that is not there, or none is left to learn from.
@@ -159,7 +166,7 @@ def fit_inputs(
     if warm is None and config.objective == "choice":
         encoder.rescale(prepared, config.spread)
     both = torch.nn.ModuleList([encoder, model])
-    Trainer(both, _loss(encoder, model, prepared, answers, config), config.schedule, seed).run()
+    Trainer(both, _loss(encoder, model, prepared, answers, config, nearer), config.schedule, seed).run()
     representation = encoder.representation({"answers": len(answers), "objective": config.objective})
     choice = config.objective == "choice"
     found = Similarity(
@@ -172,6 +179,19 @@ def fit_inputs(
         model=model,
     )
     return Similarity(**{**vars(found), "bits": found.bits_of(inputs, answers)}) if choice else found
+
+
+def refit(
+    known: Similarity, inputs: np.ndarray, answers: Answers, config: SimilarityConfig, seed: int = 0
+) -> Similarity:
+    """Go on from an earlier fit after a few answers more, in `WARM_STEPS` steps at a third of the learning rate.
+
+    Quick enough to be done between two answers, with the encoders of `ON_DESCRIPTORS` and `ON_WAYPOINTS`. The arguments
+    are those of `fit_inputs`.
+    """
+    steps = min(WARM_STEPS, config.schedule.steps)
+    schedule = replace(config.schedule, steps=steps, learning_rate=config.schedule.learning_rate / 3)
+    return fit_inputs(inputs, answers, replace(config, schedule=schedule), seed, known)
 
 
 def _modules(
@@ -190,19 +210,28 @@ def _modules(
 
 
 def _loss(
-    encoder: Encoder, model: ChoiceModel, prepared: torch.Tensor, answers: Answers, config: SimilarityConfig
+    encoder: Encoder,
+    model: ChoiceModel,
+    prepared: torch.Tensor,
+    answers: Answers,
+    config: SimilarityConfig,
+    nearer: np.ndarray | None,
 ) -> Loss:
     items, choice, person = (torch.as_tensor(a) for a in (answers.items, answers.choice, answers.person))
-    n = len(answers)
+    ordered = torch.zeros(0, 3, dtype=torch.long) if nearer is None else torch.as_tensor(nearer)
+    n = len(answers) + len(ordered)
 
     def loss(step: int, generator: torch.Generator) -> torch.Tensor:
-        some = batches(n, config.batch, generator)
-        triples = encoder(prepared[items[some].flatten()]).unflatten(0, (len(some), 3))
+        some = batches(len(answers), config.batch, generator)
+        asked = torch.cat([items[some], ordered[batches(len(ordered), config.batch, generator)]])
+        triples = encoder(prepared[asked.flatten()]).unflatten(0, (len(asked), 3))
+        prior = encoder.prior(config.decay, config.sparsity) / n
         if config.objective == "paper":
-            apart = triplet_margin(triples, choice[some], config.margin).mean()
-            return apart + encoder.prior(config.decay, config.sparsity) / n
-        likely = model.log_likelihood(triples, person[some], choice[some]).mean()
-        prior = model.penalty() + encoder.prior(config.decay, config.sparsity)
-        return prior / n - likely
+            return prior + triplet_margin(triples, choice[some], config.margin).mean()
+        likely = model.log_likelihood(triples[: len(some)], person[some], choice[some]).mean()
+        if len(ordered):
+            told = model.nearer_log_likelihood(triples[len(some) :]).mean()
+            likely = (likely * len(answers) + told * len(ordered)) / n
+        return prior + model.penalty() / n - likely
 
     return loss

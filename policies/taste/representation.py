@@ -122,7 +122,9 @@ class Representation:
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             tensors |= {f"layers.{index}.weight": weight, f"layers.{index}.bias": bias}
         whole = {name: np.ascontiguousarray(tensor, np.float32) for name, tensor in tensors.items()}
-        save_file(whole, str(folder / "model.safetensors"))
+        path = folder / "model.safetensors"
+        save_file(whole, str(path))
+        path.chmod(0o644)  # it is written for its owner alone otherwise
         config = {
             "version": _VERSION,
             "kind": self.kind,

@@ -7,6 +7,7 @@ from scipy.special import expit
 
 from policies.taste.choice import Person, choice_probabilities, pair_distances
 from policies.taste.queries import CANNOT_TELL, PAIRS, Answer, SimilarityQuery
+from policies.taste.selection import GridQuery
 
 
 class ScriptedTeacher:
@@ -58,6 +59,19 @@ class ScriptedTeacher:
         choice = int(self.choose(np.array([query.items]))[0])
         seconds = self.person.seconds_median * np.exp(self.person.seconds_sigma * self._rng.standard_normal())
         return Answer(query, choice, self.name, float(seconds))
+
+    def pick(self, query: GridQuery) -> tuple[int, ...]:
+        """Say which of the items are most like the reference, as indices of `query.items`, ascending.
+
+        Without a lapse one after the other is chosen by a softmax over -distance / tau (Plackett & Luce).
+        """
+        tau = self.person.temperature * (1 + self.person.fatigue * self.answered / 100)
+        self.answered += 1
+        apart = np.square(self._positions[list(query.items)] - self._positions[query.reference]).sum(axis=1)
+        luck = self._rng.gumbel(size=len(query.items))
+        careless = self._rng.random() < self.person.lapse
+        ordered = np.argsort(-luck if careless else apart - tau * luck)
+        return tuple(sorted(ordered[: query.choose].tolist()))
 
     def prefer(self, i: int, j: int, reward_weights: np.ndarray) -> bool:
         """Say whether item i is better than item j to somebody whose reward is features @ reward_weights, (F,).

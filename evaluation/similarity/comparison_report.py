@@ -1,0 +1,221 @@
+"""From rows of single seeds to the table: intervals over seeds, what was aimed at, and what may be claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evaluation.results import Key
+from evaluation.similarity.active import STAGES, Stage, fewer
+from evaluation.similarity.comparison import Job
+from evaluation.statistics import Interval, cluster_bootstrap, paired_difference
+
+CLAIM = 1.3
+"""How many times fewer answers or seconds active queries must need before it is called a gain."""
+_PUBLISHED = "sirl_small"
+Rows = dict[Job, dict[str, Any]]
+
+
+class Target(NamedTuple):
+    """What was aimed at: a figure of one method at one place of the table, at most or at least."""
+
+    task: str
+    answers: int
+    wrong_share: float
+    figure: str
+    limit: float
+
+    @property
+    def at_most(self) -> bool:
+        """Errors are to be small, accuracies large."""
+        return self.figure == "fpe"
+
+
+TARGETS = (
+    Target("grid-2", 500, 0.0, "fpe", 0.012),
+    Target("grid-2", 1000, 0.0, "fpe", 0.005),
+    Target("grid-2", 500, 0.0, "tpa20", 0.80),
+    Target("grid-2", 1000, 0.0, "tpa20", 0.84),
+    Target("grid-4", 100, 0.0, "fpe", 0.04),
+    Target("grid-4", 100, 0.15, "fpe", 0.065),
+    Target("style", 100, 0.0, "fpe", 0.05),
+    Target("style", 300, 0.0, "fpe", 0.025),
+    Target("style", 300, 0.15, "fpe", 0.06),
+)
+
+
+def rows_of(done: Mapping[Key, Any]) -> Rows:
+    """The rows of a store by job."""
+    return {Job(*key): row for key, row in done.items()}
+
+
+def _rng(*of: object) -> np.random.Generator:
+    """Draws for one interval: the same whatever else stands in the table."""
+    return np.random.default_rng(list("/".join(map(str, of)).encode()))
+
+
+def _grouped(rows: Rows, kind: str) -> dict[tuple[str, str, int, float], list[tuple[int, dict[str, Any]]]]:
+    groups: dict[tuple[str, str, int, float], list[tuple[int, dict[str, Any]]]] = {}
+    for job, row in rows.items():
+        if job.kind == kind:
+            groups.setdefault((job.task, job.method, job.answers, job.wrong_share), []).append((job.seed, row))
+    return {name: sorted(found, key=lambda one: one[0]) for name, found in groups.items()}
+
+
+def _interval(values: ArrayLike, *of: object) -> dict[str, float]:
+    return cluster_bootstrap(np.asarray(values, float), _rng(*of)).as_json(5)
+
+
+def table(rows: Rows) -> list[dict[str, Any]]:
+    """The rows of the comparison: means and 95 % intervals over seeds, test persons averaged within each."""
+    found = []
+    for (task, method, answers, wrong), group in _grouped(rows, "row").items():
+        name = (task, method, answers, wrong)
+        found.append(
+            {
+                "task": task,
+                "method": method,
+                "answers": answers,
+                "wrong_share": wrong,
+                "seeds": len(group),
+                "fpe": _interval([row["fpe"] for _, row in group], *name, "fpe"),
+                "tpa20": _interval([np.mean(row["tpa20"]) for _, row in group], *name, "tpa20"),
+                "r2": _interval([np.mean(row["r2"]) for _, row in group], *name, "r2"),
+                "seconds_per_fit": round(float(np.mean([row["seconds"] for _, row in group])), 3),
+            }
+        )
+    return found
+
+
+def foretold(rows: Rows) -> list[dict[str, Any]]:
+    """How well held-out, error-free answers are foretold: bits (guessing has log2 3 = 1.585), and the share of hits."""
+    found = []
+    for (task, method, answers, wrong), group in _grouped(rows, "row").items():
+        if answers:
+            line: dict[str, Any] = {"task": task, "method": method, "answers": answers, "wrong_share": wrong}
+            for figure in ("bits", "accuracy"):
+                values = [row[figure] for _, row in group]
+                line[figure] = _interval(values, task, method, answers, wrong, figure)
+            found.append(line)
+    return found
+
+
+def feature_spaces(rows: Rows) -> list[dict[str, Any]]:
+    """CLEA's four questions."""
+    return [
+        {"task": task, "method": method, "answers": answers}
+        | {figure: _interval([row[figure] for _, row in group], task, method, figure) for figure in group[0][1]}
+        for (task, method, answers, _), group in _grouped(rows, "space").items()
+    ]
+
+
+def active(rows: Rows) -> list[dict[str, Any]]:
+    """The curve of every strategy, and at its end how many times fewer answers and seconds it needs than random ones.
+
+    A gain is claimed where the lower end of its interval is at least `CLAIM`.
+    """
+    groups = _grouped(rows, "active")
+    found = []
+    for (task, strategy, _, _), group in groups.items():
+        curves = np.array([row["stages"] for _, row in group], float)
+        random = {seed: row["stages"] for seed, row in groups.get((task, "random", 0, 0.0), [])}
+        for index in range(curves.shape[1]):
+            answers, seconds = curves[0, index, :2]
+            line = {
+                "task": task,
+                "strategy": strategy,
+                "answers": int(answers),
+                "seconds": round(float(seconds), 1),
+                "seeds": len(group),
+                "fpe": _interval(curves[:, index, 2], task, strategy, answers),
+            }
+            if strategy != "random" and int(answers) == STAGES[-1] and all(seed in random for seed, _ in group):
+                line |= _gain([(random[seed], row["stages"]) for seed, row in group], task, strategy)
+            found.append(line)
+    return found
+
+
+def _gain(pairs: list[tuple[list[Any], list[Any]]], *of: str) -> dict[str, Any]:
+    """Of the mean curves, with an interval over seeds: single curves are too rough to be read."""
+    both = np.array([[len(random), len(other)] for random, other in pairs])
+    assert (both == both[0]).all()
+    cut = int(both[0, 0])
+    together = np.array([[*random, *other] for random, other in pairs], float)
+
+    def ratio(some: np.ndarray, by: str) -> float:
+        mean = [Stage(int(a), s, f) for a, s, f in some.mean(axis=0)]
+        return fewer(mean[:cut], mean[cut:], "answers" if by == "answers" else "seconds")
+
+    gains: dict[str, Any] = {}
+    for by in ("answers", "seconds"):
+        interval = cluster_bootstrap(together, _rng(*of, by), statistic=partial(ratio, by=by), draws=500)
+        gains[f"times_fewer_{by}"] = interval.as_json()
+        gains[f"claimed_{by}"] = interval.low >= CLAIM
+    return gains
+
+
+def targets(rows: Rows) -> list[dict[str, Any]]:
+    """What was aimed at, and what was reached, on the seeds that are there."""
+    groups = _grouped(rows, "row")
+    found = []
+    for target in TARGETS:
+        if group := groups.get((target.task, "similarity", target.answers, target.wrong_share)):
+            values = [float(np.mean(row[target.figure])) for _, row in group]
+            reached = cluster_bootstrap(values, _rng(*target))
+            met = reached.mean <= target.limit if target.at_most else reached.mean >= target.limit
+            found.append({**target._asdict(), "reached": reached.as_json(5), "met": bool(met)})
+    return found + _relative(groups)
+
+
+def _relative(groups: dict[tuple[str, str, int, float], list[tuple[int, dict[str, Any]]]]) -> list[dict[str, Any]]:
+    """Differences and ratios to other methods on the same seeds."""
+    found: list[dict[str, Any]] = []
+
+    def values(task: str, method: str, n: int, figure: str, wrong: float = 0.0) -> np.ndarray | None:
+        group = groups.get((task, method, n, wrong))
+        return None if group is None else np.array([np.mean(row[figure]) for _, row in group])
+
+    for n, rival in ((n, rival) for n in (500, 1000) for rival in ("multi_preference_mlp", "multi_preference")):
+        ours, theirs = (values("grid-2", method, n, "tpa20") for method in ("similarity", rival))
+        if ours is not None and theirs is not None:
+            gap = paired_difference(ours, theirs, _rng(n, rival))
+            found.append(_line(f"grid-2, {n} answers: tpa20 over {rival}", 0.03, gap, gap.mean >= 0.03))
+    ours = values("arm", "similarity", 300, "fpe")
+    for rival, answers in (("vae", 0), ("multi_preference_mlp", 300), ("multi_preference", 300)):
+        theirs = values("arm", rival, answers, "fpe")
+        if ours is not None and theirs is not None:
+            share = _ratio(ours, theirs, rival)
+            found.append(_line(f"arm, 300 answers: fpe as a share of {rival}'s", 0.5, share, share.mean <= 0.5))
+    for n in (500, 1000):
+        published = values("grid-2", _PUBLISHED, n, "fpe")
+        curve = [(k, values("grid-2", "similarity", k, "fpe")) for k in (50, 100, 200, 500, 1000)]
+        known = [(k, curve_k) for k, curve_k in curve if curve_k is not None]
+        if published is not None and known:
+            times = _times_fewer(n, published, known)
+            found.append(_line(f"grid-2: times fewer answers than {_PUBLISHED} at {n}", 5.0, times, times.mean >= 5))
+    return found
+
+
+def _line(name: str, limit: float, reached: Interval, met: bool) -> dict[str, Any]:
+    return {"target": name, "limit": limit, "reached": reached.as_json(5), "met": bool(met)}
+
+
+def _ratio(first: np.ndarray, second: np.ndarray, name: str) -> Interval:
+    both = np.column_stack([first, second])
+    return cluster_bootstrap(both, _rng("ratio", name), statistic=lambda some: float(np.divide(*some.mean(axis=0))))
+
+
+def _times_fewer(n: int, published: np.ndarray, curve: list[tuple[int, np.ndarray]]) -> Interval:
+    """Of mean curves; where even our fewest answers are better the ratio stops there, and is a lower bound."""
+    together = np.column_stack([published, *(values for _, values in curve)])
+
+    def ratio(some: np.ndarray) -> float:
+        aim, *reached = some.mean(axis=0)
+        stages = [Stage(k, float(k), float(fpe)) for (k, _), fpe in zip(curve, reached, strict=True)]
+        return n / (fewer(stages, [Stage(1, 1.0, float(aim))], "answers"))
+
+    return cluster_bootstrap(together, _rng("times", n), statistic=ratio)
