@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -129,6 +130,23 @@ def test_every_command_leads_somewhere(path, node):
         return
     assert callable(load(node.options)) and callable(load(node.function))
     assert load(node.options).__doc__
+
+
+@pytest.mark.parametrize(
+    ("path", "node"), [(p, n) for p, n in commands(EMPAW) if isinstance(n, Command) and n.example], ids=str
+)
+def test_every_example_is_a_line_that_can_be_read(path, node, monkeypatch):
+    monkeypatch.setattr(
+        "cli.commands.load", lambda place: (lambda args: args) if place == node.function else load(place)
+    )
+    words = shlex.split(node.example)
+    assert words[: 1 + len(path)] == ["empaw", *path]
+    if words[-1] == "--help":
+        with pytest.raises(SystemExit) as ended:
+            main(words[1:])
+        assert ended.value.code == 0
+        return
+    assert isinstance(main(words[1:]), load(node.options))
 
 
 def test_help_of_the_whole_imports_nothing_heavy():

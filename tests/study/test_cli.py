@@ -13,7 +13,7 @@ from apps.study.storage_open import database_url, open_engines
 from tests.conftest import ROOT
 from tests.study.folder import make_study
 
-COMMANDS = ("init", "serve", "simulate", "export", "analyse", "power")
+COMMANDS = ("init", "serve", "simulate", "export", "analyse", "taste", "power")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_the_help_shows_a_study_from_end_to_end():
         [sys.executable, "user_study.py", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0 and "usage" in done.stdout
-    assert all(f"user_study.py {name}" in done.stdout for name in COMMANDS if name != "power")
+    assert all(f"user_study.py {name}" in done.stdout for name in COMMANDS if name != "taste")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
