@@ -95,10 +95,11 @@ export class Runner {
     }
   }
 
-  #comparison(step) {
+  async #comparison(step) {
+    const kind = await this.stage.kindOf(step.task);
     return {
       type: SimilarityTripletPlugin, query: step.kind, strings: this.strings, stimuli: step.items, reference: step.reference ?? null,
-      choose: step.choose ?? 2, task: step.task, prompt: step.prompt || null, min_watch_s: step.min_watch_s ?? 0,
+      layout: kind === "dog" ? "lanes" : "row", choose: step.choose ?? 2, task: step.task, prompt: step.prompt || null, min_watch_s: step.min_watch_s ?? 0,
       ask_confidence: step.ask_confidence ?? false, allow_cannot_tell: step.allow_cannot_tell ?? true, practice: step.phase === "practice",
       stage: () => this.stage,
       feedback: step.phase === "practice" ? (data) => this.#practise(step, data) : null,

@@ -28,6 +28,8 @@ export default class SimilarityTripletPlugin {
       reference: { type: ParameterType.STRING, default: null },
       /** query "grid": how many are to be chosen. */
       choose: { type: ParameterType.INT, default: 2 },
+      /** "row": beside one another; "lanes": below one another where the screen is wide, for movements that go a long way. */
+      layout: { type: ParameterType.SELECT, options: ["row", "lanes"], default: "row" },
       /** Which renderer or scene of the stage. */
       task: { type: ParameterType.STRING, default: "" },
       /** Question above the clips; null: the one in `strings`. */
@@ -99,7 +101,7 @@ export default class SimilarityTripletPlugin {
     const stageBox = el("div.clips", { "data-query": trial.query, "data-loading": true }, arcs, reference,
       el("div.clip-row", {}, ...clips), el("p.loading", { role: "status" }, t("loading_clips")));
     const panel = el("div.panel");
-    const root = el("section.trial", { "data-testid": "trial" },
+    const root = el("section.trial", { "data-testid": "trial", "data-layout": trial.query === "grid" ? "row" : trial.layout },
       trial.practice ? el("p.practice", {}, t("practice")) : null, heading, stageBox, panel);
     display.append(root);
     startAt(heading);

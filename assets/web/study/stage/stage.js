@@ -60,6 +60,11 @@ export class Stage {
     return this.worlds.get(task);
   }
 
+  /** What moves in a task: "dog", "arm" or "grid"; null if that cannot be found out now. */
+  async kindOf(task) {
+    return this.#world(task).then((world) => world.kind, () => null);
+  }
+
   /** @throws {StageError} when WebGL is not available */
   #start() {
     if (this.renderer) return;

@@ -21,13 +21,17 @@ const VIEW_FROM = {
   arm: new THREE.Vector3(1, -0.75, 0.55),
   grid: new THREE.Vector3(0.05, -0.55, 1),
 };
-const FIELD_OF_VIEW = 34;
+/** Vertical, degrees. From far off with a long lens, so that a dog that comes by a little nearer does not look larger. */
+const FIELD_OF_VIEW = { dog: 15, arm: 34, grid: 34 };
 /** Links are points to the framing: this much is left around them, m. */
-const MARGIN_M = { dog: 0.14, arm: 0.12, grid: 0.35 };
+const MARGIN_M = { dog: 0.06, arm: 0.12, grid: 0.35 };
 const TRAIL_POINTS = 128;
 const TRAIL_HALF_M = 0.045;
-/** As much of the person as a view must hold, m. */
-const PERSON_M = { radius: 0.2, height: 0.95 };
+/** A little from the front, so that the dog's face is seen, and from above. */
+const ASLANT_RAD = 0.15;
+const RISE = 0.27;
+/** As much of the person as a view must hold, m: where they stand. */
+const PERSON_M = { radius: 0.05, height: 0.5 };
 /** Robots that do not stay where they are. */
 const TRAVELS = ["dog", "grid"];
 
@@ -36,6 +40,13 @@ function flattening() {
   const matrix = new THREE.Matrix4();
   matrix.set(1, 0, -SUN.x / SUN.z, 0, 0, 1, -SUN.y / SUN.z, 0, 0, 0, 0, SHADOW_HEIGHT_M, 0, 0, 0, 1);
   return matrix;
+}
+
+/** From where to see a robot come up to a person: from its front and side, the person on the left. */
+function meeting(person, robot) {
+  const away = robot.clone().sub(person).setZ(0).normalize();
+  const side = new THREE.Vector3(away.y, -away.x, 0);
+  return side.multiplyScalar(Math.cos(ASLANT_RAD)).addScaledVector(away, -Math.sin(ASLANT_RAD)).setZ(RISE);
 }
 
 /** A board stands in for the floor. */
@@ -147,7 +158,7 @@ export class World {
     this.kind = description.kind;
     this.scene = new THREE.Scene();
     this.scene.background = new THREE.Color(COLORS.horizon);
-    this.camera = new THREE.PerspectiveCamera(FIELD_OF_VIEW, 1, 0.02, 80);
+    this.camera = new THREE.PerspectiveCamera(FIELD_OF_VIEW.arm, 1, 0.05, 80);
     this.camera.up.set(0, 0, 1);
     /** @type {Body[]} */
     this.bodies = [];
@@ -163,7 +174,7 @@ export class World {
       const floor = buildGround();
       floor.shade.visible = false;
       floor.paint({ ...COLORS, shade: 0 });
-      this.scene.fog = new THREE.Fog(COLORS.horizon, 5, 17);
+      this.scene.fog = new THREE.Fog(COLORS.horizon, 8, 22);
       this.scene.add(floor.root);
     }
     this.fixed = buildFurniture(this.description);
@@ -182,7 +193,7 @@ export class World {
 
   /**
    * One camera for all views, so that what differs is the robot. Where robots stand, a scene's camera is obeyed; where they
-   * travel, or no field of view is given, it says only from where to look, and what the clips need fills the view.
+   * travel, or no field of view is given, it says at most from where to look, and what the clips need fills the view.
    * @param {import("./clips.js").Clip[]} clips
    */
   frame(clips) {
@@ -197,8 +208,10 @@ export class World {
     box.expandByScalar(MARGIN_M[this.kind] ?? 0.2);
     this.points = cornersOf(box);
     if (this.fixed.root.children[0].children.length) this.points.push(...cornersOf(new THREE.Box3().setFromObject(this.fixed.root)));
+    this.from = VIEW_FROM[this.kind] ?? VIEW_FROM.dog;
     if (!person) return;
     const [x, y] = person.position;
+    this.from = meeting(new THREE.Vector3(x, y, 0), box.getCenter(new THREE.Vector3()));
     this.points.push(...cornersOf({ min: { x: x - PERSON_M.radius, y: y - PERSON_M.radius, z: 0 },
       max: { x: x + PERSON_M.radius, y: y + PERSON_M.radius, z: PERSON_M.height } }));
   }
@@ -206,13 +219,13 @@ export class World {
   /** @param {number} aspect  width over height of a view */
   aim(aspect) {
     const { camera } = this.description;
-    const degrees = this.points ? FIELD_OF_VIEW : camera.fov_deg;
+    const degrees = this.points ? FIELD_OF_VIEW[this.kind] ?? FIELD_OF_VIEW.arm : camera.fov_deg;
     const tangent = Math.tan((degrees / 2) * Math.PI / 180);
     // A view narrower than 4:3 opens further, so that what fitted sideways still does.
     const opened = this.points ? tangent : tangent * Math.max(1, (4 / 3) / aspect);
     let [position, target] = [camera?.eye, camera?.target].map((place) => (place ? new THREE.Vector3(...place) : null));
     if (this.points) {
-      const direction = position ? position.sub(target) : VIEW_FROM[this.kind] ?? VIEW_FROM.dog;
+      const direction = position && this.kind !== "dog" ? position.sub(target) : this.from;
       ({ position, target } = fitCamera(this.points, direction, tangent, aspect));
     }
     this.camera.position.copy(position);
