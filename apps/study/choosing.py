@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
+from apps.study.active import ActivePolicy
 from apps.study.config import ConfigError, StudyConfig
 from apps.study.errors import StorageAwayError
 from apps.study.policies import POLICIES, Asked, QueryPolicy, RandomPolicy
 from apps.study.schedule import SIZES, Walk
-from apps.study.stimuli import TaskStimuli
+from apps.study.stimuli import TaskStimuli, load_descriptors
 from apps.study.storage import Known, Standing, Storage
 
 _LOG = logging.getLogger(__name__)
 _TURNS = 5
+_ACTIVE: dict[str, QueryPolicy] = {"disagreement": ActivePolicy("disagreement"), "arr": ActivePolicy("arr")}
 
 
 def find_policy(name: str, more: Mapping[str, QueryPolicy]) -> QueryPolicy:
@@ -31,11 +33,13 @@ def find_policy(name: str, more: Mapping[str, QueryPolicy]) -> QueryPolicy:
         return more[name]
     if name in POLICIES:
         return POLICIES[name]
+    if name in _ACTIVE:
+        return _ACTIVE[name]
     module, _, attribute = name.partition(":")
     try:
         made: QueryPolicy = getattr(importlib.import_module(module), attribute)()
     except (ImportError, AttributeError, ValueError, TypeError) as problem:
-        there = ", ".join([*POLICIES, *more])
+        there = ", ".join([*POLICIES, *_ACTIVE, *more])
         raise ConfigError(f"policy {name!r} came; there are {there}, or module:name of a class: {problem}") from problem
     return made
 
@@ -47,7 +51,11 @@ def all_policies(config: StudyConfig, more: Mapping[str, QueryPolicy]) -> dict[s
         ConfigError: one cannot be found.
     """
     names = [block.policy for block in config.blocks] + list(config.condition_policies.values())
-    return {name: find_policy(name, more) for name in dict.fromkeys(names)}
+    found = {name: find_policy(name, more) for name in dict.fromkeys(names)}
+    for policy in found.values():
+        if isinstance(policy, ActivePolicy):
+            policy.prepare()
+    return found
 
 
 class Chooser:
@@ -56,6 +64,7 @@ class Chooser:
     def __init__(self, storage: Storage, more: Mapping[str, QueryPolicy]) -> None:
         self._storage, self._more = storage, more
         self._policies = {**more, **all_policies(storage.config, more)}
+        self._described: dict[str, np.ndarray] = {}
 
     async def current(self, known: Known, returning: bool = False) -> dict[str, Any]:
         """The step on the person's screen; `returning` people may be led back to the instructions."""
@@ -72,13 +81,18 @@ class Chooser:
                 return storage.step(known, standing)
         raise StorageAwayError("too much happens at once: try again")
 
+    def _descriptors(self, task: str) -> np.ndarray:
+        if task not in self._described:
+            self._described[task] = load_descriptors(self._storage.stimuli, task)
+        return self._described[task]
+
     def _choose(self, standing: Standing) -> tuple[tuple[str, ...], dict[str, Any]]:
         walk = standing.walk
         written = next(block for block in walk.config.blocks if block.name == walk.slot.block)
         block = walk.config.block_for(written, standing.condition)
         stimuli = self._storage.stimuli.tasks[block.task]
         answers = tuple(given for given in walk.given if walk.plan[given.slot].block == block.name)
-        asked = Asked(block, stimuli, answers)
+        asked = Asked(block, stimuli, answers, self._descriptors(block.task))
         name = block.policy
         rng = np.random.default_rng([walk.config.seed, standing.seed, walk.index])
         try:

@@ -12,11 +12,15 @@ from apps.study.stimuli import TaskStimuli
 
 
 class Asked(NamedTuple):
-    """What an adaptive policy knows: the block's stimuli and this person's answers in the block so far."""
+    """What an adaptive policy knows: the block's stimuli and this person's answers in the block so far.
+
+    `descriptors` are (items, K) statistics of each animation's motion, without the true features among them.
+    """
 
     block: Block
     stimuli: TaskStimuli
     answers: tuple[Given, ...]
+    descriptors: np.ndarray
 
 
 class QueryPolicy(Protocol):

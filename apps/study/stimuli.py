@@ -142,19 +142,21 @@ def make_task_stimuli(task: TrajectoryTask, n: int, folder: Path, rng: np.random
         items.append(name)
         files[name] = digest
     golden, practice = obvious_triplets(tuple(items), features, rng)
-    made_of = _write_trajectories(trajectories, folder / f"{task.name}.npz")
+    made_of = _write_trajectories(
+        trajectories, np.asarray(task.descriptors(trajectories), np.float32), folder / f"{task.name}.npz"
+    )
     rounded = tuple(tuple(round(float(x), 5) for x in row) for row in features)
     return TaskStimuli(
         task.name, kind, tuple(items), scene, here, tuple(task.feature_names), rounded, golden, practice, files, made_of
     )
 
 
-def _write_trajectories(trajectories: Trajectories, path: Path) -> str:
+def _write_trajectories(trajectories: Trajectories, descriptors: np.ndarray, path: Path) -> str:
     """Keep what the animations show as the tasks know it, so that others can learn from the answers; its SHA-256."""
     extras: dict[str, Any] = {f"extra_{name}": values for name, values in trajectories.extras.items()}
     if odd := [name for name, values in extras.items() if np.asarray(values).dtype.hasobject]:
         raise StimuliError(f"{odd[0]} holds Python objects; numbers and texts are needed")
-    np.savez_compressed(path, states=trajectories.states, **extras)
+    np.savez_compressed(path, states=trajectories.states, descriptors=descriptors, **extras)
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -164,14 +166,28 @@ def load_trajectories(stimuli: Stimuli, task: str) -> Trajectories:
     Raises:
         StimuliError: there is no such task, or the file is missing or not the one that the manifest names.
     """
+    with np.load(_checked_arrays(stimuli, task), allow_pickle=False) as kept:
+        extras = {name[len("extra_") :]: kept[name] for name in kept.files if name.startswith("extra_")}
+        return Trajectories(kept["states"], extras)
+
+
+def load_descriptors(stimuli: Stimuli, task: str) -> np.ndarray:
+    """Read the (items, K) float32 motion descriptors of a task's animations.
+
+    Raises:
+        StimuliError: as `load_trajectories`.
+    """
+    with np.load(_checked_arrays(stimuli, task), allow_pickle=False) as kept:
+        return np.asarray(kept["descriptors"])
+
+
+def _checked_arrays(stimuli: Stimuli, task: str) -> Path:
     if task not in stimuli.tasks:
         raise StimuliError(f"task {task!r} came; there are {', '.join(stimuli.tasks)}")
     path = stimuli.folder / f"{task}.npz"
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != stimuli.tasks[task].trajectories:
         raise StimuliError(f"{path} is missing or was changed: copy it back from where the study was made")
-    with np.load(path, allow_pickle=False) as kept:
-        extras = {name.removeprefix("extra_"): kept[name] for name in kept.files if name != "states"}
-        return Trajectories(kept["states"], extras)
+    return path
 
 
 def obvious_triplets(

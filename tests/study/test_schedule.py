@@ -154,7 +154,7 @@ def test_a_repeat_shows_what_was_shown_in_other_places(stimuli, kind):
     repeats = 0
     while walk.slot.kind != "debrief":
         if walk.needs_choice:
-            asked = Asked(walk.config.blocks[0], stimuli["points"], walk.given)
+            asked = Asked(walk.config.blocks[0], stimuli["points"], walk.given, np.zeros((20, 4)))
             items = POLICIES["coverage"].choose(asked, np.random.default_rng(walk.seq))
             walk = advance(walk, kind="choose", trial={"items": list(items)})
         elif walk.slot.repeat_of:

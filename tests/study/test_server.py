@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import socket
 import sqlite3
@@ -10,14 +11,18 @@ import struct
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
 import pytest
 
 from apps.study import standings, storage, storage_write
+from apps.study.active import ActivePolicy
+from apps.study.config import Block
 from apps.study.limits import RateLimit, TooManyError
-from apps.study.policies import POLICIES
+from apps.study.policies import POLICIES, Asked
+from apps.study.schedule import Given
 from apps.study.serve import allowed_hosts
 from apps.study.stimuli import StimuliError, decode_animation
 from policies.taste.queries import PAIRS
@@ -213,6 +218,38 @@ def test_a_policy_that_fails_costs_nobody_the_session(tmp_path):
         chosen = [row[0] for row in database.execute("SELECT payload FROM event WHERE type = 'choose'")]
     assert chosen and all("policy_error" in told for told in chosen)
     assert "no idea" in " ".join(chosen) and set(POLICIES) == {"random", "coverage"}
+
+
+def test_an_ensemble_chooses_what_it_disagrees_about(tmp_path):
+    special = {"golden_share": 0.0, "shared_share": 0.0, "repeat_share": 0.0}
+    make_study(
+        tmp_path,
+        blocks=[{"name": "one", "task": "points", "trials": 8, "policy": "disagreement", **special}],
+        practice={"trials": 0, "needed": 0},
+    )
+    with serving(tmp_path) as (client, _):
+        assert Visitor(client).go("done").step["outcome"] == "completed"
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        rows = database.execute("SELECT payload FROM event WHERE type = 'choose'").fetchall()
+    chosen = [json.loads(row[0])["trial"] for row in rows]
+    assert len(chosen) == 6 and all(len(set(told["items"])) == 3 for told in chosen)
+    assert all(told["policy"] == "disagreement" and "policy_error" not in told for told in chosen)
+
+
+@pytest.mark.parametrize("strategy", ["disagreement", "arr"])
+def test_the_same_answers_lead_to_the_same_choice(strategy):
+    rng = np.random.default_rng(0)
+    items = tuple(f"i{k}" for k in range(12))
+    given = tuple(Given(k, k, tuple(items[i] for i in rng.choice(12, 3, replace=False)), k % 3, None) for k in range(7))
+    descriptors = rng.random((12, 5)).astype(np.float32)
+    asked = Asked(Block("one", "t"), SimpleNamespace(task="t", items=items), given, descriptors)
+    policy = ActivePolicy(strategy)
+    makers = (policy, policy, ActivePolicy(strategy))
+    chosen = [maker.choose(asked, np.random.default_rng(1)) for maker in makers]
+    assert len(set(chosen)) == 1 and len(set(chosen[0])) == 3
+    assert strategy != "arr" or "i7" in chosen[0]
+    with pytest.raises(ValueError, match="triplets only"):
+        policy.choose(asked._replace(block=Block("one", "t", "grid")), rng)
 
 
 def test_an_animation_comes_in_its_format_and_may_be_kept_forever(client, folder):
