@@ -72,14 +72,14 @@ class ChoiceModel(nn.Module):
     def log_likelihood(self, triples: Tensor, person: Tensor, choice: Tensor) -> Tensor:
         """(N,) natural logarithm of the probability of what was chosen, (N,) int, `CANNOT_TELL` among it."""
         column = torch.where(choice == CANNOT_TELL, len(PAIRS), choice)
-        return self.probabilities(triples, person).clamp(min=1e-12).log().gather(1, column[:, None])[:, 0]
+        return self.probabilities(triples, person).clamp(min=1e-30).log().gather(1, column[:, None])[:, 0]
 
     def nearer_log_likelihood(self, triples: Tensor, person: int = 0) -> Tensor:
         """(N,) log probability of "the first is nearer to the second than to the third", for triples (N, 3, d)."""
         near, far = ((triples[:, 0] - triples[:, other]).square().sum(dim=1) for other in (1, 2))
         sure = ((far - near) / self.log_tau[person].exp()).sigmoid()
         lapse = self.lapse[person].sigmoid() if self.lapses else torch.zeros(())
-        return ((1 - lapse) * sure + lapse / 2).clamp(min=1e-12).log()
+        return ((1 - lapse) * sure + lapse / 2).clamp(min=1e-30).log()
 
     def penalty(self) -> Tensor:
         """Minus the logarithm of the prior of all persons, without constants."""
