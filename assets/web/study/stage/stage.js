@@ -10,8 +10,15 @@ import { ClipStore } from "./clips.js";
 import { Clock } from "./clock.js";
 import { World } from "./world.js";
 
+/** Slow frames follow one another after this multiple of their cost: nothing but the clips needs the processor here. */
+const REST = 1.4;
+
 /** Sharpness is part of what people judge: where the processor draws, frames are given up rather than pixels. */
 class SharpKeeper extends QualityKeeper {
+  mayDraw(now) {
+    return super.mayDraw(now) || (!this.fence && now - this.started >= REST * this.cost);
+  }
+
   get pixelRatio() {
     return this.kind === "software" ? 1 : super.pixelRatio;
   }
