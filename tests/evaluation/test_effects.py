@@ -91,8 +91,8 @@ def test_cumulative_link_finds_effect_and_thresholds():
 
 def test_cumulative_link_keeps_its_level_with_people_who_differ():
     rng = np.random.default_rng(8)
-    found = [fit_ordinal(*_ratings(rng, 25, 6, 0.0, 1.5)).p[0] for _ in range(60)]
-    assert np.mean(np.array(found) <= 0.05) <= 0.13
+    found = [fit_ordinal(*_ratings(rng, 25, 6, 0.0, 1.5)).p[0] for _ in range(30)]
+    assert np.mean(np.array(found) <= 0.05) <= 0.17
 
 
 def test_only_the_order_of_ratings_counts():

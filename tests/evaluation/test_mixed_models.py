@@ -42,23 +42,23 @@ def test_ratio_finds_an_effect_and_not_none():
 def test_ratio_keeps_its_level_over_many_null_studies():
     rng = np.random.default_rng(2)
     found = []
-    for _ in range(60):
+    for _ in range(40):
         eta, X, groups = _crossed(rng, 0.0, people=20, triplets=20, each=16)
         found.append(likelihood_ratio(rng.random(len(eta)) < expit(eta), X, [1], groups).p)
-    assert np.mean(np.array(found) <= 0.05) <= 0.14
+    assert np.mean(np.array(found) <= 0.05) <= 0.16
     assert 0.3 < np.mean(found) < 0.7
 
 
 def test_parametric_bootstrap_is_near_chi_squared_with_many_groups_and_repeats_itself():
     rng = np.random.default_rng(3)
-    eta, X, groups = _crossed(rng, 0.25, people=20, triplets=20, each=20)
+    eta, X, groups = _crossed(rng, 0.25, people=15, triplets=15, each=14)
     y = rng.random(len(eta)) < expit(eta)
     plain = likelihood_ratio(y, X, [1], groups)
-    drawn = likelihood_ratio(y, X, [1], groups, draws=39, rng=np.random.default_rng(0))
+    drawn = likelihood_ratio(y, X, [1], groups, draws=19, rng=np.random.default_rng(0))
     assert drawn.method == "parametric bootstrap"
     assert drawn.statistic == plain.statistic
-    assert abs(drawn.p - plain.p) < 0.25
-    assert drawn.p == likelihood_ratio(y, X, [1], groups, draws=39, rng=np.random.default_rng(0)).p
+    assert abs(drawn.p - plain.p) < 0.3
+    assert drawn.p == likelihood_ratio(y, X, [1], groups, draws=19, rng=np.random.default_rng(0)).p
 
 
 def test_crossed_linear_model():

@@ -183,7 +183,7 @@ def test_nothing_came_and_nothing_breaks():
 
 
 def test_one_person_is_analysed_without_a_claim():
-    found = analyse_tables(study(design=replace(SMALL, people=1)), PLAN, np.random.default_rng(0))
+    found = analyse_tables(study(design=replace(SMALL, people=1)), PLAN, np.random.default_rng(0), by_features(0))
     assert found.flow.analysed == 1
     assert found.curve == ()
     assert not any(one.supported for one in found.findings if one.hypothesis.outcome == "predicted")
@@ -307,7 +307,7 @@ def test_predictions_from_other_people_beat_guessing():
         30, 40, 14, 2, inattentive=0.0, population=Population(temperature=0.02, lapse=0.02, cannot_tell=0.01)
     )
     rows = draw_study(design, 0.0, np.random.default_rng(6))
-    found = from_other_people(rows, dimensions=2)
+    found = from_other_people(rows, folds=2, dimensions=2)
     told = rows["choice"] >= 0
     assert (found == rows["alike"])[told].mean() > 0.6
     assert (from_other_people(rows[rows["participant"] == "p0000"]) == -1).all()

@@ -44,7 +44,7 @@ def test_the_registered_test_finds_much_and_not_nothing():
     found = {
         effect: [
             registered_p(draw_study(design, effect, (rng := np.random.default_rng((1, k)))), PLAN, hypothesis, rng)[0]
-            for k in range(12)
+            for k in range(8)
         ]
         for effect in (0.0, -2.5)
     }
