@@ -21,7 +21,8 @@ SCRIPTED = (
 )
 _INTERVALS = (
     "Means, differences and Hedges g are taken person by person; their intervals speak of other people and the same "
-    "triplets. The tests of answers speak of other triplets as well, and decide."
+    "triplets. The tests of answers speak of other triplets as well, and decide. Means of times are geometric, and "
+    "differences of times are of natural logarithms."
 )
 EXPLORATORY = "The plan of this analysis is not the registered one: every result below is exploratory."
 _STYLE = """
@@ -29,6 +30,7 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #1f2933; max-width: 62rem; m
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5dde3; padding-bottom: .3rem; }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0; font-size: .92em; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #e4eaee; }
+td { min-width: 4rem; } td:nth-child(2) { min-width: 12rem; }
 td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .notice { border-left: 6px solid #b3261e; background: #fbeceb; padding: .8rem 1rem; font-weight: 600; }
 .todo { color: #8a5a00; font-style: italic; } svg { max-width: 100%; height: auto; }
@@ -155,13 +157,15 @@ def _finding_table(findings: Sequence[Finding]) -> str:
 
 def _finding(one: Finding) -> tuple[str, ...]:
     sizes, test = one.sizes, one.test
-    means = "; ".join(f"{level} {_number(mean)}" for level, mean in sizes.means.items()) if sizes else "–"
+    timed = one.hypothesis.model == "lognormal"
+    told = (f"{level} {_number(np.exp(mean), 2) + ' s' if timed else _number(mean)}" for level, mean in _means(one))
+    means = "; ".join(told) or "–"
     effect = _number(test.effect)
     if one.hypothesis.model in ("logistic", "ordinal") and np.isfinite(test.effect):
         effect = f"odds ratio {np.exp(test.effect):.3f}"
     if np.isfinite(test.probability_difference):
         effect += f", {100 * test.probability_difference:+.1f} points of probability"
-    if one.hypothesis.model == "lognormal" and np.isfinite(test.effect):
+    if timed and np.isfinite(test.effect):
         effect = f"times {np.exp(test.effect):.3f}"
     if sizes is not None and np.isfinite(sizes.rank_biserial):
         effect += f", rank-biserial {sizes.rank_biserial:.2f}"
@@ -178,6 +182,10 @@ def _finding(one: Finding) -> tuple[str, ...]:
         _p(one.p_holm) if one.registered else "–",
         _verdict(one),
     )
+
+
+def _means(one: Finding) -> list[tuple[str, float]]:
+    return list(one.sizes.means.items()) if one.sizes is not None else []
 
 
 def _verdict(one: Finding) -> str:
