@@ -44,7 +44,7 @@ _BEST_CLIPS = 2
 class ClosedLoopOptions(RunOptions):
     """How owners are simulated and asked."""
 
-    owners: int = 32
+    owners: int = 24
     """Simulated owners; none of them answered before."""
     answers: tuple[int, ...] = (0, 10, 30, 100)
     """How many answers each of them gives."""

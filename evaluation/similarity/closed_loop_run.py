@@ -59,11 +59,12 @@ def main(options: Run) -> Report:
         return Report([], [])
     base = {name: getattr(options, name) for name in ClosedLoopOptions.__dataclass_fields__}
     later = tuple(answers for answers in options.answers if answers > 0)
-    report = Report(
-        closed_loop.run(ClosedLoopOptions(**base)), rivals.run(ClosedLoopOptions(**base | {"answers": later}))
-    )
-    for title, rows in zip(("closed loop", "later works"), report, strict=True):
-        Console(stderr=True).print(table(title, rows))
+    console = Console(stderr=True)
+    loop = closed_loop.run(ClosedLoopOptions(**base))
+    console.print(table("closed loop", loop))
+    others = rivals.run(ClosedLoopOptions(**base | {"answers": later}))
+    console.print(table("later works", others))
+    report = Report(loop, others)
     if options.json is not None:
         write_json(report._asdict(), options.json)
     return report
