@@ -92,27 +92,39 @@ def main(args: Args) -> dict[str, Any]:
 
 
 def measure_answers(args: Args, study: Path) -> dict[str, Any]:
-    """Delays of acknowledged answers, ms, and how many there are in a second."""
+    """Delays of acknowledged answers, ms; how many in a second; and who had the processor meanwhile, in cores."""
     folder = _fresh(study, "answers")
     server = ServerProcess(folder)
     server.start()
     try:
         crowd = Crowd(server.url, _cast(folder, args), args.people)
-        process = psutil.Process(server.pid)
         crowd.start()
         crowd.settle()
         time.sleep(WARM_UP_S)
-        before, cpu, began = len(crowd.delays), sum(process.cpu_times()[:2]), time.perf_counter()
+        before, spent, began = len(crowd.delays), _processor(server), time.perf_counter()
         time.sleep(args.seconds)
         delays, wall = crowd.delays[before:], time.perf_counter() - began
-        share = (sum(process.cpu_times()[:2]) - cpu) / wall
-        memory = process.memory_info().rss / 2**20
+        cores = {name: (now - spent[name]) / wall for name, now in _processor(server).items()}
+        memory = psutil.Process(server.pid).memory_info().rss / 2**20
         crowd.stop()
     finally:
         server.stop()
-    told = Delays.of(delays)._asdict()
-    figures = {"per_second": round(len(delays) / wall, 1), "server_cpu": round(share, 2), "server_mb": round(memory, 1)}
-    return {"delay_ms": told, **figures, "log": audit(read_study(folder), crowd.kept)._asdict()}
+    return {
+        "delay_ms": Delays.of(delays)._asdict(),
+        "per_second": round(len(delays) / wall, 1),
+        "server_ms_per_answer": round(1e3 * cores["server"] * wall / len(delays), 2),
+        "cores": {name: round(share, 2) for name, share in cores.items()},
+        "server_mb": round(memory, 1),
+        "log": audit(read_study(folder), crowd.kept)._asdict(),
+    }
+
+
+def _processor(server: ServerProcess) -> dict[str, float]:
+    """Processor time so far of the server, of the crowd, and of all that runs beside them, s."""
+    crowd, served = (sum(psutil.Process(pid).cpu_times()[:2]) for pid in (None, server.pid))
+    whole = psutil.cpu_times()
+    busy = sum(whole) - whole.idle - getattr(whole, "iowait", 0.0) - getattr(whole, "guest", 0.0)
+    return {"server": served, "crowd": crowd, "others": busy - served - crowd}
 
 
 def baselines(args: Args, study: Path, place: Path) -> dict[str, Any]:
