@@ -297,8 +297,8 @@ def test_a_plugin_of_the_lab_shows_its_steps_and_unknown_kinds_are_named(desk, a
         with visitor.page.expect_response("**/api/study/events") as replied:
             visitor.page.click("[data-testid=hello]")
         assert replied.value.request.post_data_json["data"]["said"] == "Hello"
-        # The server was at another step, and says so.
-        visitor.until("!document.querySelector('#notice').hidden")
+        # The server was at another step, says so, and is asked for that.
+        visitor.until("!document.querySelector('#notice').hidden && document.querySelector('article.consent')")
         _instead(visitor, {"kind": "hologram"})
         visitor.until("document.querySelector('[data-testid=trouble]')")
         assert "hologram" in visitor.says("trouble")
