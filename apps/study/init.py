@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from apps.study.config import ConfigError, load_config
 from apps.study.serve import open_study
 from apps.study.stimuli import make_task_stimuli, write_manifest
 from apps.study.storage_register import PLAN
+from envs.trajectories.task import TrajectoryTask
 
 TEMPLATE = Path(__file__).with_name("study.toml")
 
@@ -57,16 +59,29 @@ def init_study(args: InitStudy) -> Path:
         task = make_task(args.task)
     except (KeyError, ValueError) as problem:
         raise ConfigError(str(problem.args[0])) from problem
-    args.folder.mkdir(parents=True, exist_ok=True)
-    (args.folder / "study.toml").write_text(_settings(args), "utf-8")
-    load_config(args.folder / "study.toml")
-    (args.folder / PLAN).write_text(_plan(), "utf-8")
-    for name in ("instruments", "plugins", "locales"):
-        (args.folder / name).mkdir()
-    stimuli = make_task_stimuli(task, args.items, args.folder / "stimuli", np.random.default_rng(args.seed))
-    write_manifest([stimuli], args.folder / "stimuli")
-    open_study(args.folder).close()
+    # Made beside its place and moved there when it is whole: what broke off leaves nothing that looks like a study.
+    made = args.folder.resolve().with_name(f".{args.folder.resolve().name}-unfinished")
+    shutil.rmtree(made, ignore_errors=True)
+    try:
+        _fill(made, args, task)
+        if args.folder.exists():
+            args.folder.rmdir()
+        made.rename(args.folder)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
     return args.folder
+
+
+def _fill(folder: Path, args: InitStudy, task: TrajectoryTask) -> None:
+    folder.mkdir(parents=True)
+    (folder / "study.toml").write_text(_settings(args), "utf-8")
+    load_config(folder / "study.toml")
+    (folder / PLAN).write_text(_plan(), "utf-8")
+    for name in ("instruments", "plugins", "locales"):
+        (folder / name).mkdir()
+    stimuli = make_task_stimuli(task, args.items, folder / "stimuli", np.random.default_rng(args.seed))
+    write_manifest([stimuli], folder / "stimuli")
+    open_study(folder).close()
 
 
 def _settings(args: InitStudy) -> str:

@@ -144,6 +144,9 @@ def test_a_new_folder_is_ready_to_serve_and_registers_its_plan(tmp_path, monkeyp
         init_study(InitStudy(folder))
     with pytest.raises(StudyError, match="allowed are 3"):
         init_study(InitStudy(tmp_path / "other", items=2))
+    assert [path.name for path in tmp_path.iterdir()] == ["My first Study!"]
+    (tmp_path / "other").mkdir()
+    assert (init_study(InitStudy(tmp_path / "other", task="points", items=3)) / "study.db").is_file()
 
 
 def test_the_codes_of_two_studies_differ(tmp_path):
