@@ -73,7 +73,8 @@ EVENTS = Codebook(
             "trial_type",
             "string",
             "kind of trial: consent, instructions, triplet, preference, grid, questionnaire, break, debrief; "
-            "or what else happened: undo, withdraw, note, resume (came back late), choose (an adaptive policy chose)",
+            "or what else happened: undo, withdraw, note, resume (came back late), choose (an adaptive policy "
+            "chose); answer, where a withdrawal emptied it",
             _REQUIRED,
         ),
         Column("trial_id", "string", "name of the trial in this person's schedule"),
@@ -113,7 +114,7 @@ QUESTIONNAIRES = Codebook(
     "One row for each item of a questionnaire that was answered (and not taken back)",
     (
         _PARTICIPANT,
-        Column("instrument", "string", "id of the instrument, such as sus or nasa-tlx-raw", _REQUIRED),
+        Column("instrument", "string", "id of the instrument, such as sus or nasa-tlx", _REQUIRED),
         Column("item", "string", "id of the item within the instrument", _REQUIRED),
         Column("value", "number", "the raw response; reversal and scoring are the analysis's"),
         Column("occasion", "string", "when it was asked: before, after, or the name of the block", _REQUIRED),
