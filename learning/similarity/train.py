@@ -74,6 +74,11 @@ class Trained(NamedTuple):
     r2: dict[str, float]
 
 
+def held_out(items: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices that are asked about, and those that are kept for judging, of a training with this seed."""
+    return split(items, np.random.default_rng([seed, _SPLIT]))
+
+
 def scripted_answers(features: np.ndarray, answers: int, people: int, rng: np.random.Generator) -> Answers:
     """Ask scripted people, to whom all features (M, F) matter as much, random queries about M items in turn."""
     equal = np.ones(features.shape[1])
@@ -97,7 +102,7 @@ def train(args: TrainSimilarity) -> Trained:
     check_writable(args.json)
     task, items = load_items(args)
     rng = np.random.default_rng([args.seed, _PEOPLE])
-    seen, unseen = split(len(items), np.random.default_rng([args.seed, _SPLIT]))
+    seen, unseen = held_out(len(items), args.seed)
     features = task.features(items)
     answers = scripted_answers(features[seen], args.answers, args.people, rng)
     found = fit_similarity(task, items.take(seen), answers, CONFIGS[args.encoder], args.seed)
