@@ -82,7 +82,7 @@ def test_a_reload_goes_on_where_one_was_and_keeps_what_was_filled_in(desk, addre
         slider = visitor.page.locator(f"[data-item={item}] input").first
         assert slider.input_value() == value
         assert "touched" in slider.get_attribute("class")
-        assert "Welcome back" in visitor.says("notice")
+        visitor.was_told("notice", "Welcome back")
 
 
 def test_backspace_takes_back_the_choice_and_then_the_previous_answer(desk, address):
@@ -124,8 +124,7 @@ def test_an_answer_given_without_network_is_kept_and_sent_once(desk, address):
         step = visitor.arrive()
         desk.set_offline(True)
         visitor.type_answer(step)
-        visitor.until("!document.querySelector('#banner').hidden")
-        assert "is kept" in visitor.says("banner")
+        visitor.was_told("banner", "is kept")
         assert visitor.page.evaluate("empaw.outbox.waiting.size") == 1
         visitor.complaints.clear()  # the browser's own word about the lost connection
         desk.set_offline(False)
@@ -153,8 +152,9 @@ def test_refusals_and_a_swallowed_acknowledgement_do_not_count_twice(desk, addre
 
         visitor.page.route("**/api/study/events", hinder)
         visitor.type_answer(step)
-        visitor.until("!document.querySelector('#banner').hidden")
         after = visitor.arrive(step)
+        visitor.was_told("banner", "No connection")
+        visitor.was_told("banner", "cannot take your answer right now")
         assert len(keys) == 4
         assert len(set(keys)) == 1
         assert after["progress"]["done"] == step["progress"]["done"] + 1
@@ -167,7 +167,7 @@ def test_a_reload_sends_what_was_left_in_the_outbox(desk, address):
         visitor.page.on("dialog", lambda dialog: dialog.accept())  # "an answer has not been sent yet"
         visitor.page.route("**/api/study/events", lambda route: route.abort())
         visitor.type_answer(step)
-        visitor.until("!document.querySelector('#banner').hidden")
+        visitor.was_told("banner", "No connection")
         visitor.page.unroute("**/api/study/events")
         visitor.page.reload()
         assert visitor.arrive()["progress"]["done"] == step["progress"]["done"] + 1
@@ -181,7 +181,7 @@ def test_a_stale_page_shows_where_the_person_is_now(desk, address):
         moved = session.answer()
         visitor.type_answer(step)
         assert visitor.arrive(step)["trial_id"] == moved["trial_id"]
-        assert "elsewhere" in visitor.says("notice")
+        visitor.was_told("notice", "elsewhere")
         visitor.complaints.clear()
 
 
@@ -193,8 +193,11 @@ def test_a_second_tab_is_told_and_the_first_one_rests(newcomer, address):
         second = Visitor(newcomer, address)
         second.until("document.querySelector('dialog[open]')")  # an unfinished session on this device
         second.page.click("[data-testid=dialog-yes]")
-        second.until("document.querySelector('#dialog-title').textContent.includes('another tab')")
-        second.page.click("[data-testid=dialog-yes]")
+        # The first tab has a quarter of a second to speak up; on a busy machine it may be late, and rests all the same.
+        asked = "document.querySelector('#dialog-title').textContent.includes('another tab')"
+        second.until(f"{asked} || globalThis.empaw.runner?.step")
+        if second.page.evaluate(asked):
+            second.page.click("[data-testid=dialog-yes]")
         assert second.arrive()["trial_id"] == step["trial_id"]
         first.until("document.querySelector('[data-testid=trouble]')")
         assert "another tab" in first.says("trouble")
@@ -213,7 +216,7 @@ def test_the_same_external_id_goes_on_and_unknown_parameters_are_left_out(newcom
     query = "?" + "&".join(f"{name}={value}" for name, value in {**ids, "utm_source": "mail"}.items())
     with Visitor(newcomer, address, query) as visitor:
         assert visitor.arrive()["trial_id"] == step["trial_id"]
-        assert "Welcome back" in visitor.says("notice")
+        visitor.was_told("notice", "Welcome back")
     assert [told["external"] for told in sent] == [{"platform": "prolific", "ids": ids}]
 
 
@@ -227,13 +230,11 @@ def test_a_preview_begins_no_session(newcomer, address):
 def test_all_views_show_the_same_moment(desk, address):
     with visit_at("triplet", desk, address) as visitor:
         visitor.arrive()
-        moments = []
-        for _ in range(6):
-            visitor.page.wait_for_timeout(60)
-            moments.append(visitor.page.evaluate("empaw.stage.drawn"))
+        seen = "new Set(moments.map((drawn) => drawn[0].time)).size"
+        visitor.until(f"(globalThis.moments ??= []).push(empaw.stage.drawn) && {seen} >= 4")
+        moments = visitor.page.evaluate("moments")
         assert all(len(drawn) == 3 for drawn in moments)
         assert all(len({view["time"] for view in drawn}) == 1 for drawn in moments)
-        assert len({drawn[0]["time"] for drawn in moments}) > 1
         visitor.page.keyboard.press("Space")
         visitor.until("!empaw.stage.playback.playing")
         # Left stays left where people read from right to left: positions are part of the data.
@@ -298,7 +299,8 @@ def test_a_plugin_of_the_lab_shows_its_steps_and_unknown_kinds_are_named(desk, a
             visitor.page.click("[data-testid=hello]")
         assert replied.value.request.post_data_json["data"]["said"] == "Hello"
         # The server was at another step, says so, and is asked for that.
-        visitor.until("!document.querySelector('#notice').hidden && document.querySelector('article.consent')")
+        visitor.was_told("notice", "did not take the answer")
+        visitor.until("document.querySelector('article.consent')")
         _instead(visitor, {"kind": "hologram"})
         visitor.until("document.querySelector('[data-testid=trouble]')")
         assert "hologram" in visitor.says("trouble")

@@ -30,6 +30,14 @@ _WATCH = """
 globalThis.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => violations.push(
   `${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
+// What was shown for a moment, for whoever looks later: on a busy machine nobody looks in time.
+globalThis.told = { banner: [], notice: [] };
+new MutationObserver(() => {
+  for (const [id, texts] of Object.entries(told)) {
+    const element = document.getElementById(id);
+    if (element && !element.hidden && texts.at(-1) !== element.textContent) texts.push(element.textContent);
+  }
+}).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
 """
 # A tab that has been in a session already, as after a reload.
 _BEGUN = """
@@ -159,6 +167,10 @@ class Visitor:
     def says(self, name: str) -> str:
         """The text of an element by its test id."""
         return self.page.locator(f"[data-testid='{name}']").inner_text()
+
+    def was_told(self, where: str, words: str) -> None:
+        """Wait until words have been shown in the banner or as a notice; they may be gone again."""
+        self.until(f"told.{where}.some((text) => text.includes({json.dumps(words)}))")
 
     def inspect(self) -> None:
         """No serious finding of axe-core, and nothing wider than the screen."""
