@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from starlette.testclient import TestClient
@@ -18,6 +20,8 @@ from apps.study.server import StudyServer, make_app
 from apps.study.storage import Storage
 
 TOKEN = "researcher"
+SHORT = [{"name": "one", "task": "points", "trials": 6, "min_watch_s": 0.0}]
+"""Blocks of a study that is over soon."""
 
 
 @contextlib.contextmanager
@@ -94,3 +98,15 @@ class Visitor:
                 break
             self.send(**self.reply())
         raise AssertionError(f"{kind} {trial_id} never came; {self.step['trial_id']} is on the screen")
+
+
+def rows(storage: Storage, *columns: Any, **where: Any) -> list[Any]:
+    """Rows of a table, in the order of the first column."""
+    with storage.engines.reader.connect() as connection:
+        query = select(*columns).filter_by(**where)
+        return list(connection.execute(query.order_by(columns[0])))
+
+
+def ids(name: str) -> dict[str, str]:
+    """What a platform puts into the address."""
+    return {"PROLIFIC_PID": name, "STUDY_ID": "s", "SESSION_ID": "x"}
