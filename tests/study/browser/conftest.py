@@ -60,7 +60,7 @@ def _block(name: str, kind: str, trials: int, **more: object) -> dict[str, objec
     return {"name": name, "task": "grid-2", "kind": kind, "trials": trials, "min_watch_s": 0.2, "break_s": 0.0, **more}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def study_folder(tmp_path_factory) -> Path:
     """Triplets, a preference, a grid, four questionnaires, a break; English and German."""
     folder: Path = tmp_path_factory.mktemp("study")
@@ -88,14 +88,14 @@ def study_folder(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def address(study_folder) -> Iterator[str]:
     """The running server."""
     with running(study_folder) as server:
         yield server.url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium) -> Iterator[Browser]:
     """Chromium, once for all."""
     with sync_playwright() as playwright:
@@ -104,7 +104,7 @@ def browser(chromium) -> Iterator[Browser]:
         started.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def desk(browser) -> Iterator[BrowserContext]:
     """A browser at a desk, for sessions that were begun elsewhere; what it has loaded once it keeps."""
     context = browser.new_context(viewport=DESKTOP, locale="en-GB")
