@@ -13,7 +13,6 @@ from apps.study.errors import StorageAwayError, StorageError, StorageFullError, 
 from apps.study.models import Queue
 from apps.study.storage_open import database_url, open_engines, translated
 from apps.study.writer import Writer
-from tests.study.databases import database, postgresql, template  # noqa: F401
 
 
 @pytest.fixture
