@@ -11,11 +11,12 @@ with --resume.
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.command import run
+from evaluation.results import ResultsStore
 from evaluation.similarity import comparison_report as report
 from evaluation.similarity.comparison import open_store, plan, run_jobs
 from evaluation.similarity.metrics import LEAST_PEOPLE
@@ -38,7 +39,7 @@ class Args(RunOptions):
     tasks: tuple[str, ...] = ()
     """Only these of grid-2, grid-4, arm and style."""
     closed_loop: bool = True
-    """Also ask simulated owners what they like, and measure what they are shown."""
+    """Also ask simulated owners what they like, by ours and by later works, and measure what they are shown."""
 
     def check(self) -> None:
         """Refuse what would fail only after long work.
@@ -73,7 +74,8 @@ def main(args: Args) -> dict[str, Any]:
     rows = {job: store.done[job.key] for job in jobs}
     result: dict[str, Any] = {
         "rows": report.table(rows),
-        "closed_loop": _closed_loop(args),
+        "closed_loop": _loop("closed_loop", args),
+        "rivals": _loop("rivals", args),
         "active": report.active(rows),
         "feature_spaces": report.feature_spaces(rows),
         "foretold": report.foretold(rows),
@@ -98,13 +100,19 @@ def _work(args: Args, jobs: list[Any], store: Any) -> None:
             progress.update(bar, advance=1, description=f"{job.task} {job.method}")
 
 
-def _closed_loop(args: Args) -> list[dict[str, Any]]:
+def _loop(name: str, args: Args) -> list[dict[str, Any]]:
+    """Rows of `evaluation.similarity.closed_loop` or `.rivals`, done once for each seed."""
     if not args.closed_loop or (args.tasks and "style" not in args.tasks):
         return []
     loop = importlib.import_module("evaluation.similarity.closed_loop")
-    rows: list[dict[str, Any]] = loop.run(
-        loop.ClosedLoopOptions(seed=args.seed, workers=args.workers, engine=args.engine)
-    )
+    defaults = loop.ClosedLoopOptions(seed=args.seed, workers=args.workers, engine=args.engine)
+    module = importlib.import_module(f"evaluation.similarity.{name}")
+    options = replace(defaults, answers=tuple(module.ANSWERS)) if name == "rivals" else defaults
+    told = {k: v for k, v in options.as_json().items() if k not in ("workers", "engine", "out", "resume", "json")}
+    store = ResultsStore((args.out or DEFAULT_OUT) / f"{name}.jsonl", told, args.resume)
+    if (name,) not in store.done:
+        store.add((name,), module.run(options))
+    rows: list[dict[str, Any]] = store.done[(name,)]
     return rows
 
 
