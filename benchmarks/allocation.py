@@ -45,7 +45,7 @@ class Args(RunOptions):
     """Trials of each row: shares, gains and F tests."""
     tested: int = 1000
     """Of these, trials that get the randomisation test too."""
-    draws: int = 199
+    draws: int = 99
     """Shuffles of each randomisation test."""
     level: float = 0.05
     """Of the tests."""
@@ -120,7 +120,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
             f"{100 * one['gain']:+.1f} %",
             " ".join(f"{bias:+.3f}" for bias in one["bias"]),
         )
-    Console().print(table)
+    Console(width=150).print(table)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ class Hypothesis:
         factor: column whose levels are compared: of events (block, task, language), or of participants (condition).
         levels: which; the effect of two is that of the second against the first. Empty: all that came.
         purposes: of trials that count, such as random; empty: all. Triplets that everybody sees in one block only make
-            blocks differ by the luck of a few triplets: a test over people and some ten triplets rejects too often.
+            blocks differ by the luck of a few: without an intercept of triplets one null study in five rejects.
         random: groupings with an intercept each; a:b is every pair of a's and b's levels.
         family: hypotheses of one family share the error rate by Holm's procedure.
         equivalence: a mean difference within plus and minus this counts as none (two one-sided tests); 0: not asked.
