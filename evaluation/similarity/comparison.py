@@ -24,8 +24,8 @@ from evaluation.similarity.metrics import (
 )
 from policies.grasp.workers import Engine, in_order
 
-_PEOPLE, _PAIRS, _HELD_OUT, _SPACE = 50, 51, 52, 53
-_HELD_OUT_ANSWERS = 500
+_PEOPLE, _PAIRS, _HELD_OUT, _SPACE, _SCALING = 50, 51, 52, 53, 54
+_HELD_OUT_ANSWERS, _SCALING_ANSWERS = 500, 200
 _FEW_SEEDS = 2
 _RIVALS = ("margin", "multi_preference", "multi_preference_mlp", "single_preference", "single_preference_mlp", "clea")
 
@@ -136,8 +136,8 @@ def run_job(job: Job, people: int = LEAST_PEOPLE) -> dict[str, Any]:
     }
     if job.answers:
         clean = Problem(job.task, job.seed)
-        told, held_out = problem.answers(job.answers), clean.answers(_HELD_OUT_ANSWERS, _HELD_OUT)
-        row |= predict_answers(embedding[problem.asked], told, held_out)._asdict()
+        scaled_by, held_out = problem.answers(_SCALING_ANSWERS, _SCALING), clean.answers(_HELD_OUT_ANSWERS, _HELD_OUT)
+        row |= predict_answers(embedding[problem.asked], scaled_by, held_out)._asdict()
     return row
 
 

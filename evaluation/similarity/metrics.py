@@ -177,8 +177,8 @@ class Prediction(NamedTuple):
 def predict_answers(embedding: np.ndarray, fitted: Answers, held_out: Answers) -> Prediction:
     """Foretell which pair is chosen, from any embedding (N, d).
 
-    Its scale and the share of lapses are fitted to the answers that the embedding was learnt from, so that methods
-    without a likelihood of their own can be compared.
+    Its scale and the share of lapses are fitted to other answers than it was learnt from, so that methods without a
+    likelihood of their own can be compared, and none is judged by how sure it was of what it had learnt by heart.
 
     Raises:
         ValueError: no answer names a pair.
