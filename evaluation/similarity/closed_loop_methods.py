@@ -77,6 +77,10 @@ class LinearTaste:
         active: whether questions are chosen by what they tell; otherwise they are random.
         most_answers: it stops asking after so many.
         blended: whether what is unsure is shown in part only.
+        shown: clips of a question: 2 are compared, more are put in order.
+
+    Raises:
+        ValueError: a question would need more clips than there are.
     """
 
     name: str
@@ -88,6 +92,13 @@ class LinearTaste:
     active: bool = True
     most_answers: int = 10**9
     blended: bool = True
+    shown: int = 2
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.shown <= len(self.embeddings):
+            raise ValueError(
+                f"a question about {self.shown} of {len(self.embeddings)} clips came; it compares 2 or more"
+            )
 
     @classmethod
     def on(
@@ -102,33 +113,43 @@ class LinearTaste:
         self, interview: Interview, asked: Sequence[int], marks: Sequence[int], rng: np.random.Generator
     ) -> list[Proposal]:
         """See `Method`."""
-        features = self.setting.world.features
         differences: list[np.ndarray] = []
-        posterior = self._fit(differences, asked)
+        about: list[int] = []
+        posterior = self._fit(differences, about)
         proposals = []
         for n in range(max(marks) + 1):
             if n in marks:
-                proposals.append(self._proposal(interview, self._fit(differences, asked), rng))
+                proposals.append(self._proposal(interview, self._fit(differences, about), rng))
             if n == max(marks) or n >= self.most_answers:
                 continue
-            first, second = self._question(posterior, asked[n], rng)
-            better = interview.prefer(features[first], features[second], asked[n])
-            step = self.embeddings[first] - self.embeddings[second]
-            differences.append(step if better else -step)
+            order = self._answer(interview, self._question(posterior, asked[n], rng), asked[n])
+            # An order of k clips holds k - 1 comparisons of neighbours.
+            differences.extend(self.embeddings[order[:-1]] - self.embeddings[order[1:]])
+            about.extend([asked[n]] * (len(order) - 1))
             if self.active:
-                posterior = self._fit(differences, asked)
+                posterior = self._fit(differences, about)
         return proposals
 
-    def _question(self, posterior: RewardPosterior, feeling: int, rng: np.random.Generator) -> tuple[int, int]:
-        if self.active:
+    def _question(self, posterior: RewardPosterior, feeling: int, rng: np.random.Generator) -> np.ndarray:
+        """(k,) different clips to ask about."""
+        if not self.active:
+            return rng.choice(len(self.embeddings), self.shown, replace=False)
+        items: list[int] = []
+        while len(items) < self.shown:
             question = choose_question(posterior, feeling, self.embeddings, rng)
-            return question.first, question.second
-        first, second = rng.choice(len(self.embeddings), 2, replace=False)
-        return int(first), int(second)
+            items.extend(one for one in question[:2] if one not in items)
+        return np.array(items[: self.shown])
 
-    def _fit(self, differences: list[np.ndarray], asked: Sequence[int]) -> RewardPosterior:
+    def _answer(self, interview: Interview, items: np.ndarray, feeling: int) -> np.ndarray:
+        """(k,) the clips, best first."""
+        features = self.setting.world.features[items]
+        if len(items) == 2:
+            return items if interview.prefer(features[0], features[1], feeling) else items[::-1]
+        return items[interview.rank(features, feeling)]
+
+    def _fit(self, differences: list[np.ndarray], about: list[int]) -> RewardPosterior:
         rows = np.array(differences).reshape(-1, self.embeddings.shape[1])
-        given = Comparisons(rows, np.array(asked[: len(rows)], np.int64))
+        given = Comparisons(rows, np.array(about, np.int64))
         return fit_reward(given, FEELINGS, self.priors, self.mean)
 
     def _proposal(self, interview: Interview, posterior: RewardPosterior, rng: np.random.Generator) -> Proposal:

@@ -2,7 +2,8 @@
 
 What each learns from, beside the owner's own answers:
 
-- ours: similarity answers of ten other people; then active pairs, a Bayesian linear reward and `best_style`;
+- ours: similarity answers of ten other people; then active pairs, a Bayesian linear reward and `best_style`; a second
+  row puts four clips in order in each answer, which is the question of CMA-ES-IG;
 - CLEA: as many behaviours that ten other people tried or passed over; then as ours;
 - VICE: as many similarity answers, about 200 clips only, which it places without a map; then as ours;
 - LGPL prior: the emotion table in the place of a language model; then active pairs, linear in the style;
@@ -40,6 +41,7 @@ def rival_methods(setting: Setting, options: ClosedLoopOptions) -> list[Method]:
     ours = LinearTaste.on(OURS, setting, embedded, rng)
     return [
         ours,
+        replace(ours, name=f"{OURS}, four in order", shown=4),
         LinearTaste.on("CLEA", setting, exploration_embedding(world, budget, seed), rng),
         _placed(setting, budget, seed, rng),
         table_prior("LGPL prior", setting, rng),

@@ -44,6 +44,7 @@ def methods(setting, options):
         RankedStrategy("CMA-ES-IG", setting, seen),
         PreferredSet("RAPL", setting, nearest_preferred, true.embeddings),
         replace(true, name="ten answers", active=False, most_answers=10),
+        replace(true, name="four in order", shown=4),
     ]
 
 
@@ -66,6 +67,7 @@ def test_answers_change_what_is_shown_for_the_better(rows):
     assert share(rows, "true features", 80) > 0.6
     assert share(rows, "true features", 80) > share(rows, "random search", 80)
     assert share(rows, "CMA-ES-IG", 80) > 0.3
+    assert share(rows, "four in order", 16) > share(rows, "true features", 16)
 
 
 def test_nothing_shown_is_better_than_the_best(rows):
@@ -79,6 +81,7 @@ def test_rows_say_what_was_asked_and_how_long_it_took(rows):
     assert row["answers_given"] == 80
     assert row["seconds"] == pytest.approx(80 * query_seconds(4))
     assert (row["task"], row["owners"], row["spread"]) == ("style", 4, "all")
+    assert share(rows, "four in order", 0) == 0.0
     capped = next(r for r in rows if r["method"] == "ten answers" and r["answers"] == 80)
     assert (capped["answers_given"], capped["seconds"]) == (10, 10 * query_seconds(2))
     ours = next(r for r in rows if r["method"] == "true features" and r["answers"] == 80)
