@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from apps.study.serve import open_study
 from apps.study.stimuli import make_task_stimuli, write_manifest
 from apps.study.storage_register import PLAN
 from envs.trajectories.task import TrajectoryTask
+from perception.emotion import LABELS
 
 TEMPLATE = Path(__file__).with_name("study.toml")
 
@@ -37,6 +38,9 @@ class InitStudy:
     """Seed of the animations, and of every person's order."""
     platform: str = "none"
     """Where people come from: 'none', 'prolific', 'mturk', 'jatos'."""
+    feelings: tuple[str, ...] = ()
+    """Ask which of two animations people would like better when they feel so, in a block of --trials for each feeling,
+    instead of which two are alike; from the answers, taste learns how somebody's dog should move."""
     database: str = ""
     """Empty for study.db in the folder, or postgresql+pg8000://USER:PASSWORD@HOST/NAME."""
 
@@ -93,10 +97,63 @@ def _settings(args: InitStudy) -> str:
         **codes,
     }  # fmt: skip
     text = TEMPLATE.read_text("utf-8")
+    if args.feelings:
+        text = about_feelings(text, args.feelings)
     for name, value in values.items():
         # The template is itself TOML: what is put in stands inside its quotes or instead of a number.
         text = text.replace(f"@{name}@", str(value).replace("\\", "\\\\").replace('"', '\\"'))
     return text
+
+
+def about_feelings(template: str, feelings: Sequence[str]) -> str:
+    """Turn the template of a study of likeness into one of preferences, with a block for each feeling.
+
+    Raises:
+        ConfigError: a feeling is not known, or comes twice.
+    """
+    if unknown := [name for name in feelings if name not in LABELS]:
+        raise ConfigError(f"--feelings {unknown[0]} came; allowed are {', '.join(LABELS)}")
+    if len(set(feelings)) < len(feelings):
+        raise ConfigError(f"--feelings {' '.join(feelings)} came; name each once")
+    before, _, rest = template.partition("[[blocks]]\n")
+    _, mark, words = rest.partition("# The words of the study;")
+    blocks = "\n".join(_BLOCK.format(name=name) for name in feelings)
+    words = words[: words.index("[texts.en.prompts]")]
+    for old, new in _WORDS:
+        words, before = words.replace(old, new), before.replace(old, new)
+    prompts = "\n".join(f'{name} = "You feel {_felt(name)}. What should the dog do?"' for name in feelings)
+    told = "\n".join(
+        f'{name} = ["Imagine that you feel {_felt(name)}, and the dog comes up to you."]' for name in feelings
+    )
+    return f"{before}{blocks}\n{mark}{words}[texts.en.prompts]\n{prompts}\n\n[texts.en.blocks]\n{told}\n"
+
+
+def _felt(label: str) -> str:
+    """The label as it stands behind "you feel"."""
+    return "disgusted" if label == "disgust" else label
+
+
+_BLOCK = """\
+[[blocks]]
+name = "{name}"                 # the feeling that its answers are about
+task = "@task@"
+kind = "preference"
+trials = @trials@
+repeat_share = 0.10
+golden_share = 0.0
+shared_share = 0.0
+break_s = 10.0
+"""
+_WORDS = (
+    ("trials = 4\nneeded = 3\n", "trials = 0                    # a liking has no right answer\nneeded = 0\n"),
+    ("Which movements are alike?", "How should the dog move?"),
+    ("Three movements play at once. Watch them, then choose the two that look most alike to you.",
+     "Two movements play at once. Watch them, then choose the one that you would like better if you felt as it says."),
+    ("say which of them look most alike", "say which of them you like better"),
+    (" or wrong answers, apart from some obvious ones that show that the task is clear.", " or wrong answers."),
+    (", and some had an obvious answer: this tells", ": this tells"),
+    ("people see movements", "people would like a robot to move"),
+)  # fmt: skip
 
 
 def _name(folder: Path) -> str:
