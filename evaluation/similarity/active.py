@@ -26,7 +26,7 @@ RANDOM_STAGES = (*STAGES, 400, 600)
 """Random queries go on for longer, so that it can be read off how many of them are as good."""
 SECONDS_PER_CLIP = 8.0 / 3
 CLIPS = {"random": 3, "disagreement": 3, "arr": 3, "grid": 7}
-_BATCH, _MEMBERS = 25, 4
+_BATCH, _MEMBERS = 25, 3
 _ACTIVE = 6
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -172,31 +173,32 @@ def targets(rows: Rows) -> list[dict[str, Any]]:
 
 
 def _relative(groups: dict[tuple[str, str, int, float], list[tuple[int, dict[str, Any]]]]) -> list[dict[str, Any]]:
-    """Differences and ratios to other methods on the same seeds."""
+    """Differences and ratios to other methods, on the seeds that both have."""
     found: list[dict[str, Any]] = []
 
-    def values(task: str, method: str, n: int, figure: str, wrong: float = 0.0) -> np.ndarray | None:
-        group = groups.get((task, method, n, wrong))
-        return None if group is None else np.array([np.mean(row[figure]) for _, row in group])
+    def both(task: str, figure: str, *places: tuple[str, int]) -> np.ndarray | None:
+        """(seeds, places) of the same seeds."""
+        columns = [
+            {seed: float(np.mean(row[figure])) for seed, row in groups.get((task, method, n, 0.0), [])}
+            for method, n in places
+        ]
+        shared = sorted(set.intersection(*map(set, columns)))
+        return np.array([[column[seed] for column in columns] for seed in shared]) if shared else None
 
     for n, rival in ((n, rival) for n in (500, 1000) for rival in ("multi_preference_mlp", "multi_preference")):
-        ours, theirs = (values("grid-2", method, n, "tpa20") for method in ("similarity", rival))
-        if ours is not None and theirs is not None:
-            gap = paired_difference(ours, theirs, _rng(n, rival))
+        if (pair := both("grid-2", "tpa20", ("similarity", n), (rival, n))) is not None:
+            gap = paired_difference(pair[:, 0], pair[:, 1], _rng(n, rival))
             found.append(_line(f"grid-2, {n} answers: tpa20 over {rival}", 0.03, gap, gap.mean >= 0.03))
-    ours = values("arm", "similarity", 300, "fpe")
-    for rival, answers in (("vae", 0), ("multi_preference_mlp", 300), ("multi_preference", 300)):
-        theirs = values("arm", rival, answers, "fpe")
-        if ours is not None and theirs is not None:
-            share = _ratio(ours, theirs, rival)
+    for rival, n in (("vae", 0), ("multi_preference_mlp", 300), ("multi_preference", 300)):
+        if (pair := both("arm", "fpe", ("similarity", 300), (rival, n))) is not None:
+            share = cluster_bootstrap(pair, _rng("ratio", rival), statistic=_ratio_of_means)
             found.append(_line(f"arm, 300 answers: fpe as a share of {rival}'s", 0.5, share, share.mean <= 0.5))
-    for n in (500, 1000):
-        published = values("grid-2", _PUBLISHED, n, "fpe")
-        curve = [(k, values("grid-2", "similarity", k, "fpe")) for k in (50, 100, 200, 500, 1000)]
-        known = [(k, curve_k) for k, curve_k in curve if curve_k is not None]
-        if published is not None and known:
-            times = _times_fewer(n, published, known)
-            found.append(_line(f"grid-2: times fewer answers than {_PUBLISHED} at {n}", 5.0, times, times.mean >= 5))
+    counts = [n for n in (50, 100, 200, 500, 1000) if ("grid-2", "similarity", n, 0.0) in groups]
+    for rival, n in product((_PUBLISHED, "sirl"), (500, 1000)):
+        together = both("grid-2", "fpe", (rival, n), *(("similarity", k) for k in counts))
+        if together is not None and counts:
+            times = _times_fewer(n, together, counts)
+            found.append(_line(f"grid-2: times fewer answers than {rival} at {n}", 5.0, times, times.mean >= 5))
     return found
 
 
@@ -204,18 +206,23 @@ def _line(name: str, limit: float, reached: Interval, met: bool) -> dict[str, An
     return {"target": name, "limit": limit, "reached": reached.as_json(5), "met": bool(met)}
 
 
-def _ratio(first: np.ndarray, second: np.ndarray, name: str) -> Interval:
-    both = np.column_stack([first, second])
-    return cluster_bootstrap(both, _rng("ratio", name), statistic=lambda some: float(np.divide(*some.mean(axis=0))))
+def _ratio_of_means(pair: np.ndarray) -> float:
+    first, second = pair.mean(axis=0)
+    return float(first / second)
 
 
-def _times_fewer(n: int, published: np.ndarray, curve: list[tuple[int, np.ndarray]]) -> Interval:
-    """Of mean curves; where even our fewest answers are better the ratio stops there, and is a lower bound."""
-    together = np.column_stack([published, *(values for _, values in curve)])
+def _times_fewer(n: int, together: np.ndarray, counts: list[int]) -> Interval:
+    """Of mean curves; where even our fewest answers are better the ratio stops there, and is a lower bound.
+
+    Args:
+        n: answers of the other.
+        together: (seeds, 1 + counts) fpe of the other, then ours.
+        counts: numbers of answers of ours.
+    """
 
     def ratio(some: np.ndarray) -> float:
         aim, *reached = some.mean(axis=0)
-        stages = [Stage(k, float(k), float(fpe)) for (k, _), fpe in zip(curve, reached, strict=True)]
-        return n / (fewer(stages, [Stage(1, 1.0, float(aim))], "answers"))
+        stages = [Stage(k, float(k), float(fpe)) for k, fpe in zip(counts, reached, strict=True)]
+        return n / fewer(stages, [Stage(1, 1.0, float(aim))], "answers")
 
     return cluster_bootstrap(together, _rng("times", n), statistic=ratio)
