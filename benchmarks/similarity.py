@@ -125,7 +125,7 @@ def _print(result: dict[str, Any]) -> None:
         figures = [f"{row[k]['mean']:.4f} [{row[k]['low']:.4f}, {row[k]['high']:.4f}]" for k in ("fpe", "tpa20", "r2")]
         cells = (row["task"], row["method"], row["answers"], row["wrong_share"], row["seeds"], *figures)
         table.add_row(*map(str, cells), f"{row['seconds_per_fit']:.2f}")
-    console = Console(stderr=True, width=150)
+    console = Console(stderr=True, width=180)
     console.print(table)
     for target in result["targets"]:
         reached = target["reached"]

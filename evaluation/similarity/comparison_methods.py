@@ -240,7 +240,8 @@ def clea(problem: Problem, n: int) -> np.ndarray:
     """Contrastive learning from what people explored and ignored, with our encoder; n counts what they explored."""
     encoder = own_encoder(problem)
     inputs = problem.inputs(encoder.inputs)
-    log = baselines.simulate_exploration(problem.features[problem.asked], n, problem.rng(_LOG))
+    features, wrong = problem.features[problem.asked], problem.wrong_share
+    log = baselines.simulate_exploration(features, n, problem.rng(_LOG), wrong_share=wrong)
     sparsity = 0.0 if problem.task.startswith("grid") else 10.0
     config = baselines.ContrastiveConfig(encoder, sparsity=sparsity)
     return baselines.fit_contrastive(inputs[problem.asked], log, config, problem.seed).embed(inputs)

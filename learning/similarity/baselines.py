@@ -104,11 +104,18 @@ class ExplorationLog:
 
 
 def simulate_exploration(
-    features: np.ndarray, n: int, rng: np.random.Generator, people: int = 10, shown: int = 8, explored: int = 3
+    features: np.ndarray,
+    n: int,
+    rng: np.random.Generator,
+    people: int = 10,
+    shown: int = 8,
+    explored: int = 3,
+    wrong_share: float = 0.0,
 ) -> ExplorationLog:
     """Simulate people who look for a motion they have in mind: of `shown` items they try the `explored` nearest to it.
 
     `n` counts the items tried, over all people, so that one trial costs as much as one answer; features (M, F).
+    Of the items tried `wrong_share` are not what they looked for: each changes places with one of those passed over.
     """
     targets = rng.random((people, features.shape[1]))
     tried, passed = [], []
@@ -116,6 +123,9 @@ def simulate_exploration(
         items = rng.choice(len(features), shown, replace=False)
         distance = np.square(features[items] - targets[visit % people]).sum(axis=1)
         order = items[distance.argsort()]
+        if wrong_share:
+            for slot in np.flatnonzero(rng.random(explored) < wrong_share):
+                order[[slot, -1 - slot]] = order[[-1 - slot, slot]]
         tried.append(order[:explored])
         passed.append(order[-explored:])
     return ExplorationLog(np.array(tried), np.array(passed))

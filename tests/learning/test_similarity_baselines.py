@@ -134,6 +134,8 @@ def test_an_autoencoder_keeps_what_varies_together():
 def test_what_is_explored_together_comes_together():
     log = baselines.simulate_exploration(FEATURES, 300, np.random.default_rng(0))
     assert log.explored.shape == log.ignored.shape == (100, 3)
+    astray = baselines.simulate_exploration(FEATURES, 300, np.random.default_rng(0), wrong_share=1.0)
+    assert sorted(astray.explored[0]) == sorted(log.ignored[0])
     config = baselines.ContrastiveConfig(LINEAR, Schedule(200, 2e-2))
     embedding = baselines.fit_contrastive(INPUTS, log, config).embed(INPUTS)
     told = answers(300)
