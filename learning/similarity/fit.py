@@ -64,7 +64,7 @@ ON_DESCRIPTORS = SimilarityConfig()
 ON_WAYPOINTS = SimilarityConfig(DEEPSETS, schedule=Schedule(400), batch=128, sparsity=0.0)
 """A network over each waypoint."""
 ON_RELATIONS = SimilarityConfig(
-    EncoderConfig("deepsets", "relations", DEEPSETS.hidden), schedule=Schedule(300, 1.5e-2), batch=64, sparsity=10.0
+    EncoderConfig("deepsets", "relations", DEEPSETS.hidden), schedule=Schedule(500, 1.5e-2), batch=64, sparsity=10.0
 )
 """A network over what an arm's waypoint says of its surroundings."""
 PAPER = SimilarityConfig(PUBLISHED, "paper", Schedule(3000, 4e-3, final=1.0, warmup=0.0), batch=64, sparsity=0.0)
