@@ -63,7 +63,8 @@ _ASKING = ("random", "disagreement", "arr", "grid")
 PLAN: tuple[Condition, ...] = (
     Condition("grid-2", (*_FLOOR, "raw"), (0,)),
     Condition("grid-2", ("similarity",), (50, 100, 200, 500, 1000)),
-    Condition("grid-2", (*_RIVALS, "similarity_mlp", "sirl_small"), (100, 500, 1000)),
+    Condition("grid-2", _RIVALS, (100, 500, 1000)),
+    Condition("grid-2", ("similarity_mlp", "sirl_small"), (500, 1000)),
     Condition("grid-2", ("similarity_other_encoder",), (500,)),
     Condition("grid-2", ("similarity", "multi_preference", "multi_preference_mlp"), (500,), (0.15,)),
     # As published it takes a minute: a few seeds show that the smaller one is no straw man.
