@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evaluation.results import Key
-from evaluation.similarity.active import STAGES, Stage, fewer
+from evaluation.similarity.active import Stage, fewer
 from evaluation.similarity.comparison import Job
 from evaluation.statistics import Interval, cluster_bootstrap, paired_difference
 
@@ -115,7 +115,7 @@ def feature_spaces(rows: Rows) -> list[dict[str, Any]]:
 
 
 def active(rows: Rows) -> list[dict[str, Any]]:
-    """The curve of every strategy, and at its end how many times fewer answers and seconds it needs than random ones.
+    """The curve of every strategy, and how many times fewer answers and seconds it needs than random queries do.
 
     A gain is claimed where the lower end of its interval is at least `CLAIM`.
     """
@@ -134,8 +134,9 @@ def active(rows: Rows) -> list[dict[str, Any]]:
                 "seeds": len(group),
                 "fpe": _interval(curves[:, index, 2], task, strategy, answers),
             }
-            if strategy != "random" and int(answers) == STAGES[-1] and all(seed in random for seed, _ in group):
-                line |= _gain([(random[seed], row["stages"]) for seed, row in group], task, strategy)
+            if strategy != "random" and index and all(seed in random for seed, _ in group):
+                pairs = [(random[seed], row["stages"][: index + 1]) for seed, row in group]
+                line |= _gain(pairs, task, strategy, str(int(answers)))
             found.append(line)
     return found
 

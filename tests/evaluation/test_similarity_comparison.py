@@ -156,6 +156,11 @@ def test_a_gain_is_claimed_only_where_it_is_sure():
     assert not last["arr"]["claimed_answers"]
     assert last["grid"]["times_fewer_answers"]["mean"] == pytest.approx(0.5)
     assert "times_fewer_answers" not in last["random"]
+    jobs |= {job: stages(0.8, 0.2, 0.1, 0.05) for job in list(jobs) if job.method == "arr"}
+    curve = {line["answers"]: line for line in comparison_report.active(jobs) if line["strategy"] == "arr"}
+    assert curve[100]["times_fewer_answers"]["mean"] == pytest.approx(2.0)
+    assert curve[100]["claimed_answers"]
+    assert "times_fewer_answers" not in curve[25]  # all begin with the same random queries
 
 
 @pytest.mark.parametrize("strategy", ["random", "disagreement", "grid"])
