@@ -134,7 +134,8 @@ def active(rows: Rows) -> list[dict[str, Any]]:
                 "seeds": len(group),
                 "fpe": _interval(curves[:, index, 2], task, strategy, answers),
             }
-            if strategy != "random" and index and all(seed in random for seed, _ in group):
+            apart = strategy == "grid" or (strategy != "random" and index > 0)  # others begin with the same queries
+            if apart and all(seed in random for seed, _ in group):
                 pairs = [(random[seed], row["stages"][: index + 1]) for seed, row in group]
                 line |= _gain(pairs, task, strategy, str(int(answers)))
             found.append(line)
