@@ -20,7 +20,7 @@ from apps.study.storage import Known, Standing, Storage
 
 _LOG = logging.getLogger(__name__)
 _TURNS = 5
-_ACTIVE: dict[str, QueryPolicy] = {"disagreement": ActivePolicy("disagreement"), "arr": ActivePolicy("arr")}
+ACTIVE: dict[str, QueryPolicy] = {"disagreement": ActivePolicy("disagreement"), "arr": ActivePolicy("arr")}
 
 
 def find_policy(name: str, more: Mapping[str, QueryPolicy]) -> QueryPolicy:
@@ -33,13 +33,13 @@ def find_policy(name: str, more: Mapping[str, QueryPolicy]) -> QueryPolicy:
         return more[name]
     if name in POLICIES:
         return POLICIES[name]
-    if name in _ACTIVE:
-        return _ACTIVE[name]
+    if name in ACTIVE:
+        return ACTIVE[name]
     module, _, attribute = name.partition(":")
     try:
         made: QueryPolicy = getattr(importlib.import_module(module), attribute)()
     except (ImportError, AttributeError, ValueError, TypeError) as problem:
-        there = ", ".join([*POLICIES, *_ACTIVE, *more])
+        there = ", ".join([*POLICIES, *ACTIVE, *more])
         raise ConfigError(f"policy {name!r} came; there are {there}, or module:name of a class: {problem}") from problem
     return made
 

@@ -7,12 +7,12 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args
 
 from apps.study.instruments import Instrument, find_instrument
+from robots.settings import build
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -26,6 +26,8 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_OCCASIONS = ("before", "after", "practice")
+"""No names of blocks: questionnaires and practice trials bear them."""
 
 
 class ConfigError(ValueError):
@@ -234,12 +236,25 @@ def load_config(path: Path) -> StudyConfig:
         ConfigError: there is no such file, it is no TOML, or a setting cannot be used.
     """
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except OSError as problem:
         raise ConfigError(f"cannot read {path}: {problem.strerror}. Make a study with: user_study.py init") from problem
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except UnicodeDecodeError as problem:
         raise ConfigError(f"{path} is no TOML: {problem}") from problem
-    return config_from(raw, str(path))
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, where: str) -> StudyConfig:
+    """Read and check the text of a `study.toml`.
+
+    Raises:
+        ConfigError: it is no TOML, or a setting cannot be used.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except ValueError as problem:  # a number of thousands of digits is none of TOML's own errors
+        raise ConfigError(f"{where} is no TOML: {problem}") from problem
+    return config_from(raw, where)
 
 
 def config_from(raw: Mapping[str, Any], where: str = "study") -> StudyConfig:
@@ -248,7 +263,7 @@ def config_from(raw: Mapping[str, Any], where: str = "study") -> StudyConfig:
     Raises:
         ConfigError: a setting is missing, unknown, of the wrong type or out of its range.
     """
-    config: StudyConfig = _build(StudyConfig, raw, where)
+    config = build(StudyConfig, raw, where, ConfigError)
     _check(config)
     return config
 
@@ -275,56 +290,20 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def _build(cls: Any, raw: Any, where: str) -> Any:
-    if not isinstance(raw, Mapping):
-        raise ConfigError(f"{where}: {raw!r} came; a table of settings is needed")
-    hints = get_type_hints(cls)
-    known = {f.name: f for f in fields(cls)}
-    if unknown := sorted(set(raw) - set(known)):
-        raise ConfigError(f"{where}: unknown setting {unknown[0]!r}; there are {', '.join(known)}")
-    values = {name: _value(hints[name], raw[name], f"{where}: {name}") for name in raw}
-    try:
-        return cls(**values)
-    except TypeError as problem:
-        raise ConfigError(f"{where}: {str(problem).split('()')[-1].strip()}; add it") from problem
-
-
-def _value(hint: Any, raw: Any, where: str) -> Any:
-    if is_dataclass(hint):
-        return _build(hint, raw, where)
-    origin, inside = get_origin(hint), get_args(hint)
-    if origin is tuple:
-        if not isinstance(raw, list | tuple):
-            raise ConfigError(f"{where}: {raw!r} came; a list is needed")
-        return tuple(_value(inside[0], item, f"{where}[{i}]") for i, item in enumerate(raw))
-    if origin is dict:
-        if not isinstance(raw, Mapping):
-            raise ConfigError(f"{where}: {raw!r} came; a table is needed")
-        return {str(key): _value(inside[1], item, f"{where}.{key}") for key, item in raw.items()}
-    if origin is Literal:
-        if raw not in inside:
-            raise ConfigError(f"{where}: {raw!r} came; allowed are {', '.join(inside)}")
-        return raw
-    return _plain(hint, raw, where)
-
-
-def _plain(hint: type | UnionType, raw: Any, where: str) -> Any:
-    if hint is float and isinstance(raw, int) and not isinstance(raw, bool):
-        return float(raw)
-    if not isinstance(raw, hint) or (isinstance(raw, bool) and hint is not bool):
-        raise ConfigError(f"{where}: {raw!r} came; {getattr(hint, '__name__', hint)} is needed")
-    return raw
-
-
 def _check(config: StudyConfig) -> None:
     _check_ranges(config)
     _need(_NAME.fullmatch(config.name) is not None, "name", config.name, "1 to 40 of a-z, 0-9 and -")
     _need(len(config.blocks) > 0, "blocks", "none", "at least one [[blocks]]")
     names = [block.name for block in config.blocks]
     _need(len(set(names)) == len(names), "blocks", names, "names that differ")
+    _need(not set(names) & set(_OCCASIONS), "blocks", names, f"other names than {', '.join(_OCCASIONS)}")
+    for occasion, asked in asdict(config.questionnaires).items():
+        _need(len(set(asked)) == len(asked), f"questionnaires.{occasion}", list(asked), "each instrument once")
     for language, texts in config.texts.items():
         _need(_LANGUAGE.fullmatch(language) is not None, "texts", language, "languages such as en or pt-BR")
         _need(len(texts.consent) > 0, f"texts.{language}.consent", "none", "at least one paragraph")
+        version = texts.consent_version
+        _need(0 < len(version) <= 80, f"texts.{language}.consent_version", version, "1 to 80 characters")
         unknown = (set(texts.blocks) | set(texts.prompts)) - set(names)
         _need(
             not unknown, f"texts.{language}.blocks and prompts", sorted(unknown), f"names of blocks: {', '.join(names)}"
@@ -333,6 +312,8 @@ def _check(config: StudyConfig) -> None:
     _check_codes(config)
     conditions = config.allocation.conditions
     _need(len(set(conditions)) == len(conditions), "allocation.conditions", conditions, "names that differ")
+    fine = all(_CODE.fullmatch(name) for name in conditions)
+    _need(fine, "allocation.conditions", conditions, "names of 1 to 64 letters, digits, _ and -")
     for name, told in (("policies", config.condition_policies), ("kinds", config.condition_kinds)):
         unknown = set(told) - set(conditions)
         _need(not unknown, f"condition_{name}", sorted(unknown), f"conditions: {', '.join(conditions) or 'none'}")

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from apps.study.config import ConfigError, load_config
+from apps.study.config import ConfigError, Platform, parse_config
 from apps.study.serve import open_study
 from apps.study.stimuli import make_task_stimuli, write_manifest
-from apps.study.storage_register import PLAN
 from envs.trajectories.task import TrajectoryTask
+from evaluation.study.plan import PLAN, default_plan
 from perception.emotion import LABELS
 
 TEMPLATE = Path(__file__).with_name("study.toml")
@@ -36,8 +36,8 @@ class InitStudy:
     """Comparisons in each of the two blocks."""
     seed: int = 0
     """Seed of the animations, and of every person's order."""
-    platform: str = "none"
-    """Where people come from: 'none', 'prolific', 'mturk', 'jatos'."""
+    platform: Platform = "none"
+    """Where people come from."""
     feelings: tuple[str, ...] = ()
     """Ask which of two animations people would like better when they feel so, in a block of --trials for each feeling,
     instead of which two are alike; from the answers, taste learns how somebody's dog should move."""
@@ -63,11 +63,14 @@ def init_study(args: InitStudy) -> Path:
         task = make_task(args.task)
     except (KeyError, ValueError) as problem:
         raise ConfigError(str(problem.args[0])) from problem
+    # The folder is named that was asked for, not the one it is made in.
+    settings = _settings(args)
+    parse_config(settings, str(args.folder / "study.toml"))
     # Made beside its place and moved there when it is whole: what broke off leaves nothing that looks like a study.
     made = args.folder.resolve().with_name(f".{args.folder.resolve().name}-unfinished")
     shutil.rmtree(made, ignore_errors=True)
     try:
-        _fill(made, args, task)
+        _fill(made, args, settings, task)
         if args.folder.exists():
             args.folder.rmdir()
         made.rename(args.folder)
@@ -76,11 +79,10 @@ def init_study(args: InitStudy) -> Path:
     return args.folder
 
 
-def _fill(folder: Path, args: InitStudy, task: TrajectoryTask) -> None:
+def _fill(folder: Path, args: InitStudy, settings: str, task: TrajectoryTask) -> None:
     folder.mkdir(parents=True)
-    (folder / "study.toml").write_text(_settings(args), "utf-8")
-    load_config(folder / "study.toml")
-    (folder / PLAN).write_text(_plan(), "utf-8")
+    (folder / "study.toml").write_text(settings, "utf-8")
+    (folder / PLAN).write_text(default_plan(), "utf-8")
     for name in ("instruments", "plugins", "locales"):
         (folder / name).mkdir()
     stimuli = make_task_stimuli(task, args.items, folder / "stimuli", np.random.default_rng(args.seed))
@@ -159,15 +161,6 @@ _WORDS = (
 def _name(folder: Path) -> str:
     kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-")
     return kept[:40].strip("-") or "study-" + hashlib.sha256(str(folder).encode()).hexdigest()[:6]
-
-
-def _plan() -> str:
-    """The default plan of the analysis; a bare head where that part is not installed."""
-    try:
-        from evaluation.study.plan import default_plan
-    except ImportError:
-        return "# The registered plan of the analysis.\n"
-    return str(default_plan())
 
 
 def write_toml(path: Path, values: Mapping[str, Any]) -> None:

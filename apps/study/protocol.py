@@ -199,7 +199,7 @@ def _trial(walk: Walk, data: Mapping[str, Any]) -> Answered:
 
 
 def _two_of(choice: Any, n: int, unsure: bool) -> Any:
-    if choice == CANNOT_TELL and not isinstance(choice, bool) and unsure:
+    if isinstance(choice, int) and choice == CANNOT_TELL and unsure:
         return CANNOT_TELL
     fits = isinstance(choice, list) and len(choice) == 2
     if not fits or not all(isinstance(i, int) and not isinstance(i, bool) and 0 <= i < n for i in choice):

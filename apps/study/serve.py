@@ -17,10 +17,11 @@ from rich.console import Console
 from apps.gui.listening import announce, check_serving, listen, page_address
 from apps.gui.security import LOOPBACK
 from apps.study.backup import Caretaker, refuse_full_disk
-from apps.study.choosing import all_policies
+from apps.study.choosing import ACTIVE, all_policies
 from apps.study.config import StudyConfig, load_config, load_instruments
 from apps.study.errors import StudyError
-from apps.study.policies import QueryPolicy
+from apps.study.policies import POLICIES, QueryPolicy
+from apps.study.schedule import SIZES
 from apps.study.server import StudyServer, make_app
 from apps.study.stimuli import Stimuli, load_stimuli
 from apps.study.storage import Storage
@@ -76,21 +77,28 @@ def check_study(config: StudyConfig, stimuli: Stimuli, folder: Path, policies: M
     """Look whether settings, animations and questionnaires fit together.
 
     Raises:
-        StudyError: a block's task has no animations, or too few; or obvious triplets are missing.
+        StudyError: a block's task has no animations, or too few; obvious triplets are missing; or a policy does not
+            choose what is asked.
         ConfigError, InstrumentError: see `open_study`.
     """
     for task in config.tasks:
-        there = stimuli.tasks.get(task)
-        if there is None:
+        if task not in stimuli.tasks:
             raise StudyError(f"task {task!r} has no animations; there are {', '.join(stimuli.tasks)}: make a new study")
-        kinds = {block.kind for block in config.blocks if block.task == task} | set(config.condition_kinds.values())
-        grid = "grid" in kinds
-        if grid and len(there.items) < 7:
-            raise StudyError(f"task {task!r} has {len(there.items)} animations; a grid shows seven different ones")
-    for block in config.blocks:
-        if block.kind == "triplet" and block.golden_share > 0 and not stimuli.tasks[block.task].golden:
+    conditions = config.allocation.conditions or ("",)
+    for block in (config.block_for(block, condition) for block in config.blocks for condition in conditions):
+        there, size = stimuli.tasks[block.task], SIZES[block.kind]
+        if len(there.items) < size:
+            raise StudyError(
+                f"task {block.task!r} has {len(there.items)} animations; a {block.kind} shows {size} different ones"
+            )
+        if block.kind == "triplet" and block.golden_share > 0 and not there.golden:
             raise StudyError(
                 f"task {block.task!r} has no obvious triplets: set golden_share = 0 in block {block.name!r}"
+            )
+        if block.kind != "triplet" and block.policy in ACTIVE:
+            raise StudyError(
+                f"block {block.name!r}: policy {block.policy!r} chooses triplets only, and a {block.kind} is asked: "
+                f"take {' or '.join(map(repr, POLICIES))}"
             )
     load_instruments(config, folder)
     all_policies(config, policies)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
@@ -12,10 +11,10 @@ from sqlalchemy import Connection, func, insert, select
 from apps.study.config import StudyConfig, load_instruments
 from apps.study.errors import StorageError
 from apps.study.models import ConsentText, InstrumentText, Participant, Study
+from apps.study.plan_check import plan_problem
 from apps.study.stimuli import Stimuli
 from apps.study.storage_write import now_ms
-
-PLAN = "analysis.toml"
+from evaluation.study.plan import PLAN, plan_hash
 
 
 class Registered(NamedTuple):
@@ -28,7 +27,7 @@ class Registered(NamedTuple):
 def plan_sha256(folder: Path) -> str:
     """The hash of the registered plan of the analysis; empty when there is none."""
     path = folder / PLAN
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return plan_hash(path.read_bytes()) if path.is_file() else ""
 
 
 def code_version() -> str:
@@ -43,7 +42,8 @@ def register(connection: Connection, config: StudyConfig, stimuli: Stimuli, fold
     """Add a row of settings unless the last one says the same; add texts and questionnaires that are new.
 
     Raises:
-        StorageError: the animations changed although people have seen them.
+        StorageError: the animations changed although people have seen them, or the plan of the analysis cannot be
+            used and can still be changed.
     """
     last = connection.execute(select(Study).order_by(Study.id.desc()).limit(1)).first()
     plan = plan_sha256(folder)
@@ -60,10 +60,14 @@ def register(connection: Connection, config: StudyConfig, stimuli: Stimuli, fold
                            "time, new people get the new ones; the database keeps both")  # fmt: skip
         if last.plan_sha256 != plan:
             notices.append(f"{PLAN} changed after {people} people began: the report will say so")
+    if problem := plan_problem(config, folder):
+        if not people:
+            raise StorageError(f"{problem}. Change it now: it is fixed when the first person takes part")
+        notices.append(f"the plan of the analysis cannot be used: {problem}")
     _add_texts(connection, config, folder)
     now = (config.sha256, plan, stimuli.sha256)
     if last is not None and (last.config_sha256, last.plan_sha256, last.stimuli_sha256) == now:
-        return Registered(last.id, ())
+        return Registered(last.id, tuple(notices))
     study_id = connection.execute(
         insert(Study)
         .values(

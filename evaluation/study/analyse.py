@@ -14,7 +14,7 @@ import numpy as np
 from evaluation.statistics import Interval, holm
 from evaluation.study.curves import CurvePoint, learning_curve
 from evaluation.study.models import Sizes, Tested, effect_sizes, levels_of, outcome_rows, test_hypothesis
-from evaluation.study.plan import Hypothesis, Plan, load_plan
+from evaluation.study.plan import PLAN, Hypothesis, Plan, load_plan
 from evaluation.study.predict import Predictor, from_other_people, nearest_pair
 from evaluation.study.quality import Quality, study_quality
 from evaluation.study.tables import StudyTables, load_tables, trials
@@ -23,7 +23,6 @@ from robots.results import check_writable, write_json, write_whole
 if TYPE_CHECKING:
     import pandas as pd
 
-PLAN = "analysis.toml"
 _PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "gpboost", "scikit-learn")
 _LOOKED_AT = ("told", "repeat", "golden")
 """Outcomes that every report shows by block and condition, as exploratory where they are not registered."""
@@ -163,14 +162,15 @@ def analyse(args: Analyse) -> Analysis:
 
     from evaluation.study.report import report
 
-    check_writable(args.json)
-    out = args.out or args.data / "report.html"
-    check_writable(out)
+    # A folder that is no export is not made one.
     tables = load_tables(args.data)
     place = args.plan or args.data / PLAN
     if not place.is_file():
         raise ValueError(f"there is no plan at {place}: give it with --plan")
     predictor = nearest_pair(_positions(args.positions)) if args.positions else None
+    out = args.out or args.data / "report.html"
+    check_writable(out)
+    check_writable(args.json)
     rng = np.random.default_rng(args.seed)
     analysis = analyse_tables(tables, load_plan(place), rng, predictor, args.exploratory, args.curve)
     write_whole(out, report(analysis))

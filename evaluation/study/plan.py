@@ -12,12 +12,16 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from robots.settings import build
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
-TEMPLATE = Path(__file__).with_name("analysis.toml")
+PLAN = "analysis.toml"
+"""The plan's file in the folder of a study, and of an export."""
+TEMPLATE = Path(__file__).with_name(PLAN)
 Model = Literal["logistic", "lognormal", "ordinal", "linear"]
 OUTCOMES: dict[str, Model] = {
     "predicted": "logistic",
@@ -28,6 +32,8 @@ OUTCOMES: dict[str, Model] = {
     "confidence": "ordinal",
 }
 """Outcomes of single answers and the model of each; beside them `scale:ID`, the score of a questionnaire's scale."""
+FACTORS = ("block", "task", "language", "condition")
+RANDOM = ("participant", "triplet", "factor")
 T = TypeVar("T")
 
 
@@ -97,6 +103,18 @@ class ScaleRule:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """How many people, and who of them counts; attributes as in `Plan`."""
+
+    n: int
+    stopping: str
+    alpha: float = 0.05
+    smallest_effect: float = 0.05
+    included: tuple[str, ...] = ("completed",)
+    rt_limits_ms: tuple[float, float] = (200.0, 120_000.0)
+
+
+@dataclass(frozen=True)
 class Plan:
     """A plan as it was read, with the hash of its file.
 
@@ -155,31 +173,20 @@ def parse_plan(text: str, sha256: str = "") -> Plan:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
+    except ValueError as problem:  # a number of thousands of digits is none of TOML's own errors
         raise PlanError(f"cannot be read as TOML: {problem}") from problem
     known = {"title", "sample", "exclusions", "hypotheses", "scales"}
     _known(raw, known, "the plan")
-    sample = dict(raw.get("sample", {}))
-    _known(sample, {"n", "stopping", "alpha", "smallest_effect", "included", "rt_limits_ms"}, "sample")
-    try:
-        plan = Plan(
-            title=str(raw.get("title", "")),
-            n=int(sample["n"]),
-            stopping=str(sample["stopping"]),
-            alpha=float(sample.get("alpha", 0.05)),
-            smallest_effect=float(sample.get("smallest_effect", 0.05)),
-            included=tuple(map(str, sample.get("included", ["completed"]))),
-            rt_limits_ms=_pair(sample.get("rt_limits_ms", (200, 120_000))),
-            exclusions=_table(Exclusions, raw.get("exclusions", {}), "exclusions"),
-            hypotheses=tuple(_table(Hypothesis, one, "hypotheses") for one in raw.get("hypotheses", [])),
-            scales=tuple(_table(ScaleRule, one, "scales") for one in raw.get("scales", [])),
-            sha256=sha256 or plan_hash(text),
-            text=text,
-        )
-    except KeyError as problem:
-        raise PlanError(f"sample lacks {problem.args[0]!r}") from problem
-    except (TypeError, ValueError) as problem:
-        raise PlanError(str(problem)) from problem
+    sample = build(Sample, raw.get("sample", {}), "sample", PlanError)
+    plan = Plan(
+        title=str(raw.get("title", "")),
+        **{field.name: getattr(sample, field.name) for field in fields(Sample)},
+        exclusions=build(Exclusions, raw.get("exclusions", {}), "exclusions", PlanError),
+        hypotheses=_tables(Hypothesis, raw, "hypotheses"),
+        scales=_tables(ScaleRule, raw, "scales"),
+        sha256=sha256 or plan_hash(text),
+        text=text,
+    )
     _check(plan)
     return plan
 
@@ -189,19 +196,11 @@ def _known(raw: Mapping[str, Any], known: set[str], where: str) -> None:
         raise PlanError(f"{where}: {', '.join(unknown)} came; known are {', '.join(sorted(known))}")
 
 
-def _pair(values: Any) -> tuple[float, float]:
-    low, high = map(float, values)
-    return low, high
-
-
-def _table(kind: type[T], raw: Mapping[str, Any], where: str) -> T:
-    if not isinstance(raw, Mapping):
-        raise PlanError(f"{where}: {raw!r} came; expected a table")
-    _known(raw, {field.name for field in fields(kind)}, where)  # type: ignore[arg-type]
-    try:
-        return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()})
-    except TypeError as problem:
-        raise PlanError(f"{where}: {problem}") from problem
+def _tables(kind: type[T], raw: Mapping[str, Any], name: str) -> tuple[T, ...]:
+    told = raw.get(name, [])
+    if not isinstance(told, list):
+        raise PlanError(f"{name}: {told!r} came; tables under [[{name}]] are needed")
+    return tuple(build(kind, one, f"{name}[{i}]", PlanError) for i, one in enumerate(told))
 
 
 def _check(plan: Plan) -> None:
@@ -213,6 +212,8 @@ def _check(plan: Plan) -> None:
     for name, (value, low, high) in numbers.items():
         if not low <= value <= high:
             raise PlanError(f"{name} {value} came; allowed are {low:g} to {high:g}")
+    if not 0 <= plan.rt_limits_ms[0] < plan.rt_limits_ms[1]:
+        raise PlanError(f"rt_limits_ms {list(plan.rt_limits_ms)} came; a shorter time and a longer one are needed")
     names = [one.name for one in plan.hypotheses]
     if len(set(names)) < len(names):
         raise PlanError(f"hypotheses {', '.join(names)} came; each needs a name of its own")
@@ -221,6 +222,10 @@ def _check(plan: Plan) -> None:
         allowed = [*OUTCOMES, *(f"scale:{name}" for name in sorted(scales))]
         if one.outcome not in allowed:
             raise PlanError(f"{one.name}: outcome {one.outcome!r} came; allowed are {', '.join(allowed)}")
+        if one.factor not in FACTORS:
+            raise PlanError(f"{one.name}: factor {one.factor!r} came; allowed are {', '.join(FACTORS)}")
+        if unknown := sorted({part for name in one.random for part in name.split(":")} - set(RANDOM)):
+            raise PlanError(f"{one.name}: random {unknown[0]!r} came; allowed are {', '.join(RANDOM)}, joined by ':'")
         if len(one.levels) == 1 or one.equivalence < 0 or one.draws < 0:
             raise PlanError(f"{one.name}: give no levels or two and more, and nothing below 0")
     for rule in plan.scales:

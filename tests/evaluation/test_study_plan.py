@@ -15,6 +15,7 @@ from evaluation.study.plan import (
     plan_hash,
 )
 
+HYPOTHESIS = '[[hypotheses]]\nname = "H"\ntext = ""\noutcome = "rt"\n'
 SAMPLE = '[sample]\nn = 40\nstopping = "at 40"\n'
 
 
@@ -54,18 +55,27 @@ def test_a_scale_is_an_outcome():
     ("text", "told"),
     [
         ("[sample", "TOML"),
-        ("[sample]\nn = 4\n", "lacks 'stopping'"),
+        ("[sample]\nn = 4\n", "sample: 'stopping' missing"),
         (SAMPLE + "[other]\n", "the plan: other came"),
-        (SAMPLE + "[exclusions]\nmedian_rt = 5\n", "exclusions: median_rt came"),
+        (SAMPLE + "[exclusions]\nmedian_rt = 5\n", "exclusions: unknown setting 'median_rt'"),
         (SAMPLE.replace("40\n", "0\n", 1), "n 0 came"),
         (SAMPLE + "alpha = 0.9\n", "alpha 0.9 came"),
-        (SAMPLE + "included = 3\n", "not iterable"),
+        (SAMPLE + "included = 3\n", "a list is needed"),
         (SAMPLE + '[[hypotheses]]\nname = "H"\ntext = ""\noutcome = "love"\n', "outcome 'love' came; allowed are pred"),
         (SAMPLE + '[[hypotheses]]\nname = "H"\ntext = ""\noutcome = "rt"\nlevels = ["a"]\n', "two and more"),
         (SAMPLE + 2 * '[[hypotheses]]\nname = "H"\ntext = ""\noutcome = "rt"\n', "a name of its own"),
         (SAMPLE + '[[hypotheses]]\nname = "H"\n', "missing"),
         (SAMPLE + '[[scales]]\nid = "s"\ninstrument = "i"\nitems = ["a"]\nlow = 5\nhigh = 1\n', "low below high"),
-        (SAMPLE + "[exclusions]\nearly_answers = 20\n", "early_answers 20 came"),
+        (SAMPLE + HYPOTHESIS + 'levels = "ab"\n', "levels: 'ab' came; a list is needed"),
+        (SAMPLE + HYPOTHESIS + 'equivalence = "a"\n', "equivalence: 'a' came; float is needed"),
+        (SAMPLE + HYPOTHESIS + 'factor = "weather"\n', "allowed are block, task"),
+        (SAMPLE + HYPOTHESIS + 'random = ["participant:item"]\n', "'item' came; allowed are participant"),
+        (SAMPLE + "rt_limits_ms = [500, 5]\n", "a shorter time and a longer"),
+        (SAMPLE + "rt_limits_ms = [5]\n", "a list of 2"),
+        ("sample = [1]\n", "a table of settings"),
+        (SAMPLE + "[hypotheses]\n", r"tables under \[\[hypotheses"),
+        ("title = " + 5000 * "9", "TOML"),
+        (SAMPLE + "[exclusions]\nearly_answers = 20\n", "early_answers 20.0 came"),
     ],
 )
 def test_what_cannot_be_used_is_told(text, told):

@@ -14,6 +14,7 @@ from apps.study.config import ConfigError, config_from, load_config
 from apps.study.errors import StudyError
 from apps.study.init import InitStudy, init_study, write_toml
 from apps.study.instruments import SHIPPED, InstrumentError
+from apps.study.protocol import SessionRequest
 from apps.study.serve import open_study
 from apps.study.stimuli import load_trajectories
 from tests.study.folder import PointTask, make_study, settings
@@ -67,11 +68,17 @@ def test_odd_texts_survive_toml(tmp_path):
         ({"condition_policies": {"x": "random"}}, "conditions"),
         ({"condition_kinds": {"x": "grid"}}, "conditions"),
         ({"allocation": {"rule": "gittins"}}, "2 or 3"),
+        ({"allocation": {"conditions": ["a", ""]}}, "1 to 64 letters"),
+        ({"allocation": {"conditions": ["a", "b" * 81]}}, "1 to 64 letters"),
+        ({"blocks": [{**BLOCK, "name": "before"}]}, "other names than before"),
+        ({"questionnaires": {"after": ["sus", "sus"]}}, "each instrument once"),
+        ({"texts": {"en": {**TEXT, "consent_version": "1" * 81}}}, "1 to 80 characters"),
+        ({"texts": {"en": {"consent": ["x"]}}}, "'consent_version', 'checkboxes'"),
     ],
     ids=lambda value: str(value)[:30],
 )
 def test_bad_settings_are_refused_with_what_is_allowed(changes, complaint):
-    with pytest.raises(ConfigError, match=r"came|unknown|add it") as told:
+    with pytest.raises(ConfigError, match=r"came|unknown|add (it|them)") as told:
         config_from(settings(**changes))
     assert complaint in str(told.value)
 
@@ -79,9 +86,10 @@ def test_bad_settings_are_refused_with_what_is_allowed(changes, complaint):
 def test_a_missing_or_broken_file_is_told(tmp_path):
     with pytest.raises(ConfigError, match="init"):
         load_config(tmp_path / "study.toml")
-    (tmp_path / "study.toml").write_text("name = ")
-    with pytest.raises(ConfigError, match="no TOML"):
-        load_config(tmp_path / "study.toml")
+    for text in ("name = ", "seed = " + 5000 * "9"):
+        (tmp_path / "study.toml").write_text(text)
+        with pytest.raises(ConfigError, match="no TOML"):
+            load_config(tmp_path / "study.toml")
 
 
 @pytest.mark.parametrize(
@@ -89,6 +97,16 @@ def test_a_missing_or_broken_file_is_told(tmp_path):
     [
         ({"blocks": [{**BLOCK, "policy": "nowhere"}]}, ConfigError, "random, coverage"),
         ({"blocks": [{**BLOCK, "policy": "json:nothing"}]}, ConfigError, "module:name"),
+        ({"blocks": [{**BLOCK, "kind": "grid", "policy": "arr"}]}, StudyError, "'arr' chooses triplets only"),
+        (
+            {
+                "allocation": {"conditions": ["a"]},
+                "condition_kinds": {"a": "preference"},
+                "condition_policies": {"a": "disagreement"},
+            },
+            StudyError,
+            "'disagreement' chooses triplets only",
+        ),
         ({"questionnaires": {"after": ["nothing-like-it"]}}, InstrumentError, "there is no instrument"),
         ({"questionnaires": {"after": ["../study"]}}, InstrumentError, "a-z"),
         ({"database": "mysql://root@localhost/x"}, StudyError, "sqlite and postgresql"),
@@ -138,7 +156,7 @@ def test_a_new_folder_is_ready_to_serve_and_registers_its_plan(tmp_path, monkeyp
     with pytest.raises(StudyError, match="copy it back"):
         load_trajectories(storage.stimuli, "points")
     assert storage.registered.study_id == 1
-    (folder / "analysis.toml").write_text("# another plan")
+    (folder / "analysis.toml").write_text((folder / "analysis.toml").read_text() + "# another plan\n")
     open_study(folder).close()
     with pytest.raises(ConfigError, match="not empty"):
         init_study(InitStudy(folder))
@@ -147,6 +165,35 @@ def test_a_new_folder_is_ready_to_serve_and_registers_its_plan(tmp_path, monkeyp
     assert [path.name for path in tmp_path.iterdir()] == ["My first Study!"]
     (tmp_path / "other").mkdir()
     assert (init_study(InitStudy(tmp_path / "other", task="points", items=3)) / "study.db").is_file()
+
+
+H = '[sample]\nn = 4\nstopping = ""\n[[hypotheses]]\nname = "H"\ntext = ""\noutcome = "rt"\n'
+
+
+@pytest.mark.parametrize(
+    ("plan", "complaint"),
+    [
+        ("# nothing", "'n', 'stopping' missing"),
+        (H + 'levels = ["one", "three"]\n', "'three' came; the study has one, two"),
+        (H + 'factor = "condition"\nlevels = ["a", "b"]\n', "'a' came; the study has none"),
+        (H + '[[scales]]\nid = "s"\ninstrument = "godspeed"\nitems = ["x"]\nlow = 1\nhigh = 5\n', "the study asks sus"),
+        (H + '[[scales]]\nid = "s"\ninstrument = "sus"\nitems = ["x"]\nlow = 1\nhigh = 5\n', "item 'x' came"),
+        (H.replace("[[h", 'included = ["finished"]\n[[h'), "'finished' came; allowed are completed"),
+    ],
+)
+def test_a_plan_that_cannot_be_used_is_told_before_anybody_takes_part(tmp_path, plan, complaint):
+    make_study(tmp_path, questionnaires={"after": ["sus"]})
+    (tmp_path / "analysis.toml").write_text(H)
+    storage = open_study(tmp_path)
+    (tmp_path / "analysis.toml").write_text(plan)
+    with pytest.raises(StudyError, match=complaint):
+        open_study(tmp_path)
+    storage.begin(SessionRequest("none", {}, "en", {})).result(30)
+    storage.close()
+    # Whoever is in the middle can go on.
+    again = open_study(tmp_path)
+    again.close()
+    assert complaint in " ".join(again.registered.notices)
 
 
 def test_the_codes_of_two_studies_differ(tmp_path):
