@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -146,6 +145,11 @@ def run_job(job: Job, people: int = LEAST_PEOPLE) -> dict[str, Any]:
     return row
 
 
+def _run(work: tuple[Job, int]) -> dict[str, Any]:
+    """`run_job` for one task of the map: Ray takes plain functions only."""
+    return run_job(*work)
+
+
 def _active(job: Job) -> ActiveProblem:
     strategy: Asking = job.method  # type: ignore[assignment]
     stages = RANDOM_STAGES if strategy == "random" else STAGES
@@ -171,7 +175,8 @@ def run_jobs(
         RuntimeError: Ray is asked for and not there, or one of its workers died.
     """
     missing = [job for job in jobs if job.key not in store.done]
-    for job, row in zip(missing, in_order(partial(run_job, people=people), missing, workers, engine), strict=True):
+    work = [(job, people) for job in missing]
+    for job, row in zip(missing, in_order(_run, work, workers, engine), strict=True):
         store.add(job.key, row)
         yield job, store.done[job.key]
 

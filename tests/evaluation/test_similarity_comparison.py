@@ -182,3 +182,13 @@ def test_active_queries_are_judged_stage_by_stage(strategy, monkeypatch):
 def test_bad_options_are_refused(bad, tmp_path):
     with pytest.raises(ValueError, match="came"):
         benchmark.main(benchmark.Args(**bad, **({} if "seeds" in bad else {"seeds": 1}), out=tmp_path))
+
+
+@pytest.mark.ray
+def test_a_cluster_gives_the_same_rows(tiny, tmp_path):
+    pytest.importorskip("ray")
+    jobs = plan(1)
+    here, there = (open_store(tmp_path / name, {}, False) for name in ("a", "b"))
+    list(run_jobs(jobs, here, 20, workers=1))
+    list(run_jobs(jobs, there, 20, workers=1, engine="ray"))
+    assert without_time(here.done) == without_time(there.done)
