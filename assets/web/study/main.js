@@ -33,7 +33,7 @@ async function firstStep(session, find, outbox, onTrouble) {
   for (let attempt = 0; ; attempt++) {
     await find();
     try {
-      await outbox.flush(session.secret);
+      await outbox.flush();
       return await persist(() => api.next(session.secret), onTrouble);
     } catch (error) {
       if (error.status !== 401 || attempt) throw error;

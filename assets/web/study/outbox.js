@@ -49,15 +49,14 @@ export class Outbox {
     }
   }
 
-  /** Send what an earlier visit left behind. What the server refuses by now is dropped: it knows better. */
-  async flush(session) {
+  /**
+   * Send what earlier visits left behind, each in its own session: whoever comes back by the platform's link is in a new one.
+   * What the server refuses by now is dropped: it knows better.
+   */
+  async flush() {
     const left = (await this.storage.all("outbox")).sort((a, b) => a.made - b.made);
     let sent = 0;
-    for (const { session: owner, event } of left) {
-      if (owner !== session) {
-        await this.storage.remove("outbox", event.key);
-        continue;
-      }
+    for (const { session, event } of left) {
       this.waiting.add(event.key);
       try {
         await this.#deliver(session, event);

@@ -174,6 +174,20 @@ def test_a_reload_sends_what_was_left_in_the_outbox(desk, address):
         visitor.complaints.clear()
 
 
+def test_whoever_comes_back_by_the_platforms_link_loses_no_answer(newcomer, address):
+    ids = {"PROLIFIC_PID": f"person-{uuid.uuid4().hex[:8]}"}
+    Elsewhere.at(address, "triplet", {"platform": "prolific", "ids": ids})
+    query = f"?PROLIFIC_PID={ids['PROLIFIC_PID']}"
+    first = Visitor(newcomer, address, query)
+    step = first.arrive()
+    first.page.route("**/api/study/events", lambda route: route.abort())
+    first.type_answer(step)
+    first.was_told("banner", "No connection")
+    first.page.close()
+    with Visitor(newcomer, address, query) as visitor:
+        assert visitor.arrive()["progress"]["done"] == step["progress"]["done"] + 1
+
+
 def test_a_stale_page_shows_where_the_person_is_now(desk, address):
     session = Elsewhere.at(address, "triplet")
     with Visitor(desk, address, session=session) as visitor:
