@@ -66,10 +66,10 @@ def learn(args: LearnTaste) -> Taste:
     from envs.trajectories.style_library import load_clips
     from envs.trajectories.style_measures import descriptors
 
-    check_writable(str(args.out))
     stimuli = load_stimuli(args.study / "stimuli")
     shown = load_trajectories(stimuli, TASK)
     preferences = preferences_of(_events(args.data), stimuli.tasks[TASK].items, args.participant, args.feeling)
+    check_writable(str(args.out))  # after what costs nothing, before what costs minutes
     representation = Representation.load(args.representation)
     clips = load_clips(args.clips, folder=args.cache, workers=args.workers)
     # The clips of the study come first: they are what the answers name.

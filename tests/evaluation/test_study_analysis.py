@@ -253,6 +253,9 @@ def test_the_command_reads_an_export_and_writes_a_report(tmp_path):
     (tmp_path / "analysis.toml").unlink()
     with pytest.raises(ValueError, match="give it with --plan"):
         analyse(Analyse(tmp_path))
+    with pytest.raises(ValueError, match="give the folder of an export"):
+        analyse(Analyse(tmp_path / "elsewhere"))
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_conditions_between_people_are_compared_between():

@@ -94,4 +94,5 @@ def test_whoever_likes_fast_dogs_gets_a_faster_one_than_whoever_likes_slow_ones(
 
 def test_an_export_that_is_not_there_is_told(study, tmp_path):
     with pytest.raises(ValueError, match=r"events\.parquet"):
-        learn(LearnTaste(study, tmp_path, tmp_path / "taste.json"))
+        learn(LearnTaste(study, tmp_path, tmp_path / "new" / "taste.json"))
+    assert not (tmp_path / "new").exists()
