@@ -59,7 +59,7 @@ class AllocationRule:
 
 
 class ArmState(NamedTuple):
-    """What is known of arms, each (R, A) for R trials that run side by side.
+    """Counts and sums of what is known of arms, each (R, A) for R trials that run side by side.
 
     Attributes:
         allocated: participants given the arm, whether their outcome is known or not.
@@ -223,7 +223,7 @@ def _tests(
 
 
 class Operating(NamedTuple):
-    """What a rule does in many trials of known truth, one entry for each trial.
+    """Figures of a rule in many trials of known truth, one entry for each trial.
 
     Attributes:
         f_p: (R,) p of the F test of each arm against the first, two-sided, Bonferroni; exact only for equal allocation.

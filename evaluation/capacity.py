@@ -21,7 +21,7 @@ _ROUNDS = 10_000
 
 
 class Capacity(NamedTuple):
-    """What the answers of a group of people carry.
+    """Bits that the answers of a group of people carry.
 
     Attributes:
         bits_per_answer: with its interval over people.

@@ -140,7 +140,7 @@ class GridRobot:
         return Animation("grid", FPS, poses, self.scene())
 
     def scene(self) -> dict[str, object]:
-        """What does not move: the grid, the laptop, the obstacles, and the shape of the robot."""
+        """Describe the grid, the laptop, the obstacles, and the shape of the robot; none of them moves."""
         return {
             "links": [{"name": "robot", "shape": "arrow", "size_m": [0.7, 0.4, 0.3], "rgba": [0.16, 0.44, 0.7, 1.0]}],
             "grid": {"side": SIDE, "cell_m": 1.0},

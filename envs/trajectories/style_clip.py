@@ -15,7 +15,7 @@ from robots.style import DEFAULT_STYLES, STYLE_GAITS, STYLE_NAMES, ExpressiveSty
 from robots.world import World
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
-"""What the person feels, in the order of the senses' labels; tasks do not import senses."""
+"""Feelings of the person, in the order of the senses' labels; tasks do not import senses."""
 CHANNELS = (
     "distance",  # of the trunk from the person, m
     "bearing_cos",  # of the angle from the dog's nose to the person
@@ -71,7 +71,7 @@ class ClipSpec:
 
 
 class Clip(NamedTuple):
-    """What came of a `ClipSpec`: states (FRAMES, 17) float32 of `CHANNELS`, and whether the dog fell."""
+    """A walked `ClipSpec`: states (FRAMES, 17) float32 of `CHANNELS`, and whether the dog fell."""
 
     states: np.ndarray
     fell: bool

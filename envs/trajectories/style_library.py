@@ -166,7 +166,7 @@ def _fingerprint() -> str:
 
 
 def _read(shard: Path) -> Trajectories | None:
-    """What is in a file; None where it is missing or was cut off."""
+    """Read the clips of a file; None where it is missing or was cut off."""
     try:
         with np.load(shard, allow_pickle=False) as data:
             found = Trajectories(data["states"], {name: data[name] for name in _EXTRAS})

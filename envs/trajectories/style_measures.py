@@ -1,4 +1,4 @@
-"""What is measured in clips of the dog: four features that people see, and plain statistics of the motion.
+"""Measures clips of the dog: four features that people see, and plain statistics of the motion.
 
 The features are computed from what the body did, not from what it was told, with the signs that studies of movement and
 feeling agree on (Montepare et al. 1987; Karg et al. 2013; valence, arousal and dominance of expressive motion:

@@ -1,4 +1,4 @@
-"""What a task of trajectories has to offer to whoever asks people, learns from them, or shows it on a page."""
+"""The protocol of a task of trajectories: for whoever asks people, learns from them, or shows it on a page."""
 
 from __future__ import annotations
 
