@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import Connection, select
@@ -12,6 +11,9 @@ from apps.study.config import StudyConfig
 from apps.study.models import Event, Participant, Queue
 from apps.study.schedule import TRIALS
 from policies.taste.queries import CANNOT_TELL
+
+if TYPE_CHECKING:
+    from evaluation.study.pilots import Session
 
 
 def next_condition(connection: Connection, config: StudyConfig, position: int) -> str:
@@ -22,14 +24,14 @@ def next_condition(connection: Connection, config: StudyConfig, position: int) -
     if config.allocation.rule == "equal":
         return condition_at(config, position)
     # scipy comes with it: loaded for pilots alone.
-    from evaluation.allocation import AllocationRule, arm_state, next_arm
+    from evaluation.allocation import AllocationRule
+    from evaluation.study.pilots import next_query_type
 
     told = config.allocation
     rule = AllocationRule(told.rule, floor=told.floor, prior_mean=told.prior_mean)
-    arms, rewards = _seen(connection, conditions)
+    come = _seen(connection, conditions)
     # The same people in the same order get the same conditions: ties are broken by seed and number.
-    rng = np.random.default_rng([config.seed, len(arms)])
-    return conditions[int(next_arm(rule, arm_state(arms, rewards, len(conditions)), rng)[0])]
+    return next_query_type(come, conditions, rule, np.random.default_rng([config.seed, len(come)]))
 
 
 def condition_at(config: StudyConfig, position: int) -> str:
@@ -41,35 +43,35 @@ def condition_at(config: StudyConfig, position: int) -> str:
     return conditions[int(np.random.default_rng([config.seed, group]).permutation(len(conditions))[place])]
 
 
-def _seen(connection: Connection, conditions: tuple[str, ...]) -> tuple[list[int], list[float]]:
-    """Arms and rewards of all who hold a place, by place; nan while somebody has not finished."""
+def _seen(connection: Connection, conditions: tuple[str, ...]) -> list[Session]:
+    """All who hold a place, by place; their outcome is nan while they have not finished."""
+    from evaluation.study.pilots import Session
+
     rows = connection.execute(
         select(Queue.condition, Participant.id, Participant.outcome)
         .join(Participant, Participant.id == Queue.participant_id)
         .order_by(Queue.position)
     )
-    arms, rewards = [], []
-    for condition, person, outcome in rows.all():
-        if condition in conditions:
-            arms.append(conditions.index(condition))
-            rewards.append(_reward(connection, person) if outcome == "completed" else float("nan"))
-    return arms, rewards
+    return [
+        Session(str(person), condition, _reward(connection, person) if outcome == "completed" else float("nan"))
+        for condition, person, outcome in rows.all()
+        if condition in conditions
+    ]
 
 
 def _reward(connection: Connection, participant_id: int) -> float:
-    """Answers a minute of a person who finished; nan where nothing can be said."""
+    """Usable answers a minute of a person who finished, without those taken back; nan where nothing can be said."""
+    from evaluation.study.pilots import answers_per_minute
+
     rows = connection.execute(
-        select(Event.payload).where(Event.participant_id == participant_id, Event.type == "answer")
+        select(Event.seq, Event.type, Event.payload).where(
+            Event.participant_id == participant_id, Event.type.in_(("answer", "retract"))
+        )
+    ).all()
+    taken_back = {row.payload["retracts"] for row in rows if row.type == "retract" and row.payload is not None}
+    kept = [row.payload for row in rows if row.type == "answer" and row.seq not in taken_back and row.payload]
+    return answers_per_minute(
+        (told["data"]["choice"] != CANNOT_TELL, told["data"].get("rt_ms") or 0.0)
+        for told in kept
+        if told["trial"]["kind"] in TRIALS and told["trial"]["phase"] == "main"
     )
-    return usable_per_minute(payload for (payload,) in rows if payload is not None)
-
-
-def usable_per_minute(payloads: Iterable[Mapping[str, Any]]) -> float:
-    """Comparisons that were answered with a choice, for each minute spent on all of them; nan without times."""
-    usable, spent_ms = 0, 0.0
-    for payload in payloads:
-        trial, data = payload["trial"], payload["data"]
-        if trial["kind"] in TRIALS and trial["phase"] == "main" and data.get("rt_ms"):
-            usable += data.get("choice") != CANNOT_TELL
-            spent_ms += data["rt_ms"]
-    return usable / (spent_ms / 60_000) if usable and spent_ms else float("nan")

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from apps.study.codebook import CODEBOOKS, Codebook, data_package
 from apps.study.frames import StudyRecord, events_frame, participants_frame, questionnaires_frame
+from evaluation.study.plan import PLAN
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PLAN = "analysis.toml"
 TRUTH = ("truth.json", "truth.parquet")
 """What a rehearsal knows of its scripted participants."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -136,6 +136,7 @@ def _fill(folder: Path, record: StudyRecord, frames: Mapping[str, pd.DataFrame],
         "config_sha256": record.config_sha256,
         "plan_sha256": record.plan_sha256,
         "plan_unchanged": found == record.plan_sha256,
+        "allocation": dict(record.allocation),
         "scripted": any(name in beside for name in TRUTH),
         "exported": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }

@@ -64,6 +64,7 @@ class StudyRecord:
         code_version: of Empaw, when the study was made.
         config_sha256: of the settings that the server last ran with.
         plan_sha256: of `analysis.toml` as it was registered.
+        allocation: how people were given conditions, as the settings have it.
     """
 
     name: str
@@ -72,6 +73,7 @@ class StudyRecord:
     plan_sha256: str
     events: tuple[EventRecord, ...] = ()
     participants: tuple[ParticipantRecord, ...] = ()
+    allocation: Mapping[str, Any] = field(default_factory=dict)
 
 
 def undone(events: Iterable[EventRecord]) -> set[int]:

@@ -82,6 +82,7 @@ def _record(connection: Connection) -> StudyRecord:
         plan_sha256=next((state for state in states if state.id == first), states[-1]).plan_sha256,
         events=_events(connection),
         participants=_participants(connection),
+        allocation=states[-1].config.get("allocation", {}),
     )
 
 

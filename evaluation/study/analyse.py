@@ -14,6 +14,7 @@ import numpy as np
 from evaluation.statistics import Interval, holm
 from evaluation.study.curves import CurvePoint, learning_curve
 from evaluation.study.models import Sizes, Tested, effect_sizes, levels_of, outcome_rows, test_hypothesis
+from evaluation.study.pilots import Pilot, study_pilot
 from evaluation.study.plan import PLAN, Hypothesis, Plan, load_plan
 from evaluation.study.predict import Predictor, from_other_people, nearest_pair
 from evaluation.study.quality import Quality, study_quality
@@ -107,6 +108,7 @@ class Analysis(NamedTuple):
     predicted_by: str
     languages: dict[str, int]
     versions: dict[str, str]
+    pilot: Pilot | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The figures as JSON takes them; nan becomes null."""
@@ -123,6 +125,7 @@ class Analysis(NamedTuple):
             "predicted_by": self.predicted_by,
             "languages": self.languages,
             "versions": self.versions,
+            "pilot": self.pilot,
         }
         plain: dict[str, Any] = _plain(told)
         return plain
@@ -243,6 +246,7 @@ def analyse_tables(
         "the representation given" if predictor else "a representation learned from other people's answers",
         {str(name): int(n) for name, n in tables.participants["language"].fillna("").value_counts().items()},
         _versions(tables),
+        study_pilot(tables, rng),
     )
 
 

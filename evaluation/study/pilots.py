@@ -6,7 +6,7 @@ For choosing between kinds of queries before a study; the study itself allocates
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from scipy.special import entr
 
 from evaluation.allocation import AllocationRule, RandomisationTest, arm_state, next_arm, randomisation_test
 from evaluation.statistics import Interval, cluster_bootstrap
-from evaluation.study.tables import repeats, trials
+from evaluation.study.tables import comparisons, repeats, trials
 from policies.taste.queries import CANNOT_TELL, PAIRS
 
 if TYPE_CHECKING:
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
     from evaluation.study.tables import StudyTables
 
-Worth = Literal["bits_per_minute", "seconds_per_answer"]
-GOALS: dict[Worth, Literal["reward", "cost"]] = {"bits_per_minute": "reward", "seconds_per_answer": "cost"}
+Worth = Literal["answers_per_minute", "bits_per_minute", "seconds_per_answer"]
+GOALS: dict[Worth, Literal["reward", "cost"]] = {
+    "answers_per_minute": "reward",
+    "bits_per_minute": "reward",
+    "seconds_per_answer": "cost",
+}
 _LEAST = 1e-3
 
 
@@ -55,17 +59,34 @@ class Pilot(NamedTuple):
     exponential_p: float
 
 
+def answers_per_minute(answers: Iterable[tuple[bool, float]]) -> float:
+    """Tell the reward by which the server allocates: usable answers a minute of one session; nan without any times.
+
+    It serves every kind of comparison. What brought nothing is worth next to nothing, and not unknown.
+
+    Args:
+        answers: of each comparison whether it was answered with a choice, and the ms that it took.
+    """
+    timed = [(usable, spent_ms) for usable, spent_ms in answers if spent_ms > 0]
+    usable, spent_ms = sum(bool(one) for one, _ in timed), sum(one for _, one in timed)
+    return max(usable / (spent_ms / 60_000), _LEAST) if timed else float("nan")
+
+
 def session_worth(rows: pd.DataFrame, worth: Worth = "bits_per_minute") -> float:
-    """Tell what one session brought: bits a minute, or seconds for each usable answer; nan without any.
+    """Tell what one session of triplets brought: bits a minute, or seconds for each usable answer; nan without any.
 
     Bits are those of a symmetric channel of three answers at the share that was right of obvious triplets and repeats
     (Wolpaw et al. 2002), with Jeffreys' half a count on either side, times the usable answers. Exact repeats and
     obvious triplets take time and teach nothing new.
 
     Args:
-        rows: of one person, by `evaluation.study.tables.trials`.
+        rows: of one person, by `evaluation.study.tables.trials`; for 'answers_per_minute' by `comparisons`.
         worth: which.
     """
+    if worth == "answers_per_minute":
+        # Two of six are no number: their `choice` is empty, and a choice all the same.
+        choice, rt = (rows[name].astype(float) for name in ("choice", "rt"))
+        return answers_per_minute(zip(choice != CANNOT_TELL, rt, strict=True))
     again = repeats(rows)
     asked = rows[rows["golden_choice"].notna()]
     right = (asked["choice"] == asked["golden_choice"]).sum() + (again["alike"] == again["first_alike"]).sum()
@@ -89,7 +110,7 @@ def _symmetric_bits(share: float) -> float:
     return float(np.log2(len(PAIRS)) - (entr(share) + others * entr(wrong)) / np.log(2))
 
 
-def sessions(tables: StudyTables, arm: str = "condition", worth: Worth = "bits_per_minute") -> tuple[Session, ...]:
+def sessions(tables: StudyTables, arm: str = "condition", worth: Worth = "answers_per_minute") -> tuple[Session, ...]:
     """All who were allocated, in the order in which they began; the outcome is nan until they have finished.
 
     Args:
@@ -97,7 +118,7 @@ def sessions(tables: StudyTables, arm: str = "condition", worth: Worth = "bits_p
         arm: column of participants that names the kind of query.
         worth: which outcome.
     """
-    rows = trials(tables.events)
+    rows = comparisons(tables.events) if worth == "answers_per_minute" else trials(tables.events)
     theirs = dict(list(rows.groupby(rows["participant"].astype(str))))
     people = tables.participants[tables.participants[arm].notna()]
     if "started" in people:
@@ -150,6 +171,20 @@ def pilot(come: Sequence[Session], arms: Sequence[str], rule: AllocationRule, rn
         test,
         exponential_p([values for values in found.values() if len(values)]),
     )
+
+
+def study_pilot(tables: StudyTables, rng: np.random.Generator) -> Pilot | None:
+    """Tell where the pilot of a study stands, tested under the rule by which its server allocated people.
+
+    Returns:
+        None for a study that allocated people equally.
+    """
+    told = tables.allocation or {}
+    if told.get("rule", "equal") == "equal":
+        return None
+    arms = tuple(map(str, told["conditions"]))
+    rule = AllocationRule(told["rule"], floor=int(told["floor"]), prior_mean=float(told["prior_mean"]))
+    return pilot([one for one in sessions(tables) if one.arm in arms], arms, rule, rng)
 
 
 def exponential_p(samples: Sequence[np.ndarray]) -> float:

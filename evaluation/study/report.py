@@ -49,6 +49,7 @@ def report(analysis: Analysis) -> str:
         _people(analysis),
         _quality(analysis),
         _findings(analysis),
+        _pilot(analysis),
         _curve(analysis),
         _form(analysis),
         f"<h2>The plan</h2><pre>{escape(analysis.plan.text)}</pre>",
@@ -196,6 +197,25 @@ def _verdict(one: Finding) -> str:
     if one.supported is None:
         return "exploratory" + same
     return ("supported" if one.supported else "not supported") + same
+
+
+def _pilot(analysis: Analysis) -> str:
+    found = analysis.pilot
+    if found is None:
+        return ""
+    rows = [
+        (arm, str(people), _interval(mean, 2))
+        for arm, people, mean in zip(found.arms, found.allocated, found.means, strict=True)
+    ]
+    p = _p(found.test.p if found.test is not None else float("nan"))
+    told = (
+        "<p>People were given conditions by what these had brought so far. A condition that began badly was given less "
+        f"often: its mean is biased low. All conditions are alike: p {escape(p)}, by shuffling outcomes and allocating "
+        f"again under the same rule. Outcomes are exponential within conditions: p {escape(_p(found.exponential_p))}; "
+        "where that is small, take the rule thompson-lognormal.</p>"
+    )
+    head = ("condition", "people", "usable answers a minute of those who finished [95 % interval]")
+    return f"<h2>Pilot</h2>{told}{_table(head, rows)}"
 
 
 def _curve(analysis: Analysis) -> str:

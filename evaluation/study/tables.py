@@ -6,6 +6,7 @@ Columns are those of an export's codebook, `datapackage.json`.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,6 +17,8 @@ from policies.taste.queries import CANNOT_TELL, PAIRS
 if TYPE_CHECKING:
     import pandas as pd
 
+KINDS = ("triplet", "preference", "grid")
+"""Kinds of comparison, as `trial_type` names them."""
 NAMES = ("events", "questionnaires", "participants")
 NEEDED = {
     "events": ("seq", "participant", "trial_type", "trial_id", "block", "phase", "rt", "choice", "items", "purpose"),
@@ -50,6 +53,8 @@ class StudyTables(NamedTuple):
         name: of the study.
         plan_sha256: of the plan that was registered; empty where that is not known.
         scripted: whether the participants were scripted.
+        allocation: how people were given conditions: `rule`, `conditions`, `prior_mean`, `floor`; None where the
+            export does not say.
         code_version: of Empaw, that collected them.
     """
 
@@ -60,6 +65,7 @@ class StudyTables(NamedTuple):
     plan_sha256: str = ""
     scripted: bool = False
     code_version: str = ""
+    allocation: Mapping[str, Any] | None = None
 
 
 def load_tables(folder: Path) -> StudyTables:
@@ -83,6 +89,7 @@ def load_tables(folder: Path) -> StudyTables:
         plan_sha256=str(about.get("plan_sha256") or ""),
         scripted=scripted,
         code_version=str(about.get("code_version") or ""),
+        allocation=about.get("allocation"),
     )
 
 
@@ -108,6 +115,12 @@ def checked(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return frame.assign(**added)
 
 
+def comparisons(events: pd.DataFrame, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
+    """Rows of `events` that are answers that count: main phase, not taken back, not emptied by a withdrawal."""
+    undone = events["undone"].map(lambda value: value is True or str(value).lower() == "true").astype(bool)
+    return events[events["trial_type"].isin(kinds) & (events["phase"] == "main") & ~undone]
+
+
 def trials(events: pd.DataFrame, kind: str = "triplet") -> pd.DataFrame:
     """Answers of one kind that count: main phase, not taken back, not emptied by a withdrawal; in order of arrival.
 
@@ -118,11 +131,10 @@ def trials(events: pd.DataFrame, kind: str = "triplet") -> pd.DataFrame:
     """
     import pandas as pd
 
-    undone = events["undone"].map(lambda value: value is True or str(value).lower() == "true").astype(bool)
-    choice = pd.to_numeric(events["choice"], errors="coerce")
-    kept = (events["trial_type"] == kind) & (events["phase"] == "main") & ~undone & choice.notna()
-    rows = events[kept].sort_values("seq").reset_index(drop=True)
-    choice = choice[kept].loc[events[kept].sort_values("seq").index].to_numpy(int)
+    asked = comparisons(events, (kind,)).sort_values("seq")
+    choice = pd.to_numeric(asked["choice"], errors="coerce")
+    rows = asked[choice.notna()].reset_index(drop=True)
+    choice = choice[choice.notna()].to_numpy(int)
     shown = [_ids(items) for items in rows["items"]]
     rows = rows.assign(
         choice=choice,

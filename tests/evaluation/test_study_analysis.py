@@ -83,10 +83,18 @@ def test_tables_come_from_parquet_and_from_csv_alike(tmp_path):
     tables = study()
     for name in ("events", "questionnaires", "participants"):
         getattr(tables, name).to_parquet(tmp_path / f"{name}.parquet")
-    about = {"study": {"name": "pilot", "plan_sha256": "ab", "scripted": True, "code_version": "0.1"}}
+    about = {
+        "study": {
+            "name": "pilot",
+            "plan_sha256": "ab",
+            "scripted": True,
+            "code_version": "0.1",
+            "allocation": {"rule": "equal"},
+        }
+    }
     (tmp_path / "datapackage.json").write_text(json.dumps(about))
     first = load_tables(tmp_path)
-    assert first[3:] == ("pilot", "ab", True, "0.1")
+    assert first[3:] == ("pilot", "ab", True, "0.1", {"rule": "equal"})
     told = tables.events.assign(items=[json.dumps(items) for items in tables.events["items"]])
     told.to_csv(tmp_path / "events.csv", index=False)
     (tmp_path / "events.parquet").unlink()
@@ -218,6 +226,15 @@ def test_a_report_is_one_file_and_escapes_what_came():
         ElementTree.fromstring(svg.split("</figure>")[0])
     outside = [piece.split('"')[0] for piece in text.split('="http')[1:]]
     assert all("www.w3.org" in place or "purl.org" in place or "creativecommons" in place for place in outside)
+
+
+def test_a_pilot_is_told_with_the_test_under_its_own_rule():
+    rule = {"rule": "gittins", "conditions": ["calm", "lively"], "prior_mean": 6.0, "floor": 5}
+    tables = study(condition=("calm", "lively"))._replace(allocation=rule)
+    found = analyse_tables(tables, PLAN, np.random.default_rng(0), by_features(0), curve=False)
+    assert found.pilot.arms == ("calm", "lively") and sum(found.pilot.allocated) == 12
+    assert found.as_json()["pilot"]["test"]["p"] == pytest.approx(found.pilot.test.p, abs=1e-6)
+    assert "<h2>Pilot</h2>" in report(found)
 
 
 def test_another_plan_is_refused_or_all_is_exploratory():

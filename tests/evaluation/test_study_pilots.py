@@ -13,6 +13,7 @@ from evaluation.study.pilots import (
     pilot,
     session_worth,
     sessions,
+    study_pilot,
 )
 from evaluation.study.simulated import StudyDesign, draw_study
 from evaluation.study.tables import StudyTables, checked
@@ -47,7 +48,7 @@ def test_bits_are_those_of_usable_answers_over_all_the_time():
     assert both <= checks
     assert session_worth(rows) == pytest.approx(60 * usable * bits / (rows["rt"].sum() / 1e3), rel=1e-6)
     assert session_worth(rows, "seconds_per_answer") == pytest.approx(rows["rt"].sum() / 1e3 / usable)
-    assert GOALS == {"bits_per_minute": "reward", "seconds_per_answer": "cost"}
+    assert GOALS["bits_per_minute"] == "reward" and GOALS["seconds_per_answer"] == "cost"
 
 
 def test_nothing_usable_is_worth_nothing_known():
@@ -68,13 +69,23 @@ def test_sessions_are_read_in_order_and_count_when_finished():
         }
     )
     tables = StudyTables(checked(events, "events"), pd.DataFrame(), people)
-    come = sessions(tables)
+    come = sessions(tables, worth="bits_per_minute")
     assert [(one.participant, one.arm) for one in come] == [
         ("p0000", "triplet"),
         ("p0001", "triplet"),
         ("p0002", "grid"),
     ]
     assert np.isfinite([one.outcome for one in come]).tolist() == [True, False, True]
+    first = rows[rows["participant"] == "p0000"]
+    usable = (first["choice"] != -1).sum()
+    assert sessions(tables)[0].outcome == pytest.approx(usable / (first["rt"].sum() / 6e4))
+    # Choices of two of six are no number; one without a time says nothing.
+    grids = events.assign(trial_type="grid", choice=np.nan, rt=events["rt"].where(events["order"] > 0))
+    told = sessions(tables._replace(events=checked(grids, "events")))[0].outcome
+    assert told == pytest.approx((len(first) - 1) / (first["rt"].iloc[1:].sum() / 6e4))
+    assert study_pilot(tables, np.random.default_rng(0)) is None
+    rule = {"rule": "gittins", "conditions": ["triplet", "grid"], "prior_mean": 6.0, "floor": 5}
+    assert study_pilot(tables._replace(allocation=rule), np.random.default_rng(0)).allocated == (2, 1)
 
 
 def test_the_next_person_gets_what_was_worth_more():

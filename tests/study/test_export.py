@@ -63,7 +63,8 @@ def record() -> StudyRecord:
         ParticipantRecord("p1", "same", "completed", WHEN, WHEN, "en", {"width": 800}, "prolific", "ab" * 32),
         ParticipantRecord("p2", "@SUM(1+1)", "withdrew", WHEN, None),
     )
-    return StudyRecord("grid", "0.1.0", "c" * 64, hashlib.sha256(PLAN).hexdigest(), events, people)
+    return StudyRecord("grid", "0.1.0", "c" * 64, hashlib.sha256(PLAN).hexdigest(), events, people,
+                       {"rule": "equal"})  # fmt: skip
 
 
 def test_a_row_says_what_was_shown_and_chosen():
@@ -177,10 +178,12 @@ def test_the_package_describes_every_column_and_carries_the_hashes(record, tmp_p
     assert package["profile"] == "tabular-data-package"
     assert package["study"]["config_sha256"] == "c" * 64
     assert package["study"]["plan_unchanged"] is True
+    assert package["study"]["allocation"] == {"rule": "equal"}
     for resource, book in zip(package["resources"], CODEBOOKS, strict=True):
         content = (folder / resource["path"]).read_bytes()
         assert resource["hash"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
         names = [field["name"] for field in resource["schema"]["fields"]]
+        assert {key["fields"] for key in resource["schema"]["foreignKeys"]} <= set(names)
         assert names == list(book.names) == content.decode().splitlines()[0].split(",")
         assert all(field["description"] for field in resource["schema"]["fields"])
         parquet = pd.read_parquet(folder / resource["parquet"]["path"])
