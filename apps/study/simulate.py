@@ -130,8 +130,10 @@ def simulate(args: SimulateStudy) -> Simulated:
         with StudyClient(args.url, _LOOK_S) as client:
             client.ask("GET", "/api/study/about")
     folder = args.out or args.study / "rehearsal"
+    _check_folder(args, folder)
+    # Before the study is copied: what cannot be rehearsed leaves nothing behind.
+    cast = Cast.of(args, folder if args.resume else args.study)
     store = _open(args, folder)
-    cast = Cast.of(args, folder)
     with _server(args, folder) as url:
         _take_part(args, cast, url, store)
     _write_truth(args, cast, store, folder)
@@ -205,17 +207,19 @@ def _settings(args: SimulateStudy) -> dict[str, Any]:
     return told | {name: asdict(getattr(args, name)) for name in ("population", "effect", "habits")}
 
 
+def _check_folder(args: SimulateStudy, folder: Path) -> None:
+    """Refuse a folder that holds no rehearsal to go on with, or something where a new one is to be."""
+    if args.resume and not (folder / ROWS).is_file():
+        raise ValueError(f"--resume: {folder} holds no rehearsal")
+    if not args.resume and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder} has something in it: give a new --out, or --resume and --out to go on with it")
+
+
 def _open(args: SimulateStudy, folder: Path) -> ResultsStore:
     """The rows of the rehearsal in `folder`: a new copy of the study, or one to go on with."""
-    settings = _settings(args)
-    if args.resume:
-        if not (folder / ROWS).is_file():
-            raise ValueError(f"--resume: {folder} holds no rehearsal")
-        return ResultsStore(folder / ROWS, settings, resume=True)
-    if folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"{folder} has something in it: give a new --out, or --resume and --out to go on with it")
-    copy_study(args.study, folder)
-    return ResultsStore(folder / ROWS, settings)
+    if not args.resume:
+        copy_study(args.study, folder)
+    return ResultsStore(folder / ROWS, _settings(args), resume=args.resume)
 
 
 def copy_study(study: Path, folder: Path) -> None:

@@ -204,6 +204,7 @@ def test_a_reused_key_gets_no_second_answer(study, elsewhere):
 def test_mistakes_are_told_before_anybody_takes_part(study, tmp_path, change, complaint):
     with pytest.raises(ValueError, match=complaint):
         simulate(dataclasses.replace(SimulateStudy(study=study, out=tmp_path / "out"), **change))
+    assert not (tmp_path / "out").exists()
 
 
 def test_only_a_study_can_be_rehearsed(tmp_path):
