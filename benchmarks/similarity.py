@@ -19,6 +19,7 @@ from benchmarks.command import run
 from evaluation.results import ResultsStore
 from evaluation.similarity import comparison_report as report
 from evaluation.similarity.comparison import open_store, plan, run_jobs
+from evaluation.similarity.comparison_methods import configs_hash
 from evaluation.similarity.metrics import LEAST_PEOPLE
 from robots.options import RunOptions
 from robots.results import check_writable, write_json
@@ -68,7 +69,7 @@ def main(args: Args) -> dict[str, Any]:
     args.check()
     check_writable(args.json)
     jobs = plan(args.seeds, args.seed, args.tasks)
-    settings = {"people": args.people, "version": 1}
+    settings = {"people": args.people, "configs": configs_hash()}
     store = open_store(args.out or DEFAULT_OUT, settings, args.resume)
     _work(args, jobs, store)
     rows = {job: store.done[job.key] for job in jobs}

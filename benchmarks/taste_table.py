@@ -23,6 +23,8 @@ _NAMES = {
     "raw": "raw states",
     "descriptors": "motion descriptors",
     "pca_6": "six principal components of these",
+    "relations": "what our encoder sees of an arm, averaged",
+    "vae_waypoints": "VAE of an arm's waypoints, no answers",
     "true_features": "*true features*",
     "vice": "VICE (places items, has no map)",
     "ste": "STE, likewise",
@@ -76,10 +78,10 @@ def _few(rows: dict[tuple[str, str, int, float], dict[str, Any]], task: str, met
 
 def asking(data: dict[str, Any]) -> str:
     """What choosing the questions gains over random ones."""
-    ends = [row for row in data["active"] if "times_fewer_answers" in row]
+    ends = [row for row in data["active"] if "claimed_answers" in row]
     lines = [
         [
-            f"{row['task']}, {row['strategy']}",
+            f"{row['task']}, {row['answers']} questions: {row['strategy']}",
             _figure(row["times_fewer_answers"], 2),
             _figure(row["times_fewer_seconds"], 2),
             "yes" if row["claimed_answers"] or row["claimed_seconds"] else "no",
@@ -175,7 +177,7 @@ def allocation(data: dict[str, Any]) -> str:
             row["rule"],
             f"{_share(row['randomisation'])}",
             f"{100 * row['share_of_best']['mean']:.0f} %",
-            f"{100 * row['gain']:+.0f} %",
+            f"{round(100 * row['gain']):+d} %",
             ", ".join(f"{one:+.2f}" for one in row["bias"]),
         ]
         for row in data["rows"]

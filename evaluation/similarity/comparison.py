@@ -57,7 +57,8 @@ class Condition(NamedTuple):
     kind: str = "row"
 
 
-_FLOOR = tuple(name for name in WITHOUT_ANSWERS if name != "raw")
+_ARM_ONLY = ("relations", "vae_waypoints")
+_FLOOR = tuple(name for name in WITHOUT_ANSWERS if name not in ("raw", *_ARM_ONLY))
 _ASKING = ("random", "disagreement", "arr", "grid")
 PLAN: tuple[Condition, ...] = (
     Condition("grid-2", (*_FLOOR, "raw"), (0,)),
@@ -73,7 +74,7 @@ PLAN: tuple[Condition, ...] = (
     Condition("grid-4", ("similarity", *_RIVALS), (100,), (0.0, 0.15)),
     Condition("grid-4", ("similarity", "multi_preference", "multi_preference_mlp"), (500,)),
     Condition("grid-4", ("sirl_small", "similarity_mlp"), (100,)),
-    Condition("arm", _FLOOR, (0,)),
+    Condition("arm", (*_FLOOR, *_ARM_ONLY), (0,)),
     Condition("arm", ("similarity", "multi_preference", "clea"), (100,)),
     Condition("arm", ("similarity", "similarity_other_encoder", *(r for r in _RIVALS if r != _SLOW)), (300,)),
     Condition("arm", ("similarity", "multi_preference"), (300,), (0.15,)),

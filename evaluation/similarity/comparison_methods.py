@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,7 +17,7 @@ from envs.trajectories.task import Trajectories, TrajectoryTask
 from evaluation.similarity.metrics import draw_rewards
 from learning.similarity import baselines
 from learning.similarity.coordinates import CoordinatesConfig, Method, fit_coordinates
-from learning.similarity.encoders import PUBLISHED, EncoderConfig
+from learning.similarity.encoders import EncoderConfig
 from learning.similarity.fit import (
     ON_DESCRIPTORS,
     ON_RELATIONS,
@@ -143,6 +145,13 @@ def own_config(problem: Problem) -> SimilarityConfig:
     return ON_RELATIONS if problem.task.startswith("arm") else ON_WAYPOINTS
 
 
+def configs_hash() -> str:
+    """Names how everything is learnt: rows of other settings must not be mixed with these."""
+    told = (ON_DESCRIPTORS, ON_RELATIONS, ON_WAYPOINTS, PAPER, SMALL_MLP, PUBLISHED_PREFERENCES, baselines.VaeConfig())
+    source = "".join(inspect.getsource(method) for method in (margin, clea, own_preferences, similarity_mlp))
+    return hashlib.sha256(f"{told}{source}".encode()).hexdigest()[:12]
+
+
 def own_encoder(problem: Problem) -> EncoderConfig:
     """The encoder that suits a task: motion descriptors of clips, waypoints of a grid, relations of an arm."""
     return own_config(problem).encoder
@@ -180,18 +189,23 @@ def similarity_other(problem: Problem, n: int) -> np.ndarray:
 
 
 def margin(problem: Problem, n: int) -> np.ndarray:
-    """The paper's loss with our encoder."""
-    return _fitted(problem, n, replace(own_config(problem), objective="paper", batch=128, schedule=Schedule(400)))
+    """The paper's loss with our encoder; margin and sparsity chosen as ours are, on the same seeds."""
+    own = replace(own_config(problem), objective="paper")
+    if problem.task.startswith("style"):
+        return _fitted(problem, n, replace(own, batch=128, schedule=Schedule(400), sparsity=20.0))
+    if problem.task.startswith("arm"):
+        return _fitted(problem, n, replace(own, margin=1.0))
+    return _fitted(problem, n, replace(own, batch=128, schedule=Schedule(400), margin=1.0))
 
 
 def sirl_small(problem: Problem, n: int) -> np.ndarray:
     """The paper's loss and form, 256-256-6; as good as theirs in a twentieth of the time."""
-    return _fitted(problem, n, replace(PAPER, encoder=SMALL_MLP, schedule=PAPER.schedule))
+    return _fitted(problem, n, replace(PAPER, encoder=replace(SMALL_MLP, first="uniform")))
 
 
 def sirl(problem: Problem, n: int) -> np.ndarray:
     """The paper's loss and network as published, 1024-1024-6 and 3,000 steps."""
-    return _fitted(problem, n, replace(PAPER, encoder=PUBLISHED))
+    return _fitted(problem, n, PAPER)
 
 
 def _preferences(problem: Problem, n: int, people: int, config: PreferenceConfig) -> np.ndarray:
@@ -208,8 +222,9 @@ def own_preferences(problem: Problem) -> PreferenceConfig:
     own = own_config(problem)
     if problem.task.startswith("grid"):
         return PreferenceConfig(own.encoder)
-    sparsity = 6.0 if problem.task.startswith("style") else 3.0
-    return PreferenceConfig(own.encoder, decay=0.3, sparsity=sparsity)
+    if problem.task.startswith("style"):
+        return PreferenceConfig(own.encoder, decay=0.3, sparsity=6.0)
+    return PreferenceConfig(own.encoder, own.schedule, own.batch, decay=0.3, sparsity=own.sparsity)
 
 
 PUBLISHED_PREFERENCES = PreferenceConfig(SMALL_MLP, Schedule(600, 3e-3))
@@ -242,15 +257,27 @@ def clea(problem: Problem, n: int) -> np.ndarray:
     inputs = problem.inputs(encoder.inputs)
     features, wrong = problem.features[problem.asked], problem.wrong_share
     log = baselines.simulate_exploration(features, n, problem.rng(_LOG), wrong_share=wrong)
-    sparsity = 0.0 if problem.task.startswith("grid") else 10.0
+    sparsity = {"style": 10.0, "arm": 20.0}.get(problem.task.split("-")[0], 0.0)  # chosen on validation seeds
     config = baselines.ContrastiveConfig(encoder, sparsity=sparsity)
     return baselines.fit_contrastive(inputs[problem.asked], log, config, problem.seed).embed(inputs)
 
 
 def vae(problem: Problem, n: int) -> np.ndarray:
-    """A variational autoencoder of the waypoints."""
-    inputs = problem.inputs("encoded")
-    return baselines.fit_vae(inputs[problem.asked], baselines.VaeConfig(), problem.seed).embed(inputs)
+    """A variational autoencoder of the waypoints, of an arm's relations."""
+    return _autoencoded(problem, "relations" if problem.task.startswith("arm") else "encoded")
+
+
+def vae_waypoints(problem: Problem, n: int) -> np.ndarray:
+    """A variational autoencoder of an arm's waypoints as they are."""
+    return _autoencoded(problem, "encoded")
+
+
+def _autoencoded(problem: Problem, name: Inputs) -> np.ndarray:
+    inputs = problem.inputs(name)
+    config = baselines.VaeConfig()
+    if name == "relations":
+        config = replace(config, encoder=ON_RELATIONS.encoder)
+    return baselines.fit_vae(inputs[problem.asked], config, problem.seed).embed(inputs)
 
 
 def untrained(problem: Problem, n: int) -> np.ndarray:
@@ -273,6 +300,11 @@ def raw(problem: Problem, n: int) -> np.ndarray:
 def descriptors(problem: Problem, n: int) -> np.ndarray:
     """Motion descriptors as they are."""
     return _plain(problem, "descriptors")
+
+
+def relations(problem: Problem, n: int) -> np.ndarray:
+    """An arm's relations as they are, averaged over waypoints: what our encoder sees before any answer."""
+    return problem.inputs("relations").mean(axis=1)
 
 
 def pca(problem: Problem, n: int) -> np.ndarray:
@@ -300,6 +332,8 @@ WITHOUT_ANSWERS: dict[str, Embedder] = {
     "raw": raw,
     "descriptors": descriptors,
     "pca_6": pca,
+    "relations": relations,
+    "vae_waypoints": vae_waypoints,
     "true_features": true_features,
 }
 FROM_ANSWERS: dict[str, Embedder] = {

@@ -117,7 +117,8 @@ def feature_spaces(rows: Rows) -> list[dict[str, Any]]:
 def active(rows: Rows) -> list[dict[str, Any]]:
     """The curve of every strategy, and how many times fewer answers and seconds it needs than random queries do.
 
-    A gain is claimed where the lower end of its interval is at least `CLAIM`.
+    A gain is claimed at the end of a curve only, where the lower end of its interval is at least `CLAIM`: of many looks
+    along the way one would be large by chance.
     """
     groups = _grouped(rows, "active")
     found = []
@@ -137,12 +138,12 @@ def active(rows: Rows) -> list[dict[str, Any]]:
             apart = strategy == "grid" or (strategy != "random" and index > 0)  # others begin with the same queries
             if apart and all(seed in random for seed, _ in group):
                 pairs = [(random[seed], row["stages"][: index + 1]) for seed, row in group]
-                line |= _gain(pairs, task, strategy, str(int(answers)))
+                line |= _gain(pairs, index == curves.shape[1] - 1, task, strategy, str(int(answers)))
             found.append(line)
     return found
 
 
-def _gain(pairs: list[tuple[list[Any], list[Any]]], *of: str) -> dict[str, Any]:
+def _gain(pairs: list[tuple[list[Any], list[Any]]], last: bool, *of: str) -> dict[str, Any]:
     """Of the mean curves, with an interval over seeds: single curves are too rough to be read."""
     both = np.array([[len(random), len(other)] for random, other in pairs])
     assert (both == both[0]).all()
@@ -157,7 +158,8 @@ def _gain(pairs: list[tuple[list[Any], list[Any]]], *of: str) -> dict[str, Any]:
     for by in ("answers", "seconds"):
         interval = cluster_bootstrap(together, _rng(*of, by), statistic=partial(ratio, by=by), draws=500)
         gains[f"times_fewer_{by}"] = interval.as_json()
-        gains[f"claimed_{by}"] = interval.low >= CLAIM
+        if last:
+            gains[f"claimed_{by}"] = interval.low >= CLAIM
     return gains
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ class EncoderConfig:
         hidden: widths of hidden layers; none for 'linear'.
         dimensions: d of the embedding.
         activation: between layers.
+        first: first weights, 'he' (He et al. 2015) or 'uniform', within 1 / sqrt(inputs), biases too, as published code
+            leaves them to PyTorch.
     """
 
     kind: Kind = "linear"
@@ -33,13 +35,14 @@ class EncoderConfig:
     hidden: tuple[int, ...] = ()
     dimensions: int = 6
     activation: Activation = "relu"
+    first: Literal["he", "uniform"] = "he"
 
 
 LINEAR = EncoderConfig()
 DEEPSETS = EncoderConfig("deepsets", "encoded", (128,))
 """One wide hidden layer: on validation seeds it needs half the answers of two or three of 64."""
 _SMOOTH = 1e-4
-PUBLISHED = EncoderConfig("mlp", "vector", PUBLISHED_HIDDEN)
+PUBLISHED = EncoderConfig("mlp", "vector", PUBLISHED_HIDDEN, first="uniform")
 
 
 class Encoder(nn.Module):
@@ -71,7 +74,7 @@ class Encoder(nn.Module):
         # What never changes is left as it is: divided by its spread of nearly zero, noise would become a feature.
         self.register_buffer("scale", torch.tensor(np.where(spread > 1e-6, spread, 1.0), dtype=torch.float32))
         widths = (flat.shape[1], *config.hidden, config.dimensions)
-        self.layers = nn.ModuleList(_layer(a, b, generator) for a, b in pairwise(widths))
+        self.layers = nn.ModuleList(_layer(a, b, config.first, generator) for a, b in pairwise(widths))
 
     def prepare(self, inputs: np.ndarray) -> Tensor:
         """Inputs as `forward` takes them, float32, normalised."""
@@ -125,11 +128,16 @@ class Encoder(nn.Module):
         )
 
 
-def _layer(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """He et al. 2015, from a generator of its own."""
+def _layer(inputs: int, outputs: int, first: Literal["he", "uniform"], generator: torch.Generator) -> nn.Linear:
+    """One layer with its first weights, from a generator of its own."""
     layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
     with torch.no_grad():
-        layer.weight.normal_(0.0, (2.0 / inputs) ** 0.5, generator=generator)
-        layer.bias.zero_()
+        if first == "he":
+            layer.weight.normal_(0.0, (2.0 / inputs) ** 0.5, generator=generator)
+            layer.bias.zero_()
+        else:
+            bound = inputs**-0.5
+            layer.weight.uniform_(-bound, bound, generator=generator)
+            layer.bias.uniform_(-bound, bound, generator=generator)
     linear: nn.Linear = layer
     return linear

@@ -39,7 +39,8 @@ def arm_relations(states: np.ndarray) -> np.ndarray:
     """(N, T, 58) float32: every link as seen from the person and from the laptop, its height, and the hand's rotation.
 
     What a waypoint of an arm (7 angles, 63 rotation entries, 21 places, person, laptop; m and rad) says of its
-    surroundings, however these stand. Nothing in it is a distance or any other feature that people are asked about.
+    surroundings, however these stand. No distance is in it, but the means of the hand's height and of its upright axis
+    are two of the five true features: what it tells without any answer belongs beside what is learnt on it.
 
     Raises:
         ValueError: the states are not (N, T, 97).
