@@ -26,6 +26,17 @@ _TOP = {
     "kind", "low", "high", "step", "left", "right", "labels", "items", "scales", "attention", "contradiction",
     "translations",
 }  # fmt: skip
+_TYPES = (
+    (
+        str,
+        "a text",
+        ("id", "title", "citation", "rights", "rights_note", "language", "instructions", "left", "right", "text"),
+    ),
+    (bool, "true or false", ("shuffle", "must_touch")),
+    (list, "a list", ("labels",)),
+    (str | int | float, "a text", ("version",)),
+)
+MOST_POINTS = 201
 _PER_ITEM = ("kind", "low", "high", "step", "left", "right", "labels")
 
 
@@ -196,11 +207,11 @@ def load_instrument(path: Path) -> Instrument:
     try:
         body = path.read_bytes()
         raw = tomllib.loads(body.decode("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+    except (OSError, ValueError) as problem:  # TOML's own errors are values, and numbers of thousands of digits, too
         raise InstrumentError(f"{path}: cannot be read as TOML: {problem}") from problem
     try:
         return _instrument(raw, path, hashlib.sha256(body).hexdigest())
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         if isinstance(problem, InstrumentError):
             raise
         missing = f"{problem.args[0]!r} is missing" if isinstance(problem, KeyError) else str(problem)
@@ -209,6 +220,9 @@ def load_instrument(path: Path) -> Instrument:
 
 def _instrument(raw: dict[str, Any], path: Path, sha256: str) -> Instrument:
     _known(raw, _TOP, path, "")
+    _typed(raw, path, "")
+    if len(str(raw["version"])) > 80:
+        raise InstrumentError(f"{path}: a version of {len(str(raw['version']))} characters came; 80 are allowed")
     if raw["id"] != path.stem:
         raise InstrumentError(f"{path}: id {raw['id']!r} came; it must be the file's name, {path.stem!r}")
     if raw["rights"] not in RIGHTS:
@@ -222,7 +236,7 @@ def _instrument(raw: dict[str, Any], path: Path, sha256: str) -> Instrument:
         language=raw.get("language", "en"), instructions=raw.get("instructions", ""),
         shuffle=bool(raw.get("shuffle", False)), must_touch=bool(raw.get("must_touch", False)), items=items,
         scales=tuple(_scale(entry, set(names), path) for entry in raw.get("scales", [])),
-        attention=_attention(raw.get("attention"), set(names), path),
+        attention=_attention(raw.get("attention"), items, path),
         contradiction=_contradiction(raw.get("contradiction"), set(names), path),
         translations={}, sha256=sha256, source=str(path),
     )  # fmt: skip
@@ -232,6 +246,7 @@ def _instrument(raw: dict[str, Any], path: Path, sha256: str) -> Instrument:
 
 def _item(raw: dict[str, Any], entry: dict[str, Any], path: Path) -> Item:
     _known(entry, {"id", "text", *_PER_ITEM}, path, "items: ")
+    _typed(entry, path, f"item {entry['id']!r}: ")
     value: dict[str, Any] = {name: entry.get(name, raw.get(name)) for name in _PER_ITEM}
     if not _ITEM.fullmatch(str(entry["id"])):
         raise InstrumentError(f"{path}: item {entry['id']!r} came; ids are 1 to 40 of a-z, 0-9 and _")
@@ -245,6 +260,9 @@ def _item(raw: dict[str, Any], entry: dict[str, Any], path: Path) -> Item:
     if not item.low < item.high or item.step < 0 or not item.allows(item.high):
         raise InstrumentError(f"{path}: item {item.id!r}: {item.low} to {item.high} by {item.step} came; "
                               "low < high, and a whole number of steps between them, are needed")  # fmt: skip
+    if item.kind != "slider" and (item.points or MOST_POINTS + 1) > MOST_POINTS:
+        raise InstrumentError(f"{path}: item {item.id!r} has {item.points or 'any number of'} points; a {item.kind} "
+                              f"has {MOST_POINTS} at most, and a slider goes between them")  # fmt: skip
     if item.labels and len(item.labels) != item.points:
         raise InstrumentError(f"{path}: item {item.id!r} has {len(item.labels)} labels for {item.points} points")
     return item
@@ -262,11 +280,14 @@ def _scale(entry: dict[str, Any], names: set[str], path: Path) -> Scale:
                  float(entry.get("multiply", 1.0)), bool(entry.get("complete", True)))  # fmt: skip
 
 
-def _attention(entry: dict[str, Any] | None, names: set[str], path: Path) -> tuple[str, float] | None:
+def _attention(entry: dict[str, Any] | None, items: tuple[Item, ...], path: Path) -> tuple[str, float] | None:
     if entry is None:
         return None
-    _there(entry["item"], names, path)
-    return entry["item"], float(entry["equals"])
+    _there(entry["item"], {item.id for item in items}, path)
+    asked, right = next(item for item in items if item.id == entry["item"]), float(entry["equals"])
+    if not asked.allows(right):
+        raise InstrumentError(f"{path}: attention: equals {right:g} came, which nobody can answer to {asked.id!r}")
+    return asked.id, right
 
 
 def _contradiction(
@@ -301,6 +322,16 @@ def _translated(whole: Instrument, raw: dict[str, Any], text: dict[str, Any], pa
 def _known(entry: Mapping[str, Any], allowed: set[str], path: Path, where: str) -> None:
     if unknown := sorted(set(entry) - allowed):
         raise InstrumentError(f"{path}: {where}unknown field {unknown[0]!r}; there are {', '.join(sorted(allowed))}")
+
+
+def _typed(entry: Mapping[str, Any], path: Path, where: str) -> None:
+    """Refuse fields of another type than they are read as, which would show on somebody's screen only."""
+    for kind, told, names in _TYPES:
+        for name in names:
+            if name in entry and not isinstance(entry[name], kind):
+                raise InstrumentError(f"{path}: {where}{name}: {entry[name]!r} came; {told} is needed")
+    if not all(isinstance(label, str) for label in entry.get("labels", [])):
+        raise InstrumentError(f"{path}: {where}labels: {entry['labels']!r} came; texts are needed")
 
 
 def _there(name: str, names: set[str], path: Path) -> None:
