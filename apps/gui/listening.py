@@ -10,6 +10,9 @@ from pathlib import Path
 import uvicorn
 from rich.console import Console
 
+THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
+"""Interfaces that nobody else reaches."""
+
 
 def check_serving(port: int, certificate: Path | None, key: Path | None) -> None:
     """Refuse options that cannot be used.

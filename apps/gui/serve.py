@@ -12,7 +12,7 @@ import uvicorn
 from rich.console import Console
 
 from apps.config import SessionConfig
-from apps.gui.listening import announce, check_serving, listen, page_address
+from apps.gui.listening import THIS_MACHINE, announce, check_serving, listen, page_address
 from apps.gui.live import LiveSession
 from apps.gui.server import make_app
 
@@ -65,7 +65,7 @@ def serve(args: Serve) -> None:
         gait=args.gait,
         taste=args.taste,
     )
-    local = args.host in ("127.0.0.1", "localhost", "::1")
+    local = args.host in THIS_MACHINE
     token = None if local else secrets.token_urlsafe(24)
     listening = listen(args.host, args.port)
     port = listening.getsockname()[1]

@@ -14,12 +14,13 @@ from pathlib import Path
 import uvicorn
 from rich.console import Console
 
-from apps.gui.listening import announce, check_serving, listen, page_address
+from apps.gui.listening import THIS_MACHINE, announce, check_serving, listen, page_address
 from apps.gui.security import LOOPBACK
 from apps.study.backup import Caretaker, refuse_full_disk
 from apps.study.choosing import ACTIVE, all_policies
 from apps.study.config import StudyConfig, load_config, load_instruments
 from apps.study.errors import StudyError
+from apps.study.locales import check_locales
 from apps.study.policies import POLICIES, QueryPolicy
 from apps.study.schedule import SIZES
 from apps.study.server import StudyServer, make_app
@@ -100,6 +101,7 @@ def check_study(config: StudyConfig, stimuli: Stimuli, folder: Path, policies: M
                 f"block {block.name!r}: policy {block.policy!r} chooses triplets only, and a {block.kind} is asked: "
                 f"take {' or '.join(map(repr, POLICIES))}"
             )
+    check_locales(config, folder)
     load_instruments(config, folder)
     all_policies(config, policies)
 
@@ -131,8 +133,8 @@ def serve_study(args: ServeStudy) -> None:
     caretaker.start()
     for notice in storage.registered.notices:
         console.print(notice)
-    if args.host not in ("127.0.0.1", "localhost", "::1") and args.certificate is None:
-        console.print("Answers travel unencrypted: give --certificate and --key, or a proxy that speaks TLS.")
+    if args.host not in THIS_MACHINE:
+        _warn(args, console)
     address = page_address(args.host, port, tls=args.certificate is not None)
     console.print(f"Researchers: {address}api/study/status with the token {token}", soft_wrap=True)
     server = uvicorn.Server(
@@ -150,6 +152,14 @@ def serve_study(args: ServeStudy) -> None:
     server.run(sockets=[listening])
     if not server.started:
         sys.exit(3)
+
+
+def _warn(args: ServeStudy, console: Console) -> None:
+    """What whoever opens a study to others ought to know."""
+    if args.certificate is None:
+        console.print("Answers travel unencrypted: give --certificate and --key, or a proxy that speaks TLS.")
+    names = ", ".join(allowed_hosts(args.host, args.allow_host))
+    console.print(f"Participants reach it as {names}; give other names with --allow-host.", soft_wrap=True)
 
 
 def allowed_hosts(host: str, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from apps.study.errors import (
     UnknownError,
 )
 from apps.study.limits import RateLimit
+from apps.study.locales import locale_files
 from apps.study.policies import QueryPolicy
 from apps.study.protocol import MAX_BODY_BYTES, parse_event, parse_json, parse_session
 from apps.study.status import read_status
@@ -199,10 +200,9 @@ def _add_texts(app: FastAPI, folder: Path) -> None:
     @app.get("/api/study/locale/{language}")
     def locale(language: str) -> Response:
         # Only names of files that are there become paths.
-        there = {path.stem: path for path in (WEB / "study" / "locales").glob("*.json")}
-        there |= {path.stem: path for path in (folder / "locales").glob("*.json")}
+        there = locale_files(folder)
         if language not in there:
-            raise UnknownError(f"there is no language {ascii(language)[:40]}; there are {', '.join(sorted(there))}")
+            raise UnknownError(f"there is no language {ascii(language)[:40]}; there are {', '.join(there)}")
         return FileResponse(there[language], media_type="application/json")
 
     @app.get("/api/study/plugins")

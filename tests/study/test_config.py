@@ -107,6 +107,7 @@ def test_a_missing_or_broken_file_is_told(tmp_path):
             StudyError,
             "'disagreement' chooses triplets only",
         ),
+        ({"texts": {"en": TEXT, "fr": TEXT}}, ConfigError, "texts.fr: the page speaks de, en; translate"),
         ({"questionnaires": {"after": ["nothing-like-it"]}}, InstrumentError, "there is no instrument"),
         ({"questionnaires": {"after": ["../study"]}}, InstrumentError, "a-z"),
         ({"database": "mysql://root@localhost/x"}, StudyError, "sqlite and postgresql"),
@@ -127,6 +128,17 @@ def test_a_questionnaire_without_words_waits_for_the_labs_own(tmp_path):
     text = (SHIPPED / "rosas-sf.toml").read_text().replace("[[items]]", '[[items]]\ntext = "a word"')
     (tmp_path / "instruments").mkdir()
     (tmp_path / "instruments" / "rosas-sf.toml").write_text(text)
+    open_study(tmp_path).close()
+
+
+def test_a_labs_own_language_is_looked_at(tmp_path):
+    make_study(tmp_path, texts={"en": TEXT, "fr": TEXT})
+    (tmp_path / "locales").mkdir()
+    for text, complaint in (("{", "as JSON"), ("[]", "object of texts"), ('{"continue": 3}', "'continue' is none")):
+        (tmp_path / "locales" / "fr.json").write_text(text)
+        with pytest.raises(ConfigError, match=complaint):
+            open_study(tmp_path)
+    (tmp_path / "locales" / "fr.json").write_text('{"continue": "Continuer"}')
     open_study(tmp_path).close()
 
 
