@@ -11,10 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr, rel_entr
-from scipy.stats import norm
-from scipy.stats import t as student_t
 
-from evaluation.statistics import DRAWS, Interval
+from evaluation.statistics import DRAWS, Interval, expanded_tail
 
 _TOLERANCE = 1e-9
 _ROUNDS = 10_000
@@ -171,7 +169,6 @@ def _bias(counts: np.ndarray, plug: float) -> float:
 
 
 def _interval(mean: float, found: np.ndarray, people: int) -> Interval:
-    """Percentiles that lie as far out as Student's t of so few people does."""
-    tail = float(norm.cdf(-np.sqrt(people / (people - 1)) * student_t.ppf(0.975, people - 1)))
+    tail = expanded_tail(people)
     low, high = np.percentile(found, (100 * tail, 100 * (1 - tail)))
     return Interval(mean, float(low), float(high))

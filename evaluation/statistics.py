@@ -49,6 +49,9 @@ def cluster_bootstrap(
 ) -> Interval:
     """Percentile interval of a statistic when whole clusters are drawn with replacement (Davison & Hinkley 1997, 3.8).
 
+    The percentiles are expanded for few clusters, see `expanded_tail`. One cluster alone says nothing of how clusters
+    differ, and has no width.
+
     Args:
         values: (N, ...) one row for each observation.
         rng: draws the clusters.
@@ -75,9 +78,27 @@ def cluster_bootstrap(
         found = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     else:
         found = np.array([statistic(values[np.concatenate([members[one] for one in row])]) for row in drawn])
-    tail = 50 * (1 - level)
+    tail = 100 * expanded_tail(len(members), level)
     low, high = np.nanpercentile(found, (tail, 100 - tail))
     return Interval(float(statistic(values)), float(low), float(high))
+
+
+def expanded_tail(clusters: int, level: float = LEVEL) -> float:
+    """Share of a bootstrap's draws to leave out at each end (Hesterberg 2015, 5.3: the expanded percentile interval).
+
+    The bootstrap's spread is too small by sqrt(1 - 1 / n), and a few values have the tails of Student's t: the mean of
+    ten normal ones lies within the plain 95 % percentiles in 90 of 100 cases, within these in 95.
+
+    Args:
+        clusters: n, how many are drawn with replacement.
+        level: of the interval.
+    """
+    from scipy.stats import norm, t
+
+    if clusters < 2:
+        return (1 - level) / 2
+    far = np.sqrt(clusters / (clusters - 1)) * t.ppf((1 + level) / 2, clusters - 1)
+    return float(norm.cdf(-far))
 
 
 def paired_difference(

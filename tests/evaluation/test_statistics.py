@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from evaluation.statistics import Interval, cluster_bootstrap, holm, mcnemar, paired_difference, wilson
+from evaluation.statistics import Interval, cluster_bootstrap, expanded_tail, holm, mcnemar, paired_difference, wilson
 
 
 def test_interval_of_independent_values_is_that_of_the_mean():
@@ -40,6 +40,17 @@ def test_one_value_has_no_width_and_none_is_refused():
         cluster_bootstrap([], np.random.default_rng(0))
     with pytest.raises(ValueError, match="3 values and 2 clusters"):
         cluster_bootstrap([1, 2, 3], np.random.default_rng(0), [0, 1])
+
+
+def test_ten_clusters_are_covered_as_often_as_said():
+    rng = np.random.default_rng(6)
+    held = 0
+    for _ in range(600):
+        found = cluster_bootstrap(rng.standard_normal(10), rng, draws=500)
+        held += found.low <= 0 <= found.high
+    assert 0.92 < held / 600 < 0.975  # plain percentiles hold 90 % of them
+    assert expanded_tail(10**9) == pytest.approx(0.025, abs=1e-6)
+    assert expanded_tail(2) < 1e-6
 
 
 def test_paired_difference_ignores_what_both_share():
