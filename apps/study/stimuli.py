@@ -239,7 +239,7 @@ def load_stimuli(folder: Path) -> Stimuli:
     try:
         told = json.loads(path.read_text("utf-8"))
         tasks = {name: _task(name, entry) for name, entry in told.items()}
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise StimuliError(
             f"cannot read {path}: {problem}. Make the study's folder with: user_study.py init"
         ) from problem

@@ -18,7 +18,7 @@ from evaluation.study.pilots import Pilot, study_pilot
 from evaluation.study.plan import PLAN, Hypothesis, Plan, load_plan
 from evaluation.study.predict import Predictor, from_other_people, nearest_pair
 from evaluation.study.quality import Quality, study_quality
-from evaluation.study.tables import StudyTables, load_tables, trials
+from evaluation.study.tables import StudyTables, comparisons, load_tables, trials
 from robots.results import check_writable, write_json, write_whole
 
 if TYPE_CHECKING:
@@ -85,12 +85,14 @@ class Flow(NamedTuple):
         outcomes: of all who opened the study.
         excluded: of those who count by outcome, left out by which rule (a person may break several).
         analysed: people.
+        beside: answers to other comparisons than triplets, by kind, which the outcomes of plans do not speak of.
     """
 
     outcomes: dict[str, int]
     excluded: dict[str, int]
     excluded_people: int
     analysed: int
+    beside: dict[str, int]
 
 
 class Analysis(NamedTuple):
@@ -177,7 +179,8 @@ def analyse(args: Analyse) -> Analysis:
     rng = np.random.default_rng(args.seed)
     analysis = analyse_tables(tables, load_plan(place), rng, predictor, args.exploratory, args.curve)
     write_whole(out, report(analysis))
-    Console(stderr=True).print(f"{analysis.flow.analysed} people analysed; report in {out}", soft_wrap=True)
+    beside = "".join(f"; {count} answers to {kind} questions beside" for kind, count in analysis.flow.beside.items())
+    Console(stderr=True).print(f"{analysis.flow.analysed} people analysed{beside}; report in {out}", soft_wrap=True)
     if args.json is not None:
         write_json(analysis.as_json(), args.json)
     return analysis
@@ -257,7 +260,9 @@ def _flow(tables: StudyTables, quality: Quality, kept: pd.DataFrame) -> Flow:
         for reason in broken:
             reasons[reason] = reasons.get(reason, 0) + 1
     told = {str(name): int(count) for name, count in outcomes.items()}
-    return Flow(told, reasons, len(quality.excluded), int(kept["participant"].nunique()))
+    beside = comparisons(tables.events)["trial_type"].value_counts().drop("triplet", errors="ignore")
+    others = {str(kind): int(count) for kind, count in beside.items()}
+    return Flow(told, reasons, len(quality.excluded), int(kept["participant"].nunique()), others)
 
 
 def _findings(

@@ -99,6 +99,9 @@ def _people(analysis: Analysis) -> str:
     short = f" The plan asks for {analysis.plan.n}." if flow.analysed != analysis.plan.n else ""
     figure = people_figure(analysis.quality.people)
     told = f"<p>{flow.analysed} people are analysed.{short}</p>"
+    if flow.beside:
+        others = ", ".join(f"{count} of kind {kind}" for kind, count in flow.beside.items())
+        told += f"<p>{escape(others)}: these answers are in the export. The plan's outcomes are about triplets.</p>"
     return f"<h2>People</h2>{told}{_table(('people', 'number'), rows)}<figure>{figure}</figure>"
 
 

@@ -228,13 +228,17 @@ def test_a_report_is_one_file_and_escapes_what_came():
     assert all("www.w3.org" in place or "purl.org" in place or "creativecommons" in place for place in outside)
 
 
-def test_a_pilot_is_told_with_the_test_under_its_own_rule():
+def test_a_pilot_is_told_with_its_own_test_and_answers_to_other_questions_are_counted():
     rule = {"rule": "gittins", "conditions": ["calm", "lively"], "prior_mean": 6.0, "floor": 5}
     tables = study(condition=("calm", "lively"))._replace(allocation=rule)
+    liked = tables.events.head(7).assign(trial_type="preference", choice=0)
+    tables = tables._replace(events=pd.concat([tables.events, liked], ignore_index=True))
     found = analyse_tables(tables, PLAN, np.random.default_rng(0), by_features(0), curve=False)
+    assert found.flow.beside == {"preference": 7}
     assert found.pilot.arms == ("calm", "lively") and sum(found.pilot.allocated) == 12
     assert found.as_json()["pilot"]["test"]["p"] == pytest.approx(found.pilot.test.p, abs=1e-6)
-    assert "<h2>Pilot</h2>" in report(found)
+    text = report(found)
+    assert "<h2>Pilot</h2>" in text and "7 of kind preference: these answers are in the export" in text
 
 
 def test_another_plan_is_refused_or_all_is_exploratory():
