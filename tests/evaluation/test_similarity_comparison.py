@@ -148,7 +148,8 @@ def test_a_gain_is_claimed_only_where_it_is_sure():
 
     jobs = {}
     for seed in range(4):
-        jobs[Job("active", "style", "random", 0, 0.0, seed)] = stages(0.8, 0.4, 0.2, 0.1)
+        longer = [[400, 3200.0, 0.05], [600, 4800.0, 0.04]]
+        jobs[Job("active", "style", "random", 0, 0.0, seed)] = {"stages": stages(0.8, 0.4, 0.2, 0.1)["stages"] + longer}
         jobs[Job("active", "style", "arr", 0, 0.0, seed)] = stages(0.8, 0.4, 0.2, 0.1)
         jobs[Job("active", "style", "grid", 0, 0.0, seed)] = stages(0.8, 0.4, 0.2, 0.2)
     last = {line["strategy"]: line for line in comparison_report.active(jobs) if line["answers"] == 200}
