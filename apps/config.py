@@ -70,7 +70,7 @@ def make_ear(config: SessionConfig) -> Ear:
     return ThreadedEar(stream) if config.live else InlineEar(stream)
 
 
-def make_selector(config: SessionConfig, taste: Taste | Path | None = None) -> tuple[BehaviourSelector, Manner]:
+def make_selector(config: SessionConfig, taste: Taste | Path | str | None = None) -> tuple[BehaviourSelector, Manner]:
     """What chooses behaviours, and what is laid over their gait; both as the owner likes it, where a taste is given.
 
     Raises:
@@ -81,5 +81,5 @@ def make_selector(config: SessionConfig, taste: Taste | Path | None = None) -> t
     taste = taste or config.taste
     if taste is None:
         return BehaviourSelector(table), Manner()
-    changed = apply_taste(table, taste if isinstance(taste, Taste) else Taste.load(taste))
+    changed = apply_taste(table, taste if isinstance(taste, Taste) else Taste.load(Path(taste)))
     return BehaviourSelector(changed.table), Manner(changed.styles, changed.told)

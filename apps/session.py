@@ -55,7 +55,7 @@ class Session:
         config: SessionConfig | None = None,
         ear: Ear | None = None,
         eye: Eye | None = None,
-        taste: Taste | Path | None = None,
+        taste: Taste | Path | str | None = None,
     ) -> None:
         """Set the scene; `seed` and `taste` override `config`'s, `ear` and `eye` those of the shipped networks."""
         config = config or SessionConfig()

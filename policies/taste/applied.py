@@ -6,6 +6,7 @@ and how lively it is, and the less sure it is, the less: see `blend`.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from robots.style import STYLE_GAITS, ExpressiveStyle, StyleModulator
 UNSURE, SURE = 0.5, 0.7
 """A style that is better than the default with probability `UNSURE` is not shown, with `SURE` it is shown whole."""
 _GOING = ("approach", "retreat", "circle", "shield")
+_WITHOUT_FEELING = ("idle", "ask")
 
 
 def blend(sureness: float) -> float:
@@ -40,9 +42,11 @@ def apply_taste(table: BehaviourTable, taste: Taste) -> StyledTable:
     """Change the beats that answer a feeling about which the taste has something to say.
 
     Beats that go somewhere change in all that a style has; where the last beat stands, it changes in height and pitch.
-    Other gestures (a bow, a hop) stay as they are: their shape is what they say.
+    Other gestures (a bow, a hop) stay as they are: their shape is what they say. Where a behaviour answers several
+    feelings, or is shown without any, each feeling that is liked otherwise gets one of its own.
     """
-    beats, styles = dict(table.beats), {}
+    beats, answers, styles = dict(table.beats), dict(table.answers), {}
+    used = Counter([*table.answers.values(), *_WITHOUT_FEELING])
     for label, liking in taste.likings.items():
         name, share = table.answers[label], blend(liking.sureness)
         if share == 0.0:
@@ -54,8 +58,9 @@ def apply_taste(table: BehaviourTable, taste: Taste) -> StyledTable:
                 new = replace(new, says=f"{new.says} {taste.told}")
                 styles[new] = blended(beat, liking.style, share)
             changed.append(new)
-        beats[name] = tuple(changed)
-    return StyledTable(replace(table, beats=beats), styles, taste.told)
+        answers[label] = name if used[name] == 1 else f"{name} ({label})"
+        beats[answers[label]] = tuple(changed)
+    return StyledTable(replace(table, answers=answers, beats=beats), styles, taste.told)
 
 
 def blended(beat: Behaviour, style: ExpressiveStyle, share: float) -> ExpressiveStyle:

@@ -65,6 +65,8 @@ class Taste:
     def __post_init__(self) -> None:
         if len(self.owner) > LONGEST_NAME or not self.owner.isprintable():
             raise ValueError(f"owner {self.owner[:100]!r} came; a name has up to {LONGEST_NAME} printable characters")
+        if not isinstance(self.representation, str):
+            raise ValueError(f"representation {self.representation!r:.100} came; it is the name of an embedding")
         if unknown := set(self.likings) - set(LABELS):
             raise ValueError(f"unknown feelings {sorted(unknown)}; known are {', '.join(LABELS)}")
 
@@ -120,19 +122,19 @@ class Taste:
             raise ValueError(f"{path} is larger than {_LARGEST_BYTES // 2**20} MiB: it is no taste")
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as problem:
+        except (ValueError, RecursionError) as problem:  # no JSON, no UTF-8, or a number of thousands of digits
             raise ValueError(f"{path} is no taste, or damaged: {problem}") from None
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise ValueError(f'{path} is no taste: a file with "format": "{FORMAT}" was expected')
         version = data.get("version")
-        if isinstance(version, int) and version > VERSION:
+        if type(version) is int and version > VERSION:
             raise ValueError(f"{path} has version {version}, and this Empaw reads up to {VERSION}: update Empaw")
-        if version != VERSION:
+        if type(version) is not int or version != VERSION:
             raise ValueError(f"{path} has version {version!r}; expected {VERSION}")
         try:
             likings = {label: _liking(entry) for label, entry in data["likings"].items()}
             return cls(data["owner"], likings, data["representation"])
-        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
             raise ValueError(f"{path} is damaged: {type(problem).__name__}: {problem}. Learn it anew.") from None
 
 

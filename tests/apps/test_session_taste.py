@@ -23,7 +23,7 @@ def taste(sureness: float = 0.95, style: ExpressiveStyle = LIVELY, labels=("sad"
     return Taste("Ana", {label: Liking(style, sureness, 12) for label in labels})
 
 
-def walked(liked: Taste | Path | None, emotion: str = "sad", seconds: float = 4.0):
+def walked(liked: Taste | Path | str | None, emotion: str = "sad", seconds: float = 4.0):
     with Session(seed=2, ear=ScriptedEar(), taste=liked) as session:
         session.feel(emotion)
         rolls: list[float] = []
@@ -77,6 +77,7 @@ def test_a_run_takes_the_file_and_tells_whose_taste_it_shows(tmp_path, capsys):
     liked = run(Run(emotion="sad", seconds=2.5, seed=2, taste=tmp_path / "ana.json", json=str(place)))
     assert liked.steps == walked(taste(), seconds=2.5)[0]
     assert json.loads(place.read_text())["steps"][-1]["gait"] == "walk"
+    assert walked(str(tmp_path / "ana.json"), seconds=2.5)[0] == liked.steps
     assert "The way Ana likes it" in " ".join(capsys.readouterr().err.split())
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -99,3 +101,19 @@ def test_the_emotion_tables_proposals_are_believed_better_than_the_middle(rng):
     weights = emotion_prior(embeddings, np.full(12, 0.5), 1.5)
     for row, label in zip(weights, LABELS, strict=True):
         assert row @ (embeddings[label] - 0.5) == pytest.approx(1.5)
+
+
+def test_feelings_that_share_a_behaviour_keep_their_own_styles():
+    shipped = default_table()
+    table = replace(shipped, answers={**shipped.answers, "fearful": "comfort", "neutral": "idle"})
+    slow = ExpressiveStyle.from_vector(np.full(12, 0.1))
+    likings = {"sad": Liking(STYLE, 1.0), "fearful": Liking(slow, 1.0), "neutral": Liking(slow, 1.0)}
+    changed = apply_taste(table, Taste("Ana", likings))
+    sad, fearful = (changed.table.beats[changed.table.answers[label]][-1] for label in ("sad", "fearful"))
+    assert sad.speed == pytest.approx(STYLE.speed_m_s)
+    assert fearful.speed == pytest.approx(slow.speed_m_s)
+    assert changed.styles[sad].wiggle_rad == pytest.approx(STYLE.wiggle_rad)
+    assert changed.table.beats["idle"] == table.beats["idle"]  # is also shown where nothing is felt
+    assert changed.table.beats["comfort"] == table.beats["comfort"]
+    alone = apply_taste(shipped, Taste("Ana", {"sad": Liking(STYLE, 1.0)}))
+    assert alone.table.answers == shipped.answers

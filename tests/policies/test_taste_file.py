@@ -57,6 +57,10 @@ def spoilt(taste: Taste, tmp_path, change) -> str:
         (lambda d: d["likings"].update(bored=d["likings"]["sad"]), "bored"),
         (lambda d: d.update(owner="a\nb"), "printable"),
         (lambda d: d.update(owner=7), "TypeError"),
+        (lambda d: d.update(version=True), "expected 1"),
+        (lambda d: d.update(representation={"name": 1}), "name of an embedding"),
+        (lambda d: d["likings"]["sad"].update(sureness=10**400), "OverflowError"),
+        (lambda d: d["likings"]["sad"]["reward"].update(mean=[10**400] * 6), "OverflowError"),
         (lambda d: d.pop("likings"), "likings"),
         (lambda d: d.update(likings=[]), "AttributeError"),
     ],
@@ -71,6 +75,14 @@ def test_no_bytes_break_anything(tmp_path_factory, content):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"bytes\.json"):
         Taste.load(path)
+
+
+def test_a_number_without_end_is_refused(taste, tmp_path):
+    taste.save(tmp_path / "long.json")
+    whole = (tmp_path / "long.json").read_text()
+    (tmp_path / "long.json").write_text(whole.replace('"sureness": 0.8', '"sureness": 1' + "0" * 5000, 1))
+    with pytest.raises(ValueError, match=r"long\.json is no taste, or damaged"):
+        Taste.load(tmp_path / "long.json")
 
 
 def test_a_file_cut_off_anywhere_is_refused(taste, tmp_path):
