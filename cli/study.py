@@ -39,7 +39,7 @@ _COMMANDS = {
 
 
 def study(prog: str) -> Group:
-    """The group, with examples as `prog` is called."""
+    """Make the group, with examples as `prog` is called."""
     commands = {
         name: Command(f"{place}:{options}", f"{place}:{function}", summary, f"{prog} {example}", first=first)
         for name, (place, options, function, first, summary, example) in _COMMANDS.items()

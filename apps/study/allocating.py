@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def next_condition(connection: Connection, config: StudyConfig, position: int) -> str:
-    """The condition of the person who takes a place; empty where there are none."""
+    """Choose the condition of the person who takes a place; empty where there are none."""
     conditions = config.allocation.conditions
     if not conditions:
         return ""
@@ -35,7 +35,7 @@ def next_condition(connection: Connection, config: StudyConfig, position: int) -
 
 
 def condition_at(config: StudyConfig, position: int) -> str:
-    """The condition of a place: each once in every group of as many places as there are, in random order."""
+    """Tell the condition of a place: each once in every group of as many places as there are, at random."""
     conditions = config.allocation.conditions
     if not conditions:
         return ""

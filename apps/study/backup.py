@@ -110,7 +110,7 @@ class Caretaker:
         self._thread.start()
 
     def is_full(self) -> bool:
-        """Whether there was too little space for new people at the last look."""
+        """Tell whether there was too little space for new people at the last look."""
         return self._full
 
     def check_space(self) -> int:

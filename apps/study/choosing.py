@@ -24,7 +24,7 @@ ACTIVE: dict[str, QueryPolicy] = {"disagreement": ActivePolicy("disagreement"), 
 
 
 def find_policy(name: str, more: Mapping[str, QueryPolicy]) -> QueryPolicy:
-    """A policy by its name in study.toml, or by `module:name` of what makes one without arguments.
+    """Find a policy by its name in study.toml, or by `module:name` of what makes one without arguments.
 
     Raises:
         ConfigError: there is none.
@@ -45,7 +45,7 @@ def find_policy(name: str, more: Mapping[str, QueryPolicy]) -> QueryPolicy:
 
 
 def all_policies(config: StudyConfig, more: Mapping[str, QueryPolicy]) -> dict[str, QueryPolicy]:
-    """Every policy that a study names.
+    """Find every policy that a study names.
 
     Raises:
         ConfigError: one cannot be found.
@@ -67,7 +67,7 @@ class Chooser:
         self._described: dict[str, np.ndarray] = {}
 
     async def current(self, known: Known, returning: bool = False) -> dict[str, Any]:
-        """The step on the person's screen; `returning` people may be led back to the instructions."""
+        """Tell the step on the person's screen; `returning` people may be led back to the instructions."""
         storage = self._storage
         for _ in range(_TURNS):
             standing = await asyncio.to_thread(storage.look, known)

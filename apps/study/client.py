@@ -43,7 +43,7 @@ class Event(NamedTuple):
 
 
 def event_at(step: Mapping[str, Any], type_: str, data: dict[str, Any], client_ms: float) -> Event:
-    """A new event at the step on the screen."""
+    """Make a new event at the step on the screen."""
     return Event(str(uuid.uuid4()), str(step["trial_id"]), int(step["expected_seq"]), type_, data, client_ms)
 
 
@@ -93,7 +93,7 @@ class StudyClient:
         return Joined(str(told["participant"]), bool(told["resumed"]))
 
     def next(self) -> dict[str, Any]:
-        """The step that this person is at.
+        """Ask for the step that this person is at.
 
         Raises:
             RefusedError, OSError: as for `join`.
@@ -110,7 +110,7 @@ class StudyClient:
         return self.ask("POST", "/api/study/events", event._asdict())
 
     def ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        """One request, repeated while the server is away or asks to come back, at most for the time of patience.
+        """Send one request, again while the server is away or asks to come back, for the time of patience.
 
         Raises:
             RefusedError: it answers with another error.

@@ -42,7 +42,7 @@ class Codebook:
         return tuple(column.name for column in self.columns)
 
     def schema(self) -> dict[str, Any]:
-        """The frictionless table schema (Table Schema, v1)."""
+        """Describe the table as a frictionless Table Schema, v1."""
         return {
             "fields": [_field(column) for column in self.columns],
             "missingValues": [""],
@@ -163,7 +163,7 @@ def _field(column: Column) -> dict[str, Any]:
 
 
 def data_package(study: Mapping[str, Any], rows: Mapping[str, int], checksums: Mapping[str, str]) -> dict[str, Any]:
-    """The descriptor of an export (frictionless Tabular Data Package, v1), which is its codebook too.
+    """Describe an export (frictionless Tabular Data Package, v1); the descriptor is its codebook too.
 
     Args:
         study: what is told of the study: name, code version, hashes of its configuration and plan.

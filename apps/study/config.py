@@ -209,16 +209,16 @@ class StudyConfig:
         return tuple(dict.fromkeys([*asked.before, *asked.after_block, *asked.after]))
 
     def texts_in(self, language: str) -> Texts:
-        """The texts in a language, or in the default one."""
+        """Find the texts in a language, or in the default one."""
         return self.texts.get(language, self.texts[self.language])
 
     def block_for(self, block: Block, condition: str) -> Block:
-        """A block as people in a condition get it: of the kind, and chosen by the policy, of that condition."""
+        """Make a block as people in a condition get it: of the kind, and chosen by the policy, of that condition."""
         policy = self.condition_policies.get(condition, block.policy)
         return replace(block, policy=policy, kind=self.condition_kinds.get(condition, block.kind))
 
     def as_json(self) -> dict[str, Any]:
-        """All settings as JSON takes them; without the database, whose address may hold a password."""
+        """Tell all settings as JSON takes them; without the database, whose address may hold a password."""
         told: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         del told["database"]
         return told
@@ -281,7 +281,7 @@ def load_instruments(config: StudyConfig, folder: Path) -> dict[str, Instrument]
 
 
 def sha256_of(value: Any) -> str:
-    """The hash of a value's canonical JSON."""
+    """Hash a value's canonical JSON (SHA-256, hexadecimal)."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
 

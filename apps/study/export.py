@@ -149,7 +149,7 @@ def _fill(folder: Path, record: StudyRecord, frames: Mapping[str, pd.DataFrame],
 
 
 def as_csv(frame: pd.DataFrame, book: Codebook) -> str:
-    """A table as CSV: lists as JSON, missing as nothing, and no cell that a spreadsheet would compute.
+    """Write a table as CSV: lists as JSON, missing as nothing, and no cell that a spreadsheet would compute.
 
     A text that begins with =, +, -, @ or a tab gets an apostrophe before it; Parquet keeps it as it came.
     """
@@ -180,7 +180,7 @@ def _cell(value: Any, kind: str) -> str:
 
 
 def explained(study: dict[str, Any], rows: dict[str, int]) -> str:
-    """The page beside the tables."""
+    """Write the page beside the tables."""
     changed = (
         ""
         if study["plan_unchanged"]

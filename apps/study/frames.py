@@ -77,7 +77,7 @@ class StudyRecord:
 
 
 def undone(events: Iterable[EventRecord]) -> set[int]:
-    """The `seq` of every answer that was taken back."""
+    """Find the `seq` of every answer that was taken back."""
     taken_back: set[int] = set()
     standing: dict[str, list[int]] = {}
     for event in sorted(events, key=lambda event: event.seq):
@@ -95,13 +95,13 @@ def undone(events: Iterable[EventRecord]) -> set[int]:
 
 
 def events_frame(events: Sequence[EventRecord]) -> pd.DataFrame:
-    """The log as one row an event, columns as in `EVENTS`; answers taken back stay, marked `undone`."""
+    """Tell the log as one row an event, columns as in `EVENTS`; answers taken back stay, marked `undone`."""
     taken_back = undone(events)
     return _frame([_row(event, event.seq in taken_back) for event in sorted(events, key=lambda e: e.seq)], EVENTS)
 
 
 def questionnaires_frame(events: Sequence[EventRecord]) -> pd.DataFrame:
-    """One row an item answered, columns as in `QUESTIONNAIRES`; without what was taken back."""
+    """Make one row an item answered, columns as in `QUESTIONNAIRES`; without what was taken back."""
     taken_back = undone(events)
     seen: Counter[tuple[str, str]] = Counter()
     rows = []
@@ -129,7 +129,7 @@ def questionnaires_frame(events: Sequence[EventRecord]) -> pd.DataFrame:
 
 
 def participants_frame(people: Sequence[ParticipantRecord]) -> pd.DataFrame:
-    """One row a person, columns as in `PARTICIPANTS`."""
+    """Make one row a person, columns as in `PARTICIPANTS`."""
     texts = [column.name for column in PARTICIPANTS.columns if column.kind != "json"]
     rows = [
         {**{n: _text(getattr(p, n)) for n in texts}, "client": None if p.client is None else _json(p.client)}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from apps.study.config import ConfigError, Platform, parse_config
 from apps.study.serve import open_study
@@ -76,6 +76,10 @@ def init_study(args: InitStudy) -> Path:
         made.rename(args.folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+    Console(stderr=True).print(
+        f"{args.folder} is made. Edit study.toml and analysis.toml in it, before anybody takes part.",
+        soft_wrap=True,
+    )
     return args.folder
 
 
@@ -161,33 +165,3 @@ _WORDS = (
 def _name(folder: Path) -> str:
     kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in folder.resolve().name.lower()).strip("-")
     return kept[:40].strip("-") or "study-" + hashlib.sha256(str(folder).encode()).hexdigest()[:6]
-
-
-def write_toml(path: Path, values: Mapping[str, Any]) -> None:
-    """Write settings as TOML: texts, numbers, lists of them, tables, and lists of tables."""
-    path.write_text("\n".join(_table(values, "")) + "\n", "utf-8")
-
-
-def _table(values: Mapping[str, Any], name: str) -> list[str]:
-    lines, inner = [], []
-    for key, value in values.items():
-        whole = f"{name}.{key}" if name else key
-        if isinstance(value, Mapping):
-            inner += [f"[{whole}]", *_table(value, whole)]
-        elif isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
-            for entry in value:
-                inner += [f"[[{whole}]]", *_table(entry, whole)]
-        else:
-            lines.append(f"{key} = {_scalar(value)}")
-    return lines + inner
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\u{ord(c):04x}" for c in value)
-        return f'"{escaped}"'
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(_scalar(item) for item in value) + "]"
-    return repr(value)

@@ -64,13 +64,13 @@ class Item:
         return None if self.step == 0 else round((self.high - self.low) / self.step) + 1
 
     def allows(self, value: float) -> bool:
-        """Whether a number is an answer to this item."""
+        """Tell whether a number is an answer to this item."""
         if not (math.isfinite(value) and self.low <= value <= self.high):
             return False
         return self.step == 0 or abs((value - self.low) / self.step - round((value - self.low) / self.step)) < 1e-6
 
     def as_json(self) -> dict[str, Any]:
-        """The item as the page takes it."""
+        """Describe the item as the page takes it."""
         plain = {name: getattr(self, name) for name in ("id", "kind", "text", "left", "right", "low", "high", "step")}
         return {**plain, "points": self.points, "labels": list(self.labels)}
 
@@ -136,11 +136,11 @@ class Instrument:
             )
 
     def in_language(self, language: str) -> Instrument:
-        """The translation where there is one, else the original."""
+        """Find the translation where there is one, else the original."""
         return self.translations.get(language, self)
 
     def as_json(self, order: Sequence[str] | None = None) -> dict[str, Any]:
-        """The questionnaire as the page takes it, items in the order of their ids."""
+        """Describe the questionnaire as the page takes it, items in the order of `order`."""
         items = {item.id: item for item in self.items}
         told = [items[name].as_json() for name in (order or items)]
         return {"id": self.id, "title": self.title, "instructions": self.instructions, "must_touch": self.must_touch,

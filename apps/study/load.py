@@ -110,7 +110,7 @@ class Crowd:
             time.sleep(0.1 * _POLL_S)
 
     def probe(self) -> StudyClient:
-        """A connection of the first of them, to ask the server where they are."""
+        """Open a connection of the first of them, to ask the server where they are."""
         client = StudyClient(self._url, self._patience_s)
         client.secret = self._clients[0].secret
         return client

@@ -11,7 +11,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "web" / "study" / "lo
 
 
 def locale_files(folder: Path) -> dict[str, Path]:
-    """The file of each language there is, in the order of their codes."""
+    """Find the file of each language there is, in the order of their codes."""
     found = {path.stem: path for place in (SHIPPED, folder / "locales") for path in place.glob("*.json")}
     return dict(sorted(found.items()))
 

@@ -125,7 +125,7 @@ def draw_truth(
 
 
 def external_id(seed: int, number: int, platform: str | None) -> dict[str, Any]:
-    """How a platform names participant `number`: by 24 hexadecimal digits, as Prolific does; empty without one."""
+    """Name participant `number` as a platform does: by 24 hexadecimal digits, as Prolific's; empty without one."""
     digits = hashlib.sha256(f"scripted participant {seed}/{number}".encode()).hexdigest()[:24]
     name = {"prolific": "PROLIFIC_PID", "mturk": "workerId", "jatos": "jatosWorkerId"}.get(platform or "")
     return {"platform": platform, "ids": {name: digits}} if name else {}
@@ -159,7 +159,7 @@ class ScriptedParticipant:
         }
 
     def respond(self, step: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
-        """The data of the answer to a step, and the ms that it took.
+        """Answer a step: the data, and the ms that it took.
 
         Raises:
             ValueError: it is a kind of step that no scripted participant knows.

@@ -9,7 +9,7 @@ from evaluation.study.plan import PLAN, Hypothesis, PlanError, ScaleRule, load_p
 
 
 def plan_problem(config: StudyConfig, folder: Path) -> str:
-    """What is wrong with the plan in a study's folder; empty where nothing is, or where there is no plan."""
+    """Tell what is wrong with the plan in a study's folder; empty where nothing is, or where there is no plan."""
     if not (folder / PLAN).is_file():
         return ""
     try:

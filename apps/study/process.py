@@ -93,7 +93,7 @@ class ServerProcess:
 
 @contextlib.contextmanager
 def running(folder: Path) -> Iterator[ServerProcess]:
-    """A server of the study in `folder` for the length of a block.
+    """Run a server of the study in `folder` for the length of a block.
 
     Raises:
         RuntimeError: it does not start.
@@ -107,7 +107,7 @@ def running(folder: Path) -> Iterator[ServerProcess]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Find a port that nobody listens on now."""
     with socket.socket() as listening:
         listening.bind((HOST, 0))
         return int(listening.getsockname()[1])

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeGuard, get_args
 from apps.study.config import Platform, StudyConfig, canonical, sha256_of
 from apps.study.errors import BadJsonError, InvalidError
 from apps.study.instruments import Instrument
-from apps.study.schedule import SIZES, TRIALS, Walk
+from apps.study.schedule import SIZES, Walk
 from policies.taste.queries import CANNOT_TELL, PAIRS
 
 MAX_BODY_BYTES = 64 * 1024
@@ -302,8 +302,3 @@ def _sane(value: Any, depth: int) -> bool:
 
 def _short(value: Any) -> str:
     return ascii(value)[:60]
-
-
-def is_trial(kind: str) -> bool:
-    """Whether a step compares stimuli."""
-    return kind in TRIALS

@@ -300,7 +300,7 @@ class Walk:
         return rule.when != "never" and len(right) >= rule.minimum and sum(right) < rule.golden_needed * len(right)
 
     def after(self, event: Logged) -> Walk:
-        """Where the person stands after one more event."""
+        """Follow one more event: where the person stands after it."""
         if event.type == "note":
             return self
         moved = replace(self, seq=event.seq, t_last=event.t_server)

@@ -94,7 +94,7 @@ def make_app(server: StudyServer) -> FastAPI:
 
 
 def refusal(problem: StudyError) -> JSONResponse:
-    """The answer that tells a page what went wrong."""
+    """Make the answer that tells a page what went wrong."""
     headers = {} if problem.retry_after_s is None else {"retry-after": str(problem.retry_after_s)}
     body = {"error": str(problem), "code": problem.code, **problem.more}
     return JSONResponse(body, status_code=problem.status, headers=headers)
@@ -142,7 +142,7 @@ def _add_study(app: FastAPI, server: StudyServer) -> None:
 
     @app.get("/api/study/next")
     async def following(request: Request) -> Response:
-        """The step that is on the person's screen."""
+        """Tell the step that is on the person's screen."""
         return JSONResponse(await chooser.current(await _session(request, storage), returning=True))
 
     @app.post("/api/study/events")
@@ -162,7 +162,7 @@ def _add_study(app: FastAPI, server: StudyServer) -> None:
 
     @app.get("/api/study/about")
     def about() -> dict[str, Any]:
-        """What the page needs before a session exists."""
+        """Tell what the page needs before a session exists."""
         config = storage.config
         return {"title": config.title, "language": config.language, "languages": list(config.languages),
                 "platform": config.recruitment.platform}  # fmt: skip
@@ -223,7 +223,7 @@ def _plugins(folder: Path) -> dict[str, Path]:
 def _add_researcher(app: FastAPI, server: StudyServer) -> None:
     @app.get("/api/study/status")
     async def status(request: Request) -> Response:
-        """How many people are where; for researchers."""
+        """Count people by where they are; for researchers."""
         offered = request.headers.get("authorization", "").removeprefix("Bearer ") or request.query_params.get(
             "token", ""
         )

@@ -108,7 +108,7 @@ class Simulated(NamedTuple):
     audit: Audit | None
 
     def as_json(self) -> dict[str, Any]:
-        """The figures as JSON takes them."""
+        """Tell the figures as JSON takes them."""
         told = {"participants": sum(self.outcomes.values()), "outcomes": self.outcomes, "answers": self.answers}
         checked = None if self.audit is None else self.audit._asdict()
         return {**told, "faults": list(self.faults), "audit": checked, "folder": str(self.folder)}

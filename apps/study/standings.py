@@ -49,7 +49,7 @@ class Standings:
         self._lock = threading.Lock()
 
     def at(self, connection: Connection, participant_id: int) -> Standing:
-        """Where a person stands; what is remembered counts only when the log has not gone on."""
+        """Tell where a person stands; what is remembered counts only when the log has not gone on."""
         with self._lock:
             standing = self._standings.get(participant_id)
         if standing is not None and last_seq(connection, participant_id) == standing.walk.seq:
@@ -70,7 +70,7 @@ class Standings:
         return committed
 
     def instruments(self, config: StudyConfig) -> dict[str, Instrument]:
-        """The questionnaires of settings."""
+        """Find the questionnaires of settings, by id."""
         found = self._instruments.get(config.instruments)
         if found is None:
             found = self._instruments[config.instruments] = load_instruments(config, self._folder)

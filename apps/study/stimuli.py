@@ -65,7 +65,7 @@ class TaskStimuli:
     trajectories: str
 
     def scene_json(self) -> dict[str, Any]:
-        """What the page needs beside the poses."""
+        """Tell what the page needs beside the poses."""
         return {"kind": self.kind, **self.scene, "here": self.here}
 
 
@@ -78,7 +78,7 @@ class Stimuli:
     sha256: str
 
     def body(self, name: str) -> bytes | None:
-        """The file of an animation by its id; None when there is none of that id."""
+        """Read the file of an animation by its id; None when there is none of that id."""
         # Only ids of the manifest become paths.
         if not any(name in task.files for task in self.tasks.values()):
             return None

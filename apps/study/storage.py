@@ -67,7 +67,7 @@ class Reply(NamedTuple):
     feedback: dict[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The body of the answer."""
+        """Put together the body of the answer."""
         told: dict[str, Any] = {"seq": self.seq, "next": self.next}
         return told if self.feedback is None else {**told, "feedback": self.feedback}
 
@@ -126,7 +126,7 @@ class Storage:
         return self.writer.submit(run)
 
     def remembered(self, secret: str) -> Known | None:
-        """The session of a secret if it was looked up lately; touches no database."""
+        """Recall the session of a secret if it was looked up lately; touches no database."""
         hashed = _hash(secret)
         with self._lock:
             if (known := self._sessions.get(hashed)) is not None:
@@ -134,7 +134,7 @@ class Storage:
             return known
 
     def find_session(self, secret: str) -> Known:
-        """The session of a secret.
+        """Look up the session of a secret.
 
         Raises:
             NoSessionError: there is none.
@@ -156,12 +156,12 @@ class Storage:
         return known
 
     def look(self, known: Known) -> Standing:
-        """Where a person stands, read from the log unless that was done before."""
+        """Tell where a person stands, read from the log unless that was done before."""
         with self.engines.reader.connect() as connection:
             return self.people.at(connection, known.participant_id)
 
     def step(self, known: Known, standing: Standing) -> dict[str, Any]:
-        """The step that is on the person's screen."""
+        """Describe the step that is on the person's screen."""
         instruments = self.people.instruments(standing.walk.config)
         return step_json(standing.walk, standing.reader(known), instruments)
 
@@ -209,7 +209,7 @@ class Storage:
         return self.writer.submit(run, self.people.remember(known.participant_id))
 
     def is_long_ago(self, walk: Walk) -> bool:
-        """Whether a person in the middle of a block was away for so long that its instructions are due again."""
+        """Tell whether a person in a block was away for so long that its instructions are due again."""
         slot, before = walk.slot, walk.plan[max(0, walk.index - 1)]
         inside = slot.phase == "main" and slot.kind == before.kind and slot.block == before.block
         gap = now_ms() - walk.t_last

@@ -32,7 +32,7 @@ class Engines(NamedTuple):
 
 
 def database_url(folder: Path, database: str) -> URL:
-    """Where a study keeps its data: the address in its settings, or `study.db` in its folder.
+    """Tell where a study keeps its data: the address in its settings, or `study.db` in its folder.
 
     Raises:
         StorageError: the address is none, or of another kind of database.
@@ -92,7 +92,7 @@ def translated(problem: DBAPIError) -> StorageError:
 
 
 def may_repeat(problem: DBAPIError) -> bool:
-    """Whether the same transaction is likely to work now: the connection had died before, or two servers met."""
+    """Tell whether the same transaction is likely to work now: its connection had died, or two servers met."""
     return problem.connection_invalidated or _sqlstate(problem.orig)[0][:2] == "40"
 
 

@@ -25,13 +25,13 @@ class Registered(NamedTuple):
 
 
 def plan_sha256(folder: Path) -> str:
-    """The hash of the registered plan of the analysis; empty when there is none."""
+    """Hash the plan of the analysis that lies in the folder; empty when there is none."""
     path = folder / PLAN
     return plan_hash(path.read_bytes()) if path.is_file() else ""
 
 
 def code_version() -> str:
-    """The version of Empaw that runs."""
+    """Tell the version of Empaw that runs."""
     try:
         return version("empaw")
     except PackageNotFoundError:  # run from a copy of the sources that was not installed

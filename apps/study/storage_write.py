@@ -22,7 +22,7 @@ NAMESPACE = uuid.UUID("5e1f1a9e-6a55-4f0b-9a55-0c8f5e0d7c11")
 
 
 def now_ms() -> int:
-    """The server's clock, ms since 1970 UTC."""
+    """Read the server's clock, ms since 1970 UTC."""
     return time.time_ns() // 1_000_000
 
 
@@ -98,12 +98,12 @@ def append(connection: Connection, known: Known, new: NewEvent, t_server: int) -
 
 
 def last_seq(connection: Connection, participant_id: int) -> int:
-    """The last event that moved a person on; 0 before the first."""
+    """Find the number of the last event that moved a person on; 0 before the first."""
     return connection.execute(_LAST, {"person": participant_id}).scalar() or 0
 
 
 def read_log(connection: Connection, participant_id: int) -> list[Logged]:
-    """All events of a person, in order."""
+    """Read all events of a person, in order."""
     rows = connection.execute(
         select(Event.seq, Event.type, Event.t_server, Event.payload)
         .where(Event.participant_id == participant_id)
@@ -125,7 +125,7 @@ def lock_study(connection: Connection) -> None:
 
 
 def find_person(connection: Connection, platform: str, digest: str) -> int | None:
-    """The person with an external id."""
+    """Find the person with an external id; None where nobody has it."""
     return connection.execute(
         select(ExternalId.participant_id).where(ExternalId.platform == platform, ExternalId.digest == digest)
     ).scalar()
@@ -178,7 +178,7 @@ def add_session(
 
 
 def taken_places(connection: Connection) -> int:
-    """How many places of the counterbalancing are taken."""
+    """Count the places of the counterbalancing that are taken."""
     return connection.execute(select(func.count()).where(Queue.participant_id.is_not(None))).scalar_one()
 
 
@@ -243,5 +243,5 @@ def erase(connection: Connection, participant_id: int, t_server: int) -> None:
 
 
 def new_secret() -> str:
-    """A session's secret, 256 random bits."""
+    """Draw a session's secret, 256 random bits."""
     return secrets.token_urlsafe(32)

@@ -113,7 +113,7 @@ class Analysis(NamedTuple):
     pilot: Pilot | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The figures as JSON takes them; nan becomes null."""
+        """Tell the figures as JSON takes them; nan becomes null."""
         told = {
             "name": self.name,
             "scripted": self.scripted,
@@ -197,7 +197,7 @@ def _positions(path: Path) -> dict[str, np.ndarray]:
 
 
 def check_registered(plan: Plan, tables: StudyTables) -> bool:
-    """Whether a plan is the one whose hash the study has kept."""
+    """Tell whether a plan is the one whose hash the study has kept."""
     return bool(tables.plan_sha256) and plan.sha256 == tables.plan_sha256
 
 

@@ -126,7 +126,7 @@ def _answers(name: str, rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
 
 
 def levels_of(hypothesis: Hypothesis, found: pd.DataFrame) -> tuple[str, ...]:
-    """The levels that are compared, in the order of the plan, or by name."""
+    """List the levels that are compared, in the order of the plan, or by name."""
     there = sorted(found["factor"].unique())
     return tuple(level for level in hypothesis.levels if level in there) if hypothesis.levels else tuple(there)
 

@@ -111,7 +111,7 @@ def _symmetric_bits(share: float) -> float:
 
 
 def sessions(tables: StudyTables, arm: str = "condition", worth: Worth = "answers_per_minute") -> tuple[Session, ...]:
-    """All who were allocated, in the order in which they began; the outcome is nan until they have finished.
+    """List all who were allocated, in the order in which they began; the outcome is nan until they finish.
 
     Args:
         tables: of the pilot.

@@ -142,7 +142,7 @@ class Plan:
 
 
 def default_plan() -> str:
-    """The text of a plan to begin with, comments and all."""
+    """Read the text of a plan to begin with, comments and all."""
     return TEMPLATE.read_text("utf-8")
 
 

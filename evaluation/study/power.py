@@ -107,7 +107,7 @@ class PowerResult(NamedTuple):
     level: float
 
     def as_json(self) -> dict[str, Any]:
-        """The figures as JSON takes them."""
+        """Tell the figures as JSON takes them."""
         rows = [{**row._asdict(), "found": row.found.as_json()} for row in self.rows]
         return {**self._asdict(), "rows": rows, "sensitivity": [one._asdict() for one in self.sensitivity]}
 
@@ -162,7 +162,7 @@ _SETTINGS = ("seed", "trials", "features", "inattentive", "population")
 
 
 def planned_test(plan: Plan) -> tuple[Hypothesis, float]:
-    """The first hypothesis about predicted answers, within people, and the level it is tested at.
+    """Find the first hypothesis about predicted answers, within people, and the level it is tested at.
 
     The level is alpha over the number of hypotheses in its family: Holm's procedure asks that of the smallest p, and
     power is not promised too high.

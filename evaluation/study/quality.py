@@ -127,7 +127,7 @@ def _longest_run(choices: np.ndarray) -> int:
 
 
 def straight_lines(questionnaires: pd.DataFrame) -> dict[str, int]:
-    """How many questionnaires each person filled in with one and the same answer throughout."""
+    """Count the questionnaires that each person filled in with one and the same answer throughout."""
     found: dict[str, int] = {}
     for (person, _, _), rows in questionnaires.groupby(["participant", "instrument", "occasion"], dropna=False):
         same = len(rows) >= _STRAIGHT and rows["value"].nunique() == 1

@@ -39,7 +39,7 @@ pre { background: #f4f7f9; padding: 1rem; overflow-x: auto; font-size: .8em; } f
 
 
 def report(analysis: Analysis) -> str:
-    """The whole page; nothing in it is fetched from anywhere, and what people wrote is escaped."""
+    """Write the whole page; nothing in it is fetched from anywhere, and what people wrote is escaped."""
     title = f"Report of the study “{analysis.name}”"
     notices = [text for text, shown in ((SCRIPTED, analysis.scripted), (EXPLORATORY, analysis.exploratory)) if shown]
     parts = [

@@ -104,7 +104,7 @@ def _read(folder: Path, name: str) -> pd.DataFrame:
 
 
 def checked(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """One table with all columns that the analysis asks for.
+    """Complete one table with all columns that the analysis asks for.
 
     Raises:
         ValueError: a needed column is missing.
@@ -116,13 +116,13 @@ def checked(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def comparisons(events: pd.DataFrame, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
-    """Rows of `events` that are answers that count: main phase, not taken back, not emptied by a withdrawal."""
+    """Pick the rows of answers that count: main phase, not taken back, not emptied by a withdrawal."""
     undone = events["undone"].map(lambda value: value is True or str(value).lower() == "true").astype(bool)
     return events[events["trial_type"].isin(kinds) & (events["phase"] == "main") & ~undone]
 
 
 def trials(events: pd.DataFrame, kind: str = "triplet") -> pd.DataFrame:
-    """Answers of one kind that count: main phase, not taken back, not emptied by a withdrawal; in order of arrival.
+    """Pick the answers of one kind that count (see `comparisons`) and were given, in order of arrival.
 
     Returns:
         The rows of `events` with columns for comparing: `shown` (tuple of ids as they stood), `triplet` (one name for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from apps.study.config import StudyConfig, config_from
-from apps.study.init import write_toml
 from apps.study.stimuli import make_task_stimuli, write_manifest
 from envs.trajectories.task import Animation, Trajectories
 
@@ -86,3 +86,33 @@ def make_study(folder: Path, **changes: Any) -> StudyConfig:
     write_manifest(stimuli, folder / "stimuli")
     write_toml(folder / "study.toml", settings(**changes))
     return config
+
+
+def write_toml(path: Path, values: Mapping[str, Any]) -> None:
+    """Write settings as TOML: texts, numbers, lists of them, tables, and lists of tables."""
+    path.write_text("\n".join(_table(values, "")) + "\n", "utf-8")
+
+
+def _table(values: Mapping[str, Any], name: str) -> list[str]:
+    lines, inner = [], []
+    for key, value in values.items():
+        whole = f"{name}.{key}" if name else key
+        if isinstance(value, Mapping):
+            inner += [f"[{whole}]", *_table(value, whole)]
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+            for entry in value:
+                inner += [f"[[{whole}]]", *_table(entry, whole)]
+        else:
+            lines.append(f"{key} = {_scalar(value)}")
+    return lines + inner
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = "".join(c if c.isprintable() and c not in '"\\' else f"\\u{ord(c):04x}" for c in value)
+        return f'"{escaped}"'
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_scalar(item) for item in value) + "]"
+    return repr(value)

@@ -12,12 +12,12 @@ import pytest
 from apps.study import init
 from apps.study.config import ConfigError, config_from, load_config
 from apps.study.errors import StudyError
-from apps.study.init import InitStudy, init_study, write_toml
+from apps.study.init import InitStudy, init_study
 from apps.study.instruments import SHIPPED, InstrumentError
 from apps.study.protocol import SessionRequest
 from apps.study.serve import open_study
 from apps.study.stimuli import load_trajectories
-from tests.study.folder import PointTask, make_study, settings
+from tests.study.folder import PointTask, make_study, settings, write_toml
 
 BLOCK = settings()["blocks"][0]
 TEXT = settings()["texts"]["en"]

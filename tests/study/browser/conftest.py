@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from apps.study.init import write_toml
 from apps.study.process import running
 from apps.study.stimuli import make_task_stimuli, write_manifest
 from envs.trajectories.grid import GridRobot
 from tests.study.browser.visitor import DESKTOP, FLAGS, PHONE
-from tests.study.folder import TEXTS, settings
+from tests.study.folder import TEXTS, settings, write_toml
 
 CODES = {"completed": "ALL-DONE", "screened_out": "NOT-YOU", "withdrew": "LEFT", "failed_attention": "ASLEEP"}
 INSTRUMENTS = ["nasa-tlx", "affective-slider", "godspeed-safety", "of-the-lab"]
