@@ -16,7 +16,7 @@ class OrdinalFit(NamedTuple):
     Attributes:
         coefficients: (K,) log odds ratios; above 0 means higher ratings.
         standard_errors: (K,) clustered by person; nan with fewer than two people.
-        p: (K,) two-sided, by Student's t with people - 1 degrees of freedom.
+        p: (K,) two-sided, by Student's t with people - 1 degrees of freedom, or items - 1 where these are fewer.
         thresholds: (levels - 1,) between neighbouring ratings.
     """
 
@@ -59,7 +59,9 @@ def fit_ordinal(ratings: ArrayLike, X: ArrayLike, people: ArrayLike, items: Arra
         found = model.fit(method="bfgs", disp=False, maxiter=500)
         errors = _clustered(model, np.asarray(found.params), who, items)[: X.shape[1]]
     coefficients = np.asarray(found.params)[: X.shape[1]]
-    p = 2 * student_t.sf(np.abs(coefficients) / errors, max(int(who.max()), 1))
+    clusters = [who] if items is None else [who, np.asarray(items)]
+    free = min(len(np.unique(one)) for one in clusters) - 1
+    p = 2 * student_t.sf(np.abs(coefficients) / errors, max(free, 1))
     thresholds = np.asarray(model.transform_threshold_params(np.asarray(found.params)))[1:-1]
     return OrdinalFit(coefficients, errors, np.asarray(p), thresholds)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import t as student_t
 from scipy.stats import ttest_1samp, wilcoxon
 
 from evaluation.effects import equivalence, hedges_g, hedges_gz, rank_biserial
@@ -93,6 +94,14 @@ def test_cumulative_link_keeps_its_level_with_people_who_differ():
     rng = np.random.default_rng(8)
     found = [fit_ordinal(*_ratings(rng, 25, 6, 0.0, 1.5)).p[0] for _ in range(30)]
     assert np.mean(np.array(found) <= 0.05) <= 0.17
+
+
+def test_few_items_count_as_few():
+    rng = np.random.default_rng(10)
+    ratings, X, who = _ratings(rng, 40, 6, 0.5)
+    found = fit_ordinal(ratings, X, who, np.tile(np.arange(6), 40))
+    expected = 2 * student_t.sf(np.abs(found.coefficients) / found.standard_errors, 5)
+    assert found.p == pytest.approx(expected)
 
 
 def test_only_the_order_of_ratings_counts():
