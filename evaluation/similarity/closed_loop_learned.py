@@ -18,9 +18,9 @@ from policies.taste.teachers import ScriptedTeacher
 
 PEOPLE = 10
 """Other people, none of them an owner, who answered before."""
-_EXPLORED = ContrastiveConfig(encoder=LINEAR)
-_PREFERRED = ContrastiveConfig(encoder=LINEAR, schedule=Schedule(150))
-"""CLEA, RAPL and SARA get the same encoder of descriptors as ours: what differs is what they learn from."""
+_EXPLORED = ContrastiveConfig(encoder=LINEAR, sparsity=30.0)
+_PREFERRED = ContrastiveConfig(encoder=LINEAR, schedule=Schedule(150), sparsity=10.0)
+"""CLEA, RAPL and SARA get the same sparse encoder of descriptors as ours: what differs is what they learn from."""
 
 
 def similarity_answers(

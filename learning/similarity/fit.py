@@ -70,8 +70,8 @@ ON_RELATIONS = SimilarityConfig(
     sparsity=10.0,
     lapses=False,
 )
-"""A network over what an arm's waypoint says of its surroundings. Without lapses: on validation seeds they cost a quarter
-of what 300 clean answers tell, and with 15 % wrong ones they gain nothing."""
+"""A network over what an arm's waypoint says of its surroundings. Without lapses: on validation seeds they cost a
+quarter of what 300 clean answers tell, and with 15 % wrong ones they gain nothing."""
 PAPER = SimilarityConfig(PUBLISHED, "paper", Schedule(3000, 4e-3, final=1.0, warmup=0.0), batch=64, sparsity=0.0)
 """Bobu et al. 2023, appendix: 1024-1024-6, Adam 4e-3, 3,000 steps of 64, margin 0.1."""
 
