@@ -18,7 +18,7 @@ import pandas as pd
 
 from apps.study.config import Block, StudyConfig
 from apps.study.participants import Effect, ScriptedParticipant, Stimuli, draw_truth
-from apps.study.schedule import TRIALS, Slot, make_plan
+from apps.study.schedule import Slot, make_plan
 from apps.study.stimuli import TaskStimuli, obvious_triplets
 from benchmarks.command import run
 from evaluation.results import ResultsStore
@@ -30,7 +30,7 @@ from evaluation.study.simulated import BLOCKS
 from evaluation.study.tables import checked, trials
 from policies.grasp.workers import in_order
 from policies.taste.choice import Population
-from policies.taste.queries import PAIRS
+from policies.taste.queries import COMPARISONS, PAIRS
 from robots.options import RunOptions
 from robots.results import check_writable, write_json
 
@@ -74,7 +74,7 @@ def rehearse(job: Rehearsal) -> tuple[float, float]:
     features = rng.random((_ITEMS, args.features))
     items = tuple(f"{_TASK}-{i:04d}" for i in range(_ITEMS))
     golden, practice = obvious_triplets(items, features, rng, tried=2000)
-    stimuli = TaskStimuli(_TASK, "", items, {}, {}, (), tuple(map(tuple, features.tolist())), golden, practice, {})
+    stimuli = TaskStimuli(_TASK, "", items, {}, {}, (), tuple(map(tuple, features.tolist())), golden, practice, {}, "")
     blocks = tuple(Block(name, _TASK, trials=args.trials) for name in BLOCKS)
     config = StudyConfig(_TASK, "", blocks, {}, seed=int(rng.integers(2**31)))
     events = []
@@ -85,8 +85,8 @@ def rehearse(job: Rehearsal) -> tuple[float, float]:
         events += _take_part(str(uuid.UUID(int=number)), plan, blocks, person)
     rows = trials(checked(pd.DataFrame(events).assign(seq=range(len(events))), "events"))
     rows = rows.assign(predicted=nearest_pair(dict(zip(items, features, strict=True)))(rows))
-    plan = parse_plan(default_plan())
-    return registered_p(rows, plan, planned_test(plan)[0], rng)
+    registered = parse_plan(default_plan())
+    return registered_p(rows, registered, planned_test(registered)[0], rng)
 
 
 def _take_part(
@@ -97,7 +97,7 @@ def _take_part(
     seen: dict[str, tuple[tuple[str, ...], int | None]] = {}
     rows = []
     for slot in plan:
-        if slot.kind not in TRIALS or slot.phase != "main":
+        if slot.kind not in COMPARISONS or slot.phase != "main":
             continue
         items, right = slot.items, slot.golden
         if slot.repeat_of:
@@ -108,7 +108,7 @@ def _take_part(
                 right = next(k for k, (i, j) in enumerate(PAIRS) if {items[i], items[j]} == alike)
         seen[slot.trial_id] = (items, right)
         block = settings[slot.block]
-        told = {"kind": slot.kind, "trial_id": slot.trial_id, "task": slot.task, "items": items}
+        told: dict[str, Any] = {"kind": slot.kind, "trial_id": slot.trial_id, "task": slot.task, "items": items}
         told |= {"min_watch_s": block.min_watch_s, "ask_confidence": True, "allow_cannot_tell": True}
         data, _ = person.respond(told)
         rows.append(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.study_power import Args, Rehearsal, rehearse
 from evaluation.statistics import Interval
 from evaluation.study.plan import default_plan, parse_plan
 from evaluation.study.power import Power, PowerRow, _sensitivity, planned_test, power, registered_p
@@ -51,6 +52,11 @@ def test_the_registered_test_finds_much_and_not_nothing():
     assert level == 0.05
     assert np.mean(np.array(found[-2.5]) <= level) > 0.9
     assert np.mean(np.array(found[0.0]) <= level) <= 0.25
+
+
+def test_a_study_is_rehearsed_by_the_servers_own_schedule():
+    p, excluded = rehearse(Rehearsal(Args(people=6, trials=16), -3.0, (0, 1, 7, 0)))
+    assert 0 <= p <= 1 and excluded <= 1 / 6
 
 
 def test_power_is_the_same_after_a_break(tmp_path):
