@@ -9,8 +9,7 @@ from sqlalchemy import Connection, select
 
 from apps.study.config import StudyConfig
 from apps.study.models import Event, Participant, Queue
-from apps.study.schedule import TRIALS
-from policies.taste.queries import CANNOT_TELL
+from policies.taste.queries import CANNOT_TELL, COMPARISONS
 
 if TYPE_CHECKING:
     from evaluation.study.pilots import Session
@@ -73,5 +72,5 @@ def _reward(connection: Connection, participant_id: int) -> float:
     return answers_per_minute(
         (told["data"]["choice"] != CANNOT_TELL, told["data"].get("rt_ms") or 0.0)
         for told in kept
-        if told["trial"]["kind"] in TRIALS and told["trial"]["phase"] == "main"
+        if told["trial"]["kind"] in COMPARISONS and told["trial"]["phase"] == "main"
     )

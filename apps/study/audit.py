@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from apps.study.frames import ANSWERED, StudyRecord, undone
+from apps.study.frames import StudyRecord, undone
 from apps.study.visit import Kept
+from policies.taste.queries import COMPARISONS
 
 
 class Audit(NamedTuple):
@@ -32,6 +33,6 @@ def audit(record: StudyRecord, acknowledged: Mapping[str, Iterable[Kept]]) -> Au
     standing = Counter(
         (event.participant, event.trial_id)
         for event in record.events
-        if event.type == "answer" and event.trial.get("kind") in ANSWERED and event.seq not in taken_back
+        if event.type == "answer" and event.trial.get("kind") in COMPARISONS and event.seq not in taken_back
     )
     return Audit(len(told), lost, sum(count - 1 for count in standing.values()))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from apps.study.instruments import Instrument, find_instrument
+from policies.taste.queries import Comparison
 from robots.settings import build
 
 if sys.version_info >= (3, 11):
@@ -20,9 +21,10 @@ else:
     import tomli as tomllib
 
 Outcome = Literal["completed", "screened_out", "withdrew", "failed_attention"]
-Kind = Literal["triplet", "preference", "grid"]
 Platform = Literal["none", "prolific", "mturk", "jatos"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+SETTINGS = "study.toml"
+"""The file of the settings in a study's folder."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -124,7 +126,7 @@ class Block:
 
     name: str
     task: str
-    kind: Kind = "triplet"
+    kind: Comparison = "triplet"
     trials: int = 40
     policy: str = "random"
     random_share: float = 0.15
@@ -185,7 +187,7 @@ class StudyConfig:
     questionnaires: Questionnaires = Questionnaires()
     limits: Limits = Limits()
     condition_policies: dict[str, str] = field(default_factory=dict)
-    condition_kinds: dict[str, Kind] = field(default_factory=dict)
+    condition_kinds: dict[str, Comparison] = field(default_factory=dict)
 
     @property
     def languages(self) -> tuple[str, ...]:

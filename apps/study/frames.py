@@ -9,13 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from apps.study.codebook import EVENTS, PARTICIPANTS, QUESTIONNAIRES, Codebook
-from policies.taste.queries import PAIRS
+from policies.taste.queries import COMPARISONS, PAIRS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ANSWERED = ("triplet", "preference", "grid")
-"""Kinds of trial with a choice, which an undo takes back."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ def undone(events: Iterable[EventRecord]) -> set[int]:
     standing: dict[str, list[int]] = {}
     for event in sorted(events, key=lambda event: event.seq):
         mine = standing.setdefault(event.participant, [])
-        if event.type == "answer" and event.trial.get("kind") in ANSWERED:
+        if event.type == "answer" and event.trial.get("kind") in COMPARISONS:
             mine.append(event.seq)
         if event.type != "undo":
             continue

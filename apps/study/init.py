@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from apps.study.config import ConfigError, Platform, parse_config
+from apps.study.config import SETTINGS, ConfigError, Platform, parse_config
 from apps.study.serve import open_study
 from apps.study.stimuli import make_task_stimuli, write_manifest
 from envs.trajectories.task import TrajectoryTask
 from evaluation.study.plan import PLAN, default_plan
 from perception.emotion import LABELS
 
-TEMPLATE = Path(__file__).with_name("study.toml")
+TEMPLATE = Path(__file__).with_name(SETTINGS)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def init_study(args: InitStudy) -> Path:
         raise ConfigError(str(problem.args[0])) from problem
     # The folder is named that was asked for, not the one it is made in.
     settings = _settings(args)
-    parse_config(settings, str(args.folder / "study.toml"))
+    parse_config(settings, str(args.folder / SETTINGS))
     # Made beside its place and moved there when it is whole: what broke off leaves nothing that looks like a study.
     made = args.folder.resolve().with_name(f".{args.folder.resolve().name}-unfinished")
     shutil.rmtree(made, ignore_errors=True)
@@ -85,7 +85,7 @@ def init_study(args: InitStudy) -> Path:
 
 def _fill(folder: Path, args: InitStudy, settings: str, task: TrajectoryTask) -> None:
     folder.mkdir(parents=True)
-    (folder / "study.toml").write_text(settings, "utf-8")
+    (folder / SETTINGS).write_text(settings, "utf-8")
     (folder / PLAN).write_text(default_plan(), "utf-8")
     for name in ("instruments", "plugins", "locales"):
         (folder / name).mkdir()

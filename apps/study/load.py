@@ -12,8 +12,9 @@ import numpy as np
 from apps.study.client import StudyClient, event_at
 from apps.study.participants import ScriptedParticipant
 from apps.study.simulate import Cast
-from apps.study.visit import COMPARISONS, WINDOW, Kept
+from apps.study.visit import WINDOW, Kept
 from policies.taste.choice import CLEAN
+from policies.taste.queries import COMPARISONS
 
 _POLL_S = 0.05
 

@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from apps.study.protocol import ID_OF
 from policies.taste.choice import Person, Population, draw_person
+from policies.taste.queries import COMPARISONS
 from policies.taste.teachers import ScriptedTeacher
 
 INATTENTIVE_LAPSE = 0.95
@@ -127,8 +129,8 @@ def draw_truth(
 def external_id(seed: int, number: int, platform: str | None) -> dict[str, Any]:
     """Name participant `number` as a platform does: by 24 hexadecimal digits, as Prolific's; empty without one."""
     digits = hashlib.sha256(f"scripted participant {seed}/{number}".encode()).hexdigest()[:24]
-    name = {"prolific": "PROLIFIC_PID", "mturk": "workerId", "jatos": "jatosWorkerId"}.get(platform or "")
-    return {"platform": platform, "ids": {name: digits}} if name else {}
+    names = ID_OF.get(platform or "")
+    return {"platform": platform, "ids": {names[0]: digits}} if names else {}
 
 
 @dataclass
@@ -165,7 +167,7 @@ class ScriptedParticipant:
             ValueError: it is a kind of step that no scripted participant knows.
         """
         kind = step["kind"]
-        if kind in ("triplet", "preference", "grid"):
+        if kind in COMPARISONS:
             return self._compare(step)
         if kind == "questionnaire":
             return self._fill_in(step["instrument"])

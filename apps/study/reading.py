@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
     from sqlalchemy.engine import URL
 
-SETTINGS = "study.toml"
 _UNDO = "retract"
 
 
@@ -53,7 +52,7 @@ def read_study(folder: Path, database: str | None = None) -> StudyRecord:
 
 
 def _address(folder: Path) -> str:
-    from apps.study.config import load_config
+    from apps.study.config import SETTINGS, load_config
 
     if not folder.is_dir():
         raise ValueError(f"there is no study at {folder}: make one with user_study.py init")

@@ -14,9 +14,8 @@ import numpy as np
 
 from apps.study.config import Block, Outcome, StudyConfig
 from apps.study.stimuli import Golden, TaskStimuli
-from policies.taste.queries import PAIRS
+from policies.taste.queries import COMPARISONS, PAIRS
 
-TRIALS = ("triplet", "preference", "grid")
 SIZES = {"triplet": 3, "preference": 2, "grid": 7}
 REPEAT_GAP = 5
 
@@ -259,7 +258,7 @@ class Walk:
     @property
     def needs_choice(self) -> bool:
         """Whether a policy has to choose before the slot can be shown."""
-        return self.outcome is None and self.items == () and self.slot.kind in TRIALS
+        return self.outcome is None and self.items == () and self.slot.kind in COMPARISONS
 
     @property
     def items(self) -> tuple[str, ...]:
@@ -331,7 +330,7 @@ class Walk:
         if slot.kind == "debrief":
             return replace(self, outcome="failed_attention" if self.failed_attention else "completed")
         moved = replace(self, chosen=None, undoable=False)
-        if slot.kind in TRIALS:
+        if slot.kind in COMPARISONS:
             given = Given(self.index, self.seq, self.items, data.get("choice"), payload.get("correct"))
             moved = replace(moved, given=(*self.given, given), undoable=slot.phase == "main")
         if payload.get("attention") is not None:
@@ -341,15 +340,15 @@ class Walk:
     def _onwards(self) -> Walk:
         """Go to the next slot: past further rounds of a practice that was passed, to the end after one that was not."""
         slot, following = self.slot, self.index + 1
-        if slot.phase == "practice" and slot.kind in TRIALS:
+        if slot.phase == "practice" and slot.kind in COMPARISONS:
             after = next(i for i in range(following, len(self.plan)) if self.plan[i].phase != "practice")
-            if self.plan[following].kind not in TRIALS or self.plan[following].phase != "practice":
+            if self.plan[following].kind not in COMPARISONS or self.plan[following].phase != "practice":
                 right = sum(bool(g.correct) for g in self.given if self._in_round(g, slot.round))
                 if right >= self.config.practice.needed:
                     return replace(self, index=after)
                 if following == after:
                     return replace(self, outcome="screened_out", undoable=False)
-        elif slot.kind in TRIALS and self.plan[following].kind not in TRIALS and self._ends_early():
+        elif slot.kind in COMPARISONS and self.plan[following].kind not in COMPARISONS and self._ends_early():
             return replace(self, index=len(self.plan) - 1)
         return replace(self, index=min(following, len(self.plan) - 1))
 

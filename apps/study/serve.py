@@ -18,7 +18,7 @@ from apps.gui.listening import THIS_MACHINE, announce, check_serving, listen, pa
 from apps.gui.security import LOOPBACK
 from apps.study.backup import Caretaker, refuse_full_disk
 from apps.study.choosing import ACTIVE, all_policies
-from apps.study.config import StudyConfig, load_config, load_instruments
+from apps.study.config import SETTINGS, StudyConfig, load_config, load_instruments
 from apps.study.errors import StudyError
 from apps.study.locales import check_locales
 from apps.study.policies import POLICIES, QueryPolicy
@@ -61,7 +61,7 @@ def open_study(folder: Path, policies: Mapping[str, QueryPolicy] | None = None) 
         InstrumentError: a questionnaire is missing or has no text.
         StudyError: animations are missing, the disk is full, or the database cannot be used.
     """
-    config = load_config(folder / "study.toml")
+    config = load_config(folder / SETTINGS)
     stimuli = load_stimuli(folder / "stimuli")
     check_study(config, stimuli, folder, policies or {})
     refuse_full_disk(folder)

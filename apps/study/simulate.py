@@ -16,6 +16,8 @@ import numpy as np
 
 from apps.study.audit import Audit, audit
 from apps.study.client import StudyClient
+from apps.study.config import SETTINGS
+from apps.study.export import TRUTH
 from apps.study.participants import Effect, Habits, ScriptedParticipant, Stimuli, Truth, draw_truth, external_id
 from apps.study.process import running
 from apps.study.visit import Kept, Report, Visit
@@ -24,8 +26,7 @@ from policies.taste.choice import Population
 from robots.options import RunOptions
 from robots.results import check_writable, write_json, write_whole
 
-SETTINGS, STIMULI = "study.toml", "stimuli"
-TRUTH, TRUTH_TABLE, ROWS = "truth.json", "truth.parquet", "participants.jsonl"
+STIMULI, ROWS = "stimuli", "participants.jsonl"
 MOST_PEOPLE = 10_000
 _NOT_COPIED = ("study.db*", "study.key", "backups", "exports", "rehearsal*", "*.log", ".*")
 _LOOK_S = 1.0
@@ -279,11 +280,11 @@ def _write_truth(args: SimulateStudy, cast: Cast, store: ResultsStore, folder: P
     """What is true, for whoever checks the analysis: the plan of the simulation, and a row a participant."""
     import pandas as pd
 
-    write_whole(folder / TRUTH, json.dumps({"scripted": True, **_settings(args)}, indent=1) + "\n")
+    write_whole(folder / TRUTH[0], json.dumps({"scripted": True, **_settings(args)}, indent=1) + "\n")
     rows = [
         {"participant": store.done["report", truth.number]["participant"], **truth.as_row()} for truth in cast.truths
     ]
-    pd.DataFrame(rows).to_parquet(folder / TRUTH_TABLE, index=False)
+    pd.DataFrame(rows).to_parquet(folder / TRUTH[1], index=False)
 
 
 def _result(args: SimulateStudy, store: ResultsStore, folder: Path) -> Simulated:

@@ -10,7 +10,8 @@ import numpy as np
 
 from apps.study.config import StudyConfig
 from apps.study.instruments import Instrument
-from apps.study.schedule import TRIALS, Slot, Walk
+from apps.study.schedule import Slot, Walk
+from policies.taste.queries import COMPARISONS
 
 VERSION = 1
 """Version of the payloads in the log."""
@@ -62,7 +63,7 @@ def shown(walk: Walk, reader: Reader, instruments: Mapping[str, Instrument]) -> 
         "language": reader.language,
         "condition": reader.condition,
     }
-    if slot.kind in TRIALS and not walk.again:
+    if slot.kind in COMPARISONS and not walk.again:
         kept |= {"task": slot.task, "items": list(walk.items), "purpose": slot.purpose, "golden_choice": walk.golden,
                  "repeat_of": slot.repeat_of or None, "round": slot.round}  # fmt: skip
     if slot.kind == "questionnaire":
@@ -107,7 +108,7 @@ def _content(
 
 def _query(walk: Walk) -> str:
     """The kind of comparison that instructions are for: the next one."""
-    return next((slot.kind for slot in walk.plan[walk.index :] if slot.kind in TRIALS), "")
+    return next((slot.kind for slot in walk.plan[walk.index :] if slot.kind in COMPARISONS), "")
 
 
 def _comparison(walk: Walk, slot: Slot, texts: Any) -> dict[str, Any]:

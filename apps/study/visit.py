@@ -10,8 +10,8 @@ import numpy as np
 
 from apps.study.client import RefusedError, StudyClient, event_at
 from apps.study.participants import Habits, ScriptedParticipant
+from policies.taste.queries import COMPARISONS
 
-COMPARISONS = ("triplet", "preference", "grid")
 WINDOW = {"width": 1280, "height": 720, "touch": False, "user_agent": "empaw scripted participant"}
 MOST_STEPS = 10_000
 """A study that is longer than this never ends."""

@@ -12,13 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from policies.taste.queries import CANNOT_TELL, PAIRS
+from policies.taste.queries import CANNOT_TELL, COMPARISONS, PAIRS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KINDS = ("triplet", "preference", "grid")
-"""Kinds of comparison, as `trial_type` names them."""
 NAMES = ("events", "questionnaires", "participants")
 NEEDED = {
     "events": ("seq", "participant", "trial_type", "trial_id", "block", "phase", "rt", "choice", "items", "purpose"),
@@ -115,7 +113,7 @@ def checked(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return frame.assign(**added)
 
 
-def comparisons(events: pd.DataFrame, kinds: Sequence[str] = KINDS) -> pd.DataFrame:
+def comparisons(events: pd.DataFrame, kinds: Sequence[str] = COMPARISONS) -> pd.DataFrame:
     """Pick the rows of answers that count: main phase, not taken back, not emptied by a withdrawal."""
     undone = events["undone"].map(lambda value: value is True or str(value).lower() == "true").astype(bool)
     return events[events["trial_type"].isin(kinds) & (events["phase"] == "main") & ~undone]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 
 PAIRS: tuple[tuple[int, int], ...] = ((0, 1), (0, 2), (1, 2))
 """The three possible answers, as positions: left and middle, left and right, middle and right."""
 CANNOT_TELL = -1
+Comparison = Literal["triplet", "preference", "grid"]
+COMPARISONS: tuple[Comparison, ...] = get_args(Comparison)
+"""What people are asked: two of three alike, one of two preferred, two of six most like a reference."""
 
 
 class SimilarityQuery(NamedTuple):

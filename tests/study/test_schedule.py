@@ -16,14 +16,13 @@ from apps.study.config import config_from
 from apps.study.policies import POLICIES, Asked
 from apps.study.schedule import (
     REPEAT_GAP,
-    TRIALS,
     Logged,
     Walk,
     balanced_latin_square,
     make_plan,
 )
 from apps.study.stimuli import TaskStimuli, make_task_stimuli
-from policies.taste.queries import PAIRS
+from policies.taste.queries import COMPARISONS, PAIRS
 from tests.study.folder import PointTask
 from tests.study.folder import settings as study
 
@@ -120,7 +119,7 @@ def test_a_condition_may_be_asked_another_kind_of_comparison(stimuli):
     kinds = {"allocation": {"conditions": ["alike", "chosen"]}, "condition_kinds": {"chosen": "grid"}}
     for condition, kind in (("alike", "triplet"), ("chosen", "grid")):
         slots = [slot for slot in plan_of(stimuli, condition=condition, blocks=[BLOCK], **kinds) if slot.block]
-        trials = [slot for slot in slots if slot.kind in TRIALS]
+        trials = [slot for slot in slots if slot.kind in COMPARISONS]
         assert {slot.kind for slot in trials} == {kind} and len(trials) == 40
         assert any(slot.golden is not None for slot in trials) == (kind == "triplet")
 
@@ -147,7 +146,7 @@ def test_golden_answers_are_the_nearest_pair_wherever_it_stands(stimuli):
     assert min(seen.values()) > 0.2 * sum(seen.values())
 
 
-@pytest.mark.parametrize("kind", TRIALS)
+@pytest.mark.parametrize("kind", COMPARISONS)
 def test_a_repeat_shows_what_was_shown_in_other_places(stimuli, kind):
     walk = walk_of(stimuli, blocks=[{**BLOCK, "kind": kind, "policy": "coverage", "golden_share": 0.0}])
     seen: dict[str, tuple[str, ...]] = {}

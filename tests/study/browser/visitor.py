@@ -13,6 +13,8 @@ from urllib.request import urlopen
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, Request
 
+from policies.taste.queries import COMPARISONS
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -25,7 +27,6 @@ FLAGS = [
     "--enable-unsafe-swiftshader",
 ]
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-COMPARISONS = ("triplet", "preference", "grid")
 _WATCH = """
 globalThis.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => violations.push(
