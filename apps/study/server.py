@@ -35,7 +35,7 @@ from apps.study.errors import (
 from apps.study.limits import RateLimit
 from apps.study.locales import locale_files
 from apps.study.policies import QueryPolicy
-from apps.study.protocol import MAX_BODY_BYTES, parse_event, parse_json, parse_session
+from apps.study.protocol import ID_OF, MAX_BODY_BYTES, parse_event, parse_json, parse_session
 from apps.study.status import read_status
 from apps.study.storage import Known, Storage
 from apps.study.storage_open import translated
@@ -165,7 +165,7 @@ def _add_study(app: FastAPI, server: StudyServer) -> None:
         """Tell what the page needs before a session exists."""
         config = storage.config
         return {"title": config.title, "language": config.language, "languages": list(config.languages),
-                "platform": config.recruitment.platform}  # fmt: skip
+                "platform": config.recruitment.platform, "ids": ID_OF}  # fmt: skip
 
 
 def _add_files(app: FastAPI, server: StudyServer) -> None:

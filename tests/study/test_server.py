@@ -276,6 +276,7 @@ def test_scenes_locales_plugins_and_the_page_itself(client):
     assert client.get("/study-plugins/mine.js").headers["content-type"].startswith("text/javascript")
     about = client.get("/api/study/about").json()
     assert about["languages"] == ["en", "de"] and about["title"] == "Moving points"
+    assert about["ids"]["prolific"][0] == "PROLIFIC_PID"  # the page reads from here what to look for in its address
     for path in ("/api/study/scene/x", "/api/study/locale/zz", "/study-plugins/bad%20name.js", "/nothing"):
         assert client.get(path).json()["code"] == "unknown"
 

@@ -61,9 +61,9 @@ async function main() {
   translatePage(strings, language);
   const shell = new Shell(strings);
   shell.title(about.title || t("study"));
-  if (externalIds().preview) return shell.trouble(t("preview"), false);
+  if (externalIds(about.ids).preview) return shell.trouble(t("preview"), false);
   try {
-    await take(language, strings, shell);
+    await take(language, strings, shell, about.ids);
   } catch (error) {
     explain(error, shell, strings);
   }
@@ -78,10 +78,10 @@ function outboxTrouble(shell) {
   };
 }
 
-async function take(language, strings, shell) {
+async function take(language, strings, shell, platforms) {
   let t = translator(strings);
   const storage = new Storage();
-  const session = new Session(api, storage);
+  const session = new Session(api, storage, platforms);
   const outbox = new Outbox(api, storage, outboxTrouble(shell));
   const onTrouble = () => shell.banner(t("offline_waiting"));
   const ask = () => shell.ask({ title: t("unfinished_title"), text: t("unfinished_text"), yes: t("unfinished_resume"), no: t("unfinished_new") });

@@ -3,21 +3,19 @@
 import { ApiError, persist } from "./api.js";
 import { uuid } from "./outbox.js";
 
-/** Parameters that recruiting sites put into the link. The first of each names the person; others are ignored. */
-const PLATFORMS = {
-  prolific: ["PROLIFIC_PID", "STUDY_ID", "SESSION_ID"],
-  mturk: ["workerId", "assignmentId", "hitId"],
-  jatos: ["jatosWorkerId", "jatosStudyResultId", "jatosBatchId"],
-};
 const MTURK_PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE";
 const SECRET = "empaw-study-session";
 const ANSWER_MS = 250;
 
-/** @returns {{platform: string|null, ids: Object<string, string>, preview: boolean}} */
-export function externalIds(search = location.search) {
+/**
+ * @param {Object<string, string[]>} platforms  parameters that recruiting sites put into the link, as the server tells them; the
+ *   first of each names the person, others are ignored
+ * @returns {{platform: string|null, ids: Object<string, string>, preview: boolean}}
+ */
+export function externalIds(platforms, search = location.search) {
   const query = new URLSearchParams(search);
   const preview = query.get("assignmentId") === MTURK_PREVIEW;
-  for (const [platform, names] of Object.entries(PLATFORMS)) {
+  for (const [platform, names] of Object.entries(platforms)) {
     if (!query.get(names[0])) continue;
     const ids = Object.fromEntries(names.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
     return { platform, ids, preview };
@@ -30,9 +28,9 @@ function client() {
 }
 
 export class Session {
-  /** @param {import("./storage.js").Storage} storage */
-  constructor(api, storage) {
-    Object.assign(this, { api, storage });
+  /** @param {import("./storage.js").Storage} storage @param {Object<string, string[]>} platforms  see `externalIds` */
+  constructor(api, storage, platforms) {
+    Object.assign(this, { api, storage, platforms });
     this.secret = null;
     this.resumed = false;
   }
@@ -44,7 +42,7 @@ export class Session {
    *   unfinished on this device? Asked only where neither the tab nor the link tells.
    */
   async find(language, { ask, onTrouble }) {
-    const { platform, ids } = externalIds();
+    const { platform, ids } = externalIds(this.platforms);
     const known = await this.storage.get("session", "current");
     const own = sessionStorage.getItem(SECRET);
     if (own && this.#isFor(known, own, ids)) return this.#take(own, true, known?.began);
