@@ -65,6 +65,13 @@ EVALUATE = Group(
             "empaw evaluate similarity --tasks grid-2 --seeds 2 --out runs/similarity",
             "train",
         ),
+        "embedding": Command(
+            "evaluation.similarity.evaluate:Evaluate",
+            "evaluation.similarity.evaluate:evaluate",
+            "what a saved representation tells of the true features",
+            "empaw evaluate embedding --representation runs/likeness",
+            "train",
+        ),
         "taste": Command(
             "evaluation.similarity.closed_loop_run:Run",
             "evaluation.similarity.closed_loop_run:main",
