@@ -143,8 +143,8 @@ class StyleModulator:
     """Lays over a gait what a style does from moment to moment: wiggle, starts and stops, uneven timing.
 
     The gait eases whatever it is told (`robots.footfall`), so an oscillation is told larger by what the easing takes
-    off. Draws from `rng` only when a start, a stop or a change of cadence is due, which makes the same run from the
-    same times. With `wiggle_rad` 0 and smoothness and regularity 1, nothing is changed.
+    off. Draws from `rng` when it is made, and then only when a start, a stop or a change of cadence is due, which makes
+    the same run from the same times. With `wiggle_rad` 0 and smoothness and regularity 1, nothing is changed.
     """
 
     def __init__(self, style: ExpressiveStyle, rng: np.random.Generator) -> None:
