@@ -145,15 +145,20 @@ _SCORES: dict[str, Callable[[AllocationRule, ArmState, np.random.Generator], np.
 }
 
 
-def allocate(rule: AllocationRule, outcomes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def allocate(
+    rule: AllocationRule, outcomes: np.ndarray, rng: np.random.Generator, known: np.ndarray | None = None
+) -> np.ndarray:
     """(R, N) arms that the rule gives in R trials of N participants.
 
     Args:
         rule: of allocation.
         outcomes: (R, N, A) what participant t would bring on each arm; only that of the arm they get is seen.
         rng: breaks ties and draws.
+        known: (N, N) bool, in row t whose outcomes were there when t was allocated; all before t when left out.
     """
     runs, people, n_arms = outcomes.shape
+    if known is not None:
+        return _allocate_late(rule, outcomes, rng, np.asarray(known, bool))
     zero = np.zeros((runs, n_arms))
     now = ArmState(*(zero.copy() for _ in ArmState._fields))
     seen = now
@@ -171,6 +176,23 @@ def allocate(rule: AllocationRule, outcomes: np.ndarray, rng: np.random.Generato
     return arms
 
 
+def _allocate_late(
+    rule: AllocationRule, outcomes: np.ndarray, rng: np.random.Generator, known: np.ndarray
+) -> np.ndarray:
+    runs, people, n_arms = outcomes.shape
+    arms, got = np.empty((runs, people), np.int8), np.empty((runs, people))
+    rows, every = np.arange(runs), np.arange(n_arms)
+    for t in range(people):
+        given = arms[:, :t, None] == every
+        there = given & known[t, :t, None]
+        logs = np.log(got[:, :t, None])
+        values = (there, there * got[:, :t, None], there * logs, there * logs**2)
+        state = ArmState(*(value.sum(axis=1, dtype=float) for value in (given, *values)))
+        arms[:, t] = next_arm(rule, state, rng)
+        got[:, t] = outcomes[rows, t, arms[:, t]]
+    return arms
+
+
 def likelihood_ratio(arms: np.ndarray, outcomes: np.ndarray, n_arms: int) -> np.ndarray:
     """(R,) 2 log likelihood ratio of exponential arms with means of their own against one mean, arms (R, N)."""
     which = np.arange(n_arms)[:, None, None] == arms
@@ -181,7 +203,13 @@ def likelihood_ratio(arms: np.ndarray, outcomes: np.ndarray, n_arms: int) -> np.
 
 
 def randomisation_test(
-    rule: AllocationRule, arms: ArrayLike, outcomes: ArrayLike, n_arms: int, rng: np.random.Generator, draws: int = 999
+    rule: AllocationRule,
+    arms: ArrayLike,
+    outcomes: ArrayLike,
+    n_arms: int,
+    rng: np.random.Generator,
+    draws: int = 999,
+    known: np.ndarray | None = None,
 ) -> RandomisationTest:
     """Test that all arms are alike, whatever the rule: shuffle the outcomes, let the rule allocate them again, compare.
 
@@ -197,6 +225,8 @@ def randomisation_test(
         n_arms: how many arms there are.
         rng: shuffles.
         draws: how many shuffles.
+        known: whose outcomes were there at each allocation, see `allocate`: who takes part at the same time as others
+            is allocated without theirs.
 
     Raises:
         ValueError: lengths differ, fewer than two outcomes, or one that is not above 0.
@@ -204,18 +234,24 @@ def randomisation_test(
     given, found = np.asarray(arms)[None], np.asarray(outcomes, float)[None]
     if given.shape != found.shape or found.shape[1] < 2 or not (found > 0).all():
         raise ValueError(f"{given.size} arms and {found.size} outcomes came; expected two or more, all above 0")
-    observed, p = _tests(rule, given, found, n_arms, rng, draws)
+    observed, p = _tests(rule, given, found, n_arms, rng, draws, known)
     return RandomisationTest(float(observed[0]), float(p[0]), draws)
 
 
 def _tests(
-    rule: AllocationRule, arms: np.ndarray, outcomes: np.ndarray, n_arms: int, rng: np.random.Generator, draws: int
+    rule: AllocationRule,
+    arms: np.ndarray,
+    outcomes: np.ndarray,
+    n_arms: int,
+    rng: np.random.Generator,
+    draws: int,
+    known: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Statistics (R,) and p values (R,) of R trials."""
     runs = len(outcomes)
     observed = likelihood_ratio(arms, outcomes, n_arms)
     shuffled = rng.permuted(np.repeat(outcomes, draws, axis=0), axis=1)
-    again = allocate(rule, np.broadcast_to(shuffled[:, :, None], (*shuffled.shape, n_arms)), rng)
+    again = allocate(rule, np.broadcast_to(shuffled[:, :, None], (*shuffled.shape, n_arms)), rng, known)
     chance = likelihood_ratio(again, shuffled, n_arms).reshape(runs, draws)
     # Sums in another order differ in their last digits: equal ones count as equal.
     reached = (chance >= observed[:, None] - 1e-9).sum(axis=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -152,13 +152,14 @@ def simulate(args: SimulateStudy) -> Simulated:
 
 @dataclass(frozen=True)
 class Cast:
-    """Who takes part: their truth, and all that they need to answer."""
+    """Who takes part: their truth, and all that they need; `adaptive`: finished sessions decide who gets what next."""
 
     truths: tuple[Truth, ...]
     stimuli: Mapping[str, Stimuli]
     reverse: Mapping[str, frozenset[str]]
     checks: Mapping[str, tuple[str, float]]
     platform: str | None
+    adaptive: bool = False
 
     @classmethod
     def of(cls, args: SimulateStudy, folder: Path) -> Cast:
@@ -192,7 +193,8 @@ class Cast:
             for name, told in instruments.items()
         }
         checks = {name: told.attention for name, told in instruments.items() if told.attention is not None}
-        return cls(truths, stimuli, reverse, checks, config.recruitment.platform)
+        adaptive = config.allocation.rule != "equal"
+        return cls(truths, stimuli, reverse, checks, config.recruitment.platform, adaptive)
 
     def visit(self, number: int, args: SimulateStudy, client: StudyClient) -> Visit:
         """Participant `number` at the door."""
@@ -251,24 +253,39 @@ def _take_part(args: SimulateStudy, cast: Cast, url: str, store: ResultsStore) -
     todo = [number for number in range(args.n) if ("report", number) not in store.done]
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("participants", total=args.n, completed=args.n - len(todo))
-        visits = {number: cast.visit(number, args, StudyClient(url, _PATIENCE_S)) for number in todo}
-        for number, visit in visits.items():
-            held = store.done.get(("joined", number), {})
-            visit.begin(**held)
-            if not held:
-                store.add(("joined", number), {"secret": visit.client.secret, "participant": visit.report.participant})
-            visit.client.close()
-        with ThreadPoolExecutor(args.workers) as people:
-            coming = {people.submit(_finish, visit): number for number, visit in visits.items()}
-            try:
-                for done in as_completed(coming):
-                    store.add(("report", coming[done]), asdict(done.result()))
-                    bar.advance(task)
-            except BaseException:  # Ctrl-C too: nobody is waited for, and --resume goes on with them
-                for visit in visits.values():
-                    visit.leave.set()
-                people.shutdown(cancel_futures=True)
-                raise
+        # A rule that learns from those who finished is given some before the next ones come.
+        size = args.workers if cast.adaptive else max(len(todo), 1)
+        for first in range(0, len(todo), size):
+            visits = {
+                number: cast.visit(number, args, StudyClient(url, _PATIENCE_S)) for number in todo[first : first + size]
+            }
+            _join(visits, store)
+            _finish_all(visits, args, store, lambda: bar.advance(task))
+
+
+def _join(visits: Mapping[int, Visit], store: ResultsStore) -> None:
+    for number, visit in visits.items():
+        held = store.done.get(("joined", number), {})
+        visit.begin(**held)
+        if not held:
+            store.add(("joined", number), {"secret": visit.client.secret, "participant": visit.report.participant})
+        visit.client.close()
+
+
+def _finish_all(
+    visits: Mapping[int, Visit], args: SimulateStudy, store: ResultsStore, finished: Callable[[], None]
+) -> None:
+    with ThreadPoolExecutor(args.workers) as people:
+        coming = {people.submit(_finish, visit): number for number, visit in visits.items()}
+        try:
+            for done in as_completed(coming):
+                store.add(("report", coming[done]), asdict(done.result()))
+                finished()
+        except BaseException:  # Ctrl-C too: nobody is waited for, and --resume goes on with them
+            for visit in visits.values():
+                visit.leave.set()
+            people.shutdown(cancel_futures=True)
+            raise
 
 
 def _finish(visit: Visit) -> Report:

@@ -14,7 +14,7 @@ from scipy.special import entr
 
 from evaluation.allocation import AllocationRule, RandomisationTest, arm_state, next_arm, randomisation_test
 from evaluation.statistics import Interval, cluster_bootstrap
-from evaluation.study.tables import comparisons, repeats, trials
+from evaluation.study.tables import checked, comparisons, repeats, trials
 from policies.taste.queries import CANNOT_TELL, PAIRS
 
 if TYPE_CHECKING:
@@ -32,11 +32,13 @@ _LEAST = 1e-3
 
 
 class Session(NamedTuple):
-    """One finished session of a pilot, in order of arrival."""
+    """One session of a pilot; `outcome` is nan until it ended; `began`, `ended` are ISO 8601, or empty."""
 
     participant: str
     arm: str
     outcome: float
+    began: str = ""
+    ended: str = ""
 
 
 class Pilot(NamedTuple):
@@ -120,16 +122,18 @@ def sessions(tables: StudyTables, arm: str = "condition", worth: Worth = "answer
     """
     rows = comparisons(tables.events) if worth == "answers_per_minute" else trials(tables.events)
     theirs = dict(list(rows.groupby(rows["participant"].astype(str))))
-    people = tables.participants[tables.participants[arm].notna()]
-    if "started" in people:
-        people = people.sort_values("started", kind="stable")
+    people = checked(tables.participants, "participants")
+    people = people[people[arm].notna()].sort_values("started", kind="stable")
     return tuple(
         Session(
             str(name),
             str(kind),
             session_worth(theirs[str(name)], worth) if outcome == "completed" and str(name) in theirs else float("nan"),
+            *(told if isinstance(told, str) else "" for told in times),
         )
-        for name, kind, outcome in zip(people["participant"], people[arm], people["outcome"], strict=True)
+        for name, kind, outcome, *times in people[["participant", arm, "outcome", "started", "finished"]].itertuples(
+            index=False
+        )
     )
 
 
@@ -163,7 +167,11 @@ def pilot(come: Sequence[Session], arms: Sequence[str], rule: AllocationRule, rn
     found = {name: np.array([one.outcome for one in done if one.arm == name]) for name in names}
     several = sum(len(values) > 0 for values in found.values()) > 1 and len(done) > 2
     index = [names.index(one.arm) for one in done]
-    test = randomisation_test(rule, index, [one.outcome for one in done], len(names), rng) if several else None
+    worth = [one.outcome for one in done]
+    # Who took part at the same time was allocated without the other's outcome, and is so again.
+    known = np.array([[one.ended <= other.began for one in done] for other in done], bool)
+    timed = all(one.began and one.ended for one in done)
+    test = randomisation_test(rule, index, worth, len(names), rng, known=known if timed else None) if several else None
     return Pilot(
         tuple(names),
         tuple(sum(one.arm == name for one in come) for name in names),

@@ -169,3 +169,18 @@ def test_a_large_difference_is_found_and_pays():
     assert (clever.randomisation_p <= 0.05).mean() > 0.9
     assert clever.total.mean() > 1.2 * equal.total.mean()
     assert equal.f_p.max() < 0.2
+
+
+@pytest.mark.parametrize("kind", ["gittins", "thompson", "thompson-lognormal"])
+def test_whoever_takes_part_at_the_same_time_is_allocated_without_the_others_outcomes(kind):
+    rule, seed = AllocationRule(kind, floor=100), 4
+    outcomes = np.random.default_rng(0).exponential([1.0, 9.0], (20, 30, 2))
+    at_once = allocate(rule, outcomes, np.random.default_rng(seed))
+    everything = np.tri(30, k=-1, dtype=bool)
+    assert (allocate(rule, outcomes, np.random.default_rng(seed), everything) == at_once).all()
+    nothing = allocate(rule, outcomes, np.random.default_rng(seed), np.zeros((30, 30), bool))
+    assert at_once.mean() > 0.75 > nothing.mean() > 0.25
+    arms, found = nothing[0], outcomes[0][np.arange(30), nothing[0]]
+    late = randomisation_test(rule, arms, found, 2, np.random.default_rng(1), 199, np.zeros((30, 30), bool))
+    assert late.statistic == randomisation_test(rule, arms, found, 2, np.random.default_rng(1), 199).statistic
+    assert late.p <= 0.05
