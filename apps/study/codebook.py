@@ -95,7 +95,9 @@ EVENTS = Codebook(
         Column("items", "strings", "ids of the stimuli, from left to right; for a grid the reference first"),
         Column("pair", "strings", "ids of the stimuli chosen: the two most alike, the preferred one, the grid's picks"),
         Column("confidence", "integer", "1 guessed to 5 certain, where it was asked", {"minimum": 1, "maximum": 5}),
-        Column("since_all_seen", "number", "ms from when every clip had been seen once to the answer"),
+        Column(
+            "since_all_seen", "number", "ms from when every clip had been seen once to the answer; empty: one had not"
+        ),
         Column("replays", "integer", "how often the clips were started again", {"minimum": 0}),
         Column("purpose", "string", "why it was asked: random, golden, repeat, active, practice, ..."),
         Column("repeat_of", "string", "trial_id of the first showing, for a repeat"),

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from apps.study.config import SETTINGS, ConfigError, Platform, parse_config
 from apps.study.serve import open_study
-from apps.study.stimuli import make_task_stimuli, write_manifest
+from apps.study.stimuli import decode_animation, make_task_stimuli, write_manifest
 from envs.trajectories.task import TrajectoryTask
 from evaluation.study.plan import PLAN, default_plan
 from perception.emotion import LABELS
@@ -65,7 +65,7 @@ def init_study(args: InitStudy) -> Path:
         raise ConfigError(str(problem.args[0])) from problem
     # The folder is named that was asked for, not the one it is made in.
     settings = _settings(args)
-    parse_config(settings, str(args.folder / SETTINGS))
+    parse_config(_watched(settings, 0.0), str(args.folder / SETTINGS))
     # Made beside its place and moved there when it is whole: what broke off leaves nothing that looks like a study.
     made = args.folder.resolve().with_name(f".{args.folder.resolve().name}-unfinished")
     shutil.rmtree(made, ignore_errors=True)
@@ -85,13 +85,20 @@ def init_study(args: InitStudy) -> Path:
 
 def _fill(folder: Path, args: InitStudy, settings: str, task: TrajectoryTask) -> None:
     folder.mkdir(parents=True)
-    (folder / SETTINGS).write_text(settings, "utf-8")
     (folder / PLAN).write_text(default_plan(), "utf-8")
     for name in ("instruments", "plugins", "locales"):
         (folder / name).mkdir()
     stimuli = make_task_stimuli(task, args.items, folder / "stimuli", np.random.default_rng(args.seed))
-    write_manifest([stimuli], folder / "stimuli")
+    shown = write_manifest([stimuli], folder / "stimuli")
+    # By default nobody answers before a clip was seen whole: such answers count against people.
+    lasts = (decode_animation(shown.body(name) or b"") for name in stimuli.items)
+    (folder / SETTINGS).write_text(_watched(settings, max((len(poses) - 1) / fps for fps, poses in lasts)), "utf-8")
     open_study(folder).close()
+
+
+def _watched(settings: str, seconds: float) -> str:
+    """Put in how long each clip is seen before an answer is taken, s."""
+    return settings.replace("@watch@", f"{seconds:.1f}")
 
 
 def _settings(args: InitStudy) -> str:
@@ -145,6 +152,7 @@ name = "{name}"                 # the feeling that its answers are about
 task = "@task@"
 kind = "preference"
 trials = @trials@
+min_watch_s = @watch@
 repeat_share = 0.10
 golden_share = 0.0
 shared_share = 0.0

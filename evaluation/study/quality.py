@@ -83,8 +83,17 @@ class Quality(NamedTuple):
         return {one.participant: one.reasons for one in self.people if one.reasons}
 
 
-def person_quality(rows: pd.DataFrame, rules: Exclusions, straight_lines: int = 0) -> PersonQuality:
-    """Judge one person by their rows of `evaluation.study.tables.trials`."""
+def person_quality(
+    rows: pd.DataFrame, rules: Exclusions, straight_lines: int = 0, watched: bool = False
+) -> PersonQuality:
+    """Judge one person by their rows of `evaluation.study.tables.trials`.
+
+    Args:
+        rows: of one person.
+        rules: registered.
+        straight_lines: questionnaires with one answer throughout.
+        watched: whether the page told when all clips had been seen: an answer without that time came before.
+    """
     choice, obvious, rt, since = (
         rows[name].to_numpy(float) for name in ("choice", "golden_choice", "rt", "since_all_seen")
     )
@@ -93,8 +102,7 @@ def person_quality(rows: pd.DataFrame, rules: Exclusions, straight_lines: int = 
     counts = np.bincount(choice[choice != CANNOT_TELL].astype(int), minlength=len(PAIRS))
     position = float(counts.max() / max(counts.sum(), 1))
     median = float(np.nanmedian(rt)) if np.isfinite(rt).any() else float("nan")
-    # A page that lets nobody answer earlier gives a number above 0 everywhere; a missing one was not measured.
-    early = float((since < 0).mean()) if len(since) else 0.0
+    early = float(((since < 0) | (np.isnan(since) & watched)).mean()) if len(since) else 0.0
     run = _longest_run(choice)
     wrong = asked > 0 and right / asked < rules.golden_accuracy
     broken = {
@@ -140,8 +148,10 @@ def judge_people(
 ) -> tuple[PersonQuality, ...]:
     """Judge each person who answered."""
     lines = straight_lines(questionnaires) if questionnaires is not None else {}
+    # Where nobody has such a time, the page did not measure it.
+    watched = bool(rows["since_all_seen"].notna().any())
     return tuple(
-        person_quality(theirs, plan.exclusions, lines.get(str(person), 0))
+        person_quality(theirs, plan.exclusions, lines.get(str(person), 0), watched)
         for person, theirs in rows.groupby("participant", sort=True)
     )
 

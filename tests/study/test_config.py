@@ -157,6 +157,7 @@ def test_a_new_folder_is_ready_to_serve_and_registers_its_plan(tmp_path, monkeyp
     folder = init_study(InitStudy(tmp_path / "My first Study!", task="points", items=12, platform="prolific"))
     config = load_config(folder / "study.toml")
     assert config.name == "my-first-study" and config.recruitment.require_id
+    assert {block.min_watch_s for block in config.blocks} == {0.1}  # three thirtieths of a second: a clip is seen whole
     assert config.recruitment.completion_url.startswith("https://app.prolific.com/submissions/complete?cc=")
     storage = open_study(folder)
     storage.close()
