@@ -20,6 +20,8 @@ def check_writable(place: str | Path | None) -> None:
     path = Path(place)
     if not path.name or path.is_dir():
         raise OSError(f"{place!s} is a folder: give the name of a file")
+    if _is_device(path):
+        return
     parent = path.resolve().parent
     parent.mkdir(parents=True, exist_ok=True)
     draft = _draft(path)
@@ -43,17 +45,25 @@ def write_json(result: dict[str, Any], place: str, output: TextIO | None = None)
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file that is there as a whole or not at all.
+    """Write a file that is there as a whole or not at all; what is no file, such as /dev/null, is written to as it is.
 
     Raises:
         OSError: it cannot be written; a file of before is still there.
     """
+    if _is_device(path):
+        path.write_text(text)
+        return
     draft = _draft(path)
     try:
         draft.write_text(text)
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _is_device(path: Path) -> bool:
+    """Whether a draft that is moved over a path would put a file where a device or a pipe was."""
+    return path.exists() and not path.is_file()
 
 
 def _draft(path: Path) -> Path:
