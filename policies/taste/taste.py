@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from perception.emotion import LABELS
+from robots.results import write_whole
 from robots.style import STYLE_NAMES, ExpressiveStyle
 
 FORMAT, VERSION = "empaw-taste", 1
@@ -99,14 +100,12 @@ class Taste:
         }
 
     def save(self, path: Path) -> None:
-        """Write the file, whole or not at all.
+        """Write the file, whole or not at all; what is no file, such as /dev/null, is written to as it is.
 
         Raises:
             OSError: it cannot be written.
         """
-        draft = path.with_name(path.name + ".part")
-        draft.write_text(json.dumps(self.as_json(), indent=2) + "\n", encoding="utf-8")
-        draft.replace(path)
+        write_whole(path, json.dumps(self.as_json(), indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Taste:
