@@ -88,6 +88,7 @@ class ArmTask:
         """
         from envs.trajectories.arm_picture import picture
 
+        trajectories.check_index(index)
         states = trajectories.states[index].astype(np.float64)
         return picture(states[:, :JOINTS], states[0, _HUMAN], states[0, _LAPTOP])
 

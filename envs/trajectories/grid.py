@@ -128,8 +128,7 @@ class GridRobot:
         Raises:
             IndexError: there is no trajectory at `index`.
         """
-        if not 0 <= index < len(trajectories):
-            raise IndexError(f"trajectory {index} was asked for; there are 0 to {len(trajectories) - 1}")
+        trajectories.check_index(index)
         state = trajectories.states[index].astype(float)
         at = np.linspace(0, WAYPOINTS - 1, (WAYPOINTS - 1) * _FRAMES_PER_STEP + 1)
         poses = np.zeros((len(at), 1, 7), np.float32)

@@ -105,6 +105,7 @@ class StyleTask:
             ValueError: the trajectories were not made by this task.
             IndexError: there is no such clip.
         """
+        trajectories.check_index(index)
         spec = spec_at(trajectories, index)
         turn = _COMES_FROM_RAD + _ASLANT_RAD * float(np.sin(spec.heading)) - spec.heading
         return Animation("dog", PICTURE_FPS, _turned(film(spec, self.legs), turn), scene())

@@ -24,6 +24,15 @@ class Trajectories:
         """How many."""
         return len(self.states)
 
+    def check_index(self, index: int) -> None:
+        """Refuse what is not there.
+
+        Raises:
+            IndexError: there is no trajectory at `index`.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(f"trajectory {index} was asked for; there are 0 to {len(self) - 1}")
+
     def take(self, index: np.ndarray) -> Trajectories:
         """Those at (n,) int indices, or where a mask (N,) bool is true."""
         return Trajectories(self.states[index], {name: values[index] for name, values in self.extras.items()})

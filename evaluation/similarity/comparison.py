@@ -7,7 +7,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
 from evaluation.results import Key, ResultsStore
@@ -180,8 +179,3 @@ def run_jobs(
     for job, row in zip(missing, in_order(_run, work, workers, engine), strict=True):
         store.add(job.key, row)
         yield job, store.done[job.key]
-
-
-def stages_of(row: dict[str, Any]) -> np.ndarray:
-    """(stages, 3) answers, seconds and fpe of an 'active' row."""
-    return np.array(row["stages"], float)

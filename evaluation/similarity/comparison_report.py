@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
@@ -10,7 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.results import Key
 from evaluation.similarity.active import Stage, fewer
 from evaluation.similarity.comparison import Job
 from evaluation.statistics import Interval, cluster_bootstrap, paired_difference
@@ -47,11 +45,6 @@ TARGETS = (
     Target("style", 300, 0.0, "fpe", 0.025),
     Target("style", 300, 0.15, "fpe", 0.06),
 )
-
-
-def rows_of(done: Mapping[Key, Any]) -> Rows:
-    """The rows of a store by job."""
-    return {Job(*key): row for key, row in done.items()}
 
 
 def _rng(*of: object) -> np.random.Generator:

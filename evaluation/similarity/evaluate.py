@@ -59,15 +59,18 @@ def evaluate(args: Evaluate) -> dict[str, Judged]:
     """Judge the representation beside its own inputs, their principal components, and the true features.
 
     Raises:
-        ValueError: an option out of its range, or a representation that cannot be used on the task.
+        ValueError: an option out of its range, a representation that cannot be used on the task, or trajectories other
+            than it was trained on: what is held out of these it may have been asked about.
         OSError: the result cannot be written.
     """
     args.check()
     check_writable(args.json)
     representation = Representation.load(args.representation)
     name = args.task or str(representation.about.get("task", "style"))
+    _check_same(representation, name, "seed", args.seed)
     load = TrainSimilarity(seed=args.seed, workers=args.workers, task=name, clips=args.clips, cache=args.cache)
     task, items = load_items(load)
+    _check_same(representation, name, "items", len(items))
     features = task.features(items)
     parts = held_out(len(items), args.seed)
     inputs = inputs_of(task, items, representation.inputs)
@@ -88,6 +91,15 @@ def evaluate(args: Evaluate) -> dict[str, Judged]:
             print(f"{one:16} fpe {judged.fpe:.4f}  tpa20 {judged.tpa20.mean:.3f} "
                   f"[{judged.tpa20.low:.3f}, {judged.tpa20.high:.3f}]")  # fmt: skip
     return found
+
+
+def _check_same(representation: Representation, task: str, name: str, given: int) -> None:
+    known = representation.about.get(name, given)
+    if representation.about.get("task") == task and known != given:
+        raise ValueError(
+            f"{name} {given} came; this representation was trained with {name} {known}: what is held out must be what "
+            "was held out then"
+        )
 
 
 def _judge(

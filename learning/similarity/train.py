@@ -24,7 +24,7 @@ from robots.options import RunOptions
 from robots.results import check_writable, write_json
 
 CONFIGS = {"descriptors": ON_DESCRIPTORS, "waypoints": ON_WAYPOINTS, "relations": ON_RELATIONS}
-MOST_ITEMS = 10_000
+MOST_ITEMS, MOST_ANSWERS = 10_000, 1_000_000
 _SPLIT, _PEOPLE = 2, 11
 
 
@@ -54,16 +54,17 @@ class TrainSimilarity(RunOptions):
         super().check()
         if self.task not in TASKS:
             raise ValueError(f"--task {self.task} came; allowed are {', '.join(TASKS)}")
-        if not 1 <= self.people <= self.answers:
+        if not 1 <= self.people <= self.answers <= MOST_ANSWERS:
             raise ValueError(
-                f"--people {self.people} and --answers {self.answers} came; each person answers at least one"
+                f"--people {self.people} and --answers {self.answers} came; each person answers at least one, all "
+                f"together {MOST_ANSWERS} at most"
             )
+        if self.encoder == "relations" and self.task != "arm":
+            raise ValueError(f"--encoder relations came with --task {self.task}; only the arm has relations")
+        if self.out is not None and self.out.exists() and not self.out.is_dir():
+            raise ValueError(f"--out {self.out} came, which is a file; give a folder")
         if self.clips < 10:
             raise ValueError(f"--clips {self.clips} came; at least 10 are needed")
-
-
-Train = TrainSimilarity
-"""As the table of commands names it."""
 
 
 class Trained(NamedTuple):
@@ -110,6 +111,7 @@ def train(args: TrainSimilarity) -> Trained:
     trained = Trained(found, fpe, dict(zip(task.feature_names, r2, strict=True)))
     about = {
         "task": args.task,
+        "items": len(items),
         "answers": args.answers,
         "people": args.people,
         "teachers": "scripted; no person has answered",

@@ -81,4 +81,5 @@ class ScriptedTeacher:
         gain = float((self.features[i] - self.features[j]) @ np.asarray(reward_weights, float))
         tau = self.person.temperature * (1 + self.person.fatigue * self.answered / 100)
         likely = (1 - self.person.lapse) * expit(gain / tau) + self.person.lapse / 2
+        self.answered += 1
         return bool(self._rng.random() < likely)

@@ -138,5 +138,6 @@ def test_bad_input_is_told(ways, rng):
         ArmTask().generate(0, rng)
     with pytest.raises(ValueError, match="7 angles"):
         link_frames(np.zeros((3, 6)))
-    with pytest.raises(IndexError):
-        ArmTask().render(ways, 250)
+    for index in (250, -1):
+        with pytest.raises(IndexError, match="0 to 249"):
+            ArmTask().render(ways, index)

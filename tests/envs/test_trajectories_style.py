@@ -184,8 +184,9 @@ def test_bad_input_is_told(clips, tmp_path, rng):
         task.perform(np.zeros((2, 12)), np.array([0]), rng)
     with pytest.raises(ValueError, match="lack"):
         task.render(Trajectories(clips.states), 0)
-    with pytest.raises(IndexError):
-        task.render(clips, 24)
+    for index in (24, -1):
+        with pytest.raises(IndexError, match="0 to 23"):
+            task.render(clips, index)
     assert not list(Path(tmp_path).iterdir())
 
 

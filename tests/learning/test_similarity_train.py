@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +32,8 @@ def test_a_map_is_trained_saved_and_judged(tmp_path, capsys):
     assert judged["true_features"].tpa20.mean > judged["representation"].tpa20.mean
     assert json.loads((tmp_path / "judged.json").read_text())["task"] == "grid-2"
     assert "true_features" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="trained with seed 0"):  # another seed holds out what people were asked about
+        evaluate(Evaluate(representation=out, people=20, seed=1))
 
 
 def test_people_answer_in_turn_and_the_same_for_a_seed():
@@ -41,7 +44,17 @@ def test_people_answer_in_turn_and_the_same_for_a_seed():
 
 
 @pytest.mark.parametrize(
-    "bad", [{"task": "maze"}, {"people": 0}, {"people": 9, "answers": 5}, {"clips": 2}, {"seed": -1}]
+    "bad",
+    [
+        {"task": "maze"},
+        {"people": 0},
+        {"people": 9, "answers": 5},
+        {"answers": 10**9},
+        {"clips": 2},
+        {"seed": -1},
+        {"task": "grid-2", "encoder": "relations"},
+        {"out": Path(__file__)},
+    ],
 )
 def test_bad_options_of_a_training_are_refused(bad):
     with pytest.raises(ValueError, match="came"):
