@@ -14,6 +14,19 @@ from typing import NamedTuple
 
 from tests.conftest import ROOT
 
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+)
+"""Headless, with WebGL in software, and nothing fetched behind the test's back."""
+
 
 class Server(NamedTuple):
     """Where it is, and its process."""

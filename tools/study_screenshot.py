@@ -15,7 +15,8 @@ from playwright.sync_api import sync_playwright
 
 from apps.study.init import InitStudy, init_study
 from apps.study.process import running
-from tests.study.browser.visitor import FLAGS, Elsewhere, Visitor
+from tests.serving import CHROMIUM_FLAGS
+from tests.study.browser.visitor import Elsewhere, Visitor
 
 
 def main(path: tyro.conf.Positional[Path], width: int = 1440, height: int = 800, seed: int = 0) -> None:
@@ -29,7 +30,7 @@ def main(path: tyro.conf.Positional[Path], width: int = 1440, height: int = 800,
         settings = folder / "study.toml"
         settings.write_text(settings.read_text().replace("trials = 4\nneeded = 3", "trials = 0\nneeded = 0"))
         with running(folder) as server:
-            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
             context = browser.new_context(viewport={"width": width, "height": height})
             visitor = Visitor(context, server.url, session=Elsewhere.at(server.url, "triplet"))
             visitor.arrive()

@@ -14,20 +14,12 @@ from playwright.sync_api import Browser, Page, Playwright, WebSocket, sync_playw
 from perception.speech.audio import read_sound
 from tests.conftest import ROOT
 from tests.perception.face_helpers import drawn_face
-from tests.serving import Server, running_server
+from tests.serving import CHROMIUM_FLAGS, Server, running_server
 
 pytestmark = pytest.mark.browser
 
 FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
+    *CHROMIUM_FLAGS,
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",

@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from apps.study.process import running
 from apps.study.stimuli import make_task_stimuli, write_manifest
 from envs.trajectories.grid import GridRobot
-from tests.study.browser.visitor import DESKTOP, FLAGS, PHONE
+from tests.serving import CHROMIUM_FLAGS
+from tests.study.browser.visitor import DESKTOP, PHONE
 from tests.study.folder import TEXTS, settings, write_toml
 
 CODES = {"completed": "ALL-DONE", "screened_out": "NOT-YOU", "withdrew": "LEFT", "failed_attention": "ASLEEP"}
@@ -98,7 +99,7 @@ def address(study_folder) -> Iterator[str]:
 def browser(chromium) -> Iterator[Browser]:
     """Chromium, once for all."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        started = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
         yield started
         started.close()
 

@@ -15,17 +15,6 @@ from playwright.sync_api import BrowserContext, Page, Request
 
 from policies.taste.queries import COMPARISONS
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-]
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 _WATCH = """
 globalThis.violations = [];
