@@ -50,7 +50,7 @@ check: $(VENV)/.developing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-results: $(VENV)/.developing  ## make the README's tables again (four hours; needs DATA)
+results: $(VENV)/.developing  ## make the README's tables again (five hours; needs DATA)
 	$(BIN)/python train_gait.py evaluate --suite all --policy none default assets/weights/gait/seed_1 \
 		assets/weights/gait/seed_2 --json $(RESULTS)/gait.json
 	rm -rf runs/results/quick
@@ -82,6 +82,10 @@ results: $(VENV)/.developing  ## make the README's tables again (four hours; nee
 		--out runs/results/single --json $(RESULTS)/single.json
 	$(BIN)/python benchmarks/clutter.py --data $(DATA)/objects --json $(RESULTS)/clutter.json
 	$(BIN)/python benchmarks/grasping.py --json $(RESULTS)/grasping.json
+	$(BIN)/python benchmarks/similarity.py --out runs/results/similarity --json $(RESULTS)/similarity.json
+	$(BIN)/python benchmarks/study_server.py --json $(RESULTS)/study_server.json
+	$(BIN)/python benchmarks/study_power.py --json $(RESULTS)/study_power.json
+	$(BIN)/python benchmarks/allocation.py --json $(RESULTS)/allocation.json
 	$(BIN)/python benchmarks/readme.py
 
 lock:  ## write requirements.lock anew, from what pyproject.toml allows

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import grasp_table
+from benchmarks import grasp_table, taste_table
 from benchmarks.command import run
 from benchmarks.gait_table import details, summary, worse_than_nothing
 from benchmarks.grasp_table import table
@@ -34,7 +34,7 @@ def main(args: Args) -> str:
     path = ROOT / "README.md"
     before = text = path.read_text()
     for name, make in TABLES.items():
-        table = make(json.loads((RESULTS / f"{name}.json").read_text()))
+        table = make(json.loads((RESULTS / f"{SOURCES.get(name, name)}.json").read_text()))
         text, count = re.subn(
             rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m, t=table: f"{m[1]}{t}\n{m[2]}", text, flags=re.DOTALL
         )
@@ -373,7 +373,17 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "single": grasp_table.single,
     "clutter": grasp_table.clutter,
     "grasping": grasp_table.costs,
+    "similarity": taste_table.similarity,
+    "beside": taste_table.beside,
+    "asking": taste_table.asking,
+    "closed_loop": taste_table.closed_loop,
+    "rivals": taste_table.rivals,
+    "study_server": taste_table.study_server,
+    "study_power": taste_table.study_power,
+    "allocation": taste_table.allocation,
 }
+SOURCES = {"beside": "similarity", "asking": "similarity", "closed_loop": "similarity", "rivals": "similarity"}
+"""Results of another name than the table's."""
 
 
 if __name__ == "__main__":
