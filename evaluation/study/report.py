@@ -26,7 +26,7 @@ _INTERVALS = (
 )
 EXPLORATORY = "The plan of this analysis is not the registered one: every result below is exploratory."
 _STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #1f2933; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1f2933; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 h1, h2 { line-height: 1.2; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5dde3; padding-bottom: .3rem; }
 table { border-collapse: collapse; width: 100%; margin: 1rem 0; font-size: .92em; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid #e4eaee; }
