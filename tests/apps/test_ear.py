@@ -48,7 +48,7 @@ def ear(stream):
 
 
 def wait(condition) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.005)

@@ -35,7 +35,7 @@ def server():
 
 @pytest.fixture
 def web(server: Server):
-    with httpx.Client(base_url=server.address, timeout=30) as client:
+    with httpx.Client(base_url=server.address, timeout=60) as client:
         yield client
 
 
@@ -53,7 +53,7 @@ def order(live_socket: ClientConnection, name: str, value: object = None) -> dic
     return wait_for(live_socket, lambda message: message["type"] == "ack" and message["id"] == number)
 
 
-def wait_for(live_socket: ClientConnection, wanted, seconds: float = 15.0) -> dict:
+def wait_for(live_socket: ClientConnection, wanted, seconds: float = 60.0) -> dict:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         message = json.loads(live_socket.recv(timeout=seconds))
@@ -62,7 +62,7 @@ def wait_for(live_socket: ClientConnection, wanted, seconds: float = 15.0) -> di
     raise AssertionError("what was waited for did not come")
 
 
-def state_where(live_socket: ClientConnection, seconds: float = 15.0, **wanted: object) -> dict:
+def state_where(live_socket: ClientConnection, seconds: float = 60.0, **wanted: object) -> dict:
     return wait_for(
         live_socket,
         lambda m: m["type"] == "state" and all(m[key] == value for key, value in wanted.items()),
@@ -79,14 +79,14 @@ def wav(samples: np.ndarray, rate: int = 16000, subtype: str = "PCM_16") -> byte
 def goes_on(server: Server) -> bool:
     """Whether poses keep coming and time keeps passing."""
     with connect(f"{server.sockets}/ws/poses") as poses:
-        first = struct.unpack_from("<d", poses.recv(timeout=5))[0]
-        return any(struct.unpack_from("<d", poses.recv(timeout=5))[0] > first for _ in range(20))
+        first = struct.unpack_from("<d", poses.recv(timeout=60))[0]
+        return any(struct.unpack_from("<d", poses.recv(timeout=60))[0] > first for _ in range(20))
 
 
 def test_the_scene_describes_every_link_that_the_poses_move(server, web):
     scene = web.get("/api/scene").json()
     with connect(f"{server.sockets}/ws/poses") as poses:
-        message = poses.recv(timeout=5)
+        message = poses.recv(timeout=60)
     assert len(message) == 8 + 28 * len(scene["links"])
     values = np.frombuffer(message, "<f4", offset=8).reshape(-1, 7)
     assert np.allclose(np.linalg.norm(values[:, 3:], axis=1), 1.0, atol=1e-5)
@@ -106,7 +106,7 @@ def test_pages_come_with_their_security_headers(web):
 )
 def test_nothing_outside_the_page_is_served(server, path):
     host, port = server.address.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as raw:
+    with socket.create_connection((host, int(port)), timeout=60) as raw:
         raw.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
     assert answer.split(b"\r\n")[0].split()[1] == b"404"
@@ -282,7 +282,7 @@ def test_a_microphone_is_heard_and_a_second_one_waits(server, live):
         microphone.send(voice[:2000].tobytes())
         time.sleep(0.2)
         with connect(f"{server.sockets}/ws/microphone") as second:
-            assert "another browser" in json.loads(second.recv(timeout=5))["text"]
+            assert "another browser" in json.loads(second.recv(timeout=60))["text"]
 
         def speak() -> None:
             for start in range(2000, len(voice), rate // 20):
@@ -303,9 +303,9 @@ def test_a_microphone_is_heard_and_a_second_one_waits(server, live):
 def test_a_microphone_that_talks_nonsense_is_told_so(server, first):
     with connect(f"{server.sockets}/ws/microphone") as microphone:
         microphone.send(first)
-        assert "cannot be used" in json.loads(microphone.recv(timeout=5))["text"]
+        assert "cannot be used" in json.loads(microphone.recv(timeout=60))["text"]
         with pytest.raises(ConnectionClosed):
-            microphone.recv(timeout=5)
+            microphone.recv(timeout=60)
     assert goes_on(server)
 
 
@@ -314,7 +314,7 @@ def test_a_microphone_with_broken_chunks_is_told_so(server, chunk):
     with connect(f"{server.sockets}/ws/microphone") as microphone:
         microphone.send('{"rate": 48000}')
         microphone.send(chunk)
-        assert "16-bit samples" in json.loads(microphone.recv(timeout=5))["text"]
+        assert "16-bit samples" in json.loads(microphone.recv(timeout=60))["text"]
 
 
 def jpeg(picture: np.ndarray) -> bytes:
@@ -327,7 +327,7 @@ def test_a_camera_sees_a_face_and_a_second_one_waits(server, live):
         def show() -> None:
             while not seen.is_set():
                 camera.send(jpeg(drawn_face(320, 240)))
-                assert json.loads(camera.recv(timeout=20)) == {"type": "seen"}
+                assert json.loads(camera.recv(timeout=60)) == {"type": "seen"}
                 time.sleep(0.1)
 
         seen = threading.Event()
@@ -343,7 +343,7 @@ def test_a_camera_sees_a_face_and_a_second_one_waits(server, live):
         assert 0 < y < y + height < 1
         assert state["sight"]["faces"] == 1
         with connect(f"{server.sockets}/ws/camera") as second:
-            assert "another browser's camera" in json.loads(second.recv(timeout=5))["text"]
+            assert "another browser's camera" in json.loads(second.recv(timeout=60))["text"]
     wait_for(live, lambda m: m["type"] == "state" and m["sight"] is None)
 
 
@@ -361,9 +361,9 @@ def test_a_camera_sees_a_face_and_a_second_one_waits(server, live):
 def test_a_camera_that_sends_nonsense_is_told_so(server, frame, said):
     with connect(f"{server.sockets}/ws/camera") as camera:
         camera.send(frame)
-        assert said in json.loads(camera.recv(timeout=5))["text"]
+        assert said in json.loads(camera.recv(timeout=60))["text"]
         with pytest.raises(ConnectionClosed):
-            camera.recv(timeout=5)
+            camera.recv(timeout=60)
     assert goes_on(server)
 
 
@@ -407,7 +407,7 @@ def test_a_reader_that_never_reads_slows_nobody(server):
         began = time.monotonic()
         count = 0
         while time.monotonic() - began < 3:
-            reader.recv(timeout=5)
+            reader.recv(timeout=60)
             count += 1
     slow.close()
     assert count / 3 > 45
@@ -432,7 +432,7 @@ def test_two_pages_see_the_same_dog(server, live):
 
 def test_poses_come_at_60_a_second(server):
     with connect(f"{server.sockets}/ws/poses") as poses:
-        times = [struct.unpack_from("<d", poses.recv(timeout=5))[0] for _ in range(120)]
+        times = [struct.unpack_from("<d", poses.recv(timeout=60))[0] for _ in range(120)]
     assert np.diff(times).mean() == pytest.approx(0.016, abs=0.004)
 
 
@@ -489,20 +489,20 @@ def test_a_simulation_that_breaks_begins_again(thread):
     def spoil(session) -> None:
         session.dog.gait.offsets[:] = float("nan")
 
-    thread.submit(spoil).result(timeout=5)
+    thread.submit(spoil).result(timeout=60)
     time.sleep(0.5)
     assert thread.alive
-    assert thread.submit(lambda session: session.time).result(timeout=5) < 5
+    assert thread.submit(lambda session: session.time).result(timeout=60) < 5
 
 
 def test_a_simulation_that_cannot_go_on_says_so_to_everyone(thread):
     def ruin(session) -> None:
         session.advance = session.reset = None
 
-    thread.submit(ruin).result(timeout=5)
-    deadline = time.monotonic() + 10
+    thread.submit(ruin).result(timeout=60)
+    deadline = time.monotonic() + 60
     while thread.alive and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not thread.alive
     with pytest.raises(RuntimeError, match="has ended"):
-        thread.submit(lambda session: None).result(timeout=5)
+        thread.submit(lambda session: None).result(timeout=60)

@@ -68,21 +68,21 @@ class Visit:
     def _own(url: str, server: Server) -> bool:
         return url.startswith((server.address, server.sockets, "blob:", "data:"))
 
-    def until(self, expression: str, seconds: float = 20.0) -> None:
+    def until(self, expression: str, seconds: float = 60.0) -> None:
         """Wait until an expression holds in the page. (Playwright's own wait needs eval, which the page forbids.)"""
         deadline = time.monotonic() + seconds
         while not self.page.evaluate(f"Boolean({expression})"):
             assert time.monotonic() < deadline, f"{expression} did not come true; state: {self.last_state()}"
             self.page.wait_for_timeout(50)
 
-    def state(self, expression: str, seconds: float = 20.0) -> None:
+    def state(self, expression: str, seconds: float = 60.0) -> None:
         """Wait until an expression about the last state `s` holds."""
         self.until(f"(s => {expression})(window.empaw.state)", seconds)
 
     def last_state(self) -> object:
         return self.page.evaluate("window.empaw && window.empaw.state")
 
-    def expect_complaint(self, words: str, seconds: float = 20.0) -> None:
+    def expect_complaint(self, words: str, seconds: float = 60.0) -> None:
         """Wait until the browser's console says something, and forget that it did."""
         deadline = time.monotonic() + seconds
         while not (said := [text for text in self.complaints if words in text]):
