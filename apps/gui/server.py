@@ -17,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 
 from apps.config import SessionConfig
+from apps.gui.bodies import read_body
 from apps.gui.commands import CommandError, to_command
 from apps.gui.films import camera_picture, picture_film, video_film
 from apps.gui.live import Listener, LiveSession
@@ -102,8 +103,9 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
         """Let the dog hear a sound file, or see a picture or video: the body is the file, `X-File-Name` its name."""
         name = Path(unquote(request.headers.get("x-file-name", "upload"))).name[:120] or "upload"
         async with places:
+            reading = read_body(request, MAX_UPLOAD_BYTES, MAX_DRAINED_BYTES)
             try:
-                body = await asyncio.wait_for(_body(request), UPLOAD_TIMEOUT_S)
+                body = await asyncio.wait_for(reading, UPLOAD_TIMEOUT_S)
             except (asyncio.TimeoutError, ClientDisconnect):
                 return _error(408, "the upload broke off: send the file again")
             if body is None:
@@ -167,20 +169,6 @@ def _start(session: Session, film: Iterable[Frame | None], sound: Sound | None, 
     session.stop_hearing()
     session.watch(film)
     return 0.0 if sound is None else session.hear(sound, name=name)
-
-
-async def _body(request: Request) -> bytes | None:
-    """The body, or None when it is too large; then it is read to its end and thrown away."""
-    body, total = bytearray(), 0
-    async for chunk in request.stream():
-        total += len(chunk)
-        if total <= MAX_UPLOAD_BYTES:
-            body += chunk
-        elif total > MAX_DRAINED_BYTES:
-            break
-        else:
-            body.clear()
-    return bytes(body) if total <= MAX_UPLOAD_BYTES else None
 
 
 def _add_sockets(app: FastAPI, live: LiveSession) -> None:

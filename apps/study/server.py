@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from apps.gui.bodies import read_body
 from apps.gui.security import LOOPBACK, Gate
 from apps.study.choosing import Chooser
 from apps.study.errors import (
@@ -244,20 +245,9 @@ async def _session(request: Request, storage: Storage) -> Known:
 async def _body(request: Request) -> bytes:
     """Read the body, counted as it comes; what is too large is read on and thrown away, so that the sender hears so."""
     try:
-        body = await asyncio.wait_for(_drain(request), _SLOWEST_BODY_S)
+        body = await asyncio.wait_for(read_body(request, MAX_BODY_BYTES, _MOST_DRAINED), _SLOWEST_BODY_S)
     except (asyncio.TimeoutError, ClientDisconnect) as problem:
         raise BadJsonError("the request broke off: send it again") from problem
     if body is None:
         raise TooLargeError(f"more than {MAX_BODY_BYTES} bytes came")
     return body
-
-
-async def _drain(request: Request) -> bytes | None:
-    body, total = bytearray(), 0
-    async for chunk in request.stream():
-        total += len(chunk)
-        if total <= MAX_BODY_BYTES:
-            body += chunk
-        elif total > _MOST_DRAINED:
-            break
-    return bytes(body) if total <= MAX_BODY_BYTES else None

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from envs.trajectories.task import DEFAULT_CACHE
 from perception.emotion import LABELS
 from policies.taste.learn import learn_taste
 from policies.taste.optimiser import StyleLibrary
-from policies.taste.preferences import Preference
+from policies.taste.preferences import Preference, unit_size
 from policies.taste.priors import table_gaits
 from policies.taste.representation import DEFAULT_FOLDER, Representation
 from policies.taste.taste import Taste
@@ -45,7 +46,7 @@ class LearnTaste:
     """The feeling that blocks are about which do not bear the name of one."""
     clips: int = 1200
     """Clips from which is learnt how a style looks; those that are not in --cache yet are walked (two minutes)."""
-    cache: Path = Path("runs/cache")
+    cache: Path = DEFAULT_CACHE
     """Where such clips are kept."""
     representation: Path = DEFAULT_FOLDER
     """Folder of the embedding of clips; the shipped one when left out."""
@@ -126,13 +127,6 @@ def preferences_of(
         better, worse = (place[row.items[i]] for i in (int(row.choice), 1 - int(row.choice)))
         found.append(Preference(better, worse, about, row.participant))
     return found
-
-
-def unit_size(embeddings: np.ndarray) -> np.ndarray:
-    """(N, d) embeddings with mean 0 and root mean squared length 1, which is the size that likings are believed at."""
-    centred = embeddings - embeddings.mean(axis=0)
-    sized: np.ndarray = centred / max(float(np.sqrt((centred**2).sum(axis=1).mean())), 1e-12)
-    return sized
 
 
 def _events(folder: Path) -> pd.DataFrame:

@@ -22,11 +22,10 @@ from envs.trajectories.style_clip import (
     draw_spec,
     simulate,
 )
-from envs.trajectories.task import Trajectories
+from envs.trajectories.task import DEFAULT_CACHE, Trajectories
 from robots.dog import ClockedLegs
 from robots.style import DEFAULT_STYLES, STYLE_GAITS, STYLE_LIMITS, ExpressiveStyle
 
-DEFAULT_CACHE = Path("runs/cache")
 SHARD = 100
 """Clips of one file: what an interruption loses at most."""
 _TRIES = 20

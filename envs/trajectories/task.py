@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+
+DEFAULT_CACHE = Path("runs/cache")
+"""Where trajectories that take long to make are kept."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from envs.trajectories.style_clip import draw_spec
-from envs.trajectories.style_library import DEFAULT_CACHE, load_clips, walked
+from envs.trajectories.style_library import load_clips, walked
 from envs.trajectories.style_measures import descriptors, features
+from envs.trajectories.task import DEFAULT_CACHE
 from evaluation.similarity.closed_loop_methods import Setting
 from evaluation.similarity.closed_loop_world import StyleWorld
 from policies.grasp.workers import Engine, in_order

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -11,7 +11,7 @@ import numpy as np
 from evaluation.similarity.closed_loop_world import FEELINGS, Interview, StyleWorld
 from policies.taste.applied import blend
 from policies.taste.optimiser import StyleLibrary, StyleMap, choose_style
-from policies.taste.preferences import Comparisons, Prior, RewardPosterior, choose_question, fit_reward
+from policies.taste.preferences import Comparisons, Prior, RewardPosterior, choose_question, fit_reward, unit_size
 
 
 class Proposal(NamedTuple):
@@ -56,13 +56,6 @@ class Method(Protocol):
         """Ask one question about each feeling of `asked` in turn, and propose after as many answers as `marks` say."""
 
 
-def unit_size(embeddings: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the map that gives embeddings (N, d) mean 0 and root mean squared length 1, for others as well."""
-    mean = embeddings.mean(axis=0)
-    size = float(np.sqrt(((embeddings - mean) ** 2).sum(axis=1).mean()))
-    return lambda given: (given - mean) / max(size, 1e-12)
-
-
 @dataclass
 class LinearTaste:
     """Bayesian linear reward on an embedding, active questions, and the style with the best lower bound.
@@ -105,7 +98,7 @@ class LinearTaste:
         cls, name: str, setting: Setting, embeddings: np.ndarray, rng: np.random.Generator, **more: object
     ) -> LinearTaste:
         """Make one on embeddings (N, d) of the library; its style map is fitted here."""
-        sized = unit_size(embeddings)(embeddings)
+        sized = unit_size(embeddings)
         library = StyleLibrary(setting.world.styles, sized, setting.world.gaits)
         return cls(name, setting, sized, StyleMap.fit(library, rng), **more)  # type: ignore[arg-type]
 

@@ -16,12 +16,11 @@ from evaluation.similarity import closed_loop, rivals
 from evaluation.similarity.closed_loop import ClosedLoopOptions
 from evaluation.similarity.closed_loop_clips import clip_world
 from evaluation.similarity.closed_loop_learned import similarity_embedding
-from evaluation.similarity.closed_loop_methods import unit_size
 from evaluation.similarity.closed_loop_world import FEELINGS, Interview, Owner, StyleWorld, draw_owner
 from perception.emotion import LABELS
 from policies.taste.learn import learn_taste
 from policies.taste.optimiser import StyleLibrary
-from policies.taste.preferences import Preference
+from policies.taste.preferences import Preference, unit_size
 from policies.taste.priors import table_gaits
 from policies.taste.taste import Taste
 from robots.results import check_writable, write_json
@@ -92,7 +91,7 @@ def simulated_taste(options: ClosedLoopOptions) -> Taste:
     rng = np.random.default_rng([options.seed, 99])
     owner = draw_owner("a scripted owner", world.features.shape[1], options.sharing, rng)
     embedded = similarity_embedding(world, options.similarity_answers, options.seed)
-    library = StyleLibrary(world.styles, unit_size(embedded)(embedded), world.gaits)
+    library = StyleLibrary(world.styles, unit_size(embedded), world.gaits)
     conditions = dict(zip(LABELS, table_gaits().tolist(), strict=True))
     preferences = ask(world, owner, max(options.answers), rng)
     return learn_taste(owner.name, preferences, library, conditions, rng, radius=options.radius)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from envs.trajectories.registry import TASKS
+from envs.trajectories.task import DEFAULT_CACHE
 from evaluation.similarity import metrics
 from evaluation.statistics import Interval, cluster_bootstrap
 from learning.similarity.baselines import principal_components
@@ -31,7 +32,7 @@ class Evaluate(RunOptions):
     """Simulated test persons."""
     clips: int = 2400
     """Clips of the dog, where the task is style."""
-    cache: Path = Path("runs/cache")
+    cache: Path = DEFAULT_CACHE
     """Where those clips are kept."""
 
     def check(self) -> None:

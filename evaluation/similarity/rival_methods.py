@@ -9,10 +9,10 @@ from functools import partial
 import numpy as np
 
 from evaluation.similarity.closed_loop_learned import preference_embedding
-from evaluation.similarity.closed_loop_methods import Proposal, Setting, unit_size
+from evaluation.similarity.closed_loop_methods import Proposal, Setting
 from evaluation.similarity.closed_loop_world import FEELINGS, Interview
 from policies.taste.optimiser import StyleLibrary, StyleMap, best_style, trusted
-from policies.taste.preferences import Comparisons, fit_reward
+from policies.taste.preferences import Comparisons, fit_reward, unit_size
 from policies.taste.rivals import CmaEsIg
 
 SetReward = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -63,7 +63,7 @@ class PreferredSet:
         sized = self.embeddings
         if sized is None:
             aligned = preference_embedding(setting.world, better, worse, about, int(rng.integers(2**31)))
-            sized = unit_size(aligned)(aligned)
+            sized = unit_size(aligned)
         style_map = StyleMap.fit(StyleLibrary(setting.world.styles, sized, setting.world.gaits), rng)
         for feeling in range(FEELINGS):
             # With no answer about a feeling, what was liked for the others is all there is to go by.

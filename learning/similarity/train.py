@@ -15,7 +15,7 @@ import numpy as np
 
 from envs.trajectories.grid import split
 from envs.trajectories.registry import TASKS, make_task
-from envs.trajectories.task import Trajectories, TrajectoryTask
+from envs.trajectories.task import DEFAULT_CACHE, Trajectories, TrajectoryTask
 from learning.similarity.fit import ON_DESCRIPTORS, ON_RELATIONS, ON_WAYPOINTS, Similarity, fit_similarity
 from policies.taste.choice import Population, draw_person
 from policies.taste.queries import Answer, Answers, random_queries
@@ -42,7 +42,7 @@ class TrainSimilarity(RunOptions):
     """A sparse linear map of motion descriptors, a network over each waypoint, or one over an arm's relations."""
     clips: int = 2400
     """Clips of the dog, where the task is style; they are walked once, three minutes, and kept in --cache."""
-    cache: Path = Path("runs/cache")
+    cache: Path = DEFAULT_CACHE
     """Where those clips are kept."""
 
     def check(self) -> None:

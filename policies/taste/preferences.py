@@ -72,6 +72,13 @@ class Comparisons:
         return cls(places[better] - places[worse], emotions)
 
 
+def unit_size(embeddings: np.ndarray) -> np.ndarray:
+    """Centre embeddings (N, d) and give them root mean squared length 1, the size at which a `Prior` is believed."""
+    centred = embeddings - embeddings.mean(axis=0)
+    sized: np.ndarray = centred / max(float(np.sqrt((centred**2).sum(axis=1).mean())), 1e-12)
+    return sized
+
+
 class Prior(NamedTuple):
     """How strong likings are (`scale` s > 0) and how much of them all feelings share (`sharing`, 0 to 1).
 
