@@ -1,41 +1,45 @@
 """Does the study's instrument find what is there? Foretold power against that of rehearsed studies; `study_power.json`.
 
-    python benchmarks/study_power.py --json benchmarks/results/study_power.json
+    python benchmarks/study_power.py --out runs/power --json benchmarks/results/study_power.json   # --resume goes on
 
-Power is foretold by `user_study.py power`, which draws studies from the choice model. The studies that it is held
-against are laid out by the server's own schedule and answered by its scripted participants one trial at a time, and
-come to the analysis as an export's table: two ways that share the choice model, the plan and the test.
+Power is foretold by `user_study.py power`, which draws studies from the choice model. It is held against whole
+rehearsals: `user_study.py simulate` with a server of its own, scripted participants who come over HTTP, reload, undo
+and withdraw, and the registered test on what the database then holds. A rehearsal takes about eight seconds.
 """
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass
+import contextlib
+import io
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from apps.study.config import Block, StudyConfig
-from apps.study.participants import Effect, ScriptedParticipant, Stimuli, draw_truth
-from apps.study.schedule import Slot, make_plan
-from apps.study.stimuli import TaskStimuli, obvious_triplets
+from apps.study.frames import events_frame, participants_frame
+from apps.study.init import InitStudy, init_study
+from apps.study.participants import Effect
+from apps.study.reading import read_study
+from apps.study.simulate import STIMULI, SimulateStudy, simulate
+from apps.study.stimuli import load_stimuli, obvious_triplets, write_manifest
 from benchmarks.command import run
 from evaluation.results import ResultsStore
 from evaluation.statistics import Interval, wilson
-from evaluation.study.plan import Plan, default_plan, parse_plan
+from evaluation.study.plan import Plan, default_plan, load_plan, parse_plan
 from evaluation.study.power import Power, PowerRow, planned_test, power, registered_p
 from evaluation.study.predict import nearest_pair
 from evaluation.study.simulated import BLOCKS
 from evaluation.study.tables import checked, trials
 from policies.grasp.workers import in_order
-from policies.taste.choice import Population
-from policies.taste.queries import COMPARISONS, PAIRS
 from robots.options import RunOptions
 from robots.results import check_writable, write_json
 
-_TASK = "rehearsed"
+_TASK = "grid-4"
 _ITEMS = 60
+_AT_A_TIME = 4
+"""Participants of one rehearsal who take part at the same time."""
 
 
 @dataclass(frozen=True)
@@ -69,66 +73,41 @@ class Rehearsal(NamedTuple):
 
 
 def rehearse(job: Rehearsal) -> tuple[float, float]:
-    """Lay out a study, let participants answer, and analyse the table; p, and the share of people left out."""
+    """Let scripted participants take part in a study over HTTP, and test what its database holds.
+
+    Returns:
+        p of the registered test, and the share of people who completed the study and are left out.
+    """
     args, rng = job.args, np.random.default_rng(job.seed)
-    features = rng.random((_ITEMS, args.features))
-    items = tuple(f"{_TASK}-{i:04d}" for i in range(_ITEMS))
-    golden, practice = obvious_triplets(items, features, rng, tried=2000)
-    stimuli = TaskStimuli(_TASK, "", items, {}, {}, (), tuple(map(tuple, features.tolist())), golden, practice, {}, "")
-    blocks = tuple(Block(name, _TASK, trials=args.trials) for name in BLOCKS)
-    config = StudyConfig(_TASK, "", blocks, {}, seed=int(rng.integers(2**31)))
-    events = []
-    for number in range(args.people):
-        truth = draw_truth(number, config.seed, Population(), {_TASK: args.features}, args.inattentive)
-        person = ScriptedParticipant(truth, {_TASK: Stimuli(items, features)}, rng, Effect(BLOCKS[1], job.effect))
-        plan = make_plan(config, {_TASK: stimuli}, int(rng.integers(2**31)), number)
-        events += _take_part(str(uuid.UUID(int=number)), plan, blocks, person)
-    rows = trials(checked(pd.DataFrame(events).assign(seq=range(len(events))), "events"))
-    rows = rows.assign(predicted=nearest_pair(dict(zip(items, features, strict=True)))(rows))
-    registered = parse_plan(default_plan())
-    return registered_p(rows, registered, planned_test(registered)[0], rng)
+    # What each of many rehearsals says of itself would bury the progress of all.
+    with tempfile.TemporaryDirectory(prefix="empaw-rehearsal-") as place, contextlib.redirect_stderr(io.StringIO()):
+        study, out = Path(place) / "study", Path(place) / "out"
+        positions = _make_study(study, args, rng)
+        rehearsal = SimulateStudy(
+            seed=int(rng.integers(2**31)), workers=_AT_A_TIME, out=out, study=study, n=args.people,
+            inattentive=args.inattentive, effect=Effect(BLOCKS[1], job.effect),
+        )  # fmt: skip
+        simulate(rehearsal)
+        record, plan = read_study(out), load_plan(out / "analysis.toml")
+    people = checked(participants_frame(record.participants), "participants")
+    counting = people[people["outcome"].isin(plan.included)]["participant"]
+    rows = trials(checked(events_frame(record.events), "events"))
+    rows = rows[rows["participant"].isin(set(counting))].reset_index(drop=True)
+    return registered_p(rows.assign(predicted=nearest_pair(positions)(rows)), plan, planned_test(plan)[0], rng)
 
 
-def _take_part(
-    name: str, plan: tuple[Slot, ...], blocks: tuple[Block, ...], person: ScriptedParticipant
-) -> list[dict[str, Any]]:
-    """The rows of events that an export would have of one person's comparisons."""
-    settings = {block.name: block for block in blocks}
-    seen: dict[str, tuple[tuple[str, ...], int | None]] = {}
-    rows = []
-    for slot in plan:
-        if slot.kind not in COMPARISONS or slot.phase != "main":
-            continue
-        items, right = slot.items, slot.golden
-        if slot.repeat_of:
-            before, known = seen[slot.repeat_of]
-            items, right = tuple(before[i] for i in slot.order), None
-            if known is not None:
-                alike = {before[i] for i in PAIRS[known]}
-                right = next(k for k, (i, j) in enumerate(PAIRS) if {items[i], items[j]} == alike)
-        seen[slot.trial_id] = (items, right)
-        block = settings[slot.block]
-        told: dict[str, Any] = {"kind": slot.kind, "trial_id": slot.trial_id, "task": slot.task, "items": items}
-        told |= {"min_watch_s": block.min_watch_s, "ask_confidence": True, "allow_cannot_tell": True}
-        data, _ = person.respond(told)
-        rows.append(
-            {
-                "participant": name,
-                "trial_type": slot.kind,
-                "trial_id": slot.trial_id,
-                "block": slot.block,
-                "phase": slot.phase,
-                "rt": data["rt_ms"],
-                "choice": data["choice"],
-                "items": list(items),
-                "purpose": slot.purpose,
-                "repeat_of": slot.repeat_of or None,
-                "golden_choice": right,
-                "since_all_seen": data["since_all_seen_ms"],
-                "confidence": data["confidence"],
-            }
-        )
-    return rows
+def _make_study(folder: Path, args: Args, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Make a study whose animations have features as `power` draws them; those (F,) of each animation."""
+    init_study(InitStudy(folder, _TASK, _ITEMS, args.trials, seed=int(rng.integers(2**31))))
+    task = load_stimuli(folder / STIMULI).tasks[_TASK]
+    features = rng.random((len(task.items), args.features))
+    golden, practice = obvious_triplets(task.items, features, rng)
+    drawn = tuple(map(tuple, features.tolist()))
+    names = tuple(f"feature {k}" for k in range(args.features))
+    write_manifest(
+        [replace(task, features=drawn, feature_names=names, golden=golden, practice=practice)], folder / STIMULI
+    )
+    return dict(zip(task.items, features, strict=True))
 
 
 def main(args: Args) -> dict[str, Any]:
@@ -144,7 +123,7 @@ def main(args: Args) -> dict[str, Any]:
     store = None
     if args.out is not None:
         settings = {k: v for k, v in args.as_json().items() if k not in ("workers", "engine", "out", "resume", "json")}
-        store = ResultsStore(args.out / "rehearsed.jsonl", settings, args.resume)
+        store = ResultsStore(args.out / "over_http.jsonl", settings, args.resume)
     plan = parse_plan(default_plan())
     level = planned_test(plan)[1]
     found = {name: _share(args, plan, size, n, store) for name, size, n in (

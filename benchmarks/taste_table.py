@@ -174,7 +174,7 @@ def study_power(data: dict[str, Any]) -> str:
         [f"{data['people']} participants, {data['trials']} comparisons each", "studies with the effect found (95 %)"],
         [
             ["foretold by `power`, from the choice model", f"{_share(foretold['power'])} of {foretold['studies']}"],
-            ["rehearsed", f"{_share(rehearsed['power']['found'])} of {rehearsed['power']['studies']}"],
+            ["rehearsed over HTTP", f"{_share(rehearsed['power']['found'])} of {rehearsed['power']['studies']}"],
             ["rehearsed without an effect (type I error)", _null(rehearsed["type_1_error"])],
         ],
     )
