@@ -42,7 +42,7 @@ test: $(VENV)/.developing  ## everything that must hold: style, types, imports, 
 	@sh tools/system.sh test
 	@$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
-	@sh tools/postgres.sh $(BIN)/python -m pytest -m postgres tests/study
+	@sh tools/postgres.sh $(BIN)/python -m pytest -m postgres tests/apps/study
 
 check: $(VENV)/.developing
 	$(BIN)/ruff check .

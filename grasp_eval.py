@@ -9,9 +9,9 @@ from typing import Any
 import tyro
 
 from apps.grasp_show import Show, show
-from policies.grasp.completing import Completing, evaluate_completion
-from policies.grasp.evaluate import Single, evaluate_single
-from policies.grasp.rounds import Clutter, evaluate_clutter
+from evaluation.completion.object_sets import Completing, evaluate_completion
+from evaluation.grasping.evaluate import Single, evaluate_single
+from evaluation.grasping.rounds import Clutter, evaluate_clutter
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "single": Single,

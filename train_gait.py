@@ -10,11 +10,11 @@ from typing import Any
 import tyro
 
 from apps.gait_film import Record, record
-from policies.gait.calibrate import Calibrate, calibrate
-from policies.gait.evaluate import Evaluate, evaluate
-from policies.gait.export import Export, export
-from policies.gait.ledger import Row
-from policies.gait.train_config import Train
+from evaluation.gait.evaluate import Evaluate, evaluate
+from evaluation.gait.ledger import Row
+from learning.gait.calibrate import Calibrate, calibrate
+from learning.gait.export import Export, export
+from learning.gait.train_config import Train
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "train": Train,
@@ -36,7 +36,7 @@ def main(args: Calibrate | Evaluate | Export | Record | Train) -> list[Row] | Pa
     try:
         if isinstance(args, Export):
             return export(args)
-        from policies.gait.train import train
+        from learning.gait.train import train
 
         return train(args)
     except ModuleNotFoundError as problem:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.ear import Ear, InlineEar, ThreadedEar
+from control.dog import ClockedLegs, Legs
 from perception.speech.model import SpeechEmotionModel
 from perception.speech.speaker import Speaker
 from perception.speech.stream import SpeechStream
 from policies.behaviour import BehaviourSelector, BehaviourTable, default_table
-from policies.gait.actor import load_policy
-from policies.gait.controller import LearnedLegs
+from policies.locomotion.actor import load_policy
+from policies.locomotion.controller import LearnedLegs
 from policies.taste.applied import Manner, apply_taste
 from policies.taste.taste import Taste
-from robots.dog import ClockedLegs, Legs
 from robots.quadruped import QuadrupedSpec
 
 

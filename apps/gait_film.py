@@ -10,13 +10,13 @@ import numpy as np
 from rich.console import Console
 
 from apps.mp4 import filming
-from envs.locomotion.commands import Order
+from control.command import Order
+from control.dog import CONTROL_HZ
+from envs.locomotion.cases import Case
 from envs.locomotion.env import LocomotionEnv
 from envs.locomotion.rewards import Transition
-from policies.gait.actor import load_policy
-from policies.gait.cases import Case
-from policies.gait.rollout import Walker
-from robots.dog import CONTROL_HZ
+from envs.locomotion.walks import Walker
+from policies.locomotion.actor import load_policy
 from robots.quadruped import LEGS
 from robots.world import Camera
 

@@ -17,12 +17,12 @@ from envs.grasping.by_arm import execute_by_arm
 from envs.grasping.objects import resting
 from envs.grasping.parts import load_bodies
 from envs.grasping.trial import Outcome
+from evaluation.grasping.evaluate import check
+from evaluation.grasping.pictures import VIEW, Filmed, data_url, eye_on
+from evaluation.grasping.single import LeftOutError, Look, Planned, Setting, Task, attempt, plan, setting
 from geometry.transforms import moved
-from policies.grasp.evaluate import check
-from policies.grasp.pictures import VIEW, Filmed, data_url, eye_on
-from policies.grasp.single import LeftOutError, Look, Planned, Setting, Task, attempt, plan, setting
 from robots.hand import PANDA_HAND, Grasp
-from robots.results import check_writable
+from robots.io import check_writable
 from robots.world import Camera
 
 _VIEWER = Path(__file__).parents[1] / "assets" / "web" / "clouds.js"

@@ -12,13 +12,13 @@ from rich.progress import Progress, TaskID
 from apps.config import SessionConfig
 from apps.session import Session
 from apps.timeline import Step, Timeline
+from control.dog import CONTROL_HZ
 from perception.emotion import LABELS
 from perception.face.pictures import SUFFIXES as PICTURE_SUFFIXES
 from perception.face.videos import read_video
 from perception.speech.audio import NO_SOUND, SoundError
-from robots.dog import CONTROL_HZ
-from robots.quiet import reserve_stdout
-from robots.results import check_writable, write_json
+from robots.io import check_writable, write_json
+from robots.stdio import reserve_stdout
 
 
 @dataclass(frozen=True)

@@ -21,18 +21,18 @@ from apps.config import SessionConfig, choose_legs, make_ear, make_selector
 from apps.ear import EAR_RATE_HZ, Ear
 from apps.eye import Eye, InlineEye, Reel, Sight, ThreadedEye
 from apps.timeline import Manual, Playing, Snapshot, Step, Timeline
+from control.dog import CONTROL_HZ, SUBSTEPS, Dog, Scenery, has_fallen
+from control.gait import SPEED_RANGE_M_S, VelocityCommand, gait_style
 from perception.emotion import LABELS, EmotionEstimate
 from perception.face.pictures import as_bgr, read_picture
 from perception.face.videos import Frame
 from perception.fusion.filter import EmotionFilter
 from perception.speech.audio import Sound, read_sound, sound_from_samples
 from policies.behaviour import Behaviour
-from policies.steering import bearing_to, movement, steer
+from policies.navigation import bearing_to, movement, steer
 from policies.taste.taste import Taste
-from robots.dog import CONTROL_HZ, SUBSTEPS, Dog, Scenery, has_fallen
 from robots.expression import POSTURES
 from robots.face import FACES
-from robots.gait import SPEED_RANGE_M_S, VelocityCommand, gait_style
 from robots.quadruped import QuadrupedState
 from robots.sounds import sound_seconds
 from robots.world import World, WorldConfig

@@ -5,21 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import cv2
 import numpy as np
 
+from apps.config import SessionConfig
 from apps.mp4 import AUDIO_HZ, filming
-from apps.timeline import Snapshot, Step, Timeline
+from apps.timeline import Playing, Snapshot, Step, Timeline
+from control.dog import CONTROL_HZ
 from perception.emotion import LABELS
-from robots.dog import CONTROL_HZ
 from robots.face import draw_face
 from robots.sounds import RATE_HZ as CALL_RATE_HZ
 from robots.sounds import synthesise
-
-if TYPE_CHECKING:
-    from apps.session import Session
 
 FRAMES_HZ = 25
 VIEW = (480, 360)
@@ -27,7 +25,29 @@ PANEL_WIDTH = 320
 _INK, _PALE, _PAPER, _BAR = (52, 48, 44), (140, 132, 122), (247, 243, 236), (224, 138, 60)
 
 
-def film(session: Session, path: Path, seconds: float, progress: Callable[[float], None] | None = None) -> Timeline:
+class Filmed(Protocol):
+    """What is filmed: an `apps.session.Session`."""
+
+    config: SessionConfig
+    clip: str | None
+    playing: Playing | None
+    sounds: list[tuple[float, str]]
+
+    @property
+    def time(self) -> float:
+        """Its clock, s."""
+
+    def advance(self, substeps: int) -> list[Step]:
+        """Go on by physics steps of 1/250 s."""
+
+    def picture(self, width: int, height: int) -> np.ndarray:
+        """Render the dog: (height, width, 3) uint8 RGB."""
+
+    def snapshot(self) -> Snapshot:
+        """Everything a viewer needs, at this moment."""
+
+
+def film(session: Filmed, path: Path, seconds: float, progress: Callable[[float], None] | None = None) -> Timeline:
     """Run a session and write what happens as an MP4 (H.264 and AAC).
 
     Raises:
@@ -54,7 +74,7 @@ def film(session: Session, path: Path, seconds: float, progress: Callable[[float
 class _Heard:
     """Collects what was played to the dog while the film runs, to lay it under the film."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Filmed) -> None:
         self._session = session
         self._start_s = session.time
         self._voices: list[tuple[float, np.ndarray]] = []

@@ -18,9 +18,9 @@ from benchmarks.command import run
 from evaluation.allocation import AllocationRule, operating_characteristics
 from evaluation.gittins import TABLE, make_table
 from evaluation.statistics import cluster_bootstrap, wilson
-from policies.grasp.workers import in_order
+from robots.io import check_writable, write_json, write_whole
 from robots.options import RunOptions
-from robots.results import check_writable, write_json, write_whole
+from robots.parallel import in_order
 
 _TWO = ((0.5, 0.5), (0.5, 0.35), (0.5, 0.2), (0.5, 0.7), (0.5, 0.9))
 _THREE = ((0.4, 0.4, 0.4), (0.4, 0.4, 0.8), (0.4, 0.6, 0.8), (0.4, 0.9, 1.0))

@@ -16,10 +16,10 @@ import numpy as np
 from scipy.stats import t as student_t
 
 from benchmarks.command import run
-from policies.grasp.clutter import Table
-from policies.grasp.rounds import Clutter, evaluate_clutter
-from policies.grasp.single import CLOUDS
-from robots.results import check_writable, write_json
+from evaluation.grasping.clutter import Table
+from evaluation.grasping.rounds import Clutter, evaluate_clutter
+from evaluation.grasping.single import CLOUDS
+from robots.io import check_writable, write_json
 
 Scene = Literal["packed", "pile"]
 

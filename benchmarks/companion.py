@@ -22,14 +22,14 @@ from rich.table import Table
 
 from apps.session import Session
 from benchmarks.command import run
+from control.dog import CONTROL_HZ
+from datasets.voices import load_folds, load_ravdess
 from perception.emotion import LABELS
 from perception.speech.audio import read_sound
-from perception.speech.datasets import load_folds, load_ravdess
 from perception.speech.model import held_out_actors
 from policies.behaviour import default_table
 from policies.intervals import wilson
-from robots.dog import CONTROL_HZ
-from robots.results import check_writable, write_json
+from robots.io import check_writable, write_json
 
 MEASURED_S = 3.0
 """Gait is measured over the last seconds of a session, when the behaviour has settled in."""

@@ -22,17 +22,17 @@ from rich.progress import track
 from apps.gui.server import SAMPLE
 from benchmarks.command import run
 from benchmarks.senses import Scene, film_of
-from perception.face.datasets import Faces, load_fer2013
+from datasets.faces import Faces, load_fer2013
+from evaluation.sound.rooms import Room, Source, record, speech_like, white_noise
 from perception.face.detector import FaceDetector
 from perception.face.model import FaceEmotionModel
 from perception.face.stream import FaceReading, FaceStream
 from perception.sound.array import HeadPose, MicArray
-from perception.sound.direction import Direction, DirectionStream
-from perception.sound.rooms import Room, Source, record, speech_like, white_noise
+from perception.sound.doa import Direction, DirectionStream
 from perception.speech.audio import RATE_HZ, read_sound
 from perception.speech.model import Judgement, SpeechEmotionModel
 from perception.speech.windows import WindowConfig
-from robots.results import check_writable, write_json
+from robots.io import check_writable, write_json
 
 FRAMES_PER_S = 10  # as many as the page sends
 WINDOWS_PER_S = 4

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from scipy.stats import t as student_t
 
-from policies.gait.cases import Case
+from envs.locomotion.cases import Case
 from policies.intervals import wilson
 
 Row = dict[str, Any]

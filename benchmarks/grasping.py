@@ -19,14 +19,14 @@ from rich.progress import track
 
 from benchmarks.command import run, spread
 from envs.grasping.parts import load_bodies
+from evaluation.grasping.clutter import Round, Table, play
+from evaluation.grasping.evaluate import check, tasks_of
+from evaluation.grasping.ledger import Done, Row
+from evaluation.grasping.single import LeftOutError, Look, Task, plan, setting
+from evaluation.grasping.single import run as try_all
 from geometry.objects import ObjectModel
-from policies.grasp.clutter import Round, Table, play
-from policies.grasp.evaluate import check, tasks_of
-from policies.grasp.ledger import Done, Row
-from policies.grasp.single import LeftOutError, Look, Task, plan, setting
-from policies.grasp.single import run as try_all
-from policies.grasp.workers import Engine, in_order
-from robots.results import check_writable, write_json
+from robots.io import check_writable, write_json
+from robots.parallel import Engine, in_order
 
 _CLOCKS = ("plan_seconds", "shape_seconds")
 

@@ -23,8 +23,8 @@ from websockets.sync.client import ClientConnection, connect
 from apps.gui.server import SAMPLE
 from apps.session import Session
 from benchmarks.command import run
-from robots.results import check_writable, write_json
-from tests.serving import Server, running_server
+from benchmarks.serving import Server, running_server
+from robots.io import check_writable, write_json
 
 
 @dataclass(frozen=True)

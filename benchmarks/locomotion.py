@@ -19,14 +19,14 @@ import psutil
 from rich.console import Console
 
 from benchmarks.command import run, spread
-from envs.locomotion.commands import Order
+from control.command import Order
+from control.dog import SUBSTEPS
+from control.gait import VelocityCommand, gait_style
+from control.locomotion_controller import OBSERVATION_SIZE
 from envs.locomotion.env import PRIVILEGED_SIZE, LocomotionConfig, LocomotionEnv
-from envs.locomotion.locomotor import OBSERVATION_SIZE
 from envs.locomotion.randomization import NONE
-from policies.gait.train_config import Train
-from robots.dog import SUBSTEPS
-from robots.gait import VelocityCommand, gait_style
-from robots.results import check_writable, write_json
+from learning.gait.train_config import Train
+from robots.io import check_writable, write_json
 
 OURS = "ours, 2 workers x 8"
 SAME = "our policy"
@@ -147,9 +147,9 @@ def _training(train: Train, iterations: int) -> Iterator[Iterator[object]]:
     import torch
     from stable_baselines3.common.logger import configure
 
-    from policies.gait.ppo import Learner
-    from policies.gait.train import turns
-    from policies.gait.workers import Workers
+    from learning.gait.ppo import Learner
+    from learning.gait.train import turns
+    from learning.gait.workers import Workers
 
     torch.set_num_threads(1)
     learner = Learner(train.ppo, train.workers * train.envs, 0)
@@ -206,7 +206,7 @@ def _sb3(train: Train, kind: Literal["dummy", "subproc"], envs: int, iterations:
     from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecNormalize
 
-    from policies.gait.ppo import make_ppo
+    from learning.gait.ppo import make_ppo
 
     class Clock(BaseCallback):
         """Notes when each rollout begins."""

@@ -14,13 +14,15 @@ from rich.console import Console
 from scipy.stats import ttest_rel
 
 from benchmarks.command import run
-from perception import checkpoint
-from perception.face import train, weights
-from perception.face.command import one_core
-from perception.face.datasets import DEFAULT_CACHE, Faces, load_fer2013
-from perception.face.fitting import FitConfig, judge
+from datasets.faces import DEFAULT_CACHE, Faces, load_fer2013
+from learning import checkpoint
+from learning.face import train
+from learning.face.fitting import FitConfig
+from learning.face.judging import judge
+from perception.command import one_core
+from perception.face import weights
 from perception.face.network import NetworkConfig, count_parameters
-from robots.results import check_writable, write_json
+from robots.io import check_writable, write_json
 
 MIXERS = ("gpsa", "conv")
 

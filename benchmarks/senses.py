@@ -27,15 +27,15 @@ from rich.progress import track
 from apps.config import SessionConfig
 from apps.session import Session
 from benchmarks.command import run
-from perception.face.datasets import Faces, load_fer2013
+from control.dog import CONTROL_HZ
+from datasets import nonspeech
+from datasets.faces import Faces, load_fer2013
+from datasets.voices import Clip, load_ravdess
 from perception.face.network import CLASSES
 from perception.face.videos import Frame
-from perception.speech import nonspeech
 from perception.speech.audio import RATE_HZ, read_sound
-from perception.speech.datasets import Clip, load_ravdess
 from perception.speech.model import held_out_actors
-from robots.dog import CONTROL_HZ
-from robots.results import check_writable, write_json
+from robots.io import check_writable, write_json
 
 SOUNDS = ("speech", "silence", *nonspeech.KINDS)
 FRAME_S = 0.2

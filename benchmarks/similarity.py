@@ -21,8 +21,8 @@ from evaluation.similarity import comparison_report as report
 from evaluation.similarity.comparison import open_store, plan, run_jobs
 from evaluation.similarity.comparison_methods import configs_hash
 from evaluation.similarity.metrics import LEAST_PEOPLE
+from robots.io import check_writable, write_json
 from robots.options import RunOptions
-from robots.results import check_writable, write_json
 
 MOST_SEEDS = 900
 """Beyond these lie the seeds that settings were chosen on."""

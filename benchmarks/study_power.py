@@ -32,9 +32,9 @@ from evaluation.study.power import Power, PowerRow, planned_test, power, registe
 from evaluation.study.predict import nearest_pair
 from evaluation.study.simulated import BLOCKS
 from evaluation.study.tables import checked, trials
-from policies.grasp.workers import in_order
+from robots.io import check_writable, write_json
 from robots.options import RunOptions
-from robots.results import check_writable, write_json
+from robots.parallel import in_order
 
 _TASK = "grid-4"
 _ITEMS = 60

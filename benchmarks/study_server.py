@@ -35,7 +35,7 @@ from apps.study.process import ServerProcess
 from apps.study.reading import read_study
 from apps.study.simulate import Cast, SimulateStudy, copy_study
 from benchmarks.command import run, spread
-from robots.results import check_writable, write_json
+from robots.io import check_writable, write_json
 
 WARM_UP_S = 1.0
 _FSYNC_BYTES = 4096

@@ -11,7 +11,10 @@ from typing import Any, TypeAlias
 
 from apps.study.errors import StudyError
 
-_OURS = ("geometry", "robots", "envs", "perception", "policies", "learning", "evaluation", "apps", "cli", "benchmarks")
+_OURS = (
+    "geometry", "robots", "control", "envs", "perception", "policies", "datasets", "learning", "evaluation", "apps",
+    "cli", "benchmarks",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ TRAIN = Group(
     "Train a network or a policy.",
     {
         "gait": Command(
-            "policies.gait.train_config:Train",
+            "learning.gait.train_config:Train",
             "train_gait:main",
             "what the legs add to the clocked gait, by PPO",
             "empaw train gait --out runs/gait",
@@ -36,7 +36,7 @@ EVALUATE = Group(
     "Measure against baselines, with intervals.",
     {
         "gait": Command(
-            "policies.gait.evaluate:Evaluate",
+            "evaluation.gait.evaluate:Evaluate",
             "train_gait:main",
             "how straight, fast and steadily it walks",
             "empaw evaluate gait --cells trot:0.5 --episodes 2",
@@ -46,11 +46,13 @@ EVALUATE = Group(
             "Measure grasping: single objects, clutter, or the completion of their shape.",
             {
                 "single": Command(
-                    "policies.grasp.evaluate:Single", "grasp_eval:main", "one object at a time", extra="grasp"
+                    "evaluation.grasping.evaluate:Single", "grasp_eval:main", "one object at a time", extra="grasp"
                 ),
-                "clutter": Command("policies.grasp.rounds:Clutter", "grasp_eval:main", "clear a heap", extra="grasp"),
+                "clutter": Command(
+                    "evaluation.grasping.rounds:Clutter", "grasp_eval:main", "clear a heap", extra="grasp"
+                ),
                 "completion": Command(
-                    "policies.grasp.completing:Completing",
+                    "evaluation.completion.object_sets:Completing",
                     "grasp_eval:main",
                     "how well shapes are completed",
                     extra="grasp",

@@ -9,6 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from perception.weights import write_atomic
 
 MOST_THREADS = 1_024
@@ -111,3 +113,11 @@ def _let_stdout_go() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+
+def one_core(threads: int) -> None:
+    """Keep torch and OpenCV on so many cores."""
+    import cv2
+
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)

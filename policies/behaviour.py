@@ -13,10 +13,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from control.gait import FREQUENCY_RANGE_HZ, HEIGHT_RANGE_M, SPEED_RANGE_M_S, GaitStyle, gait_style
 from perception.emotion import LABELS, EmotionEstimate
 from robots.expression import POSTURES
 from robots.face import FACES
-from robots.gait import FREQUENCY_RANGE_HZ, HEIGHT_RANGE_M, SPEED_RANGE_M_S, GaitStyle, gait_style
 from robots.sounds import CALLS
 
 if sys.version_info >= (3, 11):

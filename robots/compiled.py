@@ -23,8 +23,9 @@ _OUTDATED_S = 7 * 86400.0
 def compiled(function: _Function) -> _Function:
     """Compile a function of numbers and arrays with numba; the machine code is kept for the next process.
 
-    A compiled function may call others, of its own file and of any other under `robots` and `envs/locomotion`: numba
-    renews what is kept when the function's own file changes, and another folder is taken when any of theirs does.
+    A compiled function may call others, of its own file and of any other under `robots`, `control` and
+    `envs/locomotion`: numba renews what is kept when the function's own file changes, and another folder is taken when
+    any of theirs does.
     Give each the same kinds of arguments always (floats, contiguous arrays): every new kind is compiled anew.
     """
     settings: Any = numba.config
@@ -44,7 +45,7 @@ def folder_for_code() -> str:
     Numba looks at a function's own file only, so its code would outlive a change of what it calls.
     """
     told = hashlib.sha256()
-    for sources in ("robots", "envs/locomotion"):
+    for sources in ("robots", "control", "envs/locomotion"):
         for source in sorted((_ROOT / sources).glob("*.py")):
             told.update(source.read_bytes())
     for place in _places():

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from geometry.meshes import Mesh, MeshError, load_convex_parts
-from robots.quiet import silent_c_output
 from robots.shapes import Shape
+from robots.stdio import silent_c_output
 
 with silent_c_output():
     import pybullet

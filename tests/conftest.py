@@ -43,6 +43,37 @@ def ravdess() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_data() -> Path:
+    if not DATA.is_dir():
+        pytest.skip(f"the data folder {DATA} is not here")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def folds_file(shared_data: Path) -> Path:
+    return shared_data / "speech" / "ravdess_folds.json"
+
+
+@pytest.fixture(scope="session")
+def model():
+    from perception.speech.model import SpeechEmotionModel
+
+    return SpeechEmotionModel.load()
+
+
+@pytest.fixture(scope="session")
+def held_out(ravdess: Path):
+    """every fifth clip of the four actors that the shipped weights never met."""
+    from datasets.voices import load_ravdess
+    from perception.speech.audio import read_sound
+    from perception.speech.model import held_out_actors
+
+    actors = held_out_actors()
+    clips = [clip for clip in load_ravdess(ravdess) if clip.actor in actors][::5]
+    return [(clip.index, read_sound(clip.path).samples) for clip in clips]
+
+
+@pytest.fixture(scope="session")
 def chromium() -> str:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):

@@ -14,7 +14,10 @@ import pytest
 
 from tests.conftest import ROOT
 
-PACKAGES = ("geometry", "robots", "envs", "perception", "policies", "learning", "evaluation", "apps", "cli")
+PACKAGES = (
+    "geometry", "robots", "control", "envs", "perception", "policies", "datasets", "learning", "evaluation", "apps",
+    "cli",
+)  # fmt: skip
 SCRIPTS = ("sim_gui.py", "train_gait.py", "grasp_eval.py", "user_study.py")
 
 

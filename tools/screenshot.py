@@ -12,8 +12,8 @@ from pathlib import Path
 import tyro
 from playwright.sync_api import sync_playwright
 
+from benchmarks.serving import running_server
 from tests.browser.test_page import DESKTOP, PHONE, Visit, launch
-from tests.serving import running_server
 
 
 def main(path: tyro.conf.Positional[Path], emotion: str = "happy", seconds: float = 4.0, phone: bool = False) -> None:

@@ -15,8 +15,8 @@ from playwright.sync_api import sync_playwright
 
 from apps.study.init import InitStudy, init_study
 from apps.study.process import running
-from tests.serving import CHROMIUM_FLAGS
-from tests.study.browser.visitor import Elsewhere, Visitor
+from benchmarks.serving import CHROMIUM_FLAGS
+from tests.apps.study.browser.visitor import Elsewhere, Visitor
 
 
 def main(path: tyro.conf.Positional[Path], width: int = 1440, height: int = 800, seed: int = 0) -> None:

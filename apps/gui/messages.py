@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from apps.timeline import Sight, Snapshot
+from control.dog import CONTROL_HZ
+from control.gait import GAITS, SPEED_RANGE_M_S
 from perception.emotion import LABELS
 from policies.behaviour import BehaviourTable
-from robots.dog import CONTROL_HZ
-from robots.gait import GAITS, SPEED_RANGE_M_S
 from robots.sounds import CALLS
 
 

@@ -23,8 +23,8 @@ from apps.study.process import running
 from apps.study.visit import Kept, Report, Visit
 from evaluation.results import ResultsStore
 from policies.taste.choice import Population
+from robots.io import check_writable, write_json, write_whole
 from robots.options import RunOptions
-from robots.results import check_writable, write_json, write_whole
 
 STIMULI, ROWS = "stimuli", "participants.jsonl"
 MOST_PEOPLE = 10_000

@@ -20,7 +20,7 @@ from policies.taste.preferences import Preference, unit_size
 from policies.taste.priors import table_gaits
 from policies.taste.representation import DEFAULT_FOLDER, Representation
 from policies.taste.taste import Taste
-from robots.results import check_writable
+from robots.io import check_writable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from rich.progress import track
 
 from geometry.meshes import Mesh, MeshError, load_convex_parts
 from geometry.objects import ObjectModel, ObjectSet, Skipped, load_objects
-from robots.results import write_whole
+from robots.io import write_whole
 from robots.world import as_obj, convex_parts
 
 CACHE = Path("runs/grasp/parts")

@@ -4,49 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import hypot
-from typing import NamedTuple
 
 import numpy as np
 
-from robots.gait import GAITS, GaitStyle, VelocityCommand, gait_style
+from control.command import Order
+from control.gait import GaitStyle, VelocityCommand, gait_style
 
 LONGEST_STEP_M = 0.29
 """How far the ground may pass under a foot while it stands; the legs reach 15 cm to either side of the hip."""
-
-
-class Order(NamedTuple):
-    """A command and the style to follow it in."""
-
-    command: VelocityCommand
-    style: GaitStyle
-
-    @classmethod
-    def stand(cls) -> Order:
-        """Stand still."""
-        return cls(VelocityCommand(), GAITS["stand"])
-
-
-TOLD = np.dtype(
-    [
-        ("vx", np.float64),  # m/s
-        ("vy", np.float64),
-        ("wz", np.float64),  # rad/s
-        ("frequency", np.float64),  # Hz
-        ("swing", np.float64),  # m
-        ("bounce", np.float64),
-        ("pitch", np.float64),  # rad
-        ("roll", np.float64),
-        ("stepping", np.float64),  # 1 or 0
-    ]
-)
-"""An order as numbers: what an observation and a reward know of it."""
-
-
-def numbers(order: Order) -> np.ndarray:
-    """(1,) `TOLD`."""
-    style = order.style
-    said = style.frequency_hz, style.swing_m, style.bounce, style.pitch_rad, style.roll_rad, style.stepping
-    return np.array([(*order.command, *said)], TOLD)
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,16 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from envs.locomotion.commands import UNEVEN, CommandConfig, Order, sample_order
-from envs.locomotion.footholds import NO_SCAN, Footholds, Footing
-from envs.locomotion.locomotor import DT_S, NO_NOISE, OBSERVATION_SIZE, SCALES, SENSED, Locomotor
+from control.command import NO_SCAN, Footing, Order
+from control.dog import CONTROL_HZ, SUBSTEPS, has_fallen, standing_joints
+from control.locomotion_controller import DT_S, NO_NOISE, OBSERVATION_SIZE, SCALES, SENSED, Locomotor
+from envs.locomotion.commands import UNEVEN, CommandConfig, sample_order
+from envs.locomotion.footholds import Footholds
 from envs.locomotion.randomization import RandomizationConfig, apply, draw, maybe_push
 from envs.locomotion.rewards import TERMS, RewardWeights, weighted
 from envs.locomotion.terrain import CELL_M, LEVELS, TERRAINS, Patch, TerrainMap, build
 from envs.locomotion.transition import Transition, average, transition
 from robots.compiled import compiled
-from robots.dog import CONTROL_HZ, SUBSTEPS, has_fallen, standing_joints
 from robots.motion import Vector
 from robots.quadruped import Quadruped
 from robots.world import Camera, World, WorldConfig
@@ -45,11 +46,11 @@ class LocomotionConfig:
 class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
     """A quadruped at 50 Hz on 250 Hz physics.
 
-    Observation (95,): what `envs.locomotion.locomotor.OBSERVATION` lists. Nothing in it is privileged: the velocity is
-    an estimate from accelerometer, gyroscope and legs. `privileged()` (11,) is for a critic.
+    Observation (95,): what `control.locomotion_controller.OBSERVATION` lists. Nothing in it is privileged: the velocity
+    is an estimate from accelerometer, gyroscope and legs. `privileged()` (11,) is for a critic.
 
     Action (12,) in [-1, 1]: residuals of the feet FR, FL, RR, RL along x, y, z, in units of
-    `envs.locomotion.locomotor.RESIDUAL_M`. Zero is the clocked gait itself, which catches shoves by Raibert's rule.
+    `control.locomotion_controller.RESIDUAL_M`. Zero is the clocked gait itself, which catches shoves by Raibert's rule.
 
     `info` carries `reward_terms` of the step, and `order` and `patch` after a reset. An episode ends with a fall
     (terminated), or after `episode_s` or at the edge of the ground (truncated).

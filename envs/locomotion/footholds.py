@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from math import cos, sin
-from typing import NamedTuple
 
 import numpy as np
 
+from control.command import Footing
+from control.gait import GaitGenerator
 from envs.locomotion.terrain import TerrainMap
-from robots.gait import GaitGenerator
 from robots.quadruped import QuadrupedSpec
 
-NO_SCAN = np.zeros(12)
 # A foothold may be moved this far, forward and left, m; the first stays.
 _MOVES = np.array(
     [(0.0, 0.0)] + [(x, y) for x in (-0.10, -0.05, 0.0, 0.05, 0.10) for y in (-0.05, 0.0, 0.05) if x or y]
@@ -21,15 +20,6 @@ _COST_OF_MOVING = 0.3 * np.hypot(_MOVES[:, 0], _MOVES[:, 1])
 _AHEAD_M = np.array([-0.10, 0.0, 0.10])
 _DECIDED = 0.7  # share of the swing after which a foot goes where it goes
 _FOLLOW = 0.4  # share of a new nudge that is taken over in each step
-
-
-class Footing(NamedTuple):
-    """The ground as the feet meet it."""
-
-    grounds: np.ndarray  # (4,) m, height where each foot stands or will land, around their mean
-    nudges: np.ndarray  # (12,) m, how far each foothold is moved
-    scan: np.ndarray  # (12,) m, heights behind, at and before each foothold, around their mean
-    ground_m: float  # height of the ground under the dog, in the world
 
 
 class Footholds:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robots.estimator import ImuError
+from control.velocity_estimator import ImuError
 from robots.quadruped import Quadruped
 
 

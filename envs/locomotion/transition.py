@@ -74,8 +74,8 @@ def transition(
         trunk: its velocity, forward and left, m/s, and gravity in its frame.
         place: position (3,) m, angular velocity (3,) rad/s, and the height (m) of the trunk at which hips touch feet.
         smooth: (5,) forward, left (m/s), turn (rad/s), pitch (rad), height (m) over a stride.
-        gait: (1,) `robots.footfall.STATE`.
-        style: (1,) `robots.footfall.STYLE` as it stands now.
+        gait: (1,) `control.gait_kernel.STATE`.
+        style: (1,) `control.gait_kernel.STYLE` as it stands now.
         contacts: which feet (4) touch.
         reacting: whether a shove or a stumble is being caught.
         joints: torques and speeds, (12,) both.

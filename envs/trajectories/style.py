@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from control.dog import ClockedLegs
+from control.style import ExpressiveStyle
 from envs.trajectories import style_measures
 from envs.trajectories.style_clip import CHANNELS, EMOTIONS, PICTURE_FPS, LegsFactory, draw_spec, film
 from envs.trajectories.style_library import make_clips, pack, spec_at, walked
 from envs.trajectories.task import Animation, Trajectories
-from robots.dog import ClockedLegs
 from robots.expression import expressive_links
 from robots.quadruped import QuadrupedSpec, quadruped_links
-from robots.style import ExpressiveStyle
 
 _CAMERA = {"eye": [4.0, 1.15, 1.25], "target": [0.0, 1.15, 0.2], "fov_deg": 34.0}
 _COMES_FROM_RAD, _ASLANT_RAD = np.pi / 2, 0.25
@@ -26,7 +26,7 @@ class StyleTask:
     """Clips of 2.9 s (36 frames of `style_clip.CHANNELS`), walked by the dog's own gait in PyBullet.
 
     The person stands at the origin. `extras` hold the condition (`emotion`, index into `style_clip.EMOTIONS`), the
-    commanded `style` (N, 12) in [0, 1] (`robots.style.STYLE_NAMES`), and the nuisances `gait`, `clock`, `heading`,
+    commanded `style` (N, 12) in [0, 1] (`control.style.STYLE_NAMES`), and the nuisances `gait`, `clock`, `heading`,
     `side` and `seed`: all that it takes to walk a clip again.
 
     Attributes:

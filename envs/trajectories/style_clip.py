@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robots.dog import CONTROL_HZ, SUBSTEPS, ClockedLegs, Dog, Legs, has_fallen
-from robots.gait import VelocityCommand
+from control.dog import CONTROL_HZ, SUBSTEPS, ClockedLegs, Dog, Legs, has_fallen
+from control.gait import VelocityCommand
+from control.style import DEFAULT_STYLES, STYLE_GAITS, STYLE_NAMES, ExpressiveStyle, StyleModulator
 from robots.quadruped import QuadrupedSpec, QuadrupedState
-from robots.style import DEFAULT_STYLES, STYLE_GAITS, STYLE_NAMES, ExpressiveStyle, StyleModulator
 from robots.world import World
 
 EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
@@ -54,7 +54,7 @@ class ClipSpec:
     Attributes:
         style: how the dog moves.
         emotion: index into `EMOTIONS`, what the person feels; the dog does not know.
-        gait: one of `robots.style.STYLE_GAITS`; as the next ones, nothing that is to be judged.
+        gait: one of `control.style.STYLE_GAITS`; as the next ones, nothing that is to be judged.
         clock: of the gait at the start, cycles.
         heading: where the dog comes from, seen from the person, rad in the world.
         side: +1 or -1, to which side it bends a curved approach.
@@ -132,7 +132,7 @@ def simulate(spec: ClipSpec, legs: LegsFactory = ClockedLegs) -> Clip:
 
 
 def film(spec: ClipSpec, legs: LegsFactory = ClockedLegs) -> np.ndarray:
-    """Walk a clip and record its pictures: (frames, 19, 7) float32 at `PICTURE_FPS`, as `robots.dog.Dog.link_poses`."""
+    """Walk a clip and record its pictures: (frames, 19, 7) float32 at `PICTURE_FPS`, as `Dog.link_poses` gives them."""
     poses = [dog.link_poses() for step, dog, _ in _walk(spec, legs) if step >= 0 and step % STEPS_PER_PICTURE == 0]
     return np.array(poses, np.float32)
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from control.dog import ClockedLegs
+from control.style import DEFAULT_STYLES, STYLE_GAITS, STYLE_LIMITS, ExpressiveStyle
 from envs.trajectories.style_clip import (
     CHANNELS,
     EMOTIONS,
@@ -23,8 +25,6 @@ from envs.trajectories.style_clip import (
     simulate,
 )
 from envs.trajectories.task import DEFAULT_CACHE, Trajectories
-from robots.dog import ClockedLegs
-from robots.style import DEFAULT_STYLES, STYLE_GAITS, STYLE_LIMITS, ExpressiveStyle
 
 SHARD = 100
 """Clips of one file: what an interruption loses at most."""

@@ -28,10 +28,10 @@ from evaluation.similarity.closed_loop_learned import similarity_embedding
 from evaluation.similarity.closed_loop_methods import LinearTaste, Method, RandomSearch, Setting
 from evaluation.similarity.closed_loop_world import FEELINGS, Interview, Owner, StyleWorld, draw_owner, turns
 from evaluation.statistics import Interval, cluster_bootstrap
-from policies.grasp.workers import in_order
 from policies.taste.optimiser import StyleLibrary, StyleMap, best_style, trusted
 from policies.taste.priors import emotion_prior, proposed_styles
 from robots.options import RunOptions
+from robots.parallel import in_order
 
 Spread = Literal["all", "one"]
 OURS = "ours"

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
+from control.style import STYLE_GAITS, ExpressiveStyle
 from envs.trajectories.style_clip import draw_spec
 from envs.trajectories.style_library import load_clips, walked
 from envs.trajectories.style_measures import descriptors, features
 from envs.trajectories.task import DEFAULT_CACHE
 from evaluation.similarity.closed_loop_methods import Setting
 from evaluation.similarity.closed_loop_world import StyleWorld
-from policies.grasp.workers import Engine, in_order
 from policies.taste.priors import table_gaits, table_styles
-from robots.style import STYLE_GAITS, ExpressiveStyle
+from robots.parallel import Engine, in_order
 
 CIRCUMSTANCES = 2
 """Clips of a style, of different phase, heading and side, over whose features what is shown is averaged."""

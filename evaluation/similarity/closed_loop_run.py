@@ -23,7 +23,7 @@ from policies.taste.optimiser import StyleLibrary
 from policies.taste.preferences import Preference, unit_size
 from policies.taste.priors import table_gaits
 from policies.taste.taste import Taste
-from robots.results import check_writable, write_json
+from robots.io import check_writable, write_json
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class StyleWorld:
     Attributes:
         styles: (N, 12) in [0, 1] of the library's clips.
         feelings: (N,) int, which of `LABELS` each clip is an answer to.
-        gaits: (N,) int, which of `robots.style.STYLE_GAITS` each clip was walked in.
+        gaits: (N,) int, which of `control.style.STYLE_GAITS` each clip was walked in.
         features: (N, F) in [0, 1], the true features of each clip.
         descriptors: (N, K) of each clip: what the robot may know of it.
         simulate: makes clips by the gait engine.

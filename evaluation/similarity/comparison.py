@@ -20,7 +20,7 @@ from evaluation.similarity.metrics import (
     preference_accuracy,
     probe_features,
 )
-from policies.grasp.workers import Engine, in_order
+from robots.parallel import Engine, in_order
 
 _PEOPLE, _PAIRS, _HELD_OUT, _SPACE, _SCALING = 50, 51, 52, 53, 54
 _HELD_OUT_ANSWERS, _SCALING_ANSWERS = 500, 200

@@ -16,8 +16,8 @@ from learning.similarity.baselines import principal_components
 from learning.similarity.inputs import inputs_of
 from learning.similarity.train import TrainSimilarity, held_out, load_items
 from policies.taste.representation import DEFAULT_FOLDER, Representation
+from robots.io import check_writable, write_json
 from robots.options import RunOptions
-from robots.results import check_writable, write_json
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from evaluation.study.curves import UNIFORM_BITS, CurvePoint
 from evaluation.study.quality import PersonQuality
 
 if TYPE_CHECKING:
-    from evaluation.study.analyse import Finding
+    from evaluation.study.findings import Finding
 
 _INK, _ACCENT, _PALE = "#1f2933", "#0b6e8f", "#9fb3c0"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from evaluation.study.analyse import Analysis
+    from evaluation.study.findings import Analysis
 
 AUTHORS = ""
 """An entry that only the authors can fill in."""

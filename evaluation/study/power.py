@@ -15,10 +15,10 @@ from evaluation.study.plan import Hypothesis, Plan, default_plan, load_plan, par
 from evaluation.study.quality import judge_people
 from evaluation.study.simulated import BLOCKS, StudyDesign, draw_study, effect_for
 from evaluation.study.tables import StudyTables
-from policies.grasp.workers import in_order
 from policies.taste.choice import Population
+from robots.io import check_writable, write_json
 from robots.options import RunOptions
-from robots.results import check_writable, write_json
+from robots.parallel import in_order
 
 _ENOUGH = 0.8
 """Power that a study is planned for."""

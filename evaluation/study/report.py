@@ -13,7 +13,7 @@ from evaluation.study.figures import curve_figure, effects_figure, people_figure
 from evaluation.study.form import AUTHORS, reporting_form
 
 if TYPE_CHECKING:
-    from evaluation.study.analyse import Analysis, Finding
+    from evaluation.study.findings import Analysis, Finding
 
 SCRIPTED = (
     "The participants of this study were scripted: programs whose truth is known. These are no human data. "

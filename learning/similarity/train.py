@@ -20,8 +20,8 @@ from learning.similarity.fit import ON_DESCRIPTORS, ON_RELATIONS, ON_WAYPOINTS, 
 from policies.taste.choice import Population, draw_person
 from policies.taste.queries import Answer, Answers, random_queries
 from policies.taste.teachers import ScriptedTeacher
+from robots.io import check_writable, write_json
 from robots.options import RunOptions
-from robots.results import check_writable, write_json
 
 CONFIGS = {"descriptors": ON_DESCRIPTORS, "waypoints": ON_WAYPOINTS, "relations": ON_RELATIONS}
 MOST_ITEMS, MOST_ANSWERS = 10_000, 1_000_000

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import torch
+from scipy.spatial import cKDTree
 
 from geometry.clouds import Completed, check_cloud
 from perception.completion import weights
-from perception.completion.fitting import complete
+from perception.completion.frames import FrameKind, see
 from perception.completion.network import CompletionNetwork
 from perception.completion.weights import DEFAULT_FOLDER
 from perception.weights import WeightsError
@@ -50,3 +53,37 @@ class CompletionModel:
         """
         points, scale = complete(self.network, check_cloud(cloud), self.network.config.frame)
         return Completed(points, scale * self.calibration)
+
+
+@torch.inference_mode()
+def complete(network: CompletionNetwork, cloud: np.ndarray, kind: FrameKind) -> tuple[np.ndarray, np.ndarray]:
+    """The surface as points (n, 3) m with their uncertainty (n,) m, of one cloud (N, 3) m.
+
+    What the network says is made four times as dense, and what was seen is added, as in PoinTr and 3DSGrasp: it is as
+    sure as the surest of the rest. A network of 2048 points is cheap to train, and 2048 points are too few to lie near
+    every place of a surface.
+    """
+    seen = see(cloud, network.config.points, kind)
+    answer = network(torch.from_numpy(seen.points)[None], torch.from_numpy(seen.hints)[None])
+    points, scale = denser(answer.fine[0].double().numpy(), answer.log_scale[0].exp().double().numpy())
+    points = np.concatenate([points, seen.points.astype(np.float64)])
+    scale = np.concatenate([scale, np.full(len(seen.points), scale.min())])
+    return seen.frame.leave(points), scale * seen.frame.radius
+
+
+def denser(points: np.ndarray, scale: np.ndarray, neighbours: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Points (n, 3) with `scale` (n,), and the middles between each and its nearest: (1 + neighbours) times as many."""
+    near = cKDTree(points).query(points, neighbours + 1)[1][:, 1:].T.ravel()
+    both = [(values + values[near].reshape(neighbours, *values.shape)) / 2 for values in (points, scale)]
+    return np.concatenate([points, both[0].reshape(-1, 3)]), np.concatenate([scale, both[1].ravel()])
+
+
+@lru_cache(maxsize=1)
+def load_completion(folder: Path | None) -> CompletionModel:
+    """The network of a folder, or the shipped one, loaded once in a process.
+
+    Raises:
+        OSError: there is none.
+        ValueError: its files are damaged.
+    """
+    return CompletionModel.load(folder or DEFAULT_FOLDER)

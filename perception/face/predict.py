@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import tyro
 
+from perception import command
+from perception.command import CommandError, Failure, check_run, one_core
 from perception.emotion import LABELS
-from perception.face import command, pictures, videos
-from perception.face.command import CommandError, Failure, check_run, one_core
+from perception.face import pictures, videos
 from perception.face.detector import FaceDetector
 from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
 from perception.face.pictures import PictureError, read_picture

@@ -3,8 +3,8 @@
 Import what you need from its module, so that nothing heavy is loaded on the way::
 
     from perception.sound.array import HeadPose, MicArray
-    from perception.sound.direction import Direction, DirectionStream
-    from perception.sound.rooms import Room, record
+    from perception.sound.doa import Direction, DirectionStream
+    from evaluation.sound.rooms import Room, record
 
 Only `rooms` and the evaluation need pyroomacoustics; listening needs numpy alone.
 """

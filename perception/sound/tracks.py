@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from perception.sound.array import HeadPose, SoundInputError, wrap
-from perception.sound.evidence import HOP_S, Peak
+from perception.sound.spatial_spectrum import HOP_S, Peak
 
 # Deviation of one peak from the truth, rad, times its contrast: 1.3 degrees at .3 (anechoic) and 6 degrees at .065
 # (RT60 0.6 s) in simulated rooms.

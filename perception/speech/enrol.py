@@ -11,8 +11,8 @@ from perception.command import CommandError, check_folder, check_run, find_files
 from perception.progress import track
 from perception.speech.audio import SUFFIXES, SoundError, read_sound
 from perception.speech.model import SpeechEmotionModel
-from perception.speech.presence import LEAST_SPEECH
 from perception.speech.speaker import NEUTRAL_DOUBT, Speaker
+from perception.speech.speech_detector import LEAST_SPEECH
 from perception.speech.windows import trim_to_voice
 
 ENOUGH = 2

@@ -20,9 +20,9 @@ from perception.emotion import LABELS, softmax
 from perception.speech import encoder as whisper
 from perception.speech.audio import RATE_HZ
 from perception.speech.encoder import SpeechEncoder, check_samples, pool
-from perception.speech.presence import DEFAULT_FOLDER as PRESENCE_FOLDER
-from perception.speech.presence import SpeechPresence
 from perception.speech.speaker import Speaker
+from perception.speech.speech_detector import DEFAULT_FOLDER as PRESENCE_FOLDER
+from perception.speech.speech_detector import SpeechPresence
 from perception.speech.windows import trim_to_voice
 from perception.weights import WeightsError, build, read_config, useless
 

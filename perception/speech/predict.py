@@ -18,8 +18,8 @@ from perception.progress import track
 from perception.rows import Form, RowWriter
 from perception.speech.audio import SUFFIXES, SoundError, stream_sound
 from perception.speech.model import DEFAULT_FOLDER, SpeechEmotionModel
-from perception.speech.presence import LEAST_SPEECH
 from perception.speech.speaker import Speaker
+from perception.speech.speech_detector import LEAST_SPEECH
 from perception.speech.stream import SpeechStream
 from perception.speech.windows import WindowConfig
 

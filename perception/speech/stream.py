@@ -11,8 +11,8 @@ import numpy as np
 from perception.emotion import EmotionEstimate, softmax
 from perception.speech.audio import RATE_HZ, To16k
 from perception.speech.model import Judgement
-from perception.speech.presence import LEAST_SPEECH
 from perception.speech.speaker import Speaker
+from perception.speech.speech_detector import LEAST_SPEECH
 from perception.speech.windows import VoiceWindows, WindowConfig
 
 __all__ = ["SpeechStream", "To16k", "VoiceModel"]

@@ -13,11 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from control.gait import FREQUENCY_RANGE_HZ, HEIGHT_RANGE_M, GaitStyle, VelocityCommand
+from control.style import STYLE_GAITS, ExpressiveStyle, StyleModulator
 from policies.behaviour import Behaviour, BehaviourTable
 from policies.taste.priors import style_of
 from policies.taste.taste import Taste
-from robots.gait import FREQUENCY_RANGE_HZ, HEIGHT_RANGE_M, GaitStyle, VelocityCommand
-from robots.style import STYLE_GAITS, ExpressiveStyle, StyleModulator
 
 UNSURE, SURE = 0.5, 0.7
 """A style that is better than the default with probability `UNSURE` is not shown, with `SURE` it is shown whole."""

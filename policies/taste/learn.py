@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from control.style import ExpressiveStyle
 from perception.emotion import LABELS
 from policies.taste.optimiser import TRUST_RADIUS, StyleLibrary, StyleMap, choose_style
 from policies.taste.preferences import Comparisons, Preference, Prior, fit_reward
 from policies.taste.priors import table_styles
 from policies.taste.taste import Liking, Taste
-from robots.style import ExpressiveStyle
 
 
 def learn_taste(

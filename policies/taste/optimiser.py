@@ -35,7 +35,7 @@ class StyleLibrary:
     """Clips that were made once, with the styles that they were made in.
 
     Attributes:
-        styles: (N, 12) in [0, 1], see `robots.style`.
+        styles: (N, 12) in [0, 1], see `control.style`.
         embeddings: (N, d) of the clips, of unit size.
         conditions: (N,) int, the gait or feeling that each was made under.
     """

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from control.style import DEFAULT_STYLES, STYLE_GAITS, STYLE_LIMITS, ExpressiveStyle
 from perception.emotion import LABELS
 from policies.behaviour import Behaviour, BehaviourTable, default_table
-from robots.style import DEFAULT_STYLES, STYLE_GAITS, STYLE_LIMITS, ExpressiveStyle
 
 
 def style_of(behaviour: Behaviour) -> ExpressiveStyle:
@@ -47,7 +47,7 @@ def emotion_prior(embeddings: Mapping[str, np.ndarray], centre: np.ndarray, stre
     """Return weights believed before any answer: whoever is not known likes what the emotion table proposes.
 
     Language-guided preference learning (Clark, Hejna & Sadigh 2025, arXiv 2502.03717) has a language model propose the
-    parameters of a gait, which answers then refine. Here the table of `robots.style` proposes.
+    parameters of a gait, which answers then refine. Here the table of `control.style` proposes.
 
     Args:
         embeddings: (d,) of the proposed style, for each of `LABELS`.

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from control.style import STYLE_NAMES, ExpressiveStyle
 from perception.emotion import LABELS
-from robots.results import write_whole
-from robots.style import STYLE_NAMES, ExpressiveStyle
+from robots.io import write_whole
 
 FORMAT, VERSION = "empaw-taste", 1
 LONGEST_NAME = 80

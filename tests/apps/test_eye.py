@@ -15,7 +15,7 @@ from perception.face.stream import FaceReading
 from perception.face.videos import Frame
 from policies.behaviour import default_table
 from tests.conftest import ScriptedEar, estimate
-from tests.perception.face_helpers import drawn_face, write_video
+from tests.faces import drawn_face, write_video
 
 PICTURE = np.zeros((24, 32, 3), np.uint8)
 

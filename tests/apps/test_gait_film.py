@@ -6,7 +6,7 @@ import pytest
 
 from apps.gait_film import FRAMES_HZ, Record, record
 from apps.mp4 import VideoError
-from policies.gait.cases import Case
+from envs.locomotion.cases import Case
 
 
 def test_a_walk_is_filmed_with_its_contacts(tmp_path):

@@ -12,10 +12,10 @@ import pytest
 
 from apps import grasp_show
 from apps.grasp_show import Show, Tried, fork, page, show
+from evaluation.grasping.pictures import VIEW
+from evaluation.grasping.single import Look, Task, plan, run, setting
 from geometry.cameras import DepthCamera
 from geometry.objects import household_object
-from policies.grasp.pictures import VIEW
-from policies.grasp.single import Look, Task, plan, run, setting
 from robots.hand import Grasp
 
 LOOK = Look(upright=1.0, camera=DepthCamera(160, 120))

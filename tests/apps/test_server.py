@@ -22,9 +22,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from apps.config import SessionConfig
 from apps.gui.live import Listener, LiveSession
+from benchmarks.serving import Server, running_server
 from tests.conftest import ROOT
-from tests.perception.face_helpers import drawn_face, write_video
-from tests.serving import Server, running_server
+from tests.faces import drawn_face, write_video
 
 
 @pytest.fixture(scope="module")

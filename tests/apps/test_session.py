@@ -12,10 +12,10 @@ from apps.config import SessionConfig
 from apps.headless import Run, run
 from apps.mp4 import VideoError
 from apps.session import Session
-from envs.locomotion.locomotor import OBSERVATION_SIZE
+from control.locomotion_controller import OBSERVATION_SIZE
 from perception.speech.audio import Sound, SoundError
 from policies.behaviour import default_table
-from policies.gait.actor import Actor
+from policies.locomotion.actor import Actor
 from tests.conftest import HELD_OUT_FOLD, ROOT, ScriptedEar, estimate
 
 assert HELD_OUT_FOLD == 0

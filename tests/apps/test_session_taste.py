@@ -10,10 +10,10 @@ from apps.config import SessionConfig
 from apps.gui.messages import state_message
 from apps.headless import Run, run
 from apps.session import Session
+from control.style import ExpressiveStyle
 from perception.emotion import LABELS
 from policies.behaviour import default_table
 from policies.taste.taste import Liking, Taste
-from robots.style import ExpressiveStyle
 from tests.conftest import ScriptedEar
 
 LIVELY = ExpressiveStyle.from_vector(np.array([0.9, 0.8, 0.2, 0.9, 0.95, 0.3, 0.7, 0.7, 0.8, 0.9, 0.4, 0.0]))

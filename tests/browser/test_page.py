@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, WebSocket, sync_playwright
 
+from benchmarks.serving import CHROMIUM_FLAGS, Server, running_server
 from perception.speech.audio import read_sound
 from tests.conftest import ROOT
-from tests.perception.face_helpers import drawn_face
-from tests.serving import CHROMIUM_FLAGS, Server, running_server
+from tests.faces import drawn_face
 
 pytestmark = pytest.mark.browser
 

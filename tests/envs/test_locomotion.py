@@ -9,14 +9,15 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import envs
-from envs.locomotion.commands import LONGEST_STEP_M, CommandConfig, Order, sample_order
+from control.command import Order
+from control.dog import standing_joints
+from control.gait import GAITS, VelocityCommand, gait_style
+from control.locomotion_controller import OBSERVATION, OBSERVATION_SIZE
+from control.mirror import mirror_action, mirror_observation
+from envs.locomotion.commands import LONGEST_STEP_M, CommandConfig, sample_order
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
-from envs.locomotion.locomotor import OBSERVATION, OBSERVATION_SIZE
 from envs.locomotion.randomization import NONE
 from envs.locomotion.rewards import TERMS, RewardWeights, reward, schedule
-from policies.gait.mirror import mirror_action, mirror_observation
-from robots.dog import standing_joints
-from robots.gait import GAITS, VelocityCommand, gait_style
 
 REGISTERED = [name for name in gym.registry if name.startswith("Empaw/")]
 CALM = LocomotionConfig(randomization=NONE)

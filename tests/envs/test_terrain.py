@@ -6,13 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from envs.locomotion.commands import Order
+from control.command import Order
+from control.gait import GaitGenerator, VelocityCommand, gait_style
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.footholds import Footholds
 from envs.locomotion.randomization import NONE
 from envs.locomotion.rewards import height
 from envs.locomotion.terrain import CELL_M, HARDEST, LEVELS, PATCH_M, Patch, TerrainMap, build
-from robots.gait import GaitGenerator, VelocityCommand, gait_style
 from robots.quadruped import QuadrupedSpec
 
 SPEC = QuadrupedSpec()

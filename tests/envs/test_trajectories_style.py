@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from control.dog import Dog
+from control.style import DEFAULT_STYLES, STYLE_NAMES, ExpressiveStyle
 from envs.trajectories import style_library
 from envs.trajectories.registry import TASKS, make_task
 from envs.trajectories.style import StyleTask
@@ -15,8 +17,6 @@ from envs.trajectories.style_library import load_clips, make_clips, pack, spec_a
 from envs.trajectories.style_measures import CUES, FEATURES, cues, features, scales
 from envs.trajectories.task import Trajectories
 from perception.emotion import LABELS
-from robots.dog import Dog
-from robots.style import DEFAULT_STYLES, STYLE_NAMES, ExpressiveStyle
 from robots.world import World
 
 EVEN = ExpressiveStyle()
@@ -193,7 +193,7 @@ def test_bad_input_is_told(clips, tmp_path, rng):
 def test_legs_that_do_not_walk_are_told(rng):
     class Limp:
         def __init__(self, spec):
-            from robots.dog import ClockedLegs
+            from control.dog import ClockedLegs
 
             self._legs = ClockedLegs(spec)
             self.gait = self._legs.gait

@@ -6,18 +6,23 @@ import numpy as np
 import pytest
 import torch
 
+from cli.completion import cli
+from datasets import views
+from datasets.views import Looks, RenderConfig, load_views
+from evaluation.completion import evaluate
+from evaluation.completion.evaluate import EvaluateConfig
 from geometry.cameras import Caster, DepthCamera, around
 from geometry.clouds import CloudError, chamfer_l1
 from geometry.objects import household_object
 from geometry.transforms import about_vertical, moved, quat_transform, transform
+from learning.completion import train
+from learning.completion.fitting import FitConfig, Trainer, draw, loss_of
+from learning.completion.measure import away_from, calibration, far_side_error, mirrored
+from learning.completion.train import TrainConfig, split
 from perception.command import CommandError
-from perception.completion import evaluate, predict, train, views, weights
-from perception.completion.__main__ import cli
-from perception.completion.evaluate import EvaluateConfig
-from perception.completion.fitting import FitConfig, Trainer, denser, draw, loss_of
+from perception.completion import predict, weights
 from perception.completion.frames import frame_of, see
-from perception.completion.measure import away_from, calibration, far_side_error, mirrored
-from perception.completion.model import CompletionModel
+from perception.completion.model import CompletionModel, denser
 from perception.completion.network import (
     Answer,
     Attention,
@@ -26,8 +31,6 @@ from perception.completion.network import (
     count_parameters,
 )
 from perception.completion.predict import PredictConfig
-from perception.completion.train import TrainConfig, split
-from perception.completion.views import Looks, RenderConfig, load_views
 from perception.completion.weights import Stored
 from perception.weights import WeightsError
 

@@ -3,10 +3,10 @@ import time
 import cv2
 import numpy as np
 import pytest
-from face_helpers import drawn_face
 
 from perception.face.detector import CROP, TEMPLATE, FaceDetector, align, sharpness, similarity
 from perception.face.pictures import PictureError
+from tests.faces import drawn_face
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from face_helpers import SMALL, crops, fake_weights
 
+from learning.face.augment import AugmentConfig, augment, mix
 from perception.emotion import LABELS
 from perception.face import weights
-from perception.face.augment import AugmentConfig, augment, mix
 from perception.face.model import CLASSES, FaceEmotionModel, to_labels
 from perception.face.network import (
     MOST_PARAMETERS,
@@ -18,6 +17,7 @@ from perception.face.network import (
     standardise,
 )
 from perception.weights import WeightsError
+from tests.faces import SMALL, crops, fake_weights
 
 
 def fresh(config: NetworkConfig, seed: int = 0) -> FaceNetwork:

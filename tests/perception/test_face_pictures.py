@@ -7,10 +7,10 @@ from contextlib import suppress
 import cv2
 import numpy as np
 import pytest
-from face_helpers import drawn_face, write_video
 
 from perception.face.pictures import PictureError, as_bgr, read_picture
 from perception.face.videos import read_camera, read_video
+from tests.faces import drawn_face, write_video
 
 
 def encoded(ending: str, picture: np.ndarray, *options: int) -> bytes:

@@ -8,11 +8,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from face_helpers import ScriptedDetector, ScriptedModel, drawn_face, fake_weights, write_video
 
+from cli.face import cli
 from perception.emotion import LABELS
 from perception.face import predict
-from perception.face.__main__ import cli
 from perception.face.detector import FaceDetector
 from perception.face.model import FaceEmotionModel
 from perception.face.network import FaceNetwork, NetworkConfig
@@ -20,6 +19,7 @@ from perception.face.pictures import PictureError
 from perception.face.predict import COLUMNS, PredictConfig
 from perception.face.stream import FaceStream, StreamConfig, is_turned
 from perception.face.videos import Frame
+from tests.faces import ScriptedDetector, ScriptedModel, drawn_face, fake_weights, write_video
 
 ROOT = Path(__file__).resolve().parents[2]
 NOISE = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)

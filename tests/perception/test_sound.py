@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from perception.sound.array import MOST_BLOCK_S, RATE_HZ, HeadPose, MicArray, SoundInputError, wrap
-from perception.sound.direction import DirectionConfig, DirectionStream
-from perception.sound.evidence import GRID, HOP_S, Peak, grid_rad, highest
+from perception.sound.doa import DirectionConfig, DirectionStream
+from perception.sound.spatial_spectrum import GRID, HOP_S, Peak, grid_rad, highest
 from perception.sound.tracks import TrackConfig, Tracker, seen_from
 
 ARRAY = MicArray()
@@ -83,7 +83,7 @@ def test_single_samples_are_welcome_and_reset_is_a_fresh_start():
 
 @pytest.mark.parametrize("kind", ["zeros", "faint", "white", "loud white", "diffuse", "clipped"])
 def test_silence_and_noise_give_no_direction(kind):
-    from perception.sound.rooms import diffuse_noise
+    from evaluation.sound.rooms import diffuse_noise
 
     rng = np.random.default_rng(4)
     samples = {
@@ -146,7 +146,7 @@ def test_two_voices_give_two_tracks():
 
 def test_room_with_echo():
     pytest.importorskip("pyroomacoustics", reason="rooms need pyroomacoustics")
-    from perception.sound.rooms import Room, Source, record, speech_like
+    from evaluation.sound.rooms import Room, Source, record, speech_like
 
     rng = np.random.default_rng(8)
     errors = []
@@ -162,7 +162,7 @@ def test_room_with_echo():
 
 def test_walking_dog_in_a_room():
     pytest.importorskip("pyroomacoustics", reason="rooms need pyroomacoustics")
-    from perception.sound.rooms import POSE_S, Room, Source, record_moving, speech_like
+    from evaluation.sound.rooms import POSE_S, Room, Source, record_moving, speech_like
 
     rng = np.random.default_rng(9)
     path = [HeadPose(2.5 + 0.4 * k * POSE_S, 2.0, k * POSE_S - 1.0) for k in range(42)]
@@ -178,7 +178,7 @@ def test_walking_dog_in_a_room():
 
 def test_a_standing_path_is_a_standing_dog():
     pytest.importorskip("pyroomacoustics", reason="rooms need pyroomacoustics")
-    from perception.sound.rooms import Room, Source, record, record_moving
+    from evaluation.sound.rooms import Room, Source, record, record_moving
 
     rng = np.random.default_rng(10)
     source = Source(rng.normal(size=5_000), np.array([4.0, 4.0, 1.5]))
@@ -256,7 +256,7 @@ def test_bad_settings(make):
 
 @pytest.mark.parametrize("settings", [{"rt60_s": -1.0}, {"rt60_s": 9.0}, {"size_m": (0.1, 3.0, 2.5)}])
 def test_bad_rooms(settings):
-    from perception.sound.rooms import Room
+    from evaluation.sound.rooms import Room
 
     with pytest.raises(ValueError, match="allowed"):
         Room(**settings)
@@ -301,9 +301,9 @@ def test_array_places():
 
 def test_evaluation_writes_json_and_same_seed_same_figures(monkeypatch, tmp_path, capsys):
     pytest.importorskip("pyroomacoustics", reason="rooms need pyroomacoustics")
-    from perception.sound import evaluate
-    from perception.sound.__main__ import cli
-    from perception.sound.trials import Condition
+    from cli.sound import cli
+    from evaluation.sound import evaluate
+    from evaluation.sound.trials import Condition
 
     few = (Condition("anechoic"), Condition("diffuse", noise="diffuse", sources=0))
     monkeypatch.setattr(evaluate, "CONDITIONS", few)
@@ -333,7 +333,7 @@ def test_evaluation_writes_json_and_same_seed_same_figures(monkeypatch, tmp_path
 )
 def test_command_says_what_is_wrong_in_one_line(arguments, says, tmp_path, capsys):
     pytest.importorskip("pyroomacoustics", reason="rooms need pyroomacoustics")
-    from perception.sound.__main__ import cli
+    from cli.sound import cli
 
     assert cli(["evaluate", *(str(tmp_path) if a == "EMPTY" else a for a in arguments)]) == 2
     error = capsys.readouterr().err
@@ -342,7 +342,7 @@ def test_command_says_what_is_wrong_in_one_line(arguments, says, tmp_path, capsy
 
 def test_recorded_speech(ravdess):
     pytest.importorskip("pyroomacoustics", reason="rooms need pyroomacoustics")
-    from perception.sound.trials import Condition, run_trial, speech_files
+    from evaluation.sound.trials import Condition, run_trial, speech_files
 
     files = speech_files(ravdess)
     outcomes = [run_trial(Condition("room", 0.3, 20.0), files, (0, k)) for k in range(3)]

@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from learning.speech import train
 from perception.emotion import LABELS, softmax, unweighted_accuracy
-from perception.speech import train
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.encoder import pool
 from perception.speech.model import DEFAULT_FOLDER, HeadConfig, HeadEnsemble, SpeechEmotionModel

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import soundfile as sf
 
+from cli.speech import cli
+from evaluation.speech import evaluate
 from perception.emotion import LABELS
-from perception.speech import evaluate, predict
-from perception.speech.__main__ import cli
+from perception.speech import predict
 from perception.speech.audio import SoundError
 from perception.speech.model import Judgement
 from perception.speech.predict import COLUMNS, PredictConfig

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from cli.speech import cli
+from datasets.voices import load_ravdess
 from perception.emotion import softmax, unweighted_accuracy
-from perception.speech.__main__ import cli
 from perception.speech.audio import read_sound
-from perception.speech.datasets import load_ravdess
 from perception.speech.model import Judgement, held_out_actors
 from perception.speech.speaker import HISTORY_DOUBT, MOST_HISTORY, NEUTRAL_DOUBT, Speaker
 from perception.speech.stream import SpeechStream

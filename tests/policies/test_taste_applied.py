@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from control.gait import FREQUENCY_RANGE_HZ, HEIGHT_RANGE_M, VelocityCommand
+from control.style import STYLE_LIMITS, ExpressiveStyle
 from perception.emotion import LABELS
 from policies.behaviour import default_table
 from policies.taste.applied import Manner, apply_taste, blend, blended, styled
 from policies.taste.priors import emotion_prior, proposed_styles, style_of, table_styles
 from policies.taste.taste import Liking, Taste
-from robots.gait import FREQUENCY_RANGE_HZ, HEIGHT_RANGE_M, VelocityCommand
-from robots.style import STYLE_LIMITS, ExpressiveStyle
 
 STYLE = ExpressiveStyle.from_vector(np.array([0.9, 0.8, 0.3, 0.8, 0.95, 0.3, 0.6, 0.6, 0.5, 0.6, 0.6, 0.8]))
 

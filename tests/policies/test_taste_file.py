@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from control.style import STYLE_LIMITS, ExpressiveStyle
 from policies.taste.taste import VERSION, Liking, Taste
-from robots.style import STYLE_LIMITS, ExpressiveStyle
 
 
 def liking(rng: np.random.Generator, sureness: float = 0.8) -> Liking:

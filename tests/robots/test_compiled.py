@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 import envs.locomotion.env as env_module
-from envs.locomotion import locomotor
+from control import locomotion_controller as locomotor
+from control import velocity_estimator as estimator
+from control.dog import Dog
+from control.gait import VelocityCommand, gait_style
+from control.gait_kernel import advance
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
-from policies.gait.actor import DEFAULT_FOLDER, Actor
-from policies.gait.controller import LearnedLegs
-from robots import estimator
+from policies.locomotion.actor import DEFAULT_FOLDER, Actor
+from policies.locomotion.controller import LearnedLegs
 from robots.compiled import compiled, folder_for_code
-from robots.dog import Dog
-from robots.footfall import advance
-from robots.gait import VelocityCommand, gait_style
 from robots.world import World
 
 

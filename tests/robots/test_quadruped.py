@@ -7,12 +7,12 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from robots.dog import CONTROL_HZ, SUBSTEPS, Dog, has_fallen, standing_joints
-from robots.gait import GAITS, VelocityCommand
+from control.dog import CONTROL_HZ, SUBSTEPS, Dog, has_fallen, standing_joints
+from control.gait import GAITS, VelocityCommand
 from robots.quadruped import Quadruped, QuadrupedSpec, quadruped_urdf
 from robots.world import World, WorldConfig
 from tests.conftest import ROOT
-from tests.robots.test_gait import leg_fk
+from tests.control.test_gait import leg_fk
 
 
 @pytest.fixture

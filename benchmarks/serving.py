@@ -1,0 +1,73 @@
+"""A real server in a process of its own, as a user would start it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[1]
+
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+)
+"""Headless, with WebGL in software, and nothing fetched behind the test's back."""
+
+
+class Server(NamedTuple):
+    """Where it is, and its process."""
+
+    address: str
+    process: subprocess.Popen
+
+    @property
+    def sockets(self) -> str:
+        """Its address for web sockets."""
+        return self.address.replace("http", "ws", 1)
+
+
+@contextlib.contextmanager
+def running_server(*arguments: str) -> Iterator[Server]:
+    """Start `sim_gui.py` on a free port and wait until it answers; it is stopped at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [sys.executable, "sim_gui.py", "--no-browser", "--port", "0", *arguments],
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            yield Server(_wait_for_address(process, log), process)
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _wait_for_address(process: subprocess.Popen, log: Path) -> str:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        if found := re.search(r"runs at (http\S+)", log.read_text()):
+            return found[1].rstrip("/")
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise AssertionError(f"the server did not start:\n{log.read_text()}")

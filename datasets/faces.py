@@ -1,0 +1,213 @@
+"""FER2013 in each of its forms, as one array of crops.
+
+FER2013: Goodfellow et al. 2013, "Challenges in representation learning: a report on three machine learning contests",
+arXiv 1307.0414. Its owners state no licence: the pictures are read where they are, and the cache belongs under runs/.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from datasets.voices import DatasetError
+from perception.face.detector import CROP
+from perception.face.network import CLASSES
+from perception.face.pictures import PictureError, read_picture
+from perception.weights import write_atomic
+
+__all__ = ["DEFAULT_CACHE", "SPLITS", "DatasetError", "Faces", "load_fer2013", "without_leaks"]
+
+SPLITS = ("Training", "PublicTest", "PrivateTest")
+DEFAULT_CACHE = Path("runs/face/cache")
+# Numbers of the original csv, in its order.
+_CSV_LABELS = ("angry", "disgust", "fearful", "happy", "sad", "surprised", "neutral")
+_NAMES = {name: name for name in CLASSES} | {
+    "anger": "angry",
+    "fear": "fearful",
+    "happiness": "happy",
+    "sadness": "sad",
+    "surprise": "surprised",
+}
+_WHERE = (
+    "Give the original fer2013.csv, a .tar.gz with Split/class/*.jpg, or a folder with Training, PublicTest and "
+    "PrivateTest that hold angry, disgust, fear, happy, neutral, sad, surprise."
+)
+_VERSION = 1  # of the cache
+
+
+class Faces(NamedTuple):
+    """Crops `pictures` (N, 48, 48) uint8, `targets` (N,) into `CLASSES`, `splits` (N,) and `subjects` (N,) str.
+
+    A subject is the person in the picture where the data tell, and empty where they do not.
+    """
+
+    pictures: np.ndarray
+    targets: np.ndarray
+    splits: np.ndarray
+    subjects: np.ndarray
+
+    def of(self, split: str) -> Faces:
+        """Keep the pictures of one split.
+
+        Raises:
+            DatasetError: there are none.
+        """
+        mask = self.splits == split
+        if not mask.any():
+            raise DatasetError(f"there are no {split} pictures; there are {sorted(set(self.splits.tolist()))}.")
+        return self.where(mask)
+
+    def where(self, mask: np.ndarray) -> Faces:
+        """Keep the pictures in a mask or list of places."""
+        return Faces(*(column[mask] for column in self))
+
+
+def class_index(name: str) -> int | None:
+    """Index in `CLASSES` of a label as data sets write it; None for labels that the project does not have."""
+    known = _NAMES.get(name.strip().lower())
+    return None if known is None else CLASSES.index(known)
+
+
+def pack(rows: Iterator[tuple[np.ndarray, int, str, str]] | list[tuple[np.ndarray, int, str, str]]) -> Faces:
+    """Put (crop (48, 48) uint8, index, split, subject) behind each other."""
+    table = list(rows)
+    pictures = np.stack([row[0] for row in table]) if table else np.zeros((0, CROP, CROP), np.uint8)
+    columns = (np.array([row[i] for row in table], kind) for i, kind in ((1, np.int64), (2, np.str_), (3, np.str_)))
+    return Faces(pictures, *columns)
+
+
+def load_fer2013(source: Path | str, cache: Path | None = DEFAULT_CACHE) -> Faces:
+    """Read FER2013 from a .tar.gz, the original csv, or a folder; archives and csv are kept decoded in `cache`.
+
+    Raises:
+        DatasetError: the source is missing, is none of these, or holds no pictures.
+        PictureError: a picture of it is damaged.
+    """
+    source = Path(source)
+    if source.is_dir():
+        return _checked(pack(_read_folder(source)), source)
+    if not source.is_file():
+        raise DatasetError(f"{source} is missing. {_WHERE}")
+    if cache is None:
+        return _checked(pack(_read_file(source)), source)
+    state = source.stat()
+    key = f"{source.resolve()}:{state.st_size}:{state.st_mtime_ns}:{_VERSION}"
+    place = cache / f"fer2013-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
+    kept = _from_cache(place)
+    if kept is not None:
+        return kept
+    faces = _checked(pack(_read_file(source)), source)
+    _to_cache(place, faces)
+    return faces
+
+
+def _checked(faces: Faces, source: Path) -> Faces:
+    if len(faces.targets) == 0:
+        raise DatasetError(f"{source} holds no FER2013 pictures. {_WHERE}")
+    return faces
+
+
+def _from_cache(place: Path) -> Faces | None:
+    """Read a cached table; a damaged one counts as none and is written again."""
+    try:
+        with np.load(place, allow_pickle=False) as kept:
+            faces = Faces(*(kept[name] for name in Faces._fields))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    lengths = {len(column) for column in faces}
+    return faces if len(lengths) == 1 and faces.pictures.shape[1:] == (CROP, CROP) else None
+
+
+def _to_cache(place: Path, faces: Faces) -> None:
+    import io
+
+    content = io.BytesIO()
+    np.savez_compressed(content, **faces._asdict())
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(place, content.getvalue())
+
+
+def _read_file(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
+    if source.suffix.lower() == ".csv":
+        return _read_csv(source)
+    if tarfile.is_tarfile(source):
+        return _read_tar(source)
+    raise DatasetError(f"{source} is neither a csv nor a tar archive. {_WHERE}")
+
+
+def _read_tar(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
+    """Decode the pictures of an archive straight from it; nothing is unpacked to the disk."""
+    try:
+        with tarfile.open(source, "r:*") as archive:
+            for member in archive:
+                if member.isfile() and member.size < 1_000_000:
+                    handle = archive.extractfile(member)
+                    row = None if handle is None else _row(Path(member.name), handle.read())
+                    if row is not None:
+                        yield row
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise DatasetError(f"{source} is damaged ({error}). Copy it again.") from error
+
+
+def _read_folder(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
+    for path in sorted(source.glob("*/*/*")):
+        row = _row(path, path.read_bytes()) if path.suffix.lower() in (".jpg", ".png") else None
+        if row is not None:
+            yield row
+
+
+def _row(path: Path, content: bytes) -> tuple[np.ndarray, int, str, str] | None:
+    """Read one picture named .../Split/class/file; some copies have train and test, and the split in the file name."""
+    if len(path.parts) < 3 or path.suffix.lower() not in (".jpg", ".png"):
+        return None
+    index = class_index(path.parts[-2])
+    split = next((name for name in (path.name.split("_")[0], path.parts[-3]) if name in SPLITS), None)
+    if index is None or split is None:
+        return None
+    try:
+        picture = read_picture(content)
+    except PictureError as error:
+        raise PictureError(f"{path}: {error}") from error
+    if picture.shape[:2] != (CROP, CROP):
+        raise DatasetError(f"{path} has {picture.shape[1]} x {picture.shape[0]} pixels; FER2013 has {CROP} x {CROP}.")
+    return picture[..., 0], index, split, ""
+
+
+def _read_csv(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
+    """Read the original file: emotion (0 to 6), pixels (2304 numbers), Usage."""
+    import csv
+
+    with source.open(newline="", encoding="utf-8") as handle:
+        reader = csv.DictReader(handle)
+        names = {name.strip().lower(): name for name in reader.fieldnames or ()}
+        if not {"emotion", "pixels", "usage"} <= set(names):
+            raise DatasetError(f"{source} has the columns {sorted(names)}; expected emotion, pixels, Usage. {_WHERE}")
+        for number, row in enumerate(reader, start=2):
+            try:
+                label = _CSV_LABELS[int(row[names["emotion"]])]
+                pixels = np.array(row[names["pixels"]].split(), dtype=np.uint8).reshape(CROP, CROP)
+                split = row[names["usage"]].strip()
+            except (ValueError, IndexError, OverflowError, AttributeError) as error:
+                raise DatasetError(f"{source}, line {number} cannot be read ({error}). Copy the file again.") from error
+            if split in SPLITS:
+                yield pixels, CLASSES.index(label), split, ""
+
+
+def without_leaks(faces: Faces) -> tuple[Faces, int]:
+    """Drop Training pictures that stand, pixel for pixel, in PublicTest or PrivateTest too; tell how many.
+
+    FER2013 holds many pictures twice: of the 3,589 of PrivateTest, 288 are in Training, and of PublicTest 280. A
+    network that has learned them by heart scores without seeing any emotion. Pictures of one colour teach nothing and
+    go too.
+    """
+    prints = np.array([hashlib.blake2b(picture.tobytes(), digest_size=16).hexdigest() for picture in faces.pictures])
+    training = faces.splits == "Training"
+    flat = faces.pictures.reshape(len(prints), -1).std(axis=1) < 2.0
+    drop = training & (np.isin(prints, prints[~training]) | flat)
+    return faces.where(~drop), int(drop.sum())

@@ -1,0 +1,1 @@
+"""How well shapes are completed."""

@@ -1,0 +1,133 @@
+"""Judge completions of objects that the network was not trained on."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from datasets.views import load_views
+from geometry.clouds import chamfer_l1
+from geometry.objects import load_objects
+from learning.completion.measure import Figures, Judged, difference, judge, measure
+from perception.command import check_output, check_run, write_output
+from perception.completion import weights
+from perception.completion.network import count_parameters
+from perception.completion.weights import DEFAULT_FOLDER, Stored
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Judge completions: CDL1 beside that of the partial cloud and its mirror image, F-score, far side, uncertainty.
+
+    Example: python -m perception.completion evaluate --views runs/completion/test --json -
+    """
+
+    views: tuple[Path, ...]
+    """Folders of rendered views, each a row; none of their objects may have been trained on."""
+    weights: tuple[Path, ...] = (DEFAULT_FOLDER,)
+    """Folders of weights; the others are compared with the first, on the same views (`cdl1_more_mm`)."""
+    json: Path | None = None
+    """File for the figures; - for stdout."""
+    pictures: Path | None = None
+    """Folder for a picture of completions of each set."""
+    data: Path | None = None
+    """Folder with vgn_giga: looks for objects of the training sets among those judged, by name and by shape."""
+    seed: int = 0
+    """Of the intervals."""
+
+
+class EvaluateResult(NamedTuple):
+    """Figures by weights and set, and pairs (judged, trained on) that look the same."""
+
+    rows: list[dict[str, Any]]
+    leaks: list[tuple[str, str, float]]
+
+
+def main(config: EvaluateConfig) -> EvaluateResult:
+    """Judge, and save.
+
+    Raises:
+        CommandError: no views, or the output cannot be written.
+        WeightsError: no such weights.
+    """
+    check_run(1, config.seed)
+    if config.json is not None:
+        check_output(config.json)
+    stored = {str(folder): weights.load(folder) for folder in config.weights}
+    if len({folder.name for folder in config.weights}) == len(config.weights):
+        stored = {Path(folder).name: one for folder, one in stored.items()}
+    rows = []
+    for folder in config.views:
+        views = load_views(folder)
+        first: Judged | None = None
+        for name, one in stored.items():
+            judged = judge(one, views)
+            figures = measure(judged, config.seed)
+            more = {} if first is None else difference(judged, first, config.seed)._asdict()
+            first = first or judged
+            size = {"parameters": count_parameters(one.network)}
+            rows.append({"weights": name, "set": folder.name, **figures._asdict(), **size, **more})
+            print(_line(rows[-1], figures), file=sys.stderr)
+        if config.pictures is not None:
+            _draw(config.pictures, folder.name, next(iter(stored.values())), folder)
+    leaks = [] if config.data is None else look_for_leaks(config)
+    result = EvaluateResult(rows, leaks)
+    if config.json is not None:
+        write_output(json.dumps({**rows[0], "rows": rows, "leaks": leaks}, indent=1) + "\n", config.json)
+    return result
+
+
+def _line(row: dict[str, Any], f: Figures) -> str:
+    return (
+        f"{row['weights']} on {row['set']} ({f.n_objects} objects): CDL1 {f.cdl1_mm:.2f} mm ({f.cdl1_low:.2f} to "
+        f"{f.cdl1_high:.2f}), partial {f.cdl1_partial_mm:.2f}, mirrored {f.cdl1_mirrored_mm:.2f}; far side "
+        f"{f.extent_error_mm:.1f} mm (partial {f.extent_error_partial_mm:.1f}); F {f.f_score_1pct:.2f}"
+    )
+
+
+def _draw(folder: Path, name: str, stored: Stored, source: Path) -> None:
+    import cv2
+
+    from learning.completion.pictures import completions
+
+    folder.mkdir(parents=True, exist_ok=True)
+    picture = completions(stored.network, load_views(source), 6)
+    cv2.imwrite(str(folder / f"{name}.png"), picture[:, :, ::-1])
+
+
+TRAINED_ON = ("packed/train", "pile/train", "household/train", "pybullet")
+
+
+def look_for_leaks(config: EvaluateConfig) -> list[tuple[str, str, float]]:
+    """Pairs of a judged and a trained object with one name, or with surfaces as close as two samples of one (mm).
+
+    Shapes are compared as they are stored, centred: turned copies are not found.
+    """
+    rng = np.random.default_rng(0)
+    trained = [model for spec in TRAINED_ON for model in load_objects(spec, config.data).objects]
+    samples = [[model.surface(1024, rng)[0] for _ in range(2)] for model in trained]
+    sizes = np.array([np.sort(model.mesh.extents) for model in trained])
+    found = []
+    for folder in config.views:
+        views = load_views(folder)
+        for index, surface in enumerate(views.surfaces):
+            name = str(views.names[np.flatnonzero(views.surface == index)[0]])
+            cloud = surface[rng.choice(len(surface), 1024, replace=False)].astype(np.float64)
+            alike = np.abs(sizes - np.sort(np.ptp(surface, axis=0))).max(axis=1) < 0.004
+            for k in np.flatnonzero(alike | np.array([model.name == name for model in trained])):
+                apart, own = chamfer_l1(cloud, samples[k][0]), chamfer_l1(*samples[k])
+                if trained[k].name == name or apart < 1.2 * own:
+                    found.append((f"{folder.name}/{name}", trained[k].name, round(1e3 * apart, 2)))
+    return found
+
+
+def report(result: EvaluateResult) -> int:
+    """Say what was found, on stderr."""
+    for judged, trained, apart in result.leaks:
+        print(f"warning: {judged} looks like {trained}, which was trained on ({apart} mm apart)", file=sys.stderr)
+    return 0

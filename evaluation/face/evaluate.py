@@ -1,0 +1,292 @@
+"""Judge faces that were never met: the test parts of FER2013, other corpora, and people held out in turn."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from datasets.face_corpora import LISTS, Corpus, cut_faces, recognise
+from datasets.faces import DEFAULT_CACHE, DatasetError, Faces, load_fer2013
+from evaluation import plots
+from learning.device import Device, pick_device, pick_precision
+from learning.face.augment import AugmentConfig
+from learning.face.fitting import FitConfig, Hardware, Trainer
+from learning.face.judging import judge
+from learning.metrics import Figures, measure
+from perception.command import CommandError, check_folder, check_output, check_run, one_core, write_output
+from perception.emotion import fit_temperature, softmax
+from perception.face.detector import FaceDetector
+from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
+from perception.face.network import CLASSES, FaceNetwork
+from perception.progress import track
+
+Protocol = Literal["public", "private", "transfer", "subjects"]
+
+
+def _fine_tuning() -> FitConfig:
+    """A few gentle epochs: the posed corpora are small, and the network knows faces already."""
+    return FitConfig(epochs=12, batch=32, learning_rate=3e-4, average=0.98, augment=AugmentConfig(cutout_share=0.2))
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Judge pictures that the network has not met and say how good and how honest it is.
+
+    Give any corpus as its owners lay it out: it is recognised. Protocols: "public" and "private" judge a part of
+    FER2013 as it is (private once, at the very end). "transfer" judges another corpus, its test part where it has one,
+    without having learned from it. "subjects" fine-tunes on CK+ or JAFFE with people held out in turn, and prints
+    beside it what a split over pictures would show, where the same people are on both sides: that figure is a warning,
+    not a result.
+
+    Examples: python -m perception.face evaluate --data FOLDER
+              python -m perception.face evaluate --data fer2013.tar.gz --protocol private --json face.json
+    """
+
+    data: Path
+    """FER2013 (csv, .tar.gz or folder), or the folder of CK+, JAFFE, RAF-DB or AffectNet."""
+    protocol: Protocol | None = None
+    """What is judged, see above; if left out, public for FER2013, transfer for the others."""
+    corpus: Corpus | None = None
+    """Which of the others it is, instead of the one recognised."""
+    weights: Path = DEFAULT_FOLDER
+    """Folder of the trained weights."""
+    retrain: bool = False
+    """Fine-tune for each fold instead of judging the weights as they are: --protocol subjects."""
+    json: Path | None = None
+    """Write the figures to this file; - is stdout, and then nothing else is printed there."""
+    plots: Path | None = None
+    """Folder for confusion.png, reliability.png and coverage.png."""
+    folds: int = 10
+    """Groups of people that take turns, for subjects."""
+    fit: FitConfig = field(default_factory=_fine_tuning)
+    """Fine-tuning, for subjects."""
+    seed: int = 0
+    """Of all draws."""
+    cache: Path = DEFAULT_CACHE
+    """Folder that keeps the decoded pictures of FER2013; may be deleted."""
+    device: Device = "auto"
+    """Where to compute; auto takes CUDA where there is one."""
+    threads: int = 1
+    """Processor cores to use."""
+
+    def __post_init__(self) -> None:
+        if self.retrain and self.protocol not in (None, "subjects"):
+            raise ValueError(
+                f"protocol {self.protocol} and retrain came; it judges the weights as they are. Leave out one of them."
+            )
+        if self.protocol in ("public", "private") and self.corpus is not None:
+            raise ValueError(
+                f"protocol {self.protocol} and corpus {self.corpus} came; public and private are of FER2013: leave out "
+                "--corpus, or use transfer or subjects."
+            )
+        if not 3 <= self.folds <= 1_000:
+            raise ValueError(
+                f"folds is {self.folds}; allowed are 3 to 1000: one tests, one calibrates, the rest train."
+            )
+
+
+def settled(config: EvaluateConfig) -> EvaluateConfig:
+    """The same with corpus and protocol filled in, by what lies in the folder.
+
+    Raises:
+        CommandError: the protocol is not for this corpus.
+    """
+    corpus = config.corpus
+    if corpus is None and config.protocol not in ("public", "private") and config.data.is_dir():
+        corpus = recognise(config.data)
+    protocol = config.protocol
+    if protocol is None:
+        usual: Protocol = "public" if corpus is None else "transfer"
+        protocol = "subjects" if config.retrain else usual
+    if corpus is None and protocol not in ("public", "private"):
+        raise CommandError(
+            f"{config.data} is none of CK+, JAFFE, RAF-DB and AffectNet, which {protocol} is for. FER2013 has one "
+            "official split: public and private judge it, the command train learns from it."
+        )
+    if protocol == "subjects" and corpus not in ("ckplus", "jaffe"):
+        raise CommandError(f"{corpus} does not tell who is in a picture; ckplus and jaffe do, for subjects.")
+    return replace(config, protocol=protocol, corpus=corpus, retrain=False)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures, what they are of, and for `subjects` the leaky figure of a split over pictures."""
+
+    protocol: str
+    data: str
+    figures: Figures
+    truth: np.ndarray
+    probabilities: np.ndarray
+    without_face: int
+    ua_random_split: float | None
+    seed: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Lay out all figures for JSON; accuracies are shares, not percent."""
+        leaky = None if self.ua_random_split is None else round(self.ua_random_split, 4)
+        return {
+            "protocol": self.protocol,
+            "data": self.data,
+            **self.figures.as_json(),
+            "without_face": self.without_face,
+            "ua_random_split": leaky,
+            "random_split_is": "a warning: split over pictures, so every test person was met in training"
+            if leaky is not None
+            else "null: there is one official split, or nothing was trained",
+            "chance": round(1 / len(self.figures.labels), 4),
+            "seed": self.seed,
+        }
+
+
+_SAYS = {
+    "public": "PublicTest of FER2013 as it is; epoch and temperature were chosen on it, so it flatters",
+    "private": "PrivateTest of FER2013 as it is, no part in training or choice; answers of six looks averaged",
+    "transfer": "another corpus, nothing learned from it; faces found by YuNet, largest of each picture",
+    "subjects": "people held out in turn: one group tests, one fits the temperature, the others fine-tune",
+}
+
+
+class Judged(NamedTuple):
+    """Faces, calibrated probabilities (N, 7) of each, pictures without a face, and UA of the leaky split."""
+
+    faces: Faces
+    probabilities: np.ndarray
+    without_face: int = 0
+    ua_random_split: float | None = None
+
+
+def main(config: EvaluateConfig) -> Evaluation:
+    """Evaluate, and write JSON and plots if asked for.
+
+    Raises:
+        DatasetError, PictureError: the data cannot be used.
+        WeightsError: the weights cannot be used.
+        CommandError: a setting or an output cannot be used; raised before the work.
+    """
+    check_run(config.threads, config.seed)
+    target = None if config.json is None else check_output(config.json)
+    if config.plots is not None:
+        check_folder(config.plots)
+    one_core(config.threads)
+    device = pick_device(config.device)
+    config = settled(config)
+    assert config.protocol is not None
+    model = FaceEmotionModel.load(config.weights)
+    model.network.to(device)
+    judged = _judge(config, model, Hardware(device, pick_precision("auto", device)))
+    figures = measure(judged.faces.targets, judged.probabilities, judged.faces.subjects, CLASSES, config.seed)
+    result = Evaluation(
+        _SAYS[config.protocol],
+        "FER2013" if config.corpus is None else config.corpus,
+        figures,
+        judged.faces.targets,
+        judged.probabilities,
+        judged.without_face,
+        judged.ua_random_split,
+        config.seed,
+    )
+    _write(result, target, config)
+    return result
+
+
+def _judge(config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware) -> Judged:
+    if config.corpus is None:
+        part = "PublicTest" if config.protocol == "public" else "PrivateTest"
+        faces = load_fer2013(config.data, config.cache).of(part)
+        return Judged(faces, softmax(model.logits(faces.pictures)))
+    listed = LISTS[config.corpus](config.data)
+    tests = [labelled for labelled in listed if labelled.split == "test"] or listed
+    faces, missing = cut_faces(tests, FaceDetector(most_side=640))
+    if len(faces.targets) == 0:
+        raise DatasetError(
+            f"no face was found in any of the {len(tests)} pictures of {config.data}. Check the pictures."
+        )
+    if config.protocol == "transfer":
+        return Judged(faces, softmax(model.logits(faces.pictures)), missing)
+    held_out = cross_validate(faces, subject_groups(faces.subjects, config.folds, config.seed), config, model, hardware)
+    random = np.random.default_rng(config.seed).permutation(len(faces.targets)) % config.folds
+    leaky = cross_validate(faces, random, config, model, hardware)
+    return Judged(faces, held_out, missing, measure(faces.targets, leaky, faces.subjects, CLASSES, config.seed).ua)
+
+
+def subject_groups(subjects: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Deal the people out to groups in random order: group (N,) of each picture, all of one person in one group.
+
+    Raises:
+        CommandError: there are fewer people than groups.
+    """
+    people, who = np.unique(subjects, return_inverse=True)
+    if len(people) < folds:
+        raise CommandError(f"{folds} folds of {len(people)} people were asked for; --folds allows 3 to {len(people)}.")
+    group: np.ndarray = np.random.default_rng(seed).permutation(len(people)) % folds
+    return group[who]
+
+
+def cross_validate(
+    faces: Faces, groups: np.ndarray, config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware
+) -> np.ndarray:
+    """Judge each group by a network that was fine-tuned without it; probabilities (N, 7).
+
+    The next group is kept from the training too, and fits the temperature.
+    """
+    count = int(groups.max()) + 1
+    out = np.zeros((len(groups), len(CLASSES)))
+    for group in track(range(count), "folds"):
+        test, calibration = groups == group, groups == (group + 1) % count
+        network = fine_tune(faces.where(~test & ~calibration), model.network, config.fit, config.seed, hardware)
+        held = faces.where(calibration)
+        temperature = fit_temperature(held.targets, judge(network, held.pictures, looks=True))
+        out[test] = softmax(judge(network, faces.pictures[test], looks=True) / temperature)
+    return out
+
+
+def fine_tune(faces: Faces, start: FaceNetwork, fit: FitConfig, seed: int, hardware: Hardware) -> FaceNetwork:
+    """Train on from the weights of another network and return the average at the end; nothing is chosen."""
+    trainer = Trainer(fit, start.config, seed, hardware)
+    trainer.start_from(start)
+    for _ in range(fit.epochs):
+        trainer.epoch(faces, None)
+    return trainer.best_network()
+
+
+def _write(result: Evaluation, target: Path | None, config: EvaluateConfig) -> None:
+    if config.plots is not None:
+        plots.draw(
+            config.plots, result.figures, result.truth, result.probabilities, f"{result.data}: {result.protocol}"
+        )
+    if target is None:
+        return
+    write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
+
+
+def report(result: Evaluation) -> int:
+    """Print the figures on stderr."""
+    from rich.console import Console
+    from rich.table import Table
+
+    f = result.figures
+    console = Console(stderr=True)
+    table = Table("truth \\ said", *f.labels, "recall")
+    for name, row in zip(f.labels, f.confusion, strict=True):
+        place, total = f.labels.index(name), sum(row)
+        table.add_row(name, *map(str, row), f"{row[place] / total:.2f}" if total else "-")
+    console.print(table)
+    console.print(f"{result.data}, {f.n} pictures: {result.protocol}", highlight=False)
+    if result.without_face:
+        console.print(f"In {result.without_face} more no face was found; they are not counted.", highlight=False)
+    console.print(
+        f"WA {f.wa:.3f} [{f.wa_low:.3f}, {f.wa_high:.3f}], UA {f.ua:.3f} [{f.ua_low:.3f}, {f.ua_high:.3f}], macro F1 "
+        f"{f.f1_macro:.3f}, ECE {f.ece:.3f} (chance UA {1 / len(f.labels):.3f}, commonest WA {f.wa_majority:.3f})",
+        highlight=False,
+    )
+    curve = f.accuracy_at_coverage
+    console.print(
+        f"Right among the surest 80 / 60 / 40 %: {curve['0.8']:.3f} / {curve['0.6']:.3f} / {curve['0.4']:.3f}"
+    )
+    if result.ua_random_split is not None:
+        console.print(f"Warning: a split over pictures would show UA {result.ua_random_split:.3f}. It leaks people.")
+    return 0

@@ -1,0 +1,1 @@
+"""What voice and face together are worth."""

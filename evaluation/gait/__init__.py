@@ -1,0 +1,1 @@
+"""How straight, fast and steadily the dog walks, case by case."""

@@ -1,0 +1,1 @@
+"""How often a planned grasp holds: single objects, and clutter."""

@@ -1,0 +1,185 @@
+"""One object, one look, every cloud: paired trials through the same planner."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from envs.grasping.objects import resting
+from envs.grasping.scenes import Placed, RestlessError, look_at_models, rest_single, side_camera
+from envs.grasping.trial import Outcome, execute
+from evaluation.grasping.ledger import Done, Row
+from geometry.cameras import DepthCamera
+from geometry.clouds import CloudError, chamfer_l1
+from geometry.objects import ObjectModel
+from geometry.transforms import moved
+from policies.grasping.clouds import WITHOUT_LEARNING, Sight, completed
+from policies.grasping.external_planners import load_peer
+from policies.grasping.planner import WORTH_TRYING, Planner, PlannerConfig, Seen
+from robots.hand import Grasp
+
+TALL_M = 0.04
+"""Resting height from which a far side is hidden; lower objects are the set on which completion must do no harm."""
+LOOKS_DEG = {"35-50": (35.0, 50.0), "15-25": (15.0, 25.0)}
+CLOUDS = (*WITHOUT_LEARNING, "completed")
+_TRUE_POINTS = 4096
+_LEAST_POINTS = 50
+
+
+@dataclass(frozen=True)
+class Look:
+    """What every task of a run shares; it decides the rows, with the objects and the seed."""
+
+    clouds: tuple[str, ...] = CLOUDS
+    """Of partial, mirrored, top-down, extruded, shadow, true, completed."""
+    elevations: tuple[str, ...] = ("35-50", "15-25")
+    """How steeply the camera looks down, in degrees; looks take turns."""
+    friction: float = 0.5
+    """Of the objects; the fingers' is 1."""
+    upright: float = 0.5
+    """Share of objects that are put down upright; the rest is dropped turned at random."""
+    camera: DepthCamera = field(default_factory=DepthCamera)
+    seed: int = 0
+    completion: Path | None = None
+    """Folder of the network that completes; the shipped one unless told."""
+    peer: str | None = None
+    """Another planner beside ours, as module:callable from a cloud (N, 3) to grasps; its row is named after it."""
+
+
+class Task(NamedTuple):
+    """One look at one object."""
+
+    number: int
+    model: ObjectModel
+    view: int
+    look: Look
+
+
+class Setting(NamedTuple):
+    """What all clouds of a task share: an object at rest, and what was seen of it."""
+
+    placed: Placed
+    sight: Sight
+    stratum: str
+
+
+class LeftOutError(RuntimeError):
+    """A task that cannot be tried by any cloud; the message says why."""
+
+
+def random_of(task: Task) -> np.random.Generator:
+    """The generator of a task: the same whatever else runs, and for an object whatever set it came in."""
+    return np.random.default_rng((task.look.seed, zlib.crc32(task.model.name.encode()), task.view))
+
+
+def setting(task: Task) -> Setting:
+    """Put the object down and look at it.
+
+    Raises:
+        LeftOutError: it does not come to rest, or is hardly seen.
+    """
+    rng, look = random_of(task), task.look
+    try:
+        placed = rest_single(task.model, rng, look.friction, look.upright)
+    except RestlessError as problem:
+        raise LeftOutError(str(problem)) from problem
+    elevation = look.elevations[task.view % len(look.elevations)]
+    target = (0.0, 0.0, placed.height_m / 2)
+    T_world_cam = side_camera(target, float(rng.uniform(*LOOKS_DEG[elevation])), rng)
+    view = look_at_models([(task.model.mesh, placed.T_world_object)], T_world_cam, look.camera, rng)
+    cloud = view.of(0)
+    if len(cloud) < _LEAST_POINTS:
+        raise LeftOutError(f"only {len(cloud)} points of it are seen")
+    true = moved(placed.T_world_object, task.model.surface(_TRUE_POINTS, rng)[0])
+    height = "tall" if placed.height_m >= TALL_M else "flat"
+    return Setting(placed, Sight(cloud, view.depth, T_world_cam, look.camera, true), f"{height} {elevation}")
+
+
+def run(task: Task) -> Done[Row]:
+    """Try every cloud of one task; poses that cannot be grasped even on the true shape are left out before."""
+    try:
+        scene = setting(task)
+        known = planner("true").plan(clouds(task.look)["true"](scene.sight))
+        if not known or known[0].score < WORTH_TRYING:
+            raise LeftOutError("no grasp worth trying is found on its true shape")
+        rows = [_row(task, scene, name) for name in (*task.look.clouds, *([task.look.peer] if task.look.peer else []))]
+    except (LeftOutError, CloudError) as problem:
+        return Done(task.number, task.model.name, [], str(problem))
+    return Done(task.number, task.model.name, rows, "")
+
+
+class Planned(NamedTuple):
+    """What was made of a look: the shape, grasps on it, and how long both took, in processor seconds."""
+
+    seen: Seen
+    grasps: list[Grasp]
+    shape_seconds: float
+    plan_seconds: float
+
+
+def plan(scene: Setting, look: Look, cloud: str) -> Planned:
+    """Make a cloud and plan on it.
+
+    Raises:
+        CloudError: the cloud cannot be used.
+    """
+    begin = time.process_time()
+    if cloud == look.peer:
+        seen = WITHOUT_LEARNING["partial"](scene.sight)
+        middle = time.process_time()
+        grasps = load_peer(cloud)(seen.target)
+    else:
+        seen = clouds(look)[cloud](scene.sight)
+        middle = time.process_time()
+        grasps = planner(cloud).plan(seen)
+    return Planned(seen, grasps, middle - begin, time.process_time() - middle)
+
+
+def attempt(scene: Setting, grasp: Grasp, friction: float, **options: Any) -> Outcome:
+    """Try a grasp on the object of a task, in a world of its own."""
+    seen = options.get("watch") is not None
+    with resting([scene.placed.model], [scene.placed.T_world_object], friction, seen) as table:
+        return execute(table, grasp, **options)
+
+
+def _row(task: Task, scene: Setting, cloud: str) -> Row:
+    planned = plan(scene, task.look, cloud)
+    best = planned.grasps[0] if planned.grasps else None
+    outcome = attempt(scene, best, task.look.friction) if best else None
+    return Row(
+        task=task.number,
+        object=task.model.name,
+        stratum=scene.stratum,
+        height_m=round(scene.placed.height_m, 4),
+        friction=task.look.friction,
+        cloud=cloud,
+        held=bool(outcome and outcome.held),
+        strict=bool(outcome and outcome.strict),
+        cause=outcome.cause if outcome else "no grasp",
+        cd_mm=round(1000 * chamfer_l1(planned.seen.target, scene.sight.true), 3),
+        width_m=round(best.width_m, 5) if best else None,
+        T_world_hand=np.round(best.T_world_hand, 6).ravel().tolist() if best else None,
+        plan_seconds=round(planned.plan_seconds, 4),
+        shape_seconds=round(planned.shape_seconds, 4),
+    )
+
+
+def planner(cloud: str) -> Planner:
+    """Our planner, as it stands behind a cloud: `top-down` may come only from above."""
+    return Planner(PlannerConfig(from_above=cloud == "top-down"))
+
+
+def clouds(look: Look) -> dict[str, Callable[[Sight], Seen]]:
+    """The clouds that a run compares."""
+    found = dict(WITHOUT_LEARNING)
+    if "completed" in look.clouds:
+        from perception.completion.model import load_completion
+
+        found["completed"] = completed(load_completion(look.completion))
+    return found

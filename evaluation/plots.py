@@ -1,0 +1,67 @@
+"""Pictures of the figures: confusion, reliability, coverage. matplotlib is imported where it is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from learning.metrics import Figures
+
+NAMES = ("confusion.png", "reliability.png", "coverage.png")
+
+
+def draw(folder: Path, figures: Figures, truth: np.ndarray, probabilities: np.ndarray, title: str) -> list[Path]:
+    """Write three PNG files and return their paths.
+
+    Args:
+        folder: made if it is missing.
+        figures: those of the judgements.
+        truth: (N,) indices.
+        probabilities: (N, K).
+        title: stands above each.
+    """
+    from matplotlib.figure import Figure
+
+    folder.mkdir(parents=True, exist_ok=True)
+    drawings = []
+    for drawer in (_confusion, _reliability, _coverage):
+        figure = Figure(figsize=(6.0, 5.0), layout="constrained")
+        drawer(figure, figures, truth, probabilities)
+        figure.suptitle(title, fontsize=9)
+        drawings.append(figure)
+    paths = [folder / name for name in NAMES]
+    for path, figure in zip(paths, drawings, strict=True):
+        figure.savefig(path, dpi=120)
+    return paths
+
+
+def _confusion(figure, figures: Figures, truth: np.ndarray, probabilities: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+    axes = figure.subplots()
+    counts = np.array(figures.confusion, float)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+    axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0)
+    for (row, column), value in np.ndenumerate(share):
+        axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.5 else "black")
+    axes.set_xticks(range(len(figures.labels)), figures.labels, rotation=45, ha="right")
+    axes.set_yticks(range(len(figures.labels)), figures.labels)
+    axes.set(xlabel="said", ylabel="truth")
+
+
+def _reliability(figure, figures: Figures, truth: np.ndarray, probabilities: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+    axes = figure.subplots()
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    bins = np.minimum((confidence * 15).astype(int), 14)
+    count = np.bincount(bins, minlength=15)
+    there = count > 0
+    means = (np.bincount(bins, weights=w, minlength=15)[there] / count[there] for w in (confidence, right))
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    axes.plot(*means, marker="o")
+    axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1), title=f"ECE {figures.ece:.3f}")
+
+
+def _coverage(figure, figures: Figures, truth: np.ndarray, probabilities: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+    axes = figure.subplots()
+    curve = figures.accuracy_at_coverage
+    axes.plot([float(share) for share in curve], list(curve.values()), marker="o")
+    axes.set(xlabel="share judged, the surest first", ylabel="share right", xlim=(0, 1.02), ylim=(0, 1.02))

@@ -1,0 +1,1 @@
+"""How well a direction is heard, in simulated rooms."""

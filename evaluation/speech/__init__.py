@@ -1,0 +1,1 @@
+"""How well voices are judged: by fold, by corpus, and across languages."""

@@ -1,0 +1,278 @@
+"""What an evaluation of voices found, fold by fold and together, and how it is laid out and told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from evaluation.speech.channel import Channel, measure_channel
+from learning.metrics import Figures, measure
+from learning.speech.judging import VoiceFigures
+from perception.emotion import LABELS, unweighted_accuracy
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BEGINNING_S = 1.5
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """Figures of the test actors of one fold."""
+
+    fold: int
+    test_actors: tuple[int, ...]
+    temperature: float
+    figures: VoiceFigures
+    truth: np.ndarray
+    probabilities: np.ndarray
+    actors: np.ndarray
+    ua_beginning: float | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of all folds; `as_json` lays it out."""
+
+    per_fold: tuple[FoldResult, ...]
+    ua_other_sentence: float
+    ua_random_split: float
+    clip_s: float
+    seed: int
+
+    def mean(self, name: str) -> float:
+        """Mean of one of the `VoiceFigures` over the folds."""
+        return float(np.mean([getattr(fold.figures, name) for fold in self.per_fold]))
+
+    @property
+    def ua_interval(self) -> tuple[float, float]:
+        """95 % interval of the mean UA over folds (Student's t; the folds are the sample)."""
+        from scipy.stats import t
+
+        values = [fold.figures.ua for fold in self.per_fold]
+        half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+        return self.mean("ua") - half, self.mean("ua") + half
+
+    @property
+    def ua_beginning(self) -> float | None:
+        """Mean UA over the folds of the first `BEGINNING_S` of each voice; None where it was not measured."""
+        values = [fold.ua_beginning for fold in self.per_fold if fold.ua_beginning is not None]
+        return float(np.mean(values)) if values else None
+
+    @property
+    def truth(self) -> np.ndarray:
+        """Labels (N,) of all test clips of all folds."""
+        return np.concatenate([fold.truth for fold in self.per_fold])
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """What was said of them, (N, 8)."""
+        return np.concatenate([fold.probabilities for fold in self.per_fold])
+
+    @property
+    def actors(self) -> np.ndarray:
+        """Who spoke them, (N,)."""
+        return np.concatenate([fold.actors for fold in self.per_fold])
+
+    @cached_property
+    def figures(self) -> Figures:
+        """Of all test clips of all folds together; intervals are over speakers."""
+        return measure(self.truth, self.probabilities, self.actors.astype(str), LABELS, self.seed)
+
+    @cached_property
+    def channel(self) -> Channel:
+        """What a clip tells, in bits; the interval is over speakers."""
+        guess = self.probabilities.argmax(axis=1)
+        return measure_channel(self.truth, guess, self.actors, self.clip_s, seed=self.seed)
+
+    @property
+    def by_sex(self) -> dict[str, Figures]:
+        """Figures of the voices of women and of men."""
+        female = self.actors % 2 == 0  # RAVDESS: actors of even number are women, of odd number men
+        return {
+            name: measure(self.truth[own], self.probabilities[own], self.actors[own].astype(str), LABELS, self.seed)
+            for name, own in (("female", female), ("male", ~female))
+            if own.any()
+        }
+
+    def as_json(self) -> dict[str, object]:
+        """Lay out all figures for JSON; accuracies are shares, not percent."""
+        low, high = self.ua_interval
+        names = (
+            "ua",
+            "wa",
+            "ece",
+            "ua_window_3s",
+            "ece_window_3s",
+            "ua_every_window",
+            "ece_every_window",
+            "ua_neutral_2",
+            "ua_history_16",
+        )
+        return {
+            "protocol": (
+                f"RAVDESS speech, 8 emotions, {len(self.per_fold)} speaker-independent folds, whole clips; temperature "
+                "from cross-validation over training actors; interval: 95 %, Student's t over folds"
+            ),
+            "folds": len(self.per_fold),
+            **{name: round(self.mean(name), 4) for name in names},
+            "ua_first_1_5_s": None if self.ua_beginning is None else round(self.ua_beginning, 4),
+            "f1_macro": round(self.figures.f1_macro, 4),
+            "n": self.figures.n,
+            "data": "RAVDESS speech",
+            "accuracy_at_coverage": {k: round(v, 4) for k, v in self.figures.accuracy_at_coverage.items()},
+            "ece_pooled": round(self.figures.ece, 4),
+            "ua_speakers_95": [round(self.figures.ua_low, 4), round(self.figures.ua_high, 4)],
+            "channel": self.channel.as_json(),
+            "ua_by_sex": {n: [round(v, 4) for v in (f.ua, f.ua_low, f.ua_high)] for n, f in self.by_sex.items()},
+            "ua_low": round(low, 4),
+            "ua_high": round(high, 4),
+            "ua_other_sentence": round(self.ua_other_sentence, 4),
+            "other_sentence_is": "voice and sentence never met: trained on one of two statements, judged on the other",
+            "ua_random_split": round(self.ua_random_split, 4),
+            "random_split_is": "a warning: clips split at random, so every test voice was met in training",
+            "per_fold": [_fold_json(fold) for fold in self.per_fold],
+            "labels": list(LABELS),
+            "confusion": self.figures.confusion,
+            "chance": round(1 / len(LABELS), 4),
+            "seed": self.seed,
+        }
+
+
+def _fold_json(fold: FoldResult) -> dict[str, object]:
+    figures = {name: round(v, 4) if isinstance(v, float) else v for name, v in asdict(fold.figures).items()}
+    return {
+        "fold": fold.fold,
+        "test_actors": list(fold.test_actors),
+        **figures,
+        "temperature": round(fold.temperature, 4),
+    }
+
+
+class Heard(NamedTuple):
+    """Labels (N,) of clips, what was said of them (N, 8), and who spoke (N,)."""
+
+    truth: np.ndarray
+    probabilities: np.ndarray
+    actors: np.ndarray
+
+    @property
+    def ua(self) -> float:
+        """Unweighted accuracy of these clips."""
+        return unweighted_accuracy(self.truth, self.probabilities.argmax(axis=1))
+
+    @staticmethod
+    def join(parts: Sequence[Heard]) -> Heard:
+        """Put clips behind each other."""
+        return Heard(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+
+@dataclass(frozen=True)
+class PlainEvaluation:
+    """All figures of one protocol; `ua` is its headline, over folds as the other protocols report it."""
+
+    protocol: str
+    note: str
+    ua: float
+    heard: Heard
+    seed: int
+    data: str = "RAVDESS speech"
+    ua_random_split: float | None = None
+    """The leaky figure of the same network, where it was measured."""
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Those that the corpus has."""
+        return [LABELS[index] for index in np.unique(self.heard.truth)]
+
+    @cached_property
+    def figures(self) -> Figures:
+        """Of all clips together; intervals are over speakers."""
+        return measure(self.truth, self.probabilities, self.heard.actors.astype(str), self.labels, self.seed)
+
+    @property
+    def truth(self) -> np.ndarray:
+        """Indices (N,) into `labels` of all test clips."""
+        return np.searchsorted(np.unique(self.heard.truth), self.heard.truth)
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """What was said of them, (N, labels); what the corpus lacks is not asked for."""
+        asked = self.heard.probabilities[:, np.unique(self.heard.truth)]
+        return np.asarray(asked / asked.sum(axis=1, keepdims=True))
+
+    def as_json(self) -> dict[str, Any]:
+        """Lay out all figures for JSON; accuracies are shares, not percent."""
+        leaky = self.ua if self.protocol == "random" else self.ua_random_split
+        return {
+            "protocol": f"{self.protocol}: {self.note}",
+            "data": self.data,
+            **self.figures.as_json(),
+            "ua": round(self.ua, 4),
+            "ua_random_split": None if leaky is None else round(leaky, 4),
+            "chance": round(1 / len(self.labels), 4),
+            "seed": self.seed,
+        }
+
+
+def tell_plainly(result: PlainEvaluation, console: Console) -> None:
+    """Print the figures of one protocol."""
+    f = result.figures
+    console.print(f"{result.protocol}: {result.note}", highlight=False)
+    console.print(
+        f"UA {result.ua:.3f}; of all {f.n} clips together {f.ua:.3f} [{f.ua_low:.3f}, {f.ua_high:.3f}], WA {f.wa:.3f}, "
+        f"macro F1 {f.f1_macro:.3f}, ECE {f.ece:.3f} (chance {1 / len(f.labels):.3f}); right among the surest 80 / 60 "
+        f"/ 40 %: {_surest(f)}",
+        highlight=False,
+    )
+    if result.ua_random_split is not None:
+        console.print(
+            f"Warning: a random split over clips would show {result.ua_random_split:.3f}. That figure leaks voices."
+        )
+
+
+def _surest(figures: Figures) -> str:
+    return " / ".join(f"{figures.accuracy_at_coverage[share]:.3f}" for share in ("0.8", "0.6", "0.4"))
+
+
+def tell(result: Evaluation, console: Console) -> None:
+    """Print the table and what stands beside it."""
+    from rich.table import Table
+
+    table = Table("fold", "test actors", "clips", "UA", "WA", "ECE", "UA 3 s stream")
+    for fold in result.per_fold:
+        f = fold.figures
+        shares = (f"{value:.3f}" for value in (f.ua, f.wa, f.ece, f.ua_window_3s))
+        table.add_row(str(fold.fold), _names(fold.test_actors), str(f.n), *shares)
+    means = (f"{result.mean(name):.3f}" for name in ("ua", "wa", "ece", "ua_window_3s"))
+    table.add_row("mean", "", "", *means, style="bold")
+    console.print(table)
+    low, high = result.ua_interval
+    console.print(
+        f"UA {result.mean('ua'):.3f} [{low:.3f}, {high:.3f}] on voices never met (chance {1 / len(LABELS):.3f})"
+    )
+    console.print(
+        f"ECE {result.figures.ece:.3f} over the clips of all folds together, macro F1 {result.figures.f1_macro:.3f}; "
+        f"right among the surest 80 / 60 / 40 %: {_surest(result.figures)}"
+    )
+    console.print(str(result.channel), highlight=False)
+    groups = (f"{name} {f.ua:.3f} [{f.ua_low:.3f}, {f.ua_high:.3f}]" for name, f in result.by_sex.items())
+    console.print(f"UA by sex of the voice, interval over speakers: {', '.join(groups)}", highlight=False)
+    console.print(
+        f"UA {result.mean('ua_neutral_2'):.3f} when 2 neutral clips of the voice are known, "
+        f"{result.mean('ua_history_16'):.3f} when 16 of any label are (all labels alike: a person's day is not)."
+    )
+    if result.ua_beginning is not None:
+        console.print(f"UA {result.ua_beginning:.3f} after the first {BEGINNING_S} s of the voice.")
+    console.print(f"UA {result.ua_other_sentence:.3f} where the sentence is new as well.")
+    console.print(
+        f"Warning: a random split over clips would show {result.ua_random_split:.3f}. That figure leaks voices."
+    )
+
+
+def _names(actors: Sequence[int]) -> str:
+    return " ".join(str(actor) for actor in actors)

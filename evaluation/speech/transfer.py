@@ -1,0 +1,188 @@
+"""How the shipped network does on a corpus that it never learned from, with and without knowing the voices."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from datasets.voice_corpora import Corpus, load_corpus
+from learning.metrics import Figures, measure
+from perception.command import check_output, check_run, write_output
+from perception.emotion import LABELS, softmax, unweighted_accuracy
+from perception.progress import track
+from perception.speech.audio import read_sound
+from perception.speech.model import DEFAULT_FOLDER, SpeechEmotionModel
+from perception.speech.speaker import Speaker
+from perception.speech.windows import trim_to_voice
+
+ENROLLED = {"neutral_4": 4, "history_16": 16}
+DRAWS = 5
+"""How often the clips that a voice is known from are drawn; the figures are means."""
+
+
+@dataclass(frozen=True)
+class TransferConfig:
+    """Judge a corpus that the network never learned from: another language, other actors, other rooms.
+
+    Only the labels that the corpus has can be right, so the others are not asked for; calm is left out.
+
+    Example: python -m perception.speech transfer --corpus nemo --data nemo --json transfer.json
+    """
+
+    data: Path
+    """Folder of the corpus, as its owners lay it out."""
+    corpus: Corpus = "nemo"
+    """Which corpus it is."""
+    weights: Path = DEFAULT_FOLDER
+    """Folder of the trained weights."""
+    json: Path | None = None
+    """Write the figures to this file; - is stdout."""
+    seed: int = 0
+    """Of the clips that voices are known from."""
+    threads: int = 1
+    """Processor cores to use."""
+
+
+class Transfer(NamedTuple):
+    """Features (N, inputs), truth (N,) indices into `LABELS` and speaker (N,) of every clip."""
+
+    features: np.ndarray
+    truth: np.ndarray
+    speakers: np.ndarray
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures with nothing known of the voices, and `enrolled`: mean UAs by how voices are known.
+
+    None where that takes all clips that there are, and leaves none to judge.
+    """
+
+    corpus: str
+    figures: Figures
+    speakers: int
+    enrolled: dict[str, float | None]
+    seed: int
+    truth: np.ndarray
+    """Indices (N,) into the labels of the figures."""
+    probabilities: np.ndarray
+    """(N, labels)"""
+
+    @property
+    def protocol(self) -> str:
+        """What was judged, and a warning where the shipped weights know the voices."""
+        met = (
+            "a warning: the shipped weights learned from these very clips, only --retrain tells about voices never met"
+        )
+        new = "nothing learned from this corpus"
+        return f"cross-corpus: {met if self.corpus == 'ravdess' else new}; labels that it lacks are not asked for"
+
+    def as_json(self) -> dict[str, Any]:
+        """Lay out all figures for JSON; accuracies are shares, not percent, intervals 95 % over speakers."""
+        return {
+            "protocol": self.protocol,
+            "data": self.corpus,
+            "speakers": self.speakers,
+            **self.figures.as_json(),
+            **{f"ua_{name}": None if ua is None else round(ua, 4) for name, ua in self.enrolled.items()},
+            "ua_random_split": None,
+            "chance": round(1 / len(self.figures.labels), 4),
+            "seed": self.seed,
+        }
+
+
+def main(config: TransferConfig) -> Evaluation:
+    """Encode, judge and measure; write JSON if asked for.
+
+    Raises:
+        DatasetError, SoundError, WeightsError: corpus or weights cannot be used.
+        CommandError: a setting or the output cannot be used; raised before the work.
+    """
+    check_run(config.threads, config.seed)
+    target = None if config.json is None else check_output(config.json)
+    torch.set_num_threads(config.threads)
+    recordings = load_corpus(config.corpus, config.data)
+    model = SpeechEmotionModel.load(config.weights)
+    features = [
+        model.features(trim_to_voice(read_sound(recording.path, max_seconds=30.0).samples))
+        for recording in track(recordings, "encoding clips")
+    ]
+    truth = np.array([LABELS.index(recording.emotion) for recording in recordings])
+    data = Transfer(np.stack(features), truth, np.array([recording.speaker for recording in recordings]))
+    result = evaluate(model, data, config.corpus, config.seed)
+    if target is not None:
+        write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
+    return result
+
+
+def evaluate(model: SpeechEmotionModel, data: Transfer, corpus: str, seed: int) -> Evaluation:
+    """Measure with nothing known of the voices, and with some clips of each known."""
+    asked = np.unique(data.truth)
+    probabilities = _judge(model, data.features, asked)[:, asked]
+    labels = [LABELS[index] for index in asked]
+    enrolled: dict[str, float | None] = {}
+    for name in ENROLLED:
+        drawn = [_enrolled(model, data, asked, name, (seed, draw)) for draw in range(DRAWS)]
+        found = [ua for ua in drawn if ua is not None]
+        enrolled[name] = float(np.mean(found)) if found else None
+    truth = np.searchsorted(asked, data.truth)
+    figures = measure(truth, probabilities, data.speakers, labels, seed)
+    return Evaluation(corpus, figures, len(np.unique(data.speakers)), enrolled, seed, truth, probabilities)
+
+
+@torch.inference_mode()
+def _judge(model: SpeechEmotionModel, features: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Calibrated probabilities (N, 8), 0 for labels that are not asked for."""
+    logits = model.head.log_probabilities(torch.from_numpy(features.astype(np.float32))).numpy()
+    shut = np.full(logits.shape, -np.inf)
+    shut[:, asked] = logits[:, asked] / model.head.config.temperature
+    return softmax(shut)
+
+
+def _enrolled(
+    model: SpeechEmotionModel, data: Transfer, asked: np.ndarray, how: str, seed: tuple[int, int]
+) -> float | None:
+    """UA of the clips that no voice is known from, when every voice is known from a few of its clips."""
+    rng = np.random.default_rng(seed)
+    neutral = how.startswith("neutral")
+    allowed = data.truth == LABELS.index("neutral") if neutral else np.ones(len(data.truth), bool)
+    features, judged = data.features.astype(np.float32), np.ones(len(data.truth), bool)
+    for who in np.unique(data.speakers):
+        own = np.flatnonzero(data.speakers == who)
+        known = rng.permutation(own[allowed[own]])[: ENROLLED[how]]
+        speaker = Speaker()
+        for row in known:
+            speaker.add(data.features[row], neutral)
+        features[own] -= model.head.offset(speaker).numpy()
+        judged[known] = False
+    if not judged.any():
+        return None
+    return unweighted_accuracy(data.truth[judged], _judge(model, features[judged], asked).argmax(axis=1))
+
+
+def report(result: Evaluation) -> int:
+    """Print the figures on stderr."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console, f = Console(stderr=True), result.figures
+    table = Table("truth \\ said", *f.labels)
+    for name, row in zip(f.labels, f.confusion, strict=True):
+        table.add_row(name, *map(str, row))
+    console.print(table)
+    console.print(result.protocol, highlight=False)
+    known = ", ".join(
+        f"{'-' if ua is None else f'{ua:.3f}'} with {name.replace('_', ' ')}" for name, ua in result.enrolled.items()
+    )
+    console.print(
+        f"{result.corpus}, {f.n} clips of {result.speakers} voices: UA {f.ua:.3f} [{f.ua_low:.3f}, {f.ua_high:.3f}], "
+        f"{known} clips of each voice known (chance {1 / len(f.labels):.3f}); macro F1 {f.f1_macro:.3f}, ECE "
+        f"{f.ece:.3f}",
+        highlight=False,
+    )
+    return 0

@@ -1,0 +1,236 @@
+"""Train the completion network on rendered views; objects are held out by name, never by view."""
+
+from __future__ import annotations
+
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from datasets.views import Views, load_views
+from learning import checkpoint
+from learning.completion.card import card
+from learning.completion.fitting import FitConfig, Trainer
+from learning.completion.measure import Figures, calibration, judge, measure
+from perception.command import CommandError, check_folder, check_run
+from perception.completion import weights
+from perception.completion.network import CompletionNetwork, NetworkConfig
+from perception.completion.weights import DEFAULT_FOLDER, Stored
+from perception.weights import training_of
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train on rendered views and write the weights.
+
+    A twelfth of the objects, by name, is kept back to watch the training and to calibrate the uncertainty. The run is
+    kept every --keep-every steps; --resume goes on after a kill. TensorBoard finds curves and pictures in --run.
+
+    Example: python -m perception.completion train --views runs/completion/train
+    """
+
+    views: Path
+    """Folder of rendered views."""
+    out: Path = DEFAULT_FOLDER
+    """Folder to write at the end: model.safetensors, config.json, CARD.md."""
+    run: Path = Path("runs/completion/run")
+    """Folder of the checkpoint and of TensorBoard's files."""
+    resume: bool = False
+    """Go on where the run in that folder stopped."""
+    start_from: Path | None = None
+    """Begin with the weights in this folder, of a network of the same shape: to train on, or on objects of your own."""
+    pointr: bool = False
+    """Train the baseline instead: a Transformer in the manner of PoinTr, of the same size, on the same data, with plain
+    attention and no frame of its own."""
+    ablate: Literal["nothing", "offset", "frame"] = "nothing"
+    """Leave out offset-attention or the canonical frame."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    """Shape of the network."""
+    fit: FitConfig = field(default_factory=FitConfig)
+    """Training."""
+    seed: int = 0
+    """Of all draws; same seed and same machine, same weights."""
+    keep_every: int = 100
+    """Steps between checkpoints."""
+    picture_every: int = 500
+    """Steps between pictures of completions for TensorBoard."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where to compute; auto takes CUDA where there is one."""
+    threads: int = 1
+    """Processor cores to use."""
+
+    def __post_init__(self) -> None:
+        if self.keep_every < 1 or self.picture_every < 1:
+            raise ValueError(f"keep_every {self.keep_every}, picture_every {self.picture_every}; both at least 1.")
+        if self.pointr and self.ablate != "nothing":
+            raise ValueError("--pointr and --ablate came together; choose one.")
+
+    @property
+    def shape(self) -> NetworkConfig:
+        """The network that is trained."""
+        shape = self.network
+        if self.pointr or self.ablate == "offset":
+            shape = replace(shape, attention="plain")
+        if self.pointr or self.ablate == "frame":
+            shape = replace(shape, frame="none")
+        return shape
+
+
+class TrainResult(NamedTuple):
+    """Where the weights lie, and their figures on the objects that were kept back."""
+
+    folder: Path
+    steps: int
+    figures: Figures
+
+
+def main(config: TrainConfig) -> TrainResult:
+    """Train, calibrate and write the weights.
+
+    Raises:
+        CommandError: a setting, a folder or the views cannot be used; raised before the work.
+        WeightsError: the checkpoint is damaged.
+    """
+    import torch
+
+    check_run(config.threads, config.seed)
+    torch.set_num_threads(config.threads)
+    device = _device(config)
+    for folder in (config.out, config.run):
+        missing = not folder.exists()
+        check_folder(folder)
+        if missing:
+            folder.rmdir()  # made again when there is something to save: mistyped --views leave nothing behind
+    if not config.resume and (config.run / checkpoint.NAME).exists():
+        raise CommandError(f"{config.run} holds a run. Pass --resume to go on, delete it, or name another --run.")
+    learned, kept_back = split(load_views(config.views))
+    trainer = Trainer(config.fit, config.shape, config.seed, device)
+    settings = _settings(config, learned)
+    if config.start_from is not None:
+        trainer.start_from(_same_shape(config.start_from, config.shape))
+    if config.resume:
+        checkpoint.resume(config.run, settings, lambda tensors, at: trainer.restore(tensors, *at))
+    _train(trainer, learned, kept_back, config, settings)
+    stored = Stored(_rounded(trainer), 1.0)
+    stored = Stored(stored.network, round(calibration(judge(stored, kept_back)), 4))
+    figures = measure(judge(stored, kept_back), config.seed)
+    notes = {"training": settings, "kept_back": figures._asdict()}
+    weights.save(config.out, stored, notes, card(stored, figures, settings))
+    return TrainResult(config.out, trainer.done, figures)
+
+
+def _same_shape(folder: Path, shape: NetworkConfig) -> CompletionNetwork:
+    network = weights.load(folder).network
+    if network.config != shape:
+        raise CommandError(f"--start-from {folder} holds {network.config}, not {shape}. Make --network match it.")
+    return network
+
+
+def _device(config: TrainConfig) -> Any:
+    import torch
+
+    there = torch.cuda.is_available()
+    if config.device == "cuda" and not there:
+        raise CommandError("cuda was asked for, and torch finds no CUDA device here. Use --device cpu or auto.")
+    return torch.device("cuda" if there and config.device != "cpu" else "cpu")
+
+
+def split(views: Views) -> tuple[Views, Views]:
+    """What is learned from, and what is kept back: a twelfth of the objects, chosen by their names.
+
+    Raises:
+        CommandError: one of the two would be empty.
+    """
+    back = np.array([zlib.crc32(str(name).encode()) % 12 == 0 for name in views.names])
+    if back.all() or not back.any():
+        raise CommandError(
+            f"{len(set(views.names))} objects came; some must be kept back by name. Render more objects (30 or more)."
+        )
+    return views.where(~back), views.where(back)
+
+
+def _settings(config: TrainConfig, learned: Views) -> dict[str, Any]:
+    return {
+        "network": asdict(config.shape),
+        "fit": asdict(config.fit),
+        "seed": config.seed,
+        "start_from": None if config.start_from is None else training_of(config.start_from),
+        "objects": len(set(learned.names)),
+        "views": len(learned.clouds),
+    }
+
+
+def _train(trainer: Trainer, learned: Views, kept_back: Views, config: TrainConfig, settings: dict[str, Any]) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    from learning.completion.pictures import completions
+
+    def keep() -> None:
+        checkpoint.write(config.run, trainer.tensors(), [trainer.done, trainer.stirred], settings)
+
+    board = SummaryWriter(str(config.run), purge_step=trainer.done)
+    recent: list[float] = []
+    with _bar(config.fit.steps, trainer.done) as show:
+        while trainer.done < config.fit.steps:
+            loss = trainer.step(learned)
+            recent = [*recent[-99:], float(loss.fine)]
+            show(float(np.mean(recent)))
+            for name, value in loss._asdict().items():
+                board.add_scalar(f"loss/{name}", float(value), trainer.done)
+            if trainer.done % config.keep_every == 0 or trainer.done == config.fit.steps:
+                keep()
+            if trainer.done % config.picture_every == 0:
+                picture = completions(trainer.result(), kept_back, 4)
+                board.add_image("kept back", picture, trainer.done, dataformats="HWC")
+    board.close()
+
+
+@contextmanager
+def _bar(total: int, done: int) -> Iterator[Callable[[float], None]]:
+    """Show a bar of steps with loss and time left on stderr, and a line every few minutes where that is a file."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True, soft_wrap=True)
+    told, start, begun = time.monotonic(), time.monotonic(), done
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("training", total=total, completed=done)
+
+        def show(loss: float) -> None:
+            nonlocal told, done
+            done += 1
+            progress.update(task, advance=1, description=f"loss {loss:.4f}")
+            if not console.is_terminal and time.monotonic() - told > 120.0:
+                told = time.monotonic()
+                left_s = (told - start) / (done - begun) * (total - done)
+                progress.console.print(f"step {done}/{total}  loss {loss:.4f}  left {left_s / 60:.0f} min")
+
+        yield show
+
+
+def _rounded(trainer: Trainer) -> Any:
+    """The averaged network, its weights rounded to what the file keeps, so that the figures are those of the file."""
+    network = trainer.result()
+    network.load_state_dict(
+        {name: t.half().float() if t.is_floating_point() else t for name, t in network.state_dict().items()}
+    )
+    return network
+
+
+def report(result: TrainResult) -> int:
+    """Say where the weights are and how good they are, on stderr."""
+    f = result.figures
+    print(f"wrote {result.folder} after {result.steps} steps", file=sys.stderr)
+    print(
+        f"objects kept back: CDL1 {f.cdl1_mm:.2f} mm (partial {f.cdl1_partial_mm:.2f}), far side off by "
+        f"{f.extent_error_mm:.1f} mm. They calibrate the uncertainty; 'evaluate' judges objects of other sets.",
+        file=sys.stderr,
+    )
+    return 0

@@ -1,0 +1,1 @@
+"""Training of what is seen in a face: augmentation, fitting, distillation."""

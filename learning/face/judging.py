@@ -1,0 +1,35 @@
+"""What a network makes of faces: logits, a temperature that calibrates them, probabilities."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from datasets.faces import Faces
+from perception.emotion import softmax
+from perception.face.network import CLASSES, FaceNetwork, answer
+
+
+@torch.inference_mode()
+def judge(network: FaceNetwork, pictures: np.ndarray, looks: bool = False) -> np.ndarray:
+    """Logits (N, 7) of pictures (N, 48, 48) uint8, before the temperature; with `looks` as the model answers."""
+    device = next(network.parameters()).device
+    parts = [np.zeros((0, len(CLASSES)))]
+    at_once = 64 if device.type == "cpu" else 512
+    for start in range(0, len(pictures), at_once):
+        part = torch.from_numpy(pictures[start : start + at_once]).to(device).float()[:, None]
+        logits = answer(network, part) if looks else network(part)
+        parts.append(logits.double().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def fit_temperature(network: FaceNetwork, faces: Faces) -> float:
+    """Temperature for the answers of a network, from pictures that it was not trained on."""
+    from perception import emotion
+
+    return emotion.fit_temperature(faces.targets, judge(network, faces.pictures, looks=True))
+
+
+def probabilities(network: FaceNetwork, faces: Faces, temperature: float) -> np.ndarray:
+    """Calibrated probabilities (N, 7) of answers as the model gives them."""
+    return softmax(judge(network, faces.pictures, looks=True) / temperature)

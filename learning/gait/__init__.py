@@ -1,0 +1,1 @@
+"""Training of the gait: PPO on workers that ship whole rollouts, calibration of its speed, export."""

@@ -1,0 +1,132 @@
+"""Take a policy out of a run: as safetensors and JSON, which we ship, and as ONNX for other runtimes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+from rich.console import Console
+
+from control.locomotion_controller import OBSERVATION_SIZE
+from control.mirror import ACTION_ORDER, ACTION_SIGNS, OBSERVATION_ORDER, OBSERVATION_SIGNS
+from learning.gait.train_config import PPOConfig
+from policies.locomotion.actor import Actor
+
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class Export:
+    """Take the policy out of a run, or out of a folder that holds one already; then calibrate it."""
+
+    run: tyro.conf.Positional[Path]
+    """Folder of a run (with checkpoint.pt) or of a policy (with model.safetensors)."""
+    out: Path
+    """Folder to write model.safetensors, config.json and model.onnx to."""
+    onnx: bool = True
+    """Write ONNX too, and compare it with torch."""
+
+
+def export(args: Export) -> Path:
+    """Write the files and return their folder.
+
+    Raises:
+        ValueError: there is no policy in the folder, or ONNX and torch differ by more than 1e-5.
+        OSError: the folder cannot be written.
+    """
+    actor, about = _read(args.run)
+    actor.save(args.out, about)
+    console = Console(stderr=True)
+    if args.onnx:
+        worst = _write_onnx(actor, args.out / "model.onnx")
+        console.print(f"ONNX and torch differ by at most {worst:.1e}")
+    console.print(f"policy: {args.out}")
+    return args.out
+
+
+def _read(folder: Path) -> tuple[Actor, dict[str, Any]]:
+    if not (folder / "checkpoint.pt").exists():
+        actor = Actor.load(folder)
+        about = json.loads((folder / "config.json").read_text())
+        return actor, {name: told for name, told in about.items() if name not in ("layers", "losses")}
+    from learning.gait.ppo import Learner
+    from learning.gait.train import restore
+
+    learner = Learner(PPOConfig(), 1, 0)
+    iteration = restore(folder, learner)
+    config = json.loads((folder / "config.json").read_text())
+    per_iteration = config["workers"] * config["envs"] * config["ppo"]["n_steps"]
+    return learner.actor(), {"timesteps": iteration * per_iteration, "seed": config["seed"]}
+
+
+class Deployed(torch.nn.Module):
+    """The actor as torch computes it, with normaliser and mirror inside: (n, 95) raw -> (n, 12) mean actions."""
+
+    mean: torch.Tensor
+    scale: torch.Tensor
+    observation_order: torch.Tensor
+    observation_signs: torch.Tensor
+    action_order: torch.Tensor
+    action_signs: torch.Tensor
+
+    def __init__(self, actor: Actor) -> None:
+        super().__init__()
+        self.layers = torch.nn.ModuleList()
+        for weight, bias in zip(actor.weights, actor.biases, strict=True):
+            layer = torch.nn.Linear(weight.shape[1], weight.shape[0])
+            layer.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
+            self.layers.append(layer)
+        for name, values in {
+            "mean": actor.mean,
+            "scale": actor.scale,
+            "observation_signs": OBSERVATION_SIGNS,
+            "action_signs": ACTION_SIGNS,
+        }.items():
+            self.register_buffer(name, torch.from_numpy(np.asarray(values, np.float32)))
+        self.register_buffer("observation_order", torch.from_numpy(OBSERVATION_ORDER))
+        self.register_buffer("action_order", torch.from_numpy(ACTION_ORDER))
+
+    def forward(self, observation: torch.Tensor) -> torch.Tensor:
+        """Mean actions."""
+        seen = torch.clamp((observation - self.mean) / self.scale, -8.0, 8.0)
+        mirrored = torch.index_select(seen, 1, self.observation_order) * self.observation_signs
+        reflected = torch.index_select(self._network(mirrored), 1, self.action_order) * self.action_signs
+        return 0.5 * (self._network(seen) + reflected)
+
+    def _network(self, hidden: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers[:-1]:
+            hidden = torch.nn.functional.elu(layer(hidden))
+        last: torch.Tensor = self.layers[-1](hidden)
+        return last
+
+
+def _write_onnx(actor: Actor, path: Path) -> float:
+    """Write, read back, and return the largest difference between both on random observations."""
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as problem:
+        raise ValueError("ONNX needs onnx and onnxruntime: pip install 'empaw[train]', or give --no-onnx") from problem
+    module = Deployed(actor).eval()
+    seen = np.random.default_rng(0).normal(0.0, 2.0, (64, OBSERVATION_SIZE)).astype(np.float32)
+    # The newer exporter needs packages of its own; this one writes the same dozen nodes.
+    torch.onnx.export(
+        module,
+        (torch.from_numpy(seen),),
+        str(path),
+        input_names=["observation"],
+        output_names=["action"],
+        dynamic_axes={"observation": {0: "n"}, "action": {0: "n"}},
+        dynamo=False,
+    )
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"observation": seen})
+    with torch.no_grad():
+        worst = float(np.abs(found - module(torch.from_numpy(seen)).numpy()).max())
+    if worst > TOLERANCE:
+        raise ValueError(f"{path}: ONNX and torch differ by {worst:.1e}, more than {TOLERANCE:.0e}")
+    return worst

@@ -1,0 +1,232 @@
+"""Rollout workers: processes that own several environments and a copy of the policy, and ship whole rollouts.
+
+A message per rollout instead of one per step: that is what makes them faster than vectorised environments which talk to
+the learner at every step. They never import torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing as mp
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from envs.locomotion.env import LocomotionConfig, LocomotionEnv
+from envs.locomotion.terrain import LEVELS
+from policies.locomotion.actor import Actor
+
+
+class Rollout(NamedTuple):
+    """What n environments did for T steps. Observations are normalised, with the privileged state behind them."""
+
+    observations: np.ndarray  # (T, n, obs + privileged) float32
+    actions: np.ndarray  # (T, n, 12) float32
+    rewards: np.ndarray  # (T, n) float32
+    starts: np.ndarray  # (T, n) bool: the observation is the first of its episode
+    truncated: list[tuple[int, int, np.ndarray]]  # step, environment, normalised last observation
+    last_observations: np.ndarray  # (n, obs + privileged)
+    last_starts: np.ndarray  # (n,) bool
+    raw_sum: np.ndarray  # (obs,) sums over raw observations, for the normaliser
+    raw_square_sum: np.ndarray  # (obs,)
+    episodes: list[tuple[float, int, bool]]  # return, length, fell
+    terms: dict[str, float]  # mean of every reward term
+    level: float  # mean difficulty of the ground, 0 where all is flat
+
+
+class Member:
+    """One environment of a crew, and how difficult its ground may be by now."""
+
+    def __init__(self, config: LocomotionConfig, seed: np.random.SeedSequence) -> None:
+        self.env = LocomotionEnv(config)
+        self.uneven = config.terrain != "flat"
+        self.level = 1
+        first, _ = self.env.reset(seed=int(seed.generate_state(1)[0]), options={"level": 1})
+        self.total, self.length = 0.0, 0
+        self._start = first
+
+    def first(self) -> np.ndarray:
+        """(obs,) the first observation of all."""
+        return self._start
+
+    def again(self, fell: bool) -> np.ndarray:
+        """Start the next episode, on harder ground when the last was survived; (obs,) its first observation."""
+        self.total, self.length = 0.0, 0
+        if self.uneven:
+            self.level = min(max(self.level + (-1 if fell else 1), 1), LEVELS)
+        return self.env.reset(options={"level": self.level})[0]
+
+
+class Crew:
+    """The environments of one worker, stepped one after the other."""
+
+    def __init__(self, configs: list[LocomotionConfig], seeds: list[np.random.SeedSequence]) -> None:
+        self._rng = np.random.default_rng(seeds[0].spawn(1)[0])
+        self._members = [Member(config, seed) for config, seed in zip(configs, seeds, strict=True)]
+        self._raw = np.stack([member.first() for member in self._members])
+        self._privileged = np.stack([member.env.privileged() for member in self._members])
+        self._starts = np.ones(len(seeds), bool)
+
+    def roll(self, actor: Actor, steps: int) -> Rollout:
+        """Act for `steps` steps in every environment."""
+        n, size = self._raw.shape
+        observations = np.empty((steps, n, size + self._privileged.shape[1]), np.float32)
+        actions = np.empty((steps, n, 12), np.float32)
+        rewards = np.empty((steps, n), np.float32)
+        starts = np.empty((steps, n), bool)
+        raw_sum, raw_square_sum = np.zeros(size), np.zeros(size)
+        log = _Log()
+        for step in range(steps):
+            raw_sum += self._raw.sum(axis=0)
+            raw_square_sum += (self._raw.astype(np.float64) ** 2).sum(axis=0)
+            observations[step] = self._seen(actor)
+            starts[step] = self._starts
+            actions[step] = actor.sample(observations[step, :, :size], self._rng)
+            for index in range(n):
+                rewards[step, index] = self._act(index, actions[step, index], actor, step, log)
+        return Rollout(
+            observations,
+            actions,
+            rewards,
+            starts,
+            log.truncated,
+            self._seen(actor),
+            self._starts.copy(),
+            raw_sum,
+            raw_square_sum,
+            log.episodes,
+            {name: total / (steps * n) for name, total in log.terms.items()},
+            float(np.mean([member.level if member.uneven else 0.0 for member in self._members])),
+        )
+
+    def _seen(self, actor: Actor) -> np.ndarray:
+        return np.concatenate([actor.normalise(self._raw), self._privileged], axis=1).astype(np.float32)
+
+    def _act(self, index: int, action: np.ndarray, actor: Actor, step: int, log: _Log) -> float:
+        member = self._members[index]
+        observation, value, fell, ended, info = member.env.step(action)
+        for name, term in info["reward_terms"].items():
+            log.terms[name] = log.terms.get(name, 0.0) + term
+        member.total += value
+        member.length += 1
+        self._starts[index] = fell or ended
+        if fell or ended:
+            if ended:
+                last = np.concatenate([actor.normalise(observation), member.env.privileged()])
+                log.truncated.append((step, index, last.astype(np.float32)))
+            log.episodes.append((member.total, member.length, fell))
+            observation = member.again(fell)
+        self._raw[index] = observation
+        self._privileged[index] = member.env.privileged()
+        return value
+
+
+class _Log:
+    """What a rollout notes besides its arrays."""
+
+    def __init__(self) -> None:
+        self.truncated: list[tuple[int, int, np.ndarray]] = []
+        self.episodes: list[tuple[float, int, bool]] = []
+        self.terms: dict[str, float] = {}
+
+
+def _work(pipe: Connection, configs: list[LocomotionConfig], seeds: list[np.random.SeedSequence]) -> None:
+    # One core for each worker. Numpy's BLAS would set a thread on every core at the policy of eight dogs, and wait for
+    # it spinning: two such workers then take turns at being in each other's way, and walk at a quarter of their speed.
+    with threadpool_limits(1, user_api="blas"):
+        crew = Crew(configs, seeds)
+        while (order := pipe.recv()) is not None:
+            pipe.send(crew.roll(*order))
+
+
+class RolloutSource(ABC):
+    """Where rollouts come from."""
+
+    @abstractmethod
+    def start(self, actor: Actor, steps: int) -> None:
+        """Let all workers act at once, and do not wait for them.
+
+        Raises:
+            RuntimeError: a worker has died.
+        """
+
+    @abstractmethod
+    def collect(self) -> list[Rollout]:
+        """Wait for what was started; the rollouts in the order of the workers.
+
+        Raises:
+            RuntimeError: a worker has died.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the workers."""
+
+    def roll(self, actor: Actor, steps: int) -> list[Rollout]:
+        """Start and collect."""
+        self.start(actor, steps)
+        return self.collect()
+
+
+def crew_seeds(seed: int, generation: int, worker: int, envs: int) -> list[np.random.SeedSequence]:
+    """Seeds of the environments of a worker; a run that goes on is another generation."""
+    return [np.random.SeedSequence(seed, spawn_key=(generation, worker, env)) for env in range(envs)]
+
+
+class Workers(RolloutSource):
+    """A number of processes, each with a crew. The same seed and number of workers give the same rollouts."""
+
+    def __init__(self, configs: list[list[LocomotionConfig]], seed: int, generation: int = 0) -> None:
+        """One worker for each list of configurations, one environment for each of them."""
+        context = mp.get_context("spawn")
+        self._pipes: list[Connection] = []
+        self._processes = []
+        self._walking = False
+        for worker, crew in enumerate(configs):
+            ours, theirs = context.Pipe()
+            seeds = crew_seeds(seed, generation, worker, len(crew))
+            process = context.Process(target=_work, args=(theirs, crew, seeds), daemon=True)
+            process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+
+    def start(self, actor: Actor, steps: int) -> None:
+        """Let all workers act at once, and do not wait for them."""
+        self._walking = True  # some may, even if not all can be told
+        with _told_of_death():
+            for pipe in self._pipes:
+                pipe.send((actor, steps))
+
+    def collect(self) -> list[Rollout]:
+        """Wait for what was started; the rollouts in the order of the workers."""
+        with _told_of_death():
+            rollouts = [pipe.recv() for pipe in self._pipes]
+        self._walking = False
+        return rollouts
+
+    def close(self) -> None:
+        """End the processes; what they walk just now is lost."""
+        for pipe, process in zip(self._pipes, self._processes, strict=True):
+            if self._walking:
+                process.terminate()
+                continue
+            with contextlib.suppress(OSError):  # it is gone already
+                pipe.send(None)
+        for process in self._processes:
+            process.join(timeout=5)
+            if process.is_alive():
+                process.terminate()
+                process.join()
+
+
+@contextlib.contextmanager
+def _told_of_death() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError) as problem:
+        raise RuntimeError("a rollout worker died (out of memory?): start again with --resume") from problem

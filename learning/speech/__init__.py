@@ -1,0 +1,1 @@
+"""Training of what is heard in a voice: features, ensembles, the detector of speech."""

@@ -1,0 +1,158 @@
+"""What a trained ensemble makes of encoded clips, whole, streamed, and of voices it knows something of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from learning.speech.clips import Data
+from learning.speech.features import CLEAN, STREAM, FeatureTable
+from perception.emotion import (
+    LABELS,
+    confusion_matrix,
+    expected_calibration_error,
+    softmax,
+    unweighted_accuracy,
+    weighted_accuracy,
+)
+from perception.speech.model import HeadEnsemble
+from perception.speech.speaker import Speaker
+
+
+@torch.inference_mode()
+def log_probabilities(head: HeadEnsemble, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
+    """Log-probabilities (K, 8) of rows (K,) of the table, before the temperature."""
+    out: np.ndarray = head.log_probabilities(torch.from_numpy(table.features[rows]).float()).numpy()
+    return out
+
+
+@torch.inference_mode()
+def enrolled_log_probabilities(
+    head: HeadEnsemble,
+    table: FeatureTable,
+    actors: np.ndarray,
+    clips: np.ndarray,
+    known: np.ndarray,
+    count: int,
+    *,
+    neutral: bool,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Judge whole utterances by voices that are known from `count` other clips of theirs, drawn at random.
+
+    Args:
+        head: the ensemble.
+        table: versions of all clips.
+        actors: (C,) who speaks.
+        clips: (C,) bool, which clips are judged.
+        known: (C,) bool, which clips a voice may be known from.
+        count: how many of them; fewer where a voice has not as many.
+        neutral: whether these are known to be neutral.
+        rng: what draws them.
+
+    Returns:
+        Log-probabilities (K, 8), before the temperature.
+    """
+    features = torch.from_numpy(table.features[table.rows(np.ones(len(actors), bool), CLEAN)]).float()
+    heard = []
+    for clip in np.flatnonzero(clips):
+        others = np.flatnonzero(known & (actors == actors[clip]) & (np.arange(len(actors)) != clip))
+        speaker = Speaker()
+        for other in rng.choice(others, min(count, len(others)), replace=False):
+            speaker.add(features[other].numpy(), neutral)
+        heard.append(features[clip] - head.offset(speaker))
+    out: np.ndarray = head.log_probabilities(torch.stack(heard)).numpy()
+    return out
+
+
+class Judgements(NamedTuple):
+    """Clip numbers `clips` (K,) and what is said of each, `logits` (K, 8): log-probabilities before the temperature."""
+
+    clips: np.ndarray
+    logits: np.ndarray
+
+    @staticmethod
+    def join(parts: Sequence[Judgements]) -> Judgements:
+        """Put judgements of different clips behind each other."""
+        return Judgements(np.concatenate([p.clips for p in parts]), np.concatenate([p.logits for p in parts]))
+
+    def last(self) -> Judgements:
+        """Keep the last judgement of each clip; those of a clip must lie together."""
+        ends = np.append(self.clips[1:] != self.clips[:-1], True)[: len(self.clips)]
+        return Judgements(self.clips[ends], self.logits[ends])
+
+
+def judge_whole(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> Judgements:
+    """Judge the whole utterances of the clips in a mask (C,)."""
+    rows = table.rows(clips, CLEAN)
+    return Judgements(table.clip[rows], log_probabilities(head, table, rows))
+
+
+def judge_stream(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> Judgements:
+    """Judge each window that a stream hears of the clips in a mask (C,): several for each clip, in order.
+
+    Clips in which the voice gate finds too little voice are absent.
+    """
+    rows = table.rows(clips, STREAM)
+    return Judgements(table.clip[rows], log_probabilities(head, table, rows))
+
+
+@dataclass(frozen=True)
+class VoiceFigures:
+    """How well the clips of a mask are judged, whole and streamed.
+
+    `ece` is of the calibrated probabilities of whole clips. The `window` figures stream each clip from its start
+    through 3 s windows every 0.5 s: `window_3s` is the last estimate of each clip, `every_window` all estimates, the
+    first of which have heard 0.6 s of voice. `unheard` counts the clips in which the gate found too little voice.
+    `ua_neutral_2` and `ua_history_16` are of whole clips of voices of which 2 neutral clips, or 16 clips of any label,
+    are known.
+    """
+
+    n: int
+    ua: float
+    wa: float
+    ece: float
+    ua_window_3s: float
+    ece_window_3s: float
+    ua_every_window: float
+    ece_every_window: float
+    unheard: int
+    ua_neutral_2: float
+    ua_history_16: float
+    confusion: list[list[int]]
+
+
+def judge(head: HeadEnsemble, data: Data, clips: np.ndarray, seed: int = 0) -> VoiceFigures:
+    """Judge the clips in a mask (C,) whole and streamed; `seed` draws the clips that voices are known from."""
+    whole, windows = judge_whole(head, data.table, clips), judge_stream(head, data.table, clips)
+    last = windows.last()
+    truth, heard, ends = (data.targets[judged.clips] for judged in (whole, windows, last))
+    probabilities = softmax(whole.logits / head.config.temperature)
+    every, final = (softmax(judged.logits / head.config.window_temperature) for judged in (windows, last))
+    guess = probabilities.argmax(axis=1)
+    return VoiceFigures(
+        n=len(truth),
+        ua=unweighted_accuracy(truth, guess),
+        wa=weighted_accuracy(truth, guess),
+        ece=expected_calibration_error(truth, probabilities),
+        ua_window_3s=unweighted_accuracy(ends, final.argmax(axis=1)),
+        ece_window_3s=expected_calibration_error(ends, final),
+        ua_every_window=unweighted_accuracy(heard, every.argmax(axis=1)),
+        ece_every_window=expected_calibration_error(heard, every),
+        unheard=int(clips.sum()) - len(ends),
+        ua_neutral_2=_enrolled(head, data, clips, 2, seed, neutral=True),
+        ua_history_16=_enrolled(head, data, clips, 16, seed, neutral=False),
+        confusion=confusion_matrix(truth, guess).tolist(),
+    )
+
+
+def _enrolled(head: HeadEnsemble, data: Data, clips: np.ndarray, count: int, seed: int, *, neutral: bool) -> float:
+    known = data.targets == LABELS.index("neutral") if neutral else np.ones(len(data.targets), bool)
+    logits = enrolled_log_probabilities(
+        head, data.table, data.actors, clips, known, count, neutral=neutral, rng=np.random.default_rng(seed)
+    )
+    return unweighted_accuracy(data.targets[clips], logits.argmax(axis=1))

@@ -1,1 +1,0 @@
-"""Walking: rollouts of gaits and what they measure."""

@@ -1,0 +1,187 @@
+"""The clouds that are compared: all go to the same planner, so a difference in grasps is a difference of clouds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from geometry.cameras import DepthCamera
+from geometry.clouds import Completion, thinned
+from geometry.transforms import inverse, moved
+from policies.grasping.planner import Seen
+
+_SHADOW_CELL_M = 0.006
+_SHADOW_REACH_M = 0.12
+_SLICE_M = 0.008
+_STEP_M = 0.004
+
+
+class Sight(NamedTuple):
+    """What one look gives: `cloud_world` (N, 3) m on the object, `depth` (height, width) m, and from where.
+
+    `true` (M, 3) m is the object's whole surface, for the row that knows it.
+    """
+
+    cloud_world: np.ndarray
+    depth: np.ndarray
+    T_world_cam: np.ndarray
+    camera: DepthCamera
+    true: np.ndarray
+
+
+def cleaned(cloud: np.ndarray) -> np.ndarray:
+    """Drop points that float alone: those whose eight neighbours are 2.5 times as far as is usual in the cloud."""
+    from scipy.spatial import cKDTree
+
+    if len(cloud) < 32:
+        return cloud
+    far = cKDTree(cloud).query(cloud, 9)[0][:, 1:].mean(axis=1)
+    kept: np.ndarray = cloud[far < 2.5 * np.median(far)]
+    return kept[kept[:, 2] > -0.01]
+
+
+def partial(sight: Sight) -> Seen:
+    """What was seen and nothing else."""
+    return Seen(cleaned(sight.cloud_world))
+
+
+def mirrored(sight: Sight) -> Seen:
+    """The cloud and its mirror image behind an upright plane (after Bohg et al. 2011, "Mind the gap").
+
+    Of planes turned by up to 45 degrees from facing the camera, and as deep as the cloud or less, the one is taken
+    whose image best stays where the camera did not see past.
+    """
+    cloud = cleaned(sight.cloud_world)
+    few = thinned(cloud, 0.008)
+    view = cloud.mean(axis=0)[:2] - sight.T_world_cam[:2, 3]
+    heading = np.arctan2(view[1], view[0])
+    best, image = np.inf, cloud
+    for turn in np.radians((-45.0, -22.5, 0.0, 22.5, 45.0)):
+        normal = np.array([np.cos(heading + turn), np.sin(heading + turn), 0.0])
+        along = few @ normal
+        for share in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0):
+            plane = along.min() + share * np.ptp(along)
+            reflected = few + 2 * (plane - along)[:, None] * normal
+            # Where the camera saw past a point there is nothing; a deeper image is preferred only for fewer of these.
+            cost = float(seen_through(reflected, sight).mean()) + 0.15 * float(np.abs(share - 0.6))
+            if cost < best:
+                best = cost
+                image = cloud + 2 * (plane - cloud @ normal)[:, None] * normal
+    return Seen(np.concatenate([cloud, image]), None, cloud)
+
+
+def seen_through(points: np.ndarray, sight: Sight, slack_m: float = 0.006) -> np.ndarray:
+    """Which points (N, 3) lie in front of what the camera saw in their direction, so that nothing is there: (N,)."""
+    depth, z = _depth_at(points, sight)
+    out: np.ndarray = np.isfinite(depth) & (z < depth - slack_m)
+    return out
+
+
+def hidden(points: np.ndarray, sight: Sight, slack_m: float = 0.006) -> np.ndarray:
+    """Which points (N, 3) lie behind what the camera saw in their direction: (N,) bool."""
+    depth, z = _depth_at(points, sight)
+    out: np.ndarray = np.isfinite(depth) & (z > depth + slack_m)
+    return out
+
+
+def _depth_at(points: np.ndarray, sight: Sight) -> tuple[np.ndarray, np.ndarray]:
+    """Depth that the camera measured towards points, NaN where none, and their own."""
+    local = moved(inverse(sight.T_world_cam), points)
+    camera = sight.camera
+    focal = 0.5 * camera.width / np.tan(np.radians(camera.field_of_view_deg) / 2)
+    z = np.maximum(local[:, 2], 1e-6)
+    column = np.floor(local[:, 0] / z * focal + camera.width / 2).astype(int)
+    row = np.floor(local[:, 1] / z * focal + camera.height / 2).astype(int)
+    inside = (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height)
+    depth = np.full(len(points), np.nan)
+    depth[inside] = sight.depth[row[inside], column[inside]]
+    return depth, local[:, 2]
+
+
+def shadow(sight: Sight) -> Seen:
+    """What was seen; and whatever it hides from the camera is taken for occupied."""
+    cloud = cleaned(sight.cloud_world)
+    return Seen(cloud, None, shadow_of(cloud, sight))
+
+
+def shadow_of(cloud: np.ndarray, sight: Sight) -> np.ndarray:
+    """Points (n, 3) m on a grid above the table that a cloud hides from the camera."""
+    away = cloud.mean(axis=0) - sight.T_world_cam[:3, 3]
+    reach = _SHADOW_REACH_M * away / np.linalg.norm(away)
+    low = np.minimum(cloud.min(axis=0), cloud.min(axis=0) + reach)
+    high = np.maximum(cloud.max(axis=0), cloud.max(axis=0) + reach)
+    low[2] = max(low[2], 0.004)
+    axes = [np.arange(a, b + _SHADOW_CELL_M, _SHADOW_CELL_M) for a, b in zip(low, high, strict=True)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    grid = grid[hidden(grid, sight, 0.008)]
+    # Only rays that end on the object throw this shadow, not those that end on the table before it.
+    from scipy.spatial import cKDTree
+
+    rays = _directions(grid, sight.T_world_cam)
+    towards = cKDTree(_directions(cloud, sight.T_world_cam)).query(rays)[0]
+    out: np.ndarray = grid[towards < 0.008]
+    return out
+
+
+def _directions(points: np.ndarray, T_world_cam: np.ndarray) -> np.ndarray:
+    way = points - T_world_cam[:3, 3]
+    out: np.ndarray = way / np.linalg.norm(way, axis=1, keepdims=True)
+    return out
+
+
+def extruded(sight: Sight) -> Seen:
+    """Outlines of what is seen at and above every height, extruded down to the table."""
+    cloud = cleaned(sight.cloud_world)
+    return Seen(extrusion(cloud), None, cloud)
+
+
+def extrusion(cloud: np.ndarray) -> np.ndarray:
+    """Points (n, 3) m on the sides, the steps and the top of a pile of outlines, each that of everything above it."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    top = cloud[:, 2].max()
+    levels = np.arange(0.0, top, _SLICE_M)
+    out = [cloud]
+    for level in levels:
+        above = cloud[cloud[:, 2] >= level, :2]
+        try:
+            corners = above[ConvexHull(above).vertices]
+        except (QhullError, ValueError):
+            continue
+        ends = np.roll(corners, -1, axis=0)
+        for start, end in zip(corners, ends, strict=True):
+            steps = max(int(np.linalg.norm(end - start) / _STEP_M), 1)
+            share = np.arange(steps)[:, None] / steps
+            line = (1 - share) * start + share * end
+            for z in (level, level + _SLICE_M / 2):
+                out.append(np.column_stack([line, np.full(steps, min(z, top))]))
+    return np.concatenate(out)
+
+
+def true_shape(sight: Sight) -> Seen:
+    """The whole surface, as nobody sees it."""
+    return Seen(sight.true)
+
+
+def completed(completion: Completion) -> Callable[[Sight], Seen]:
+    """The surface that a network completes; what was seen must be kept clear of as well."""
+
+    def make(sight: Sight) -> Seen:
+        cloud = cleaned(sight.cloud_world)
+        found = completion.complete(cloud)
+        return Seen(found.points, found.uncertainty, cloud)
+
+    return make
+
+
+WITHOUT_LEARNING: dict[str, Callable[[Sight], Seen]] = {
+    "partial": partial,
+    "mirrored": mirrored,
+    "top-down": partial,
+    "extruded": extruded,
+    "shadow": shadow,
+    "true": true_shape,
+}
+"""Clouds by name; `top-down` is the partial cloud, from which the hand may come only from above."""

@@ -1,0 +1,39 @@
+"""The trained policy as the legs of the simulated dog."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from control.command import Order
+from control.gait import GaitGenerator, GaitStyle, VelocityCommand
+from control.locomotion_controller import Locomotor
+from policies.locomotion.actor import Actor
+from robots.quadruped import QuadrupedSpec, QuadrupedState
+
+
+class LearnedLegs:
+    """Adds the policy's residuals to the clocked gait, with the same eyes and hands as in training.
+
+    Stands where `control.dog.ClockedLegs` stands: see `control.dog.Legs`.
+    """
+
+    def __init__(self, actor: Actor, spec: QuadrupedSpec) -> None:
+        self._actor = actor
+        self._locomotor = Locomotor(spec, actor.losses)
+
+    @property
+    def gait(self) -> GaitGenerator:
+        """The clock and the style as they stand now."""
+        return self._locomotor.gait
+
+    def reset(self, style: GaitStyle, joints: np.ndarray, clock: float) -> None:
+        """Start anew, standing with joints at (12,) rad."""
+        self._locomotor.reset(Order(VelocityCommand(), style), joints, clock)
+
+    def step(
+        self, command: VelocityCommand, style: GaitStyle, state: QuadrupedState, contacts: list[bool]
+    ) -> np.ndarray:
+        """Joint targets (12,) rad for the next 20 ms."""
+        order = Order(command, style)
+        self._locomotor.sense(state, contacts, order)
+        return self._locomotor.act(self._actor(self._locomotor.observe(order)), order)
