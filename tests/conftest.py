@@ -1,9 +1,11 @@
-"""What all tests share: where the data are, and an ear that says what a test tells it to."""
+"""What all tests share: where the data are, how long they wait, and an ear that says what a test tells it to."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,6 +21,8 @@ from perception.emotion import LABELS, EmotionEstimate
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 HELD_OUT_FOLD = 0
+PATIENCE_S = 300.0
+"""Ends what hangs. Nothing is judged by it: beside twenty busy processes, what takes three seconds takes a minute."""
 # What is compiled is compiled at the first call, and machines are shared: tests do not time.
 settings.register_profile("empaw", deadline=None)
 settings.load_profile("empaw")
@@ -79,6 +83,18 @@ def chromium() -> str:
         if path := shutil.which(name):
             return path
     pytest.skip("Chromium is not installed")
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    """Look again and again until a condition holds.
+
+    Raises:
+        AssertionError: it does not hold within `PATIENCE_S`.
+    """
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end, "what was waited for did not come"
+        time.sleep(0.005)
 
 
 def estimate(label: str, confidence: float = 0.9, time_s: float = 0.0) -> EmotionEstimate:

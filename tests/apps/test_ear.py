@@ -1,35 +1,37 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import numpy as np
 import pytest
 
 from apps.ear import ThreadedEar
-from tests.conftest import estimate
+from tests.conftest import PATIENCE_S, estimate, wait_until
 
 CHUNK = np.zeros(320, np.float32)
 
 
 class Stream:
-    """A stream that gives an estimate for every chunk, as slowly as told."""
+    """A stream that gives an estimate for every chunk, while its gate is open."""
 
     voice_active = True
     level_db = -20.0
     speech = None
 
-    def __init__(self, seconds: float = 0.0) -> None:
-        self.seconds = seconds
+    def __init__(self) -> None:
+        self.gate = threading.Event()
+        self.gate.set()
+        self.begun = threading.Event()
         self.broken = False
         self.pushed = 0
 
     def push(self, samples: np.ndarray) -> list:
-        time.sleep(self.seconds)
+        self.begun.set()
+        assert self.gate.wait(PATIENCE_S)
         self.pushed += 1
         if self.broken:
             raise RuntimeError("no such tensor")
-        return [estimate("happy", time_s=float(self.pushed))]
+        return [estimate("happy", time_s=float(samples[0]))]
 
     def reset(self) -> None:
         pass
@@ -42,39 +44,34 @@ def stream():
 
 @pytest.fixture
 def ear(stream):
-    made = ThreadedEar(stream)
+    made = ThreadedEar(stream, backlog_s=0.5)
     yield made
+    stream.gate.set()
     made.close()
 
 
-def wait(condition) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def test_pushing_never_waits_and_the_backlog_is_bounded():
-    slow = Stream(0.05)
-    ear = ThreadedEar(slow, backlog_s=0.2)
-    began = time.monotonic()
-    for _ in range(500):
-        ear.push(CHUNK)
-    assert time.monotonic() - began < 0.5
-    assert ear._sound.qsize() <= 10
-    ear.close()
+def test_pushing_never_waits_and_the_backlog_is_bounded(stream, ear):
+    stream.gate.clear()  # the network is not done with the first chunk before all have been pushed
+    pushing = threading.Thread(target=lambda: [ear.push(CHUNK) for _ in range(500)], daemon=True)
+    pushing.start()
+    pushing.join(PATIENCE_S)
+    assert not pushing.is_alive()
+    stream.gate.set()
+    wait_until(ear._sound.empty)
+    assert stream.pushed <= 26
 
 
 def test_nothing_heard_before_a_reset_comes_out_after_it(stream, ear):
-    stream.seconds = 0.02
+    stream.gate.clear()
     for _ in range(20):
-        ear.push(CHUNK)
-    wait(lambda: stream.pushed >= 3)
+        ear.push(CHUNK + 1)
+    assert stream.begun.wait(PATIENCE_S)
     ear.reset()
     assert not ear.hearing.voice_active
-    time.sleep(0.6)
-    assert ear.push(CHUNK) == []
-    wait(lambda: ear.push(CHUNK) != [])
+    stream.gate.set()
+    found: list = []
+    wait_until(lambda: found.extend(ear.push(CHUNK)) or found)
+    assert {one.time_s for one in found} == {0.0}
 
 
 def test_an_ear_that_fails_says_so_and_hears_again(stream, ear):
@@ -88,7 +85,7 @@ def test_an_ear_that_fails_says_so_and_hears_again(stream, ear):
     ear.on_problem = remember
     stream.broken = True
     ear.push(CHUNK)
-    assert told.wait(5)
+    assert told.wait(PATIENCE_S)
     assert "no such tensor" in problems[0]
     stream.broken = False
-    wait(lambda: ear.push(CHUNK) != [])
+    wait_until(lambda: ear.push(CHUNK) != [])

@@ -14,7 +14,7 @@ from perception.face.pictures import PictureError, is_picture
 from perception.face.stream import FaceReading
 from perception.face.videos import Frame
 from policies.behaviour import default_table
-from tests.conftest import ScriptedEar, estimate
+from tests.conftest import PATIENCE_S, ScriptedEar, estimate, wait_until
 from tests.faces import drawn_face, write_video
 
 PICTURE = np.zeros((24, 32, 3), np.uint8)
@@ -30,7 +30,7 @@ class Stream:
         self.resets = 0
 
     def push(self, picture: np.ndarray, time_s: float) -> FaceReading:
-        self.gate.wait(5)
+        assert self.gate.wait(PATIENCE_S)
         what = int(picture[0, 0, 0])
         self.seen.append(what)
         if what == 9:
@@ -69,23 +69,16 @@ def session(stream):
         yield made
 
 
-def wait(condition) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def test_the_newest_picture_is_read_and_those_that_waited_are_not(eye, stream):
     stream.gate.clear()
     eye.look(shows(0), 0.0)
-    wait(lambda: eye._pictures.empty())
+    wait_until(lambda: eye._pictures.empty())
     for number in range(1, 50):
         eye.look(shows(1 + number % 2), number / 10)
     stream.gate.set()
-    wait(lambda: len(stream.seen) == 2)
+    wait_until(lambda: len(stream.seen) == 2)
     found: list[Sight] = []
-    wait(lambda: found.extend(eye.sights()) or len(found) == 2)
+    wait_until(lambda: found.extend(eye.sights()) or len(found) == 2)
     assert [sight.reading.time_s for sight in found] == [0.0, 4.9]
     assert eye.sights() == []
 
@@ -93,12 +86,12 @@ def test_the_newest_picture_is_read_and_those_that_waited_are_not(eye, stream):
 def test_what_was_seen_before_a_reset_never_comes_out_after_it(eye, stream):
     stream.gate.clear()
     eye.look(shows(1), 5.0)
-    wait(lambda: eye._pictures.empty())
+    wait_until(lambda: eye._pictures.empty())
     eye.reset()
     stream.gate.set()
     eye.look(shows(2), 0.0)
     found: list[Sight] = []
-    wait(lambda: found.extend(eye.sights()) or found)
+    wait_until(lambda: found.extend(eye.sights()) or found)
     assert [sight.reading.estimate.label for sight in found] == ["sad"]
     assert stream.resets == 1
 
@@ -107,10 +100,10 @@ def test_a_picture_that_breaks_the_network_blinds_nobody(eye, stream):
     said: list[str] = []
     eye.on_problem = said.append
     eye.look(shows(9), 0.0)
-    wait(lambda: said)
+    wait_until(lambda: said)
     assert "no such tensor" in said[0]
     eye.look(shows(1), 0.1)
-    wait(lambda: eye.sights())
+    wait_until(lambda: eye.sights())
 
 
 def test_weights_that_are_missing_are_told_once():
@@ -123,7 +116,7 @@ def test_weights_that_are_missing_are_told_once():
     eye.on_problem = said.append
     for number in range(20):
         eye.look(PICTURE, number / 10)
-        time.sleep(0.005)
+        wait_until(lambda: said)
     assert said == ["The dog cannot see: the weights are missing"]
     assert eye.sights() == []
     eye.close()
@@ -134,7 +127,7 @@ def test_sights_that_nobody_asks_for_do_not_pile_up(session, eye, stream):
         session.see(shows(1))
         eye.look(shows(1), number / 10)
     assert len(session.eye.sights()) < 20
-    wait(lambda: stream.seen)
+    wait_until(lambda: stream.seen)
     assert len(eye.sights()) < 20
 
 
@@ -266,9 +259,9 @@ def test_a_picture_is_shown_for_a_while():
 def all_of(frames) -> list[Frame]:
     """Every frame of a film, waiting for those that are not ready."""
     found: list[Frame] = []
-    deadline = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE_S
     for frame in frames:
-        assert time.monotonic() < deadline
+        assert time.monotonic() < end
         if frame is None:
             time.sleep(0.005)
         else:
@@ -291,7 +284,7 @@ def test_a_video_is_decoded_ahead_and_leaves_nothing_behind(tmp_path, monkeypatc
     assert films() == 2
     closed.close()
     del forgotten
-    wait(lambda: films() == 0)
+    wait_until(lambda: films() == 0)
     assert video_film(b"not a video", pytest.fail) is None
     assert not list((tmp_path / "temporary").iterdir())
 
