@@ -20,7 +20,7 @@ from envs.grasping.trial import Outcome
 from evaluation.grasping.evaluate import check
 from evaluation.grasping.pictures import VIEW, Filmed, data_url, eye_on
 from evaluation.grasping.single import LeftOutError, Look, Planned, Setting, Task, attempt, plan, setting
-from geometry.transforms import moved
+from geometry.transforms import transform_points
 from robots.hand import PANDA_HAND, Grasp
 from robots.io import check_writable
 from robots.world import Camera
@@ -182,7 +182,7 @@ def fork(grasp: Grasp) -> list[list[list[float]]]:
     """Three lines that stand for a hand: fingers and what carries them."""
     y, back = grasp.width_m / 2, -PANDA_HAND.finger_m
     lines = ([(0, y, 0), (0, y, back), (0, -y, back), (0, -y, 0)], [(0, 0, back), (0, 0, 1.6 * back)])
-    return [np.round(moved(grasp.T_world_hand, np.array(line)), 4).tolist() for line in lines]
+    return [np.round(transform_points(grasp.T_world_hand, np.array(line)), 4).tolist() for line in lines]
 
 
 def _boxes(grasp: Grasp) -> list[list[list[list[float]]]]:
@@ -190,7 +190,7 @@ def _boxes(grasp: Grasp) -> list[list[list[list[float]]]]:
     out = []
     for _, centre, size in PANDA_HAND.boxes(grasp.width_m):
         ends = np.array([[i, j, k] for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)]) / 2
-        corners = np.round(moved(grasp.T_world_hand, centre + ends * size), 4)
+        corners = np.round(transform_points(grasp.T_world_hand, centre + ends * size), 4)
         pairs = [(a, b) for a in range(8) for b in range(a + 1, 8) if bin(a ^ b).count("1") == 1]
         out.append([[corners[a].tolist(), corners[b].tolist()] for a, b in pairs])
     return out

@@ -20,8 +20,8 @@ import numpy as np
 from geometry.cameras import Caster, DepthCamera, around
 from geometry.meshes import Mesh, MeshError
 from geometry.objects import ObjectModel, Skipped, load_objects
-from geometry.poses import Rest, resting
-from geometry.transforms import about_vertical, moved, transform
+from geometry.poses import StablePose, stable_poses
+from geometry.transforms import about_vertical, transform, transform_points
 from perception.command import CommandError, check_run
 from perception.progress import track
 from perception.weights import write_atomic
@@ -198,7 +198,7 @@ def render(model: ObjectModel, variant: int, looks: Looks, rng: np.random.Genera
     if variant:
         model = model.scaled(np.exp(rng.uniform(-1.0, 1.0, 3) * np.log(looks.stretch)))
     surface, _ = model.surface(SURFACE, rng)
-    rests = resting(model)
+    rests = stable_poses(model)
     clouds = np.zeros((looks.views, _KEPT, 3), np.float32)
     counts, poses, eyes = np.zeros(looks.views, np.int64), np.zeros((looks.views, 4, 4)), np.zeros((looks.views, 3))
     for view in range(looks.views):
@@ -210,13 +210,13 @@ def render(model: ObjectModel, variant: int, looks: Looks, rng: np.random.Genera
 
 
 def _look(
-    model: ObjectModel, rests: list[Rest], looks: Looks, rng: np.random.Generator
+    model: ObjectModel, rests: list[StablePose], looks: Looks, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One view: T_table_object, the place (3,) of the camera, and the points (n, 3) of the object that were seen."""
     for _ in range(20):
         turned = transform(about_vertical(rng.uniform(-np.pi, np.pi)), (0.0, 0.0, 0.0))
         pose = turned @ rests[int(rng.integers(len(rests)))].T_table_object
-        placed = moved(pose, model.mesh.vertices)
+        placed = transform_points(pose, model.mesh.vertices)
         target = (placed.min(axis=0) + placed.max(axis=0)) / 2 + rng.normal(0.0, 0.01, 3)
         elevation = np.radians(rng.uniform(*looks.elevation_deg))
         T_world_cam = around(target.tolist(), rng.uniform(*looks.distance_m), elevation, rng.uniform(-np.pi, np.pi))
@@ -239,7 +239,7 @@ class Views(NamedTuple):
 
     def truth(self, view: int) -> np.ndarray:
         """(8192, 3) m: the whole surface, where it lies in that view."""
-        return moved(self.poses[view], self.surfaces[self.surface[view]].astype(np.float64))
+        return transform_points(self.poses[view], self.surfaces[self.surface[view]].astype(np.float64))
 
     def where(self, chosen: np.ndarray) -> Views:
         """Only those views: a mask (N,)."""
@@ -282,4 +282,4 @@ def report(result: RenderResult) -> int:
     for name, reason in result.skipped:
         print(f"left out {name}: {reason}", file=sys.stderr)
     print(f"{len(result.files)} files of views, {result.made} of them new", file=sys.stderr)
-    return 0 if result.files else 1
+    return 0 if result.files else 2

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from geometry.meshes import Mesh
-from geometry.transforms import look_at, moved
+from geometry.transforms import look_at, transform_points
 
 NOTHING = 2**32 - 1
 """What Open3D calls a ray that hits nothing."""
@@ -83,7 +83,7 @@ class Caster:
         self._tensor, self._threads = tensor, threads
         self._scene = o3d.t.geometry.RaycastingScene(nthreads=threads)
         for mesh, T_world_mesh in bodies:
-            vertices = moved(T_world_mesh, mesh.vertices).astype(np.float32)
+            vertices = transform_points(T_world_mesh, mesh.vertices).astype(np.float32)
             triangles = np.ascontiguousarray(mesh.triangles, np.uint32)
             self._scene.add_triangles(self._tensor(vertices), self._tensor(triangles))
 
@@ -109,7 +109,7 @@ class Caster:
         depth = _faulty(depth, facing, camera, rng)
         body = np.where(np.isfinite(depth), body, -1)
         seen = body >= 0
-        points = moved(T_world_cam, camera.rays[seen] * depth[seen][:, None])
+        points = transform_points(T_world_cam, camera.rays[seen] * depth[seen][:, None])
         return View(depth, body, points, body[seen], T_world_cam)
 
 

@@ -1,4 +1,4 @@
-"""Point clouds (N, 3) in m: checks, thinning, distances between them."""
+"""Point clouds (N, 3) in m: checks, voxels, distances between them."""
 
 from __future__ import annotations
 
@@ -62,28 +62,28 @@ def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
     return np.asarray(fpsample.bucket_fps_kdline_sampling(points.astype(np.float32), count, h=5, start_idx=0), np.int64)
 
 
-class Cubes(NamedTuple):
-    """A cloud sorted into cubes: `means` (C, K) of the points of each, and the cube `of` each point, (N,)."""
+class VoxelGrid(NamedTuple):
+    """A cloud sorted into voxels: `means` (C, K) of the points of each, and the voxel `of` each point, (N,)."""
 
     means: np.ndarray
     of: np.ndarray
 
 
-def cubes(points: np.ndarray, cell_m: float) -> Cubes:
-    """Sort points (N, K), K at least 3, into the cubes of edge `cell_m` that their first three columns fall into."""
-    cells = np.floor(points[:, :3] / cell_m).astype(np.int64)
+def voxel_grid(points: np.ndarray, voxel_m: float) -> VoxelGrid:
+    """Sort points (N, K), K at least 3, into the voxels of edge `voxel_m` that their first three columns fall into."""
+    cells = np.floor(points[:, :3] / voxel_m).astype(np.int64)
     cells -= cells.min(axis=0, initial=0)
     width = cells.max(axis=0, initial=0) + 1
-    # One number for each cube: rows sort fifty times as slowly.
+    # One number for each voxel: rows sort fifty times as slowly.
     keys = (cells[:, 0] * width[1] + cells[:, 1]) * width[2] + cells[:, 2]
     _, which, counts = np.unique(keys, return_inverse=True, return_counts=True)
     sums = np.stack([np.bincount(which, column) for column in points.T], axis=1)
-    return Cubes(sums / counts[:, None], which)
+    return VoxelGrid(sums / counts[:, None], which)
 
 
-def thinned(points: np.ndarray, cell_m: float) -> np.ndarray:
-    """One point, the mean, of every cube of that edge that holds any."""
-    return cubes(points, cell_m).means
+def voxel_downsample(points: np.ndarray, voxel_m: float) -> np.ndarray:
+    """Take one point, the mean, of every voxel of edge `voxel_m` that holds any: (C, K) of points (N, K)."""
+    return voxel_grid(points, voxel_m).means
 
 
 def distances(points: np.ndarray, to: np.ndarray) -> np.ndarray:

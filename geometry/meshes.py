@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from geometry.transforms import euler_transform, moved
+from geometry.transforms import euler_transform, transform_points
 
 if TYPE_CHECKING:
     import trimesh
@@ -68,10 +68,10 @@ class Mesh:
         corners: np.ndarray = self.vertices[self.triangles]
         return corners
 
-    def moved(self, transform: np.ndarray) -> Mesh:
-        """Return the mesh under a (4, 4) transform, which may scale and mirror."""
-        triangles = self.triangles[:, ::-1] if np.linalg.det(transform[:3, :3]) < 0 else self.triangles
-        return Mesh(moved(transform, self.vertices), triangles)
+    def transformed(self, T: np.ndarray) -> Mesh:
+        """Return the mesh under `T` (4, 4), which may scale and mirror."""
+        triangles = self.triangles[:, ::-1] if np.linalg.det(T[:3, :3]) < 0 else self.triangles
+        return Mesh(transform_points(T, self.vertices), triangles)
 
     def as_trimesh(self) -> trimesh.Trimesh:
         """The same for trimesh, nothing merged or repaired."""
@@ -244,12 +244,12 @@ class _Found:
 def _look(found: _Found) -> Mesh:
     mesh = found.primitive if found.file is None else load_mesh(found.file, found.scale)
     assert mesh is not None
-    return mesh.moved(found.where)
+    return mesh.transformed(found.where)
 
 
 def _parts(found: _Found) -> list[Mesh]:
     parts = (found.primitive,) if found.file is None else load_convex_parts(found.file, found.scale)
-    return [part.moved(found.where) for part in parts if part is not None]
+    return [part.transformed(found.where) for part in parts if part is not None]
 
 
 def _numbers(text: str | None, default: str, path: Path, counts: tuple[int, ...] = (3,)) -> tuple[float, ...]:

@@ -63,6 +63,21 @@ class ObjectModel:
 
         return [ConvexHull(part.vertices).equations for part in self.parts]
 
+    @cached_property
+    def centre_of_mass(self) -> np.ndarray:
+        """(3,) m: of the parts, all equally dense; where they overlap it counts twice, which shifts it little."""
+        from scipy.spatial import ConvexHull
+
+        weighted, total = np.zeros(3), 0.0
+        for part in self.parts:
+            middle = part.vertices.mean(axis=0)
+            corners = part.vertices[ConvexHull(part.vertices).simplices] - middle
+            volumes = np.abs(np.linalg.det(corners)) / 6
+            weighted += (volumes[:, None] * (corners.sum(axis=1) / 4 + middle)).sum(axis=0)
+            total += float(volumes.sum())
+        centre: np.ndarray = weighted / total
+        return centre
+
     def inside(self, points: np.ndarray, deeper_m: float = 0.0) -> np.ndarray:
         """Which of the points (N, 3) lie in one of the parts, at least `deeper_m` below its surface: (N,) bool."""
         within = np.zeros(len(points), bool)
@@ -108,8 +123,8 @@ class ObjectModel:
     def scaled(self, factors: np.ndarray, name: str | None = None) -> ObjectModel:
         """The same thing stretched along x, y, z by `factors` (3,)."""
         stretch = transform(np.diag(factors), (0.0, 0.0, 0.0))
-        parts = tuple(part.moved(stretch) for part in self.parts)
-        return replace(self, name=name or self.name, mesh=self.mesh.moved(stretch), parts=parts)
+        parts = tuple(part.transformed(stretch) for part in self.parts)
+        return replace(self, name=name or self.name, mesh=self.mesh.transformed(stretch), parts=parts)
 
 
 class Skipped(NamedTuple):
@@ -180,7 +195,8 @@ def household_object(name: str) -> ObjectModel:
 
 def _centred(model: ObjectModel) -> ObjectModel:
     shift = transform(np.eye(3), -model.mesh.bounds.mean(axis=0))
-    return replace(model, mesh=model.mesh.moved(shift), parts=tuple(part.moved(shift) for part in model.parts))
+    parts = tuple(part.transformed(shift) for part in model.parts)
+    return replace(model, mesh=model.mesh.transformed(shift), parts=parts)
 
 
 def _pybullet_folder() -> Path:

@@ -14,15 +14,15 @@ _NARROW = 0.05
 """Share of throws below which a side counts as one of many of something round."""
 
 
-class Rest(NamedTuple):
+class StablePose(NamedTuple):
     """A pose at rest on z = 0, T_table_object (4, 4), and the share of throws that end so (shares sum to 1)."""
 
     T_table_object: np.ndarray
     share: float
 
 
-def resting(model: ObjectModel, least_share: float = 0.01) -> list[Rest]:
-    """Poses in which an object lies still, likeliest first (Goldberg et al. 1999, "Part pose statistics").
+def stable_poses(model: ObjectModel, least_share: float = 0.01) -> list[StablePose]:
+    """List the poses in which an object lies still, likeliest first (Goldberg et al. 1999, "Part pose statistics").
 
     A side of the convex hull is stood on if the centre of mass is above it; how often is taken as the solid angle under
     which the centre of mass sees it. A pose that falls over when tilted by two degrees does not count; on a round side
@@ -31,24 +31,25 @@ def resting(model: ObjectModel, least_share: float = 0.01) -> list[Rest]:
     hull = convex_hull(model.mesh.vertices)
     if hull is None:
         raise ValueError(f"{model.name} is flat: it has no side to lie on")
-    middle = centre_of_mass(model)
-    found: list[Rest] = []
-    narrow: dict[int, list[Rest]] = {}  # sides of something round: no one of them is likely, all of them together are
+    middle = model.centre_of_mass
+    found: list[StablePose] = []
+    # Sides of something round: no one of them is likely, all of them together are.
+    narrow: dict[int, list[StablePose]] = {}
     for normal, corners, share in _sides(hull, middle):
         height = float((corners[0] - middle) @ normal)
         if not _carries(corners, normal, middle, height * np.tan(np.radians(0.5 if share < _NARROW else 2.0))):
             continue
-        rest = Rest(_laid(hull, middle, normal), share)
+        rest = StablePose(_laid(hull, middle, normal), share)
         if share >= _NARROW:
             found.append(rest)
         else:
             narrow.setdefault(round(height / 2e-3), []).append(rest)
     for alike in narrow.values():
         if (share := sum(rest.share for rest in alike)) >= least_share:
-            found.append(Rest(max(alike, key=lambda rest: rest.share).T_table_object, share))
-    found = found or [Rest(_laid(hull, middle, np.array([0.0, 0.0, -1.0])), 1.0)]  # a ball: any side does
+            found.append(StablePose(max(alike, key=lambda rest: rest.share).T_table_object, share))
+    found = found or [StablePose(_laid(hull, middle, np.array([0.0, 0.0, -1.0])), 1.0)]  # a ball: any side does
     total = sum(rest.share for rest in found)
-    return sorted((Rest(rest.T_table_object, rest.share / total) for rest in found), key=lambda rest: -rest.share)
+    return sorted((StablePose(rest.T_table_object, rest.share / total) for rest in found), key=lambda rest: -rest.share)
 
 
 def _laid(hull: Mesh, middle: np.ndarray, normal: np.ndarray) -> np.ndarray:
@@ -57,21 +58,6 @@ def _laid(hull: Mesh, middle: np.ndarray, normal: np.ndarray) -> np.ndarray:
     low = (hull.vertices @ turn.T)[:, 2].min()
     foot = turn @ middle
     return transform(turn, (-foot[0], -foot[1], -low))
-
-
-def centre_of_mass(model: ObjectModel) -> np.ndarray:
-    """(3,) m, of parts of one density."""
-    volumes, middles = zip(*(_volume(part) for part in model.parts), strict=True)
-    middle: np.ndarray = np.average(np.array(middles), axis=0, weights=np.array(volumes))
-    return middle
-
-
-def _volume(part: Mesh) -> tuple[float, np.ndarray]:
-    """Volume and centroid of a closed mesh, by tetrahedra from its first corner."""
-    a, b, c = (part.corners - part.vertices[0]).transpose(1, 0, 2)
-    sixfold = np.einsum("ij,ij->i", a, np.cross(b, c))
-    centroid = (sixfold[:, None] * (a + b + c)).sum(axis=0) / (4.0 * sixfold.sum())
-    return float(abs(sixfold.sum()) / 6.0), centroid + part.vertices[0]
 
 
 def _sides(hull: Mesh, middle: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, float]]:

@@ -21,9 +21,9 @@ class Solid(NamedTuple):
     surface: Mesh
     parts: tuple[Mesh, ...]
 
-    def moved(self, T: np.ndarray) -> Solid:
+    def transformed(self, T: np.ndarray) -> Solid:
         """The same elsewhere."""
-        return Solid(self.surface.moved(T), tuple(part.moved(T) for part in self.parts))
+        return Solid(self.surface.transformed(T), tuple(part.transformed(T) for part in self.parts))
 
 
 def together(*solids: Solid) -> Solid:
@@ -172,9 +172,9 @@ def _steady_normal(path: np.ndarray) -> np.ndarray:
 def lying(solid: Solid, length_axis: str = "x") -> Solid:
     """Turn what was made along z to lie along x or y."""
     turn = {"x": [[0, 0, 1], [0, 1, 0], [-1, 0, 0]], "y": [[1, 0, 0], [0, 0, 1], [0, -1, 0]]}[length_axis]
-    return solid.moved(transform(np.array(turn, float), (0.0, 0.0, 0.0)))
+    return solid.transformed(transform(np.array(turn, float), (0.0, 0.0, 0.0)))
 
 
 def at(solid: Solid, x: float, y: float, z: float) -> Solid:
     """The same, moved by x, y, z m."""
-    return solid.moved(transform(np.eye(3), (x, y, z)))
+    return solid.transformed(transform(np.eye(3), (x, y, z)))

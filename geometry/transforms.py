@@ -1,4 +1,4 @@
-"""Rigid transforms (4, 4), named T_to_from: `moved(T_world_hand, points_hand)` are the points in the world."""
+"""Rigid transforms (4, 4), named T_to_from: `transform_points(T_world_hand, points_hand)` are in the world."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def transform(rotation: np.ndarray, translation: Sequence[float] | np.ndarray) -
     return out
 
 
-def moved(T: np.ndarray, points: np.ndarray) -> np.ndarray:
+def transform_points(T: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points (..., 3) under a (4, 4) transform."""
     out: np.ndarray = points @ T[:3, :3].T + T[:3, 3]
     return out

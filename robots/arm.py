@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from geometry.transforms import inverse, moved, quat_transform, transform
+from geometry.transforms import inverse, quat_transform, transform, transform_points
 from robots.hand import LEFT, PANDA_HAND, RIGHT, rub, tie
 from robots.world import POSITION_CONTROL, World
 
@@ -94,7 +94,7 @@ class Arm:
     @property
     def position(self) -> np.ndarray:
         """(3,) m in the world: midway between the fingers' ends."""
-        return moved(self.pose, np.zeros(3))
+        return transform_points(self.pose, np.zeros(3))
 
     def touches(self, body: int) -> set[int]:
         """Which parts touch a body: `LEFT`, `RIGHT`, or -1 for anything else."""

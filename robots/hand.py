@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from geometry.transforms import moved, to_quat, transform
+from geometry.transforms import quat_transform, to_quat, transform, transform_points
 from robots.shapes import Link, Shape
 from robots.world import POSITION_CONTROL, World, WorldConfig
 
@@ -156,10 +156,8 @@ class Hand:
     @property
     def position(self) -> np.ndarray:
         """(3,) m in the world: midway between the fingers' ends."""
-        from geometry.transforms import quat_transform
-
-        tip: np.ndarray = moved(quat_transform(*self.world.pose(self.body)), np.array([0, 0, self.spec.mount_m]))
-        return tip
+        T_world_mount = quat_transform(*self.world.pose(self.body))
+        return transform_points(T_world_mount, np.array([0, 0, self.spec.mount_m]))
 
     def touches(self, body: int) -> set[int]:
         """Which links touch a body: -1 the palm, `LEFT`, `RIGHT`."""

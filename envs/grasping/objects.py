@@ -10,7 +10,7 @@ import numpy as np
 
 from geometry.meshes import Mesh
 from geometry.objects import ObjectModel
-from geometry.transforms import inverse, moved, quat_transform, to_quat, transform
+from geometry.transforms import inverse, quat_transform, to_quat, transform, transform_points
 from robots.hand import HAND_WORLD
 from robots.world import World, WorldConfig
 
@@ -45,7 +45,7 @@ class Tabletop:
 
     def add(self, model: ObjectModel, T_world_object: np.ndarray) -> Body:
         """Put an object at a pose."""
-        centre = centre_of_mass(model)
+        centre = model.centre_of_mass
         looks = Mesh(model.mesh.vertices - centre, model.mesh.triangles) if self.seen else None
         parts = [part.vertices - centre for part in model.parts]
         number = self.world.add_body(parts, self.mass_kg, self.friction, looks)
@@ -96,21 +96,6 @@ class Tabletop:
         self.close()
 
 
-def centre_of_mass(model: ObjectModel) -> np.ndarray:
-    """(3,) m: of the convex parts, all equally dense; where they overlap it counts twice, which shifts it little."""
-    from scipy.spatial import ConvexHull
-
-    weighted, total = np.zeros(3), 0.0
-    for part in model.parts:
-        hull = ConvexHull(part.vertices)
-        corners = part.vertices[hull.simplices] - part.vertices.mean(axis=0)
-        volumes = np.abs(np.linalg.det(corners)) / 6
-        weighted += (volumes[:, None] * (corners.sum(axis=1) / 4 + part.vertices.mean(axis=0))).sum(axis=0)
-        total += float(volumes.sum())
-    centre: np.ndarray = weighted / total
-    return centre
-
-
 def lowest(model: ObjectModel, rotation: np.ndarray) -> float:
     """Lowest z of an object's parts, m, turned by (3, 3) about its origin."""
     return min(float((part.vertices @ rotation[2]).min()) for part in model.parts)
@@ -118,7 +103,7 @@ def lowest(model: ObjectModel, rotation: np.ndarray) -> float:
 
 def height(model: ObjectModel, T_world_object: np.ndarray) -> float:
     """Highest z of an object's parts at a pose, m."""
-    return max(float(moved(T_world_object, part.vertices)[:, 2].max()) for part in model.parts)
+    return max(float(transform_points(T_world_object, part.vertices)[:, 2].max()) for part in model.parts)
 
 
 def resting(

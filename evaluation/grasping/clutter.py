@@ -17,7 +17,7 @@ from evaluation.grasping.ledger import Attempt, Done
 from geometry.cameras import DepthCamera, View, around
 from geometry.clouds import CloudError
 from geometry.objects import ObjectModel
-from geometry.transforms import moved
+from geometry.transforms import transform_points
 from perception.completion.model import load_completion
 from policies.grasping.clouds import WITHOUT_LEARNING, Sight, cleaned
 from policies.grasping.external_planners import load_peer
@@ -154,7 +154,7 @@ def _planned(shapes: Sequence[Seen], planner: Planner) -> list[Grasp]:
 
 
 def _true(table: Tabletop, rng: np.random.Generator) -> list[Seen]:
-    return [Seen(moved(table.pose(body), body.model.surface(2048, rng)[0])) for body in table.bodies]
+    return [Seen(transform_points(table.pose(body), body.model.surface(2048, rng)[0])) for body in table.bodies]
 
 
 def _shapes(told: Table, cloud: np.ndarray, view: View, crease_deg: float) -> list[Seen]:

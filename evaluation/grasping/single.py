@@ -18,7 +18,7 @@ from evaluation.grasping.ledger import Done, Row
 from geometry.cameras import DepthCamera
 from geometry.clouds import CloudError, chamfer_l1
 from geometry.objects import ObjectModel
-from geometry.transforms import moved
+from geometry.transforms import transform_points
 from policies.grasping.clouds import WITHOUT_LEARNING, Sight, completed
 from policies.grasping.external_planners import load_peer
 from policies.grasping.planner import WORTH_TRYING, Planner, PlannerConfig, Seen
@@ -96,7 +96,7 @@ def setting(task: Task) -> Setting:
     cloud = view.of(0)
     if len(cloud) < _LEAST_POINTS:
         raise LeftOutError(f"only {len(cloud)} points of it are seen")
-    true = moved(placed.T_world_object, task.model.surface(_TRUE_POINTS, rng)[0])
+    true = transform_points(placed.T_world_object, task.model.surface(_TRUE_POINTS, rng)[0])
     height = "tall" if placed.height_m >= TALL_M else "flat"
     return Setting(placed, Sight(cloud, view.depth, T_world_cam, look.camera, true), f"{height} {elevation}")
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from geometry.cameras import DepthCamera
-from geometry.clouds import Completion, thinned
-from geometry.transforms import inverse, moved
+from geometry.clouds import Completion, voxel_downsample
+from geometry.transforms import inverse, transform_points
 from policies.grasping.planner import Seen
 
 _SHADOW_CELL_M = 0.006
@@ -54,7 +54,7 @@ def mirrored(sight: Sight) -> Seen:
     whose image best stays where the camera did not see past.
     """
     cloud = cleaned(sight.cloud_world)
-    few = thinned(cloud, 0.008)
+    few = voxel_downsample(cloud, 0.008)
     view = cloud.mean(axis=0)[:2] - sight.T_world_cam[:2, 3]
     heading = np.arctan2(view[1], view[0])
     best, image = np.inf, cloud
@@ -88,7 +88,7 @@ def hidden(points: np.ndarray, sight: Sight, slack_m: float = 0.006) -> np.ndarr
 
 def _depth_at(points: np.ndarray, sight: Sight) -> tuple[np.ndarray, np.ndarray]:
     """Depth that the camera measured towards points, NaN where none, and their own."""
-    local = moved(inverse(sight.T_world_cam), points)
+    local = transform_points(inverse(sight.T_world_cam), points)
     camera = sight.camera
     focal = 0.5 * camera.width / np.tan(np.radians(camera.field_of_view_deg) / 2)
     z = np.maximum(local[:, 2], 1e-6)

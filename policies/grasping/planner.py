@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from geometry.clouds import check_cloud, thinned
+from geometry.clouds import check_cloud, voxel_downsample
 from geometry.transforms import transform
 from policies.grasping.candidates import Lines, Poses, antipodal, through_middle, ways
 from policies.grasping.collision import Between, above_table, between, clear, extent
@@ -108,12 +108,12 @@ class Planner:
         config = self.config
         target = surface(check_cloud(seen.target), seen.uncertainty)
         poses = self._candidates(target)
-        coarse = thinned(target.points, 0.008)
+        coarse = voxel_downsample(target.points, 0.008)
         poses = self._cull(poses, coarse, target.points)
         if not len(poses.origin):
             return []
         poses, opening = self._centred(poses, target.points)
-        others = thinned(seen.others, SPACING_M)
+        others = voxel_downsample(seen.others, SPACING_M)
         free = above_table(poses, opening, config.hand, config.table_m)
         poses, opening = poses.of(free), opening[free]
         everything = np.concatenate([target.points, others])

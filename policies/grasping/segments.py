@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from geometry.clouds import cubes
+from geometry.clouds import voxel_grid
 from policies.grasping.surfaces import normals
 
 _CELL_M = 0.005
@@ -23,7 +23,7 @@ def segments(cloud: np.ndarray, eye: np.ndarray, crease_deg: float = 25.0) -> li
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
 
-    cells, which = cubes(cloud, _CELL_M)
+    cells, which = voxel_grid(cloud, _CELL_M)
     if len(cells) < _LEAST:
         return [cloud] if len(cloud) else []
     facing = normals(cells)

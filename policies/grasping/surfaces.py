@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geometry.clouds import cubes
+from geometry.clouds import voxel_grid
 
 _NEIGHBOURS = (12, 20, 32)
 """Few see around edges, many see through noise; chosen on objects that the completion network was not trained on."""
@@ -16,7 +16,7 @@ NOTHING = np.empty((0, 3))
 
 
 class Surface(NamedTuple):
-    """A thinned cloud: `points` (N, 3) m, `normals` (N, 3) without a sign, `uncertainty` (N,) m."""
+    """A downsampled cloud: `points` (N, 3) m, `normals` (N, 3) without a sign, `uncertainty` (N,) m."""
 
     points: np.ndarray
     normals: np.ndarray
@@ -24,14 +24,14 @@ class Surface(NamedTuple):
 
 
 def surface(cloud: np.ndarray, uncertainty: np.ndarray | None = None, spacing_m: float = SPACING_M) -> Surface:
-    """Thin a cloud (N, 3) and find its normals.
+    """Downsample a cloud (N, 3) m to voxels of `spacing_m` and estimate its normals.
 
     Normals carry no sign: on a wall of 3 mm no neighbourhood tells the inside from the outside, and nothing here needs
     it, because what a closing finger meets first is told by the points themselves.
     """
     if uncertainty is None:
         uncertainty = np.zeros(len(cloud))
-    means = cubes(np.column_stack([cloud, uncertainty]), spacing_m).means
+    means = voxel_grid(np.column_stack([cloud, uncertainty]), spacing_m).means
     return Surface(means[:, :3], normals(means[:, :3]), means[:, 3])
 
 

@@ -4,7 +4,7 @@ import pytest
 from envs.grasping.by_arm import execute_by_arm
 from envs.grasping.objects import lowest, resting
 from geometry.objects import household_object
-from geometry.transforms import moved, transform
+from geometry.transforms import transform, transform_points
 from robots.arm import ReachError
 from robots.hand import Grasp
 
@@ -15,7 +15,7 @@ def standing(model):
 
 def across(model, T, x=0.0):
     """From above, a quarter down the object, closing along its narrowest level side."""
-    size = np.ptp(moved(T, model.mesh.vertices), axis=0)
+    size = np.ptp(transform_points(T, model.mesh.vertices), axis=0)
     turn = np.diag([1.0, -1.0, -1.0]) if size[1] <= size[0] else np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, -1]])
     return Grasp(transform(turn, (x, 0.0, max(0.75 * size[2], size[2] - 0.03))), 0.08)
 
@@ -27,7 +27,7 @@ def test_the_arm_passes_over_what_it_cannot_reach_and_holds_the_rest():
     with resting([model], [T]) as table:
         table.settle()
         good = across(model, table.poses()[0])
-        known = moved(table.poses()[0], model.mesh.vertices)
+        known = transform_points(table.poses()[0], model.mesh.vertices)
         done = execute_by_arm(
             table, [across(model, T, x=2.0), good], known, np.random.default_rng(0), watch=lambda *_: steps.append(1)
         )
@@ -42,7 +42,7 @@ def test_grasps_out_of_reach_alone_are_an_error():
     model = household_object("can_900")
     T = standing(model)
     with resting([model], [T]) as table:
-        known = moved(T, model.mesh.vertices)
+        known = transform_points(T, model.mesh.vertices)
         with pytest.raises(ReachError, match="none of 1"):
             execute_by_arm(table, [across(model, T, x=2.0)], known, np.random.default_rng(0))
         with pytest.raises(ReachError, match="none of 0"):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from geometry.cameras import Caster, DepthCamera, around
-from geometry.clouds import CloudError, chamfer_l1, check_cloud, distances, f_score, farthest_points, thinned
+from geometry.clouds import CloudError, chamfer_l1, check_cloud, distances, f_score, farthest_points, voxel_downsample
 from geometry.objects import household_object
-from geometry.transforms import inverse, look_at, moved, quat_transform, to_quat, transform
+from geometry.transforms import inverse, look_at, quat_transform, to_quat, transform, transform_points
 
 PERFECT = DepthCamera(160, 120, noise_m=0.0, dropout=0.0, flying=0.0)
 
@@ -48,16 +48,16 @@ def test_each_farthest_point_is_the_farthest_from_those_before():
 
 def test_thinning_keeps_one_point_in_each_cube():
     cloud = np.array([[0.1, 0.1, 0.1], [0.3, 0.1, 0.1], [1.5, 0.0, 0.0]])
-    assert np.allclose(thinned(cloud, 1.0), [[0.2, 0.1, 0.1], [1.5, 0.0, 0.0]])
+    assert np.allclose(voxel_downsample(cloud, 1.0), [[0.2, 0.1, 0.1], [1.5, 0.0, 0.0]])
     below = np.array([[-0.1, -2.5, 0.5], [0.1, -2.5, 0.5], [-0.2, -2.9, 0.1]])
-    assert np.allclose(thinned(below, 1.0), [[-0.15, -2.7, 0.3], [0.1, -2.5, 0.5]])
-    assert thinned(np.empty((0, 3)), 1.0).shape == (0, 3)
+    assert np.allclose(voxel_downsample(below, 1.0), [[-0.15, -2.7, 0.3], [0.1, -2.5, 0.5]])
+    assert voxel_downsample(np.empty((0, 3)), 1.0).shape == (0, 3)
 
 
 def test_transforms_go_there_and_back():
     T = quat_transform((1.0, 2.0, 3.0), (0.5, 0.5, 0.5, 0.5))
     points = np.random.default_rng(0).random((5, 3))
-    assert np.allclose(moved(inverse(T), moved(T, points)), points)
+    assert np.allclose(transform_points(inverse(T), transform_points(T, points)), points)
     position, quat = to_quat(T)
     assert np.allclose(position, (1, 2, 3)) and np.allclose(np.abs(quat), 0.5)
     with pytest.raises(ValueError, match="must differ"):

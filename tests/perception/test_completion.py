@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from cli.main import cli
 
-from cli.completion import cli
 from datasets import views
 from datasets.views import Looks, RenderConfig, load_views
 from evaluation.completion import evaluate
@@ -14,7 +14,7 @@ from evaluation.completion.evaluate import EvaluateConfig
 from geometry.cameras import Caster, DepthCamera, around
 from geometry.clouds import CloudError, chamfer_l1
 from geometry.objects import household_object
-from geometry.transforms import about_vertical, moved, quat_transform, transform
+from geometry.transforms import about_vertical, quat_transform, transform, transform_points
 from learning.completion import train
 from learning.completion.fitting import FitConfig, Trainer, draw, loss_of
 from learning.completion.measure import away_from, calibration, far_side_error, mirrored
@@ -78,8 +78,8 @@ def test_the_answer_turns_with_the_cloud_and_knows_no_order(name):
     radius = np.linalg.norm(cloud - cloud.mean(axis=0), axis=1).max()
     for angle in (0.3, 2.0, -1.1):
         T = transform(about_vertical(angle), (0.4, -1.0, 0.0))
-        turned = model.complete(moved(T, cloud)[rng.permutation(len(cloud))])
-        assert np.abs(turned.points - moved(T, points)).max() <= 1e-4 * radius
+        turned = model.complete(transform_points(T, cloud)[rng.permutation(len(cloud))])
+        assert np.abs(turned.points - transform_points(T, points)).max() <= 1e-4 * radius
         assert np.abs(turned.uncertainty - uncertainty).max() <= 1e-4 * radius
 
 
@@ -88,7 +88,8 @@ def test_a_grid_full_of_ties_turns_as_well():
     cloud = np.stack(np.meshgrid(line, line[:6], [0.1]), axis=-1).reshape(-1, 3)
     cloud = cloud[(cloud[:, 0] < 0.0) | (cloud[:, 1] < -0.03)]  # an L: what is its own image has no forward
     model, T = CompletionModel(network()), transform(about_vertical(0.77), (0.0, 0.3, 0.0))
-    apart = np.abs(model.complete(moved(T, cloud)).points - moved(T, model.complete(cloud).points))
+    turned = transform_points(T, model.complete(cloud).points)
+    apart = np.abs(model.complete(transform_points(T, cloud)).points - turned)
     assert apart.max() <= 1e-4 * 0.05
 
 
@@ -96,13 +97,15 @@ def test_the_full_frame_turns_any_way():
     shape = replace(SMALL, frame="full")
     model, cloud = CompletionModel(network(shape)), seen()
     T = quat_transform((0.3, 0.2, 0.5), np.array([0.1, 0.5, -0.3, 0.8]) / np.linalg.norm([0.1, 0.5, -0.3, 0.8]))
-    assert np.abs(model.complete(moved(T, cloud)).points - moved(T, model.complete(cloud).points)).max() <= 1e-5
+    turned = transform_points(T, model.complete(cloud).points)
+    assert np.abs(model.complete(transform_points(T, cloud)).points - turned).max() <= 1e-5
 
 
 def test_without_a_frame_it_does_not_turn():
     model, cloud = CompletionModel(network(replace(SMALL, frame="none"))), seen()
     T = transform(about_vertical(1.0), (0.0, 0.0, 0.0))
-    assert np.abs(model.complete(moved(T, cloud)).points - moved(T, model.complete(cloud).points)).max() > 1e-3
+    turned = transform_points(T, model.complete(cloud).points)
+    assert np.abs(model.complete(transform_points(T, cloud)).points - turned).max() > 1e-3
 
 
 def test_a_frame_is_left_where_it_was_entered():
@@ -372,9 +375,9 @@ def test_bad_clouds_are_told_and_the_others_completed(stored, tmp_path, capsys):
     (folder / "zip.npz").write_bytes(b"PK\x03\x04 nothing")
     (folder / "words.xyz").write_text("no numbers at all")
     (folder / "empty.xyz").write_text("")
-    status = cli(["predict", str(folder), "--out", str(tmp_path / "out"), "--weights", str(stored)])
+    status = cli(["predict", "completion", str(folder), "--out", str(tmp_path / "out"), "--weights", str(stored)])
     told = capsys.readouterr()
-    assert status == 1 and "good.completed.npz" in told.out
+    assert status == 2 and "good.completed.npz" in told.out
     assert all(f"{name}" in told.err for name in ("few", "nan", "flat", "torn", "words", "empty", "zip"))
     assert "Traceback" not in told.err
 
@@ -395,8 +398,8 @@ def test_weights_that_cannot_be_used(stored, tmp_path):
 
 
 def test_commands_say_in_one_line_what_is_wrong(tmp_path, capsys):
-    assert cli(["train", "--views", str(tmp_path)]) == 2
-    assert cli(["evaluate", "--views", str(tmp_path), "--weights", str(tmp_path)]) == 2
-    assert cli(["render", "--out", str(tmp_path / "o"), "--objects", "nothing"]) == 2
+    assert cli(["train", "completion", "--views", str(tmp_path)]) == 2
+    assert cli(["evaluate", "completion", "--views", str(tmp_path), "--weights", str(tmp_path)]) == 2
+    assert cli(["export", "views", "--out", str(tmp_path / "o"), "--objects", "nothing"]) == 2
     told = capsys.readouterr().err
     assert told.count("error: ") == 3 and "Traceback" not in told

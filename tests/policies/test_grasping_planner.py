@@ -12,7 +12,7 @@ from evaluation.grasping.single import planner
 from geometry.cameras import DepthCamera, around
 from geometry.clouds import CloudError, chamfer_l1, distances
 from geometry.meshes import convex_hull, sample_surface
-from geometry.transforms import about_vertical, inverse, moved, transform
+from geometry.transforms import about_vertical, inverse, transform, transform_points
 from policies.grasping.candidates import Lines, Poses, antipodal, through_middle, ways
 from policies.grasping.clouds import WITHOUT_LEARNING, Sight, extrusion
 from policies.grasping.collision import above_table, clear, hits
@@ -64,7 +64,7 @@ def corners(size: np.ndarray) -> np.ndarray:
 
 def touched(grasp: Grasp, cloud: np.ndarray) -> int:
     """Points that a box of the hand holds on the way or at its end."""
-    local = moved(inverse(grasp.T_world_hand), cloud)
+    local = transform_points(inverse(grasp.T_world_hand), cloud)
     return max(
         int((np.abs(local - centre + (0.0, 0.0, back)) < size / 2).all(axis=1).sum())
         for back in np.linspace(0.0, WAY_M, 9)
@@ -74,12 +74,13 @@ def touched(grasp: Grasp, cloud: np.ndarray) -> int:
 
 def lowest_corner(grasp: Grasp) -> float:
     boxes = PANDA_HAND.boxes(grasp.width_m)
-    return min(float(moved(grasp.T_world_hand, centre + corners(size))[:, 2].min()) for _, centre, size in boxes)
+    T = grasp.T_world_hand
+    return min(float(transform_points(T, centre + corners(size))[:, 2].min()) for _, centre, size in boxes)
 
 
 def across(grasp: Grasp, cloud: np.ndarray) -> np.ndarray:
     """y in the hand's frame of the points between the fingers."""
-    x, y, z = moved(inverse(grasp.T_world_hand), cloud).T
+    x, y, z = transform_points(inverse(grasp.T_world_hand), cloud).T
     return y[(np.abs(x) < PANDA_HAND.pad_m[0] / 2) & (z < 0) & (z > -PANDA_HAND.finger_m) & (np.abs(y) < 0.06)]
 
 
@@ -126,7 +127,7 @@ def test_the_same_cloud_gives_the_same_grasps_whatever_was_planned_before():
 @pytest.mark.parametrize("angle", [0.4, 2.0])
 def test_grasps_turn_and_shift_with_the_cloud(angle):
     T = transform(about_vertical(angle), (0.2, -0.1, 0.0))
-    straight, turned = Planner()(BOX)[0], Planner()(moved(T, BOX))[0]
+    straight, turned = Planner()(BOX)[0], Planner()(transform_points(T, BOX))[0]
     best = turned._replace(T_world_hand=inverse(T) @ turned.T_world_hand)
     assert faultless(best, BOX)
     assert best.score == pytest.approx(straight.score, abs=0.3)
@@ -159,7 +160,7 @@ def test_clouds_that_cannot_be_planned_on_are_told(cloud, said):
 
 
 def test_a_neighbour_is_kept_clear_of():
-    wall = moved(beside(0.05), box_cloud(0.02, 0.2, 0.12))  # 1.5 cm beside the box
+    wall = transform_points(beside(0.05), box_cloud(0.02, 0.2, 0.12))  # 1.5 cm beside the box
     grasps = QUICK.plan(Seen(BOX, None, wall))
     assert grasps and all(touched(grasp, wall) == 0 for grasp in grasps)
     assert any(touched(grasp, wall) for grasp in QUICK(BOX)), "it was in nobody's way"
@@ -175,7 +176,7 @@ def test_a_face_that_is_guessed_lowers_the_score():
 
 
 def test_lines_are_found_between_walls_that_face_each_other():
-    found = antipodal(surface(np.concatenate([CAN, moved(beside(0.3), box_cloud(0.05, 0.05, 0.05))])), 60)
+    found = antipodal(surface(np.concatenate([CAN, transform_points(beside(0.3), box_cloud(0.05, 0.05, 0.05))])), 60)
     np.testing.assert_allclose(np.linalg.norm(found.axis, axis=1), 1.0, atol=1e-9)
     through = np.hypot(*found.middle[:, :2].T) < 5e-3
     assert through.sum() > 5, "pairs across the can meet in its axis"
@@ -207,7 +208,7 @@ def test_hits_are_what_the_boxes_of_the_hand_hold(rng):
     for row in range(12):
         grasp = Grasp(transform(poses.rotation[row], poses.origin[row]), float(opening[row]))
         swept = np.zeros(len(points), bool)
-        local = moved(inverse(grasp.T_world_hand), points)
+        local = transform_points(inverse(grasp.T_world_hand), points)
         for back in np.linspace(0.0, WAY_M, 51):
             for _, centre, size in PANDA_HAND.boxes(grasp.width_m):
                 swept |= (np.abs(local - centre + (0.0, 0.0, back)) < size / 2).all(axis=1)
@@ -234,7 +235,7 @@ def sight_of(cloud_box: tuple[float, float, float], azimuth: float = 0.0, elevat
     rng = np.random.default_rng(0)
     T_world_cam = around((0.0, 0.0, cloud_box[2] / 2), 0.5, np.radians(elevation_deg), azimuth)
     view = look_at_models([(mesh, pose)], T_world_cam, PERFECT, rng)
-    true = moved(pose, sample_surface(mesh, 4000, rng)[0])
+    true = transform_points(pose, sample_surface(mesh, 4000, rng)[0])
     return Sight(view.of(0), view.depth, T_world_cam, PERFECT, true)
 
 
@@ -296,7 +297,8 @@ def test_an_outline_is_extruded_down_to_the_table():
 def test_top_down_comes_from_above_and_partial_from_other_sides_too():
     above = planner("top-down")(CAN)
     assert above and max(grasp.T_world_hand[2, 2] for grasp in above) < -0.95
-    table = np.concatenate([box_cloud(0.03, 0.03, 0.14), moved(beside(0.0, 0.14), box_cloud(0.13, 0.13, 0.01))])
+    plate = transform_points(beside(0.0, 0.14), box_cloud(0.13, 0.13, 0.01))
+    table = np.concatenate([box_cloud(0.03, 0.03, 0.14), plate])
     assert planner("top-down")(table) == [], "its leg cannot be got at from above"
     sides = planner("partial")(table)
     assert sides and all(faultless(grasp, table) for grasp in sides)
