@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE_S, ROOT
 
 PACKAGES = (
     "geometry", "robots", "control", "envs", "perception", "policies", "datasets", "learning", "evaluation", "apps",
@@ -26,7 +26,9 @@ def sources() -> list[Path]:
 
 
 def run(*command: str, cwd: Path, **options) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, *command], cwd=cwd, capture_output=True, text=True, timeout=120, **options)
+    return subprocess.run(
+        [sys.executable, *command], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE_S, **options
+    )
 
 
 @pytest.mark.parametrize("content", [None, "raise RuntimeError('shadowed')"], ids=["plain folder", "package"])
@@ -83,7 +85,7 @@ def test_it_runs_where_there_is_no_network_at_all():
     if subprocess.run([*sealed, "true"], capture_output=True).returncode != 0:
         pytest.skip("this machine does not let tests make a network namespace")
     command = [*sealed, sys.executable, "sim_gui.py", "run", "--speech", "assets/samples/hello.wav", "--seconds", "3"]
-    done = subprocess.run([*command, "--json", "-"], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*command, "--json", "-"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert any(step["emotion"] for step in json.loads(done.stdout)["steps"])
 
 
@@ -175,7 +177,7 @@ def test_mistakes_get_one_clear_line(arguments, complaint):
 @pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="xvfb-run is not installed")
 def test_bullets_own_window_opens_and_leaves_the_output_alone():
     command = ["xvfb-run", "-a", sys.executable, "sim_gui.py", "run", "--window", "--seconds", "0.4", "--json", "-"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert len(json.loads(done.stdout)["steps"]) == 20
 
 

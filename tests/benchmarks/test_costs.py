@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.costs import Args, frames, seconds_of_sound, spent_ms, windows
 from datasets.faces import Faces
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE_S, ROOT
 from tests.faces import drawn_face
 
 
@@ -46,7 +46,7 @@ def test_frames_are_those_with_faces():
 
 def test_what_cannot_be_had_is_one_line(tmp_path):
     told = [sys.executable, "benchmarks/costs.py", "--faces", str(tmp_path / "nowhere.tar.gz")]
-    done = subprocess.run(told, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(told, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("error: ") and "nowhere" in done.stderr
     assert "Traceback" not in done.stderr

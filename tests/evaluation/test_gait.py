@@ -12,7 +12,7 @@ from envs.locomotion.cases import SUITE, Case
 from envs.locomotion.walks import walks_fingerprint
 from evaluation.gait import evaluate as gait_evaluate
 from evaluation.gait.evaluate import Evaluate, evaluate
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE_S, ROOT
 
 WALKS = gait_evaluate._walks
 CLOCKED = Evaluate(policy=("none",), seconds=3.0)
@@ -86,7 +86,7 @@ def test_the_suite_has_no_case_twice_and_every_gait():
 def test_the_script_writes_one_json_object_and_nothing_else(tmp_path):
     command = [sys.executable, "train_gait.py", "evaluate", "--cells", "trot:0.5", "--episodes", "1", "--seconds", "3"]
     more = ["--policy", "none", "--json", "-", "--plots", str(tmp_path)]
-    done = subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, timeout=180, check=True)
+    done = subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
     row = json.loads(done.stdout)["rows"][0]
     assert {"policy", "gait", "speed", "terrain", "kick", "episodes", "rmse", "falls", "yaw_drift"} <= set(row)
     assert {path.name for path in tmp_path.iterdir()} == {"tracking.png", "contacts.png", "survival.png"}

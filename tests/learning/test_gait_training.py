@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,7 +31,7 @@ from learning.gait.train_config import PPOConfig, Train
 from learning.gait.workers import Crew, Member, Rollout, RolloutSource, Workers, _work, crew_seeds
 from policies.locomotion.actor import DEFAULT_FOLDER, Actor, ActorError, elu, rough_elu
 from policies.locomotion.controller import LearnedLegs
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE_S, ROOT, wait_until
 
 SMALL = PPOConfig(n_steps=32, batch_size=64, n_epochs=2, hidden=(32, 16))
 
@@ -385,17 +384,14 @@ def command(out: Path, *more: str) -> list[str]:
 def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path):
     out = tmp_path / "run"
     process = subprocess.Popen(command(out), cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 90
-    while not (out / "checkpoint.pt").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until((out / "checkpoint.pt").exists)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     before = int(torch.load(out / "checkpoint.pt", weights_only=True)["iteration"])
     assert before >= 1
-    refused = subprocess.run(command(out), cwd=ROOT, capture_output=True, text=True, timeout=90)
+    refused = subprocess.run(command(out), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert "--resume" in refused.stderr
-    done = subprocess.run(command(out, "--resume"), cwd=ROOT, capture_output=True, text=True, timeout=180)
+    done = subprocess.run(command(out, "--resume"), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     assert int(torch.load(out / "checkpoint.pt", weights_only=True)["iteration"]) == 10
     assert Actor.load(out / "policy").log_std.shape == (12,)
@@ -422,6 +418,6 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
 
 def test_a_damaged_checkpoint_is_named(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"nonsense")
-    done = subprocess.run(command(tmp_path, "--resume"), cwd=ROOT, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(command(tmp_path, "--resume"), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert "damaged" in done.stderr
     assert "Traceback" not in done.stderr

@@ -3,7 +3,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.utils.flop_counter import FlopCounterMode
 
 from learning.speech import train
 from perception.emotion import LABELS, softmax, unweighted_accuracy
@@ -19,6 +19,7 @@ from perception.speech.encoder import pool
 from perception.speech.model import DEFAULT_FOLDER, HeadConfig, HeadEnsemble, SpeechEmotionModel
 from perception.speech.stream import SpeechStream
 from perception.weights import WeightsError
+from tests.conftest import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -174,15 +175,11 @@ def test_stream_of_the_real_network_does_not_care_about_chunks(model, held_out):
 
 
 def test_one_window_is_cheap(model):
+    """The target is 40 ms on one core; what it takes, `benchmarks/costs.py` measures."""
     window = np.random.default_rng(0).normal(0, 0.05, 48_000).astype(np.float32)
-    model.judge(window)
-    times = []
-    for _ in range(7):
-        start = time.perf_counter()
+    with FlopCounterMode(display=False) as counter:
         model.judge(window)
-        times.append(time.perf_counter() - start)
-    # The target is 40 ms; a busy machine gets room, a change of scale does not.
-    assert min(times) < 0.16
+    assert 0 < counter.get_total_flops() < 2e9
 
 
 def test_running_needs_no_training_libraries():
@@ -199,7 +196,7 @@ def test_running_needs_no_training_libraries():
         "assert torch.get_num_threads() == threads\n"
         "print([n for n in ('librosa', 'sklearn', 'numba', 'scipy', 'rich', 'tyro') if n in sys.modules])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
 

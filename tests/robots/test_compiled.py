@@ -21,6 +21,7 @@ from policies.locomotion.actor import DEFAULT_FOLDER, Actor
 from policies.locomotion.controller import LearnedLegs
 from robots.compiled import compiled, folder_for_code
 from robots.world import World
+from tests.conftest import PATIENCE_S
 
 
 def test_a_compiled_function_does_what_its_source_does():
@@ -45,7 +46,7 @@ def test_where_nothing_can_be_kept_it_is_compiled_each_time(tmp_path):
         env={**environment, "PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.stdout.strip() == "42", done.stderr
 
@@ -104,7 +105,7 @@ def test_machine_code_does_not_outlive_what_it_calls(tmp_path):
             env={**os.environ, "PYTHONPATH": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=PATIENCE_S,
         )
         found.append(done.stdout.split())
     assert found == [["8", "0"], ["10", "0"], ["8", "1"]], done.stderr

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from robots.io import check_writable, write_json, write_whole
+from tests.conftest import PATIENCE_S
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path):
@@ -30,6 +31,6 @@ def test_a_device_stays_a_device(tmp_path):
     reader = threading.Thread(target=lambda: came.append(pipe.read_text()), daemon=True)
     reader.start()
     write_json({"a": 1}, str(pipe))
-    reader.join(60)
+    reader.join(PATIENCE_S)
     assert came == ['{\n "a": 1\n}\n']
     assert stat.S_ISFIFO(pipe.stat().st_mode) and list(tmp_path.iterdir()) == [pipe]

@@ -18,6 +18,7 @@ from apps.study.protocol import SessionRequest
 from apps.study.serve import open_study
 from apps.study.stimuli import load_trajectories
 from tests.apps.study.folder import PointTask, make_study, settings, write_toml
+from tests.conftest import PATIENCE_S
 
 BLOCK = settings()["blocks"][0]
 TEXT = settings()["texts"]["en"]
@@ -201,7 +202,7 @@ def test_a_plan_that_cannot_be_used_is_told_before_anybody_takes_part(tmp_path, 
     (tmp_path / "analysis.toml").write_text(plan)
     with pytest.raises(StudyError, match=complaint):
         open_study(tmp_path)
-    storage.begin(SessionRequest("none", {}, "en", {})).result(30)
+    storage.begin(SessionRequest("none", {}, "en", {})).result(PATIENCE_S)
     storage.close()
     # Whoever is in the middle can go on.
     again = open_study(tmp_path)

@@ -17,6 +17,7 @@ from apps.study.simulate import Cast, SimulateStudy
 from apps.study.visit import Kept
 from benchmarks.study_server import Args, main
 from tests.apps.study.folder import make_study
+from tests.conftest import PATIENCE_S
 
 PEOPLE, KILLS = 4, 3
 
@@ -24,8 +25,8 @@ PEOPLE, KILLS = 4, 3
 def test_nothing_acknowledged_is_lost_or_doubled_when_the_server_is_killed(tmp_path):
     folder = tmp_path / "study"
     make_study(folder, blocks=[{"name": "long", "task": "points", "trials": 400}])
-    server = ServerProcess(folder)
-    crowd = Crowd(server.url, Cast.of(SimulateStudy(study=folder, n=PEOPLE), folder), PEOPLE)
+    server = ServerProcess(folder, patience_s=PATIENCE_S)
+    crowd = Crowd(server.url, Cast.of(SimulateStudy(study=folder, n=PEOPLE), folder), PEOPLE, PATIENCE_S)
     rng = np.random.default_rng(0)
     server.start()
     try:

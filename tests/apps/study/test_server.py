@@ -28,7 +28,7 @@ from apps.study.stimuli import StimuliError, decode_animation
 from policies.taste.queries import PAIRS
 from tests.apps.study.folder import TEXTS, make_study
 from tests.apps.study.visitor import TOKEN, Visitor, serving
-from tests.conftest import ROOT
+from tests.conftest import PATIENCE_S, ROOT
 
 BLOCKS = [
     {"name": "one", "task": "points", "trials": 6, "break_s": 7.0, "min_watch_s": 1.5},
@@ -375,10 +375,10 @@ def process(folder, *more):
 
 def test_an_interrupt_stores_what_waits_and_makes_a_copy(tmp_path):
     make_study(tmp_path)
-    with process(tmp_path) as (running, address), httpx.Client(base_url=address) as client:
+    with process(tmp_path) as (running, address), httpx.Client(base_url=address, timeout=PATIENCE_S) as client:
         visitor = Visitor(client).go("triplet", "one.003")
         running.send_signal(signal.SIGINT)
-        running.wait(60)
+        running.wait(PATIENCE_S)
         copies = list((tmp_path / "backups").glob("study-*.db"))
     assert len(copies) == 1
     with sqlite3.connect(copies[0]) as copy:
@@ -388,7 +388,7 @@ def test_an_interrupt_stores_what_waits_and_makes_a_copy(tmp_path):
 
 def test_a_slow_sender_keeps_nobody_waiting(tmp_path):
     make_study(tmp_path)
-    with process(tmp_path) as (_, address), httpx.Client(base_url=address) as client:
+    with process(tmp_path) as (_, address), httpx.Client(base_url=address, timeout=PATIENCE_S) as client:
         host, port = address.rstrip("/").removeprefix("http://").split(":")
         slow = [socket.create_connection((host, int(port))) for _ in range(30)]
         for one in slow:

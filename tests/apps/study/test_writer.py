@@ -13,6 +13,7 @@ from apps.study.errors import StorageAwayError, StorageError, StorageFullError, 
 from apps.study.models import Queue
 from apps.study.storage_open import database_url, open_engines, translated
 from apps.study.writer import Writer
+from tests.conftest import PATIENCE_S
 
 
 @pytest.fixture
@@ -31,12 +32,12 @@ def add(name):
 def test_waiting_jobs_share_a_transaction_and_a_failing_one_fails_alone(engines):
     writer = Writer(engines.writer)
     gate, begun = threading.Event(), threading.Event()
-    first = writer.submit(lambda connection: begun.set() or gate.wait(10))
-    assert begun.wait(10)
+    first = writer.submit(lambda connection: begun.set() or gate.wait(PATIENCE_S))
+    assert begun.wait(PATIENCE_S)
     futures = [writer.submit(add(k % 7)) for k in range(10)]
     gate.set()
-    assert first.result(10)
-    told = [future.exception(10) for future in futures]
+    assert first.result(PATIENCE_S)
+    told = [future.exception(PATIENCE_S) for future in futures]
     assert [problem is None for problem in told] == [True] * 7 + [False] * 3
     assert all(isinstance(problem, StudyError) for problem in told[7:])
     assert writer.transactions == 2
@@ -53,13 +54,13 @@ def test_nothing_is_acknowledged_before_it_is_committed(engines, monkeypatch):
         with engines.reader.connect() as connection:
             seen.append(connection.execute(select(Queue.position)).all())
 
-    writer.submit(add(1), watch).result(10)
+    writer.submit(add(1), watch).result(PATIENCE_S)
     assert seen == [[(1,)]]
     monkeypatch.setattr(engines.writer.dialect, "do_commit", _full)
     failed = writer.submit(add(2), watch)
-    assert isinstance(failed.exception(10), StorageFullError)
+    assert isinstance(failed.exception(PATIENCE_S), StorageFullError)
     monkeypatch.undo()
-    writer.submit(add(3)).result(10)
+    writer.submit(add(3)).result(PATIENCE_S)
     writer.close()
     with engines.reader.connect() as connection:
         assert connection.execute(select(Queue.position)).all() == [(1,), (3,)]
@@ -75,12 +76,12 @@ def _full(connection):
 def test_a_job_whose_sender_hung_up_is_left_out(engines):
     writer = Writer(engines.writer)
     gate, begun = threading.Event(), threading.Event()
-    writer.submit(lambda connection: begun.set() or gate.wait(10))
-    assert begun.wait(10)
+    writer.submit(lambda connection: begun.set() or gate.wait(PATIENCE_S))
+    assert begun.wait(PATIENCE_S)
     gone, there = writer.submit(add(1)), writer.submit(add(2))
     assert gone.cancel()
     gate.set()
-    assert there.result(10) == 1
+    assert there.result(PATIENCE_S) == 1
     writer.close()
     with engines.reader.connect() as connection:
         assert connection.execute(select(Queue.position)).all() == [(2,)]
