@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.ear import Ear, InlineEar, ThreadedEar
+from apps.ear import StreamEar
 from control.dog import ClockedLegs, Legs
 from perception.speech.model import SpeechEmotionModel
 from perception.speech.speaker import Speaker
@@ -56,7 +56,7 @@ def choose_legs(gait: str) -> Callable[[QuadrupedSpec], Legs]:
     return ClockedLegs if actor is None else lambda spec: LearnedLegs(actor, spec)
 
 
-def make_ear(config: SessionConfig) -> Ear:
+def make_ear(config: SessionConfig) -> StreamEar:
     """The shipped network's ear, or that of other weights, which may know its owner.
 
     Raises:
@@ -66,8 +66,7 @@ def make_ear(config: SessionConfig) -> Ear:
     owner = Speaker.load(config.owner) if config.owner else None
     if owner is not None:
         model.check_speaker(owner)
-    stream = SpeechStream(model, speaker=owner, learn=owner is not None)
-    return ThreadedEar(stream) if config.live else InlineEar(stream)
+    return StreamEar(SpeechStream(model, speaker=owner, learn=owner is not None), config.live)
 
 
 def make_selector(config: SessionConfig, taste: Taste | Path | str | None = None) -> tuple[BehaviourSelector, Manner]:

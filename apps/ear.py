@@ -6,20 +6,17 @@ live run must not stutter while it works, so there a thread does.
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import queue
-import threading
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from apps.worker import BackgroundWorker, InlineWorker
 from perception.emotion import EmotionEstimate
 from perception.speech.stream import SpeechStream
 
 EAR_RATE_HZ = 16000
-_log = logging.getLogger("empaw")
+_CHUNKS_PER_S = 50
 
 
 class Hearing(NamedTuple):
@@ -51,62 +48,32 @@ class Ear(Protocol):
         ...
 
 
-class InlineEar:
-    """Estimates within `push`: the same sound gives the same estimates at the same samples."""
+class StreamEar:
+    """Hears with a network: within `push`, or `live` in a thread of its own, where `push` never waits.
 
-    def __init__(self, stream: SpeechStream) -> None:
-        self._stream = stream
-
-    def push(self, samples: np.ndarray) -> list[EmotionEstimate]:
-        """Take samples (N,) float32 at 16 kHz; return the estimates that fall due within them."""
-        return self._stream.push(samples)
-
-    @property
-    def hearing(self) -> Hearing:
-        """What is heard at this moment."""
-        return _hearing(self._stream)
-
-    def reset(self) -> None:
-        """Forget what was heard."""
-        self._stream.reset()
-
-    def close(self) -> None:
-        """Nothing to stop."""
-
-
-class ThreadedEar:
-    """Estimates in a thread of its own; `push` never waits.
-
-    Sound waits in a queue of at most `backlog_s`; when the network cannot keep up, the oldest sound is dropped, so that
-    the dog answers to what is said now. What was heard before a `reset` never comes out after it. `on_problem` is
-    called, from the ear's thread, with words for a person when the network fails; the ear goes on with the next sound.
+    Inline, the same sound gives the same estimates at the same samples. Live, sound waits in a queue of at most
+    `backlog_s`, of which the oldest is dropped. `on_problem` is called, from the ear's thread, with words for a person
+    when the network fails; the ear goes on with the next sound.
     """
 
-    def __init__(self, stream: SpeechStream, backlog_s: float = 2.0) -> None:
-        self._stream = stream
-        self._sound: queue.Queue[tuple[int, np.ndarray] | None] = queue.Queue(maxsize=int(backlog_s * 50))
-        self._estimates: queue.SimpleQueue[tuple[int, EmotionEstimate]] = queue.SimpleQueue()
+    def __init__(self, stream: SpeechStream, live: bool = False, backlog_s: float = 2.0) -> None:
+        engine = _Listening(stream)
         self._hearing = Hearing(False, None)
-        self._epoch = 0
         self.on_problem: Callable[[str], None] = lambda text: None
-        self._thread = threading.Thread(target=self._work, name="empaw-ear", daemon=True)
-        self._thread.start()
+        self.worker: InlineWorker | BackgroundWorker = (
+            BackgroundWorker("empaw-ear", lambda: engine, self._tell, int(backlog_s * _CHUNKS_PER_S))
+            if live
+            else InlineWorker(lambda: engine)
+        )
 
     def push(self, samples: np.ndarray) -> list[EmotionEstimate]:
         """Take samples (N,) float32 at 16 kHz; return the estimates that have become ready since the last call."""
-        if self._sound.full():
-            self._drop_oldest()
-        self._sound.put_nowait((self._epoch, samples))
-        ready = []
-        while not self._estimates.empty():
-            epoch, estimate = self._estimates.get()
-            if epoch == self._epoch:
-                ready.append(estimate)
-        return ready
-
-    def _drop_oldest(self) -> None:
-        with contextlib.suppress(queue.Empty):
-            self._sound.get_nowait()
+        self.worker.put(samples)
+        estimates: list[EmotionEstimate] = []
+        for found, hearing in self.worker.ready():
+            estimates += found
+            self._hearing = hearing
+        return estimates
 
     @property
     def hearing(self) -> Hearing:
@@ -114,38 +81,25 @@ class ThreadedEar:
         return self._hearing
 
     def reset(self) -> None:
-        """Forget what was heard; what the thread still has of it belongs to an epoch that is over."""
-        self._epoch += 1
+        """Forget what was heard."""
+        self.worker.reset()
         self._hearing = Hearing(False, None)
 
     def close(self) -> None:
-        """End the thread."""
-        self._drop_oldest()
-        self._sound.put(None)
-        self._thread.join(timeout=5)
+        """Stop working."""
+        self.worker.close()
 
-    def _work(self) -> None:
-        heard = 0
-        while (item := self._sound.get()) is not None:
-            epoch, samples = item
-            if epoch != heard:
-                heard = epoch
-                self._stream.reset()
-            try:
-                found = self._stream.push(samples)
-                if epoch == self._epoch:
-                    self._hearing = _hearing(self._stream)  # before its estimates, which are weighed by it
-                for estimate in found:
-                    self._estimates.put((epoch, estimate))
-            except Exception as problem:  # whatever the network does, the dog must not go deaf for good
-                _log.exception("the ear failed and begins again")
-                self.on_problem(f"The dog's ear failed ({_short(problem)}) and begins again.")
-                self._stream.reset()
+    def _tell(self, problem: str, opened: bool) -> None:
+        self.on_problem(f"The dog's ear failed ({problem}) and begins again.")
 
 
-def _hearing(stream: SpeechStream) -> Hearing:
-    return Hearing(stream.voice_active, stream.level_db, stream.speech)
+class _Listening:
+    """A stream, with what it notices after each piece of sound."""
 
+    def __init__(self, stream: SpeechStream) -> None:
+        self._stream = stream
+        self.reset = stream.reset
 
-def _short(problem: Exception) -> str:
-    return " ".join(str(problem).split())[:200]
+    def push(self, samples: np.ndarray) -> list[tuple[list[EmotionEstimate], Hearing]]:
+        found = self._stream.push(samples)
+        return [(found, Hearing(self._stream.voice_active, self._stream.level_db, self._stream.speech))]

@@ -6,22 +6,17 @@ for them.
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import queue
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from apps.worker import BackgroundWorker, InlineWorker
 from perception.face.detector import FaceDetector
 from perception.face.model import FaceEmotionModel
 from perception.face.stream import FaceReading, FaceStream
 from perception.face.videos import Frame
 
-_log = logging.getLogger("empaw")
 _MOST_WAITING = 16  # readings that nobody asks for, as in a session that is paused
 
 
@@ -65,113 +60,58 @@ class Eye(Protocol):
         ...
 
 
-class InlineEye:
-    """Reads within `look`: the same pictures give the same readings."""
+class StreamEye:
+    """Sees with a network: within `look`, or `live` in a thread of its own, where `look` never waits.
 
-    def __init__(self, open_stream: Callable[[], FaceStream] = open_face_stream) -> None:
-        self._open = open_stream
-        self._stream: FaceStream | None = None
-        self._ready: deque[Sight] = deque(maxlen=_MOST_WAITING)
-
-    def look(self, picture: np.ndarray, time_s: float) -> None:
-        """Take a picture, BGR (H, W, 3) uint8.
-
-        Raises:
-            PictureError: it is none.
-            ValueError: the weights cannot be used.
-        """
-        self._stream = self._stream or self._open()
-        self._ready.append(Sight(self._stream.push(picture, time_s), picture.shape[1], picture.shape[0]))
-
-    def sights(self) -> list[Sight]:
-        """Return what was read since the last call."""
-        ready = list(self._ready)
-        self._ready.clear()
-        return ready
-
-    def reset(self) -> None:
-        """Forget what was seen."""
-        self._ready.clear()
-        if self._stream is not None:
-            self._stream.reset()
-
-    def close(self) -> None:
-        """Nothing to stop."""
-
-
-class ThreadedEye:
-    """Reads in a thread of its own; `look` never waits.
-
-    A picture that comes before the last one was begun replaces it, so that the dog answers to the face of now. What was
-    seen before a `reset` never comes out after it. `on_problem` is called, from the eye's thread, with words for a
-    person when a picture cannot be read; the eye goes on with the next, unless it could not be opened at all.
+    Live, a picture that comes before the last one was begun replaces it, so that the dog answers to the face of now.
+    `on_problem` is called, from the eye's thread, with words for a person when a picture cannot be read; the eye goes
+    on with the next, unless it could not be opened at all. Inline, what goes wrong is raised: PictureError for what is
+    no picture, ValueError for weights that cannot be used.
     """
 
-    def __init__(self, open_stream: Callable[[], FaceStream] = open_face_stream) -> None:
-        self._open = open_stream
-        self._pictures: queue.Queue[tuple[int, np.ndarray, float] | None] = queue.Queue(maxsize=1)
-        self._ready: deque[tuple[int, Sight]] = deque(maxlen=_MOST_WAITING)
-        self._epoch = 0
+    def __init__(self, open_stream: Callable[[], FaceStream] = open_face_stream, live: bool = False) -> None:
         self.on_problem: Callable[[str], None] = lambda text: None
-        self._thread = threading.Thread(target=self._work, name="empaw-eye", daemon=True)
-        self._thread.start()
+
+        def open_engine() -> _Looking:
+            return _Looking(open_stream())
+
+        self.worker: InlineWorker | BackgroundWorker = (
+            BackgroundWorker("empaw-eye", open_engine, self._tell, 1, _MOST_WAITING)
+            if live
+            else InlineWorker(open_engine, _MOST_WAITING)
+        )
 
     def look(self, picture: np.ndarray, time_s: float) -> None:
         """Take a picture, BGR (H, W, 3) uint8."""
-        self._replace((self._epoch, picture, time_s))
+        self.worker.put((picture, time_s))
 
     def sights(self) -> list[Sight]:
-        """Return what has become ready since the last call."""
-        ready = []
-        while self._ready:
-            epoch, sight = self._ready.popleft()
-            if epoch == self._epoch:
-                ready.append(sight)
-        return ready
+        """Return what was read since the last call."""
+        return self.worker.ready()
 
     def reset(self) -> None:
-        """Forget what was seen; what the thread still has of it belongs to an epoch that is over."""
-        self._epoch += 1
+        """Forget what was seen."""
+        self.worker.reset()
 
     def close(self) -> None:
-        """End the thread."""
-        self._replace(None)
-        self._thread.join(timeout=5)
+        """Stop working."""
+        self.worker.close()
 
-    def _replace(self, item: tuple[int, np.ndarray, float] | None) -> None:
-        with contextlib.suppress(queue.Empty):
-            self._pictures.get_nowait()
-        self._pictures.put(item)
+    def _tell(self, problem: str, opened: bool) -> None:
+        failed = f"The dog's eye failed ({problem}) and begins again."
+        self.on_problem(failed if opened else f"The dog cannot see: {problem}")
 
-    def _work(self) -> None:
-        stream = self._open_or_tell()
-        seen = 0
-        while stream is not None and (item := self._pictures.get()) is not None:
-            epoch, picture, time_s = item
-            try:
-                if epoch != seen:
-                    seen = epoch
-                    stream.reset()
-                self._ready.append((epoch, Sight(stream.push(picture, time_s), picture.shape[1], picture.shape[0])))
-            except Exception as problem:  # whatever a picture holds, the dog must not go blind for good
-                _log.exception("the eye failed and begins again")
-                self.on_problem(f"The dog's eye failed ({' '.join(str(problem).split())[:200]}) and begins again.")
-                stream.reset()
 
-    def _open_or_tell(self) -> FaceStream | None:
-        """Open the stream when the first picture is there; None when it cannot be opened, which is told once."""
-        first = self._pictures.get()
-        if first is None:
-            return None
-        try:
-            stream = self._open()
-        except Exception as problem:  # the dog stays blind, and everything else goes on
-            _log.exception("the eye cannot be opened")
-            self.on_problem(f"The dog cannot see: {' '.join(str(problem).split())[:200]}")
-            return None
-        with contextlib.suppress(queue.Full):
-            self._pictures.put_nowait(first)  # unless a newer one came meanwhile
-        return stream
+class _Looking:
+    """A stream that also tells how large each picture was."""
+
+    def __init__(self, stream: FaceStream) -> None:
+        self._stream = stream
+        self.reset = stream.reset
+
+    def push(self, item: tuple[np.ndarray, float]) -> list[Sight]:
+        picture, time_s = item
+        return [Sight(self._stream.push(picture, time_s), picture.shape[1], picture.shape[0])]
 
 
 class Reel:

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
@@ -76,10 +77,11 @@ def run(args: Run) -> Timeline:
         taste=args.taste,
     )
     console = Console(stderr=True)
+    torch.set_num_threads(1)
     output = reserve_stdout() if args.window else sys.stdout
     with Session(config=config) as session, Progress(console=console, transient=True) as bar:
         if args.speech is not None:
-            session.hear(args.speech)
+            session.play_audio(args.speech)
         if args.video is not None:
             _show(session, args.video, with_sound=args.speech is None)
         session.feel(args.emotion)
@@ -93,8 +95,8 @@ def run(args: Run) -> Timeline:
     if args.json is not None:
         write_json(timeline.as_json(), args.json, output)
     console.print(summary(timeline))
-    if session.manner.told:
-        console.print(session.manner.told)
+    if session.decision.manner.told:
+        console.print(session.decision.manner.told)
     if args.record is not None:
         console.print(f"video: {args.record.resolve()}")
     return timeline
@@ -103,12 +105,12 @@ def run(args: Run) -> Timeline:
 def _show(session: Session, path: Path, with_sound: bool) -> None:
     """Let the dog see a file, and hear it where it has sound."""
     if path.suffix.lower() in PICTURE_SUFFIXES:
-        session.see(path)
+        session.show_image(path)
         return
-    session.watch(read_video(path))
+    session.play_video(read_video(path))
     if with_sound:
         try:
-            session.hear(path)
+            session.play_audio(path)
         except SoundError as problem:
             if NO_SOUND not in str(problem):  # many videos are silent
                 raise

@@ -99,9 +99,9 @@ def play(path: Path, label: str, after_s: float, seed: np.random.SeedSequence) -
     """Let a dog hear one clip, and look at what it does when the clip is over."""
     torch.set_num_threads(1)
     with Session(seed=int(seed.generate_state(1)[0])) as session:
-        seconds = session.hear(read_sound(path), name=path.name) + after_s
+        seconds = session.play_audio(read_sound(path), name=path.name) + after_s
         steps = session.run(seconds).steps
-        intended = session.selector.intended(session.estimate, session.time)
+        intended = session.decision.selector.intended(session.estimate, session.time)
     settled = steps[-round(MEASURED_S * CONTROL_HZ) :]
     return Played(
         label,

@@ -86,7 +86,7 @@ def headless_real_time_factor() -> float:
     factors = []
     for seed in range(5):
         with Session(seed=seed) as session:
-            session.hear(SAMPLE)
+            session.play_audio(SAMPLE)
             factors.append(session.run(10.0).real_time_factor)
     return round(float(np.median(factors)), 2)
 

@@ -133,16 +133,16 @@ def play(session: Session, index: int, scene: Scene, sound: np.ndarray, film: It
     """Let the session live through a scene."""
     looks: list[Look] = []
     count = 0
-    before = session.feelings.last_time("speech")
-    session.hear(sound)
-    session.watch(film)
+    before = session.decision.feelings.last_time("speech")
+    session.play_audio(sound)
+    session.play_video(film)
 
     def look(_: object) -> None:
         nonlocal count, before
         count += 1
         if count % LOOK_EVERY:
             return
-        seen, now = session.snapshot(), session.feelings.last_time("speech")
+        seen, now = session.snapshot(), session.decision.feelings.last_time("speech")
         looks.append(Look(index, None if seen.estimate is None else seen.estimate.label, seen.unsure, now != before))
         before = now
 
@@ -210,7 +210,7 @@ def main(args: Args) -> dict:
     peak = 0
     console = Console(stderr=True)
     with Session(config=SessionConfig(seed=args.seed)) as session:
-        fresh_s = session.feelings.config.fresh_s
+        fresh_s = session.decision.feelings.config.fresh_s
         for index, scene in enumerate(track(script, "scenes", console=console)):
             looks += play(session, index, scene, sound_of(scene, clips, rng), film_of(scene, faces, rng))
             peak = max(peak, process.memory_info().rss)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import tempfile
-import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from apps.worker import BackgroundWorker
 from perception.face.pictures import PictureError, read_header, read_picture
 from perception.face.videos import Frame, read_video
 
@@ -70,17 +70,18 @@ def video_film(content: bytes, complain: Complain) -> Film | None:
 class Film:
     """Frames of a video as they are decoded; None while the next is not ready.
 
-    The thread that decodes ends with the video, or when the film is closed or forgotten.
+    The thread that decodes ends when the video has been read to its end, or the film is closed or forgotten.
     """
 
     def __init__(self, first: Frame, frames: Iterator[Frame], complain: Complain) -> None:
-        self._queue: queue.Queue[Frame | None] = queue.Queue(maxsize=_AHEAD)
-        self._ended = False
-        stop = threading.Event()
-        self.close = weakref.finalize(self, stop.set)
-        threading.Thread(
-            target=_decode, args=(first, frames, self._queue, stop, complain), name="empaw-film", daemon=True
-        ).start()
+        decoder = _Decoder(chain([first], frames), complain)  # holds no reference to the film, nor does the worker
+        self._worker: BackgroundWorker[None, Frame | None] = BackgroundWorker(
+            "empaw-film", lambda: decoder, lambda problem, opened: complain(f"The video breaks off: {problem}"), _AHEAD
+        )
+        self.close = weakref.finalize(self, self._worker.stop)
+        self._frames: deque[Frame | None] = deque()
+        for _ in range(_AHEAD):
+            self._worker.put(None)
 
     def __iter__(self) -> Iterator[Frame | None]:
         """The film itself."""
@@ -88,36 +89,28 @@ class Film:
 
     def __next__(self) -> Frame | None:
         """The next frame, or None when it is not ready; never waits."""
-        if self._ended:
-            raise StopIteration
-        try:
-            frame = self._queue.get_nowait()
-        except queue.Empty:
+        self._frames.extend(self._worker.ready())
+        if not self._frames:
             return None
-        if frame is None:
-            self._ended = True
+        if self._frames[0] is None:
+            self.close()
             raise StopIteration
-        return frame
+        self._worker.put(None)
+        return self._frames.popleft()
 
 
-def _decode(
-    first: Frame, frames: Iterator[Frame], out: queue.Queue[Frame | None], stop: threading.Event, complain: Complain
-) -> None:
-    """Read on while there is room in the queue; holds no reference to the film, so that it can be forgotten."""
+class _Decoder:
+    """Decodes a frame each time that it is asked; None stands for the end."""
 
-    def put(frame: Frame | None) -> bool:
-        while not stop.is_set():
-            with contextlib.suppress(queue.Full):
-                out.put(frame, timeout=0.2)
-                return True
-        return False
+    def __init__(self, frames: Iterator[Frame], complain: Complain) -> None:
+        self._frames, self._complain = frames, complain
 
-    try:
-        put(first)
-        for frame in frames:
-            if not put(frame):
-                break
-    except PictureError as problem:
-        complain(f"The video breaks off: {problem}")
-    finally:
-        put(None)
+    def push(self, _: None) -> list[Frame | None]:
+        try:
+            return [next(self._frames, None)]
+        except PictureError as problem:
+            self._complain(f"The video breaks off: {problem}")
+            return [None]
+
+    def reset(self) -> None:
+        """A film is not shown again."""

@@ -16,8 +16,8 @@ from concurrent.futures import Future
 from typing import Any
 
 from apps.config import SessionConfig
-from apps.ear import ThreadedEar
-from apps.eye import ThreadedEye
+from apps.ear import StreamEar
+from apps.eye import StreamEye
 from apps.gui.messages import pose_message, state_message
 from apps.session import Session
 from robots.world import WorldConfig
@@ -140,11 +140,10 @@ class LiveSession:
             self._ready.set_exception(problem)
             return
         session.on_sound = self._sound
-        if isinstance(session.ear, ThreadedEar):
-            session.ear.on_problem = lambda text: self.notice(text, "error")
-        if isinstance(session.eye, ThreadedEye):
-            session.eye.on_problem = lambda text: self.notice(text, "error")
-        self.links = [link.as_json() for link in session.dog.links]
+        for sense in (session.senses.ear, session.senses.eye):
+            if isinstance(sense, StreamEar | StreamEye):
+                sense.on_problem = lambda text: self.notice(text, "error")
+        self.links = [link.as_json() for link in session.body.dog.links]
         self._ready.set_result(None)
         try:
             self._loop(session)

@@ -167,8 +167,8 @@ class _Stage:
 def _start(session: Session, film: Iterable[Frame | None], sound: Sound | None, name: str) -> float:
     """Begin picture and sound at the same step, instead of what is playing; how long the sound lasts, s."""
     session.stop_hearing()
-    session.watch(film)
-    return 0.0 if sound is None else session.hear(sound, name=name)
+    session.play_video(film)
+    return 0.0 if sound is None else session.play_audio(sound, name=name)
 
 
 def _add_sockets(app: FastAPI, live: LiveSession) -> None:
@@ -286,7 +286,7 @@ class _Microphone(_Sense):
         resample = To16k(_rate(await _next(socket)))
         while True:
             heard = resample(_samples(await _next(socket)))
-            self._live.submit(lambda session, heard=heard: session.listen(heard))  # type: ignore[misc]
+            self._live.submit(lambda session, heard=heard: session.push_audio(heard))  # type: ignore[misc]
 
 
 class _Camera(_Sense):
@@ -302,7 +302,7 @@ class _Camera(_Sense):
                 raise CommandError(f"{came} came; allowed is one picture of at most {MAX_FRAME_BYTES} bytes")
             picture = await asyncio.to_thread(camera_picture, chunk)
             if not self._live.paused:
-                await asyncio.wrap_future(self._live.submit(lambda session, seen=picture: session.glance(seen)))  # type: ignore[misc]
+                await asyncio.wrap_future(self._live.submit(lambda session, seen=picture: session.push_frame(seen)))  # type: ignore[misc]
             await socket.send_json({"type": "seen"})
 
 

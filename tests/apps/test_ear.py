@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from apps.ear import ThreadedEar
+from apps.ear import StreamEar
 from tests.conftest import PATIENCE_S, estimate, wait_until
 
 CHUNK = np.zeros(320, np.float32)
@@ -44,7 +44,7 @@ def stream():
 
 @pytest.fixture
 def ear(stream):
-    made = ThreadedEar(stream, backlog_s=0.5)
+    made = StreamEar(stream, live=True, backlog_s=0.5)
     yield made
     stream.gate.set()
     made.close()
@@ -57,7 +57,7 @@ def test_pushing_never_waits_and_the_backlog_is_bounded(stream, ear):
     pushing.join(PATIENCE_S)
     assert not pushing.is_alive()
     stream.gate.set()
-    wait_until(ear._sound.empty)
+    wait_until(lambda: ear.worker.waiting == 0)
     assert stream.pushed <= 26
 
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from apps.eye import InlineEye, Reel, Sight, ThreadedEye
+from apps.eye import Reel, Sight, StreamEye
 from apps.gui.films import PICTURE_S, camera_picture, picture_film, video_film
 from apps.session import Session
 from perception.face.pictures import PictureError, is_picture
@@ -57,7 +57,7 @@ def stream():
 
 @pytest.fixture
 def eye(stream):
-    made = ThreadedEye(lambda: stream)
+    made = StreamEye(lambda: stream, live=True)
     yield made
     stream.gate.set()
     made.close()
@@ -65,14 +65,14 @@ def eye(stream):
 
 @pytest.fixture
 def session(stream):
-    with Session(ear=ScriptedEar(), eye=InlineEye(lambda: stream)) as made:
+    with Session(ear=ScriptedEar(), eye=StreamEye(lambda: stream)) as made:
         yield made
 
 
 def test_the_newest_picture_is_read_and_those_that_waited_are_not(eye, stream):
     stream.gate.clear()
     eye.look(shows(0), 0.0)
-    wait_until(lambda: eye._pictures.empty())
+    wait_until(lambda: eye.worker.waiting == 0)
     for number in range(1, 50):
         eye.look(shows(1 + number % 2), number / 10)
     stream.gate.set()
@@ -86,7 +86,7 @@ def test_the_newest_picture_is_read_and_those_that_waited_are_not(eye, stream):
 def test_what_was_seen_before_a_reset_never_comes_out_after_it(eye, stream):
     stream.gate.clear()
     eye.look(shows(1), 5.0)
-    wait_until(lambda: eye._pictures.empty())
+    wait_until(lambda: eye.worker.waiting == 0)
     eye.reset()
     stream.gate.set()
     eye.look(shows(2), 0.0)
@@ -112,7 +112,7 @@ def test_weights_that_are_missing_are_told_once():
     def fail():
         raise ValueError("the weights are missing")
 
-    eye = ThreadedEye(fail)
+    eye = StreamEye(fail, live=True)
     eye.on_problem = said.append
     for number in range(20):
         eye.look(PICTURE, number / 10)
@@ -124,31 +124,31 @@ def test_weights_that_are_missing_are_told_once():
 
 def test_sights_that_nobody_asks_for_do_not_pile_up(session, eye, stream):
     for number in range(200):
-        session.see(shows(1))
+        session.show_image(shows(1))
         eye.look(shows(1), number / 10)
-    assert len(session.eye.sights()) < 20
+    assert len(session.senses.eye.sights()) < 20
     wait_until(lambda: stream.seen)
     assert len(eye.sights()) < 20
 
 
 def test_a_film_comes_before_the_camera_and_can_be_stopped(session, stream):
-    session.watch(film(2, 2, 2, 2, every_s=0.2))
+    session.play_video(film(2, 2, 2, 2, every_s=0.2))
     session.run(0.3)
-    session.glance(shows(1))
+    session.push_frame(shows(1))
     session.run(0.2)
     assert set(stream.seen) == {2}
     session.stop_hearing()
     seen = len(stream.seen)
     session.run(1.0)
     assert len(stream.seen) == seen
-    session.glance(shows(1))
+    session.push_frame(shows(1))
     session.run(0.1)
     assert stream.seen[-1] == 1
 
 
 def test_frames_that_are_not_ready_are_waited_for_without_stopping_the_dog(session, stream):
     first, second = film(1, 2)
-    session.watch(iter([None, None, None, first, None, second]))
+    session.play_video(iter([None, None, None, first, None, second]))
     session.run(0.04)
     assert stream.seen == []
     session.run(1.0)
@@ -169,13 +169,13 @@ def test_a_film_that_breaks_is_over():
 
 
 def test_a_box_is_seen_in_its_own_picture(session):
-    session.see(np.full((48, 64, 3), 1, np.uint8))
+    session.show_image(np.full((48, 64, 3), 1, np.uint8))
     session.run(0.1)
     assert (session.snapshot().sight.width, session.snapshot().sight.height) == (64, 48)
 
 
 def test_a_face_that_is_seen_changes_what_the_dog_does(session):
-    session.watch(film(*[2] * 40))
+    session.play_video(film(*[2] * 40))
     step = session.run(4.0).steps[-1]
     assert step.emotion == "sad"
     assert step.behaviour == default_table().answers["sad"]
@@ -184,18 +184,18 @@ def test_a_face_that_is_seen_changes_what_the_dog_does(session):
 
 def test_the_film_is_seen_in_its_own_time(session, stream):
     session.run(0.5)
-    session.watch(film(1, 2, 1, 2, every_s=0.5))
+    session.play_video(film(1, 2, 1, 2, every_s=0.5))
     session.run(0.9)
     assert stream.seen == [1, 2]
     session.run(2.0)
     assert stream.seen == [1, 2, 1, 2]
-    session.watch(film(*[1] * 100, every_s=0.001))  # far more frames than can be seen: the newest that is due
+    session.play_video(film(*[1] * 100, every_s=0.001))  # far more frames than can be seen: the newest that is due
     session.run(0.5)
     assert 4 < len(stream.seen) < 12
 
 
 def test_nobody_in_sight_and_a_camera_that_is_off(session):
-    session.see(shows(0))
+    session.show_image(shows(0))
     session.run(0.1)
     sight = session.snapshot().sight
     assert sight is not None
@@ -208,8 +208,8 @@ def test_nobody_in_sight_and_a_camera_that_is_off(session):
 
 def test_voice_and_face_are_heard_together_and_the_session_knows_when_it_is_out_of_date(stream):
     ear = ScriptedEar({10: estimate("happy", 0.6)})
-    with Session(ear=ear, eye=InlineEye(lambda: stream)) as session:
-        session.watch(film(1, 1, 1))
+    with Session(ear=ear, eye=StreamEye(lambda: stream)) as session:
+        session.play_video(film(1, 1, 1))
         session.run(0.4)
         both = session.snapshot()
         assert both.source == "voice and face"
@@ -221,13 +221,13 @@ def test_voice_and_face_are_heard_together_and_the_session_knows_when_it_is_out_
         session.feel("sad")
         session.run(0.1)
         assert not session.snapshot().unsure
-        session.see(shows(1))
+        session.show_image(shows(1))
         session.run(0.1)
         assert session.estimate.label == "sad"  # told by hand
 
 
 def test_a_reset_forgets_the_face(session):
-    session.watch(film(*[1] * 50))
+    session.play_video(film(*[1] * 50))
     session.run(1.0)
     session.reset()
     steps = session.run(1.0).steps
@@ -242,7 +242,7 @@ def test_what_is_no_picture_is_refused(session, bad):
     if isinstance(bad, np.ndarray) and bad.ndim == 2:
         bad = bad[None, None]
     with pytest.raises(PictureError):
-        session.see(bad)
+        session.show_image(bad)
     assert len(session.run(0.1).steps) == 5
 
 
@@ -281,7 +281,7 @@ def test_a_video_is_decoded_ahead_and_leaves_nothing_behind(tmp_path, monkeypatc
     assert not list((tmp_path / "temporary").iterdir())
     assert len(all_of(frames)) == 40
     closed, forgotten = video_film(made, pytest.fail), video_film(made, pytest.fail)
-    assert films() == 2
+    wait_until(lambda: films() == 2)
     closed.close()
     del forgotten
     wait_until(lambda: films() == 0)

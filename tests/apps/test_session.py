@@ -30,7 +30,7 @@ def session():
 
 def timeline_bytes(seed: int, clip: Path) -> bytes:
     with Session(seed=seed) as session:
-        session.hear(clip)
+        session.play_audio(clip)
         return json.dumps(session.run(5.0).as_json()["steps"]).encode()
 
 
@@ -66,18 +66,18 @@ def test_every_control_step_is_in_the_timeline(session):
 
 def test_the_clip_is_heard_in_its_own_time(session):
     samples = np.linspace(-0.5, 0.5, 16000).astype(np.float32)
-    assert session.hear(samples) == pytest.approx(1.0)
+    assert session.play_audio(samples) == pytest.approx(1.0)
     session.run(1.5)
-    heard = np.concatenate(session.ear.heard)
+    heard = np.concatenate(session.senses.ear.heard)
     assert np.array_equal(heard[:16000], samples)
     assert not heard[16000:].any()
 
 
 def test_microphone_sound_is_bounded_and_the_newest_is_kept(session):
     for number in range(100):
-        session.listen(np.full(1600, number / 100, np.float32))
+        session.push_audio(np.full(1600, number / 100, np.float32))
     session.run(2.0)
-    heard = np.concatenate(session.ear.heard)
+    heard = np.concatenate(session.senses.ear.heard)
     assert heard.max() == pytest.approx(0.99)
     assert np.count_nonzero(heard) <= 17600
 
@@ -97,7 +97,7 @@ def test_a_push_is_felt_and_survived(session):
 def test_a_dog_that_lies_gets_up_again(session):
     session.run(0.2)
     session.push(np.pi / 2, 3.0)
-    session.world.place(session.dog.body.body, (0, 0, 0.1), (0.7071, 0, 0, 0.7071))
+    session.body.world.place(session.body.dog.body.body, (0, 0, 0.1), (0.7071, 0, 0, 0.7071))
     steps = session.run(4.0).steps
     assert any(step.fallen for step in steps)
     assert not steps[-1].fallen
@@ -143,13 +143,13 @@ def test_bad_sounds_are_refused_and_the_session_goes_on(session, tmp_path):
     (tmp_path / "empty.wav").touch()
     for bad in (text, tmp_path / "empty.wav", tmp_path / "missing.wav", tmp_path):
         with pytest.raises(SoundError):
-            session.hear(bad)
+            session.play_audio(bad)
     long = tmp_path / "hour.wav"
     with soundfile.SoundFile(long, "w", 8000, 1, "PCM_U8") as file:
         for _ in range(36):
             file.write(np.zeros(8000 * 100))
     with pytest.raises(SoundError, match="600"):
-        session.hear(long)
+        session.play_audio(long)
     assert session.playing is None
     assert len(session.run(0.2).steps) == 10
 
@@ -162,12 +162,12 @@ def test_unusual_sounds_work(session, tmp_path, rate, channels, subtype):
     path = tmp_path / "sound.wav"
     tone = 0.3 * np.sin(2 * np.pi * 220 * np.arange(rate) / rate)
     soundfile.write(path, np.tile(tone[:, None], (1, channels)), rate, subtype)
-    assert session.hear(path) == pytest.approx(1.0, abs=0.01)
+    assert session.play_audio(path) == pytest.approx(1.0, abs=0.01)
 
 
 def test_silence_is_heard_and_believed_to_be_nothing():
     with Session() as session:
-        session.hear(np.zeros(32000, np.float32))
+        session.play_audio(np.zeros(32000, np.float32))
         steps = session.run(2.5).steps
     assert {step.emotion for step in steps} == {None}
     assert {step.behaviour for step in steps} == {"idle"}
@@ -180,19 +180,19 @@ def test_silence_is_heard_and_believed_to_be_nothing():
 )
 def test_samples_that_are_no_sound_are_refused(session, samples):
     with pytest.raises(SoundError):
-        session.hear(samples)
+        session.play_audio(samples)
     assert session.playing is None
 
 
 def test_nan_at_the_microphone_is_survived():
     with Session() as session:
-        session.listen(np.full(16000, np.nan, np.float32))
+        session.push_audio(np.full(16000, np.nan, np.float32))
         assert session.run(2.0).steps[-1].behaviour == "idle"
 
 
 def test_sounds_at_other_rates_last_as_long_as_they_last(session):
-    assert session.hear(Sound(np.zeros(48000, np.float32), 48000)) == pytest.approx(1.0, abs=0.01)
-    assert session.hear(np.zeros(8000), rate_hz=8000) == pytest.approx(1.0, abs=0.01)
+    assert session.play_audio(Sound(np.zeros(48000, np.float32), 48000)) == pytest.approx(1.0, abs=0.01)
+    assert session.play_audio(np.zeros(8000), rate_hz=8000) == pytest.approx(1.0, abs=0.01)
 
 
 def test_a_film_has_picture_and_sound_of_the_right_length(tmp_path):

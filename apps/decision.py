@@ -1,0 +1,107 @@
+"""What the dog makes of its senses: an estimate, a behaviour that answers it, and where and how to walk for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from apps.senses import Sensed
+from apps.timeline import Manual
+from control.gait import SPEED_RANGE_M_S, GaitStyle, VelocityCommand, gait_style
+from perception.emotion import LABELS, EmotionEstimate
+from perception.fusion.filter import EmotionFilter
+from policies.behaviour import Behaviour, BehaviourSelector
+from policies.navigation import movement, steer
+from policies.taste.applied import Manner
+from robots.quadruped import QuadrupedState
+from robots.sounds import sound_seconds
+
+
+class Decision:
+    """Filter, behaviour selector, an owner's taste, navigation, and what a person has set by hand.
+
+    Args:
+        selector: chooses the behaviour; its table holds an owner's taste already.
+        manner: lays that taste over the gait.
+        seed: of the manner.
+    """
+
+    def __init__(self, selector: BehaviourSelector, manner: Manner, seed: int) -> None:
+        self.feelings = EmotionFilter()
+        self.selector, self.manner, self._seed = selector, manner, seed
+        self.reset()
+
+    def reset(self) -> None:
+        """Believe nothing, and nothing is set by hand."""
+        self.estimate: EmotionEstimate | None = None
+        self.manual = Manual()
+        self.sounds: list[tuple[float, str]] = []
+        self._mouth_until = -1.0
+        self.feelings.reset()
+        self.selector.reset()
+        self.manner.reset(self._seed)
+        self.behaviour: Behaviour = self.selector.step(None, 0.0)
+        self.command = VelocityCommand()
+
+    def set_by_hand(self, manual: Manual) -> None:
+        """Take over what a person has set; an emotion that is given back is forgotten.
+
+        Raises:
+            ValueError: no such emotion or gait, or a speed outside the range of the body.
+        """
+        emotion, gait, speed = manual
+        if emotion is not None and emotion not in LABELS:
+            raise ValueError(f"unknown emotion {emotion!r}: choose one of {', '.join(LABELS)}, or none")
+        if gait is not None:
+            gait_style(gait)
+        low, high = SPEED_RANGE_M_S
+        if speed is not None and not low <= speed <= high:
+            raise ValueError(f"speed {speed} m/s is outside what the body can do: {low} to {high}")
+        if emotion is None and self.manual.emotion is not None:
+            self.estimate = None
+            self.feelings.reset()
+        self.manual = manual
+
+    def step(self, sensed: Sensed, time_s: float) -> str | None:
+        """Believe what was sensed and answer it; returns the sound that begins with a new behaviour."""
+        self._believe(sensed, time_s)
+        before, self.behaviour = self.behaviour, self.selector.step(self.estimate, time_s)
+        sound = None if self.behaviour is before else self.behaviour.sound
+        if sound is not None:
+            self.sounds.append((round(time_s, 2), sound))
+            self._mouth_until = time_s + sound_seconds(sound)
+        return sound
+
+    def _believe(self, sensed: Sensed, time_s: float) -> None:
+        """Change the estimate when a sense has something to say, or a hand."""
+        told = self.manual.estimate(time_s)
+        if told is not None:
+            self.estimate = told
+            return
+        for estimate in sensed.voices:
+            self.feelings.push("speech", replace(estimate, time_s=time_s), sensed.speech)
+        for estimate in sensed.faces:
+            self.feelings.push("face", replace(estimate, time_s=time_s))
+        if sensed.voices or sensed.faces:
+            self.estimate = self.feelings.at(time_s).estimate
+
+    def move(self, state: QuadrupedState, person: np.ndarray, time_s: float) -> tuple[VelocityCommand, GaitStyle]:
+        """Decide where and how to walk, seen from a body's state and a person at (2,) m."""
+        toward_goal = steer(self.behaviour, state.position[:2], state.yaw, person)
+        _, gait, speed = self.manual
+        self.command, style = movement(self.behaviour, toward_goal, gait, speed)
+        if gait is None and speed is None:
+            self.command, style = self.manner.step(self.behaviour, self.command, style, time_s)
+        return self.command, style
+
+    def felt(self) -> tuple[str | None, float | None, float | None, float | None]:
+        """Return label, confidence, valence and arousal of the estimate, or four times None."""
+        felt = self.estimate
+        if felt is None:
+            return None, None, None, None
+        return felt.label, round(felt.confidence, 4), round(felt.valence, 4), round(felt.arousal, 4)
+
+    def mouth(self, time_s: float) -> float:
+        """How far the mouth is open, 0 to 1: it moves while a sound is made."""
+        return float(0.5 + 0.5 * np.sin(2 * np.pi * 6 * time_s)) if time_s < self._mouth_until else 0.0
