@@ -14,9 +14,9 @@ from rich.console import Console
 
 from apps.mp4 import filming
 from envs.grasping.by_arm import execute_by_arm
+from envs.grasping.execution import Outcome
 from envs.grasping.objects import resting
 from envs.grasping.parts import load_bodies
-from envs.grasping.trial import Outcome
 from evaluation.grasping.evaluate import check
 from evaluation.grasping.pictures import VIEW, Filmed, data_url, eye_on
 from evaluation.grasping.single import LeftOutError, Look, Planned, Setting, Task, attempt, plan, setting

@@ -1,4 +1,4 @@
-"""The whole Panda arm, its hand standing where the floating one does: inverse kinematics, ways that touch nothing."""
+"""The whole Panda arm, its hand standing where the floating one does: inverse kinematics, paths that touch nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from geometry.transforms import inverse, quat_transform, transform, transform_points
-from robots.hand import LEFT, PANDA_HAND, RIGHT, rub, tie
+from robots.hand import LEFT, PANDA_HAND, RIGHT, couple_fingers, set_finger_friction
 from robots.world import POSITION_CONTROL, World
 
 JOINTS = tuple(range(7))
@@ -20,7 +20,7 @@ HOME = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)
 """Where the arm waits, rad: Franka's own ready pose."""
 _NEAR_M, _NEAR_RAD = 0.002, 0.02
 _STEP_RAD = 0.05
-"""Ways are checked this finely, in the joint that turns most: 4 cm at the end of a stretched arm."""
+"""Paths are checked this finely, in the joint that turns most: 4 cm at the end of a stretched arm."""
 _PARTED = 3
 """Links so many joints apart or more may meet; nearer ones cannot within their limits."""
 
@@ -52,11 +52,11 @@ class Arm:
         self.world, self.spec = world, spec or ArmSpec()
         self.body = world.load_shipped("franka_panda/panda.urdf", self.spec.base)
         client = world.client
-        told = [client.getJointInfo(self.body, joint) for joint in JOINTS]
-        self.low, self.high = np.array([one[8] for one in told]), np.array([one[9] for one in told])
+        limits = np.array([client.getJointInfo(self.body, joint)[8:10] for joint in JOINTS])
+        self.low, self.high = limits.T
         for finger in (LEFT_FINGER, RIGHT_FINGER):
-            rub(world, self.body, finger)
-        tie(world, self.body, LEFT_FINGER, RIGHT_FINGER)
+            set_finger_friction(world, self.body, finger)
+        couple_fingers(world, self.body, LEFT_FINGER, RIGHT_FINGER)
         self._goal = np.array(HOME)
         self.put(self._goal, opening_m)
         self.open_to(opening_m)
@@ -173,11 +173,11 @@ class Arm:
             found.append(joints)
         return found[1:]
 
-    def free(self, way: Sequence[np.ndarray], others: Iterable[int]) -> bool:
-        """Whether the arm, going straight from joints to joints, meets neither a body of `others`, nor itself."""
+    def is_collision_free(self, path: Sequence[np.ndarray], others: Iterable[int]) -> bool:
+        """Tell whether the arm, going straight from joints to joints, meets neither a body of `others`, nor itself."""
         bodies, held = list(others), self._remember()
         try:
-            for start, end in pairwise(way):
+            for start, end in pairwise(path):
                 steps = max(int(np.ceil(np.abs(end - start).max() / _STEP_RAD)), 1)
                 for share in np.arange(1, steps + 1) / steps:
                     self._pose((1 - share) * start + share * end)

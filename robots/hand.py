@@ -122,8 +122,8 @@ class Hand:
         client = world.client
         for finger in (LEFT, RIGHT):
             client.resetJointState(self.body, finger, opening_m / 2)
-            rub(world, self.body, finger)
-        tie(world, self.body, LEFT, RIGHT)
+            set_finger_friction(world, self.body, finger)
+        couple_fingers(world, self.body, LEFT, RIGHT)
         self._carrier = client.createConstraint(
             self.body, -1, -1, -1, client.JOINT_FIXED, (0, 0, 0), (0, 0, 0), position, (0, 0, 0, 1), quat_xyzw
         )
@@ -164,7 +164,7 @@ class Hand:
         return self.world.touched_links(self.body, body)
 
 
-def rub(world: World, body: int, finger: int) -> None:
+def set_finger_friction(world: World, body: int, finger: int) -> None:
     """Make a finger hold: rubber that gives a little and sticks (settings of VGN)."""
     world.client.changeDynamics(
         body,
@@ -177,7 +177,7 @@ def rub(world: World, body: int, finger: int) -> None:
     )
 
 
-def tie(world: World, body: int, left: int, right: int) -> None:
+def couple_fingers(world: World, body: int, left: int, right: int) -> None:
     """Make two fingers move alike, as the gear in the hand does."""
     client = world.client
     gear = client.createConstraint(body, left, body, right, client.JOINT_GEAR, (1, 0, 0), (0, 0, 0), (0, 0, 0))

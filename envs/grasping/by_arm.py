@@ -1,4 +1,4 @@
-"""The same trial by the whole arm: the best grasp that it can get to, a free way there, then as ever."""
+"""The same trial by the whole arm: the best grasp that it can reach, a collision-free path there, then as ever."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envs.grasping.execution import ExecutionConfig, Outcome, Watch, execute
 from envs.grasping.objects import Tabletop
-from envs.grasping.trial import Outcome, TrialConfig, Watch, execute
 from geometry.transforms import transform
 from robots.arm import HOME, Arm, ReachError
 from robots.hand import Grasp
@@ -25,7 +25,7 @@ class ByArm(NamedTuple):
     outcome: Outcome
 
 
-class Way(NamedTuple):
+class JointPath(NamedTuple):
     """Joints (7,) rad from `HOME` to where the straight approach begins, each a straight line from the last."""
 
     joints: list[np.ndarray]
@@ -36,7 +36,7 @@ def execute_by_arm(
     grasps: Sequence[Grasp],
     known: np.ndarray,
     rng: np.random.Generator,
-    config: TrialConfig | None = None,
+    config: ExecutionConfig | None = None,
     watch: Watch | None = None,
 ) -> ByArm:
     """Try the first of the grasps that an arm beside the table can get to.
@@ -53,16 +53,16 @@ def execute_by_arm(
     Raises:
         ReachError: the arm can get to none of them.
     """
-    config = config or TrialConfig()
+    config = config or ExecutionConfig()
     arm = Arm(table.world, grasps[0].width_m if grasps else 0.0)
     for passed_over, grasp in enumerate(grasps):
         try:
-            way = find_way(table, arm, grasp, known, rng, config)
+            path = plan_path(table, arm, grasp, known, rng, config)
         except ReachError:
             continue
         arm.put(np.array(HOME), grasp.width_m)
         arm.open_to(grasp.width_m)
-        for joints in way.joints:
+        for joints in path.joints:
             for _ in arm.go(joints):
                 table.world.step()
                 if watch is not None:
@@ -72,10 +72,10 @@ def execute_by_arm(
     raise ReachError(f"the arm can get to none of {len(grasps)} grasps")
 
 
-def find_way(
-    table: Tabletop, arm: Arm, grasp: Grasp, known: np.ndarray, rng: np.random.Generator, config: TrialConfig
-) -> Way:
-    """A way from `HOME` to before the grasp; from there the arm can go on straight, close, lift and shake.
+def plan_path(
+    table: Tabletop, arm: Arm, grasp: Grasp, known: np.ndarray, rng: np.random.Generator, config: ExecutionConfig
+) -> JointPath:
+    """Plan a path from `HOME` to before the grasp; from there the arm can go on straight, close, lift and shake.
 
     Raises:
         ReachError: there is none.
@@ -86,28 +86,28 @@ def find_way(
     approach = arm.along(_straight(before, grasp.T_world_hand), there)
     raised = transform(np.eye(3), (0.0, 0.0, config.lift_m)) @ grasp.T_world_hand
     lift = arm.along(_straight(grasp.T_world_hand, raised), approach[-1])
-    if not arm.free([there, *approach, *lift], [table.world.ground]):
+    if not arm.is_collision_free([there, *approach, *lift], [table.world.ground]):
         raise ReachError("the arm would meet the table or itself on the last piece")
     block = table.world.add_body([known], 0.0, 0.5)
     try:
-        return Way([*_detour(arm, there, [table.world.ground, block], rng), there])
+        return JointPath([*_detour(arm, there, [table.world.ground, block], rng), there])
     finally:
         table.world.remove(block)
 
 
 def _straight(start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
-    """Poses on a straight line between two of one attitude."""
+    """Interpolate poses on a straight line between two of one attitude."""
     shares = np.arange(1, _PIECES + 1) / _PIECES
     return [transform(end[:3, :3], (1 - share) * start[:3, 3] + share * end[:3, 3]) for share in shares]
 
 
 def _detour(arm: Arm, there: np.ndarray, others: Sequence[int], rng: np.random.Generator) -> list[np.ndarray]:
-    """Joints between `HOME` and `there` so that the way is free: none, or one pose about halfway."""
+    """Joints between `HOME` and `there` so that the path is free: none, or one pose about halfway."""
     home = np.array(HOME)
-    if arm.free([home, there], others):
+    if arm.is_collision_free([home, there], others):
         return []
     for wide in np.linspace(0.2, 1.5, _DETOURS):
         between = np.clip((home + there) / 2 + rng.normal(0.0, wide, 7), arm.low, arm.high)
-        if arm.free([home, between, there], others):
+        if arm.is_collision_free([home, between, there], others):
             return [between]
-    raise ReachError("no way there is free")
+    raise ReachError("no path there is free")

@@ -9,10 +9,10 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 
+from envs.grasping.execution import ExecutionConfig, execute
 from envs.grasping.objects import Tabletop, resting
 from envs.grasping.parts import load_bodies
 from envs.grasping.scenes import Placed, RestlessError, look, rest_single, side_camera
-from envs.grasping.trial import TrialConfig, execute
 from geometry.cameras import DepthCamera
 from geometry.objects import ObjectModel
 from geometry.transforms import quat_transform
@@ -39,7 +39,7 @@ class GraspConfig:
     upright: float = 0.5
     strict: bool = False
     camera: DepthCamera = field(default_factory=lambda: DepthCamera(width=160, height=120))
-    trial: TrialConfig = field(default_factory=TrialConfig)
+    trial: ExecutionConfig = field(default_factory=ExecutionConfig)
 
 
 class GraspEnv(gym.Env[np.ndarray, np.ndarray]):
@@ -114,12 +114,12 @@ class GraspEnv(gym.Env[np.ndarray, np.ndarray]):
         """Try the grasp; the episode is over."""
         if self.table is None:
             raise RuntimeError("reset() comes before step(), and an episode has one step")
-        told = np.asarray(action, float)
-        if told.shape != (8,) or not np.isfinite(told).all():
+        pose = np.asarray(action, float)
+        if pose.shape != (8,) or not np.isfinite(pose).all():
             raise ValueError(f"action {action!r} came; expected 8 finite numbers: x, y, z, quat_xyzw, opening")
-        quat = told[3:7] if np.linalg.norm(told[3:7]) > 1e-6 else np.array([1.0, 0.0, 0.0, 0.0])
-        grasp = Grasp(quat_transform(told[:3].tolist(), quat.tolist()), float(told[7]))
-        outcome = execute(self.table, grasp, self.config.trial)
+        quat = pose[3:7] if np.linalg.norm(pose[3:7]) > 1e-6 else np.array([1.0, 0.0, 0.0, 0.0])
+        grasp = Grasp(quat_transform(pose[:3].tolist(), quat.tolist()), float(pose[7]))
+        outcome = execute(self.table, grasp, self.config.execution)
         self._close_table()
         reward = float(outcome.strict if self.config.strict else outcome.held)
         return self._seen.copy(), reward, True, False, outcome._asdict()

@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from envs.grasping.execution import execute
 from envs.grasping.objects import Tabletop
 from envs.grasping.scenes import Scene, clutter, look, within
-from envs.grasping.trial import execute
 from evaluation.grasping.ledger import Attempt, Done
 from geometry.cameras import DepthCamera, View, around
 from geometry.clouds import CloudError
 from geometry.objects import ObjectModel
 from geometry.transforms import transform_points
 from perception.completion.model import load_completion
-from policies.grasping.clouds import WITHOUT_LEARNING, Sight, cleaned
-from policies.grasping.external_planners import load_peer
-from policies.grasping.planner import WORTH_TRYING, Planner, PlannerConfig, Seen
+from policies.grasping.clouds import WITHOUT_LEARNING, Observation, cleaned
+from policies.grasping.external_planners import load_external_planner
+from policies.grasping.planner import WORTH_TRYING, Planner, PlannerConfig, PlanningScene
 from policies.grasping.segments import segments
 from policies.grasping.surfaces import NOTHING
 from robots.hand import Grasp
@@ -128,7 +128,7 @@ def plan(told: Table, table: Tabletop, view: View, rng: np.random.Generator) -> 
     if len(cloud) < _LEAST_POINTS:
         return Plan([], 0.0, 0.0)
     if told.peer is not None:
-        return Plan(list(load_peer(told.peer)(cleaned(cloud))), 0.0, time.process_time() - begin)
+        return Plan(list(load_external_planner(told.peer)(cleaned(cloud))), 0.0, time.process_time() - begin)
     shape_seconds, grasps = 0.0, list[Grasp]()
     for crease_deg, config in _TRIES:
         start = time.process_time()
@@ -140,29 +140,31 @@ def plan(told: Table, table: Tabletop, view: View, rng: np.random.Generator) -> 
     return Plan(grasps, shape_seconds, time.process_time() - begin - shape_seconds)
 
 
-def _planned(shapes: Sequence[Seen], planner: Planner) -> list[Grasp]:
+def _planned(shapes: Sequence[PlanningScene], planner: Planner) -> list[Grasp]:
     """Grasps on every shape, best first, with all others in the way."""
     grasps: list[Grasp] = []
     for number, shape in enumerate(shapes):
         around_it = [other.target for place, other in enumerate(shapes) if place != number]
         others = np.concatenate([NOTHING, *around_it, *(one.others for one in shapes)])
         try:
-            grasps += planner.plan(Seen(shape.target, shape.uncertainty, others))
+            grasps += planner.plan(PlanningScene(shape.target, shape.uncertainty, others))
         except CloudError:
             continue  # a crumb that cannot be a thing
     return sorted(grasps, key=lambda grasp: -grasp.score)
 
 
-def _true(table: Tabletop, rng: np.random.Generator) -> list[Seen]:
-    return [Seen(transform_points(table.pose(body), body.model.surface(2048, rng)[0])) for body in table.bodies]
+def _true(table: Tabletop, rng: np.random.Generator) -> list[PlanningScene]:
+    return [
+        PlanningScene(transform_points(table.pose(body), body.model.surface(2048, rng)[0])) for body in table.bodies
+    ]
 
 
-def _shapes(told: Table, cloud: np.ndarray, view: View, crease_deg: float) -> list[Seen]:
+def _shapes(told: Table, cloud: np.ndarray, view: View, crease_deg: float) -> list[PlanningScene]:
     eye = view.T_world_cam[:3, 3]
     parts = [part for part in segments(cloud, eye, crease_deg) if len(part) >= _LEAST_POINTS][:_SEGMENTS]
     if told.cloud == "completed":
         completion = load_completion(told.completion)
         found = [completion.complete(part) for part in parts]
-        return [Seen(one.points, one.uncertainty, part) for one, part in zip(found, parts, strict=True)]
+        return [PlanningScene(one.points, one.uncertainty, part) for one, part in zip(found, parts, strict=True)]
     make = WITHOUT_LEARNING[told.cloud]
-    return [make(Sight(part, view.depth, view.T_world_cam, told.camera, part)) for part in parts]
+    return [make(Observation(part, view.depth, view.T_world_cam, told.camera, part)) for part in parts]

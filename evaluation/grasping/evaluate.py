@@ -17,7 +17,7 @@ from evaluation.grasping.ledger import Done, Ledger, Row, write_table
 from evaluation.grasping.single import CLOUDS, LOOKS_DEG, Look, Task, clouds, run
 from evaluation.grasping.statistics import summary
 from geometry.objects import ObjectSet
-from policies.grasping.external_planners import load_peer
+from policies.grasping.external_planners import load_external_planner
 from robots.io import check_writable, write_json
 from robots.parallel import Engine, in_order
 
@@ -111,7 +111,7 @@ def check(views: int, workers: int, look: Look) -> None:
             raise ValueError(f"{', '.join(told) or 'nothing'} came; allowed are {', '.join(known)}, each once")
     clouds(look)
     if look.peer is not None:
-        load_peer(look.peer)
+        load_external_planner(look.peer)
 
 
 def tasks_of(found: ObjectSet, views: int, look: Look) -> list[Task]:

@@ -17,7 +17,7 @@ from evaluation.grasping.identity import settings_of
 from evaluation.grasping.ledger import Attempt, Done, Ledger, write_table
 from evaluation.grasping.single import CLOUDS
 from perception.completion.model import load_completion
-from policies.grasping.external_planners import load_peer
+from policies.grasping.external_planners import load_external_planner
 from policies.intervals import wilson
 from robots.io import check_writable, write_json
 from robots.parallel import Engine, in_order
@@ -119,6 +119,6 @@ def _check(args: Clutter) -> None:
     if args.table.cloud not in CLOUDS:
         raise ValueError(f"--table.cloud {args.table.cloud!r} came; allowed are {', '.join(CLOUDS)}")
     if args.table.peer is not None:
-        load_peer(args.table.peer)
+        load_external_planner(args.table.peer)
     elif args.table.cloud == "completed":
         load_completion(args.table.completion)

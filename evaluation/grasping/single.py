@@ -11,17 +11,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from envs.grasping.execution import Outcome, execute
 from envs.grasping.objects import resting
 from envs.grasping.scenes import Placed, RestlessError, look_at_models, rest_single, side_camera
-from envs.grasping.trial import Outcome, execute
 from evaluation.grasping.ledger import Done, Row
 from geometry.cameras import DepthCamera
 from geometry.clouds import CloudError, chamfer_l1
 from geometry.objects import ObjectModel
 from geometry.transforms import transform_points
-from policies.grasping.clouds import WITHOUT_LEARNING, Sight, completed
-from policies.grasping.external_planners import load_peer
-from policies.grasping.planner import WORTH_TRYING, Planner, PlannerConfig, Seen
+from policies.grasping.clouds import WITHOUT_LEARNING, Observation, completed
+from policies.grasping.external_planners import load_external_planner
+from policies.grasping.planner import WORTH_TRYING, Planner, PlannerConfig, PlanningScene
 from robots.hand import Grasp
 
 TALL_M = 0.04
@@ -65,7 +65,7 @@ class Setting(NamedTuple):
     """What all clouds of a task share: an object at rest, and what was seen of it."""
 
     placed: Placed
-    sight: Sight
+    observation: Observation
     stratum: str
 
 
@@ -98,7 +98,7 @@ def setting(task: Task) -> Setting:
         raise LeftOutError(f"only {len(cloud)} points of it are seen")
     true = transform_points(placed.T_world_object, task.model.surface(_TRUE_POINTS, rng)[0])
     height = "tall" if placed.height_m >= TALL_M else "flat"
-    return Setting(placed, Sight(cloud, view.depth, T_world_cam, look.camera, true), f"{height} {elevation}")
+    return Setting(placed, Observation(cloud, view.depth, T_world_cam, look.camera, true), f"{height} {elevation}")
 
 
 def run(task: Task) -> Done[Row]:
@@ -117,7 +117,7 @@ def run(task: Task) -> Done[Row]:
 class Planned(NamedTuple):
     """What was made of a look: the shape, grasps on it, and how long both took, in processor seconds."""
 
-    seen: Seen
+    seen: PlanningScene
     grasps: list[Grasp]
     shape_seconds: float
     plan_seconds: float
@@ -133,7 +133,7 @@ def plan(scene: Setting, look: Look, cloud: str) -> Planned:
     if cloud == look.peer:
         seen = WITHOUT_LEARNING["partial"](scene.sight)
         middle = time.process_time()
-        grasps = load_peer(cloud)(seen.target)
+        grasps = load_external_planner(cloud)(seen.target)
     else:
         seen = clouds(look)[cloud](scene.sight)
         middle = time.process_time()
@@ -175,7 +175,7 @@ def planner(cloud: str) -> Planner:
     return Planner(PlannerConfig(from_above=cloud == "top-down"))
 
 
-def clouds(look: Look) -> dict[str, Callable[[Sight], Seen]]:
+def clouds(look: Look) -> dict[str, Callable[[Observation], PlanningScene]]:
     """The clouds that a run compares."""
     found = dict(WITHOUT_LEARNING)
     if "completed" in look.clouds:

@@ -1,4 +1,4 @@
-"""Where a hand could close: pairs of opposite points, cuts through the middle, and ways to come to each."""
+"""Where a hand could close: pairs of opposite points, lines through the centroid, and approach poses to each."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Lines(NamedTuple):
 
 
 def antipodal(surface: Surface, anchors: int) -> Lines:
-    """Lines across walls and between points that face each other, from `anchors` points spread over the surface."""
+    """Find lines across walls and between points that face each other, from `anchors` points over the surface."""
     chosen = farthest_points(surface.points, anchors)
     start, facing = surface.points[chosen], surface.normals[chosen]
     way = surface.points[None] - start[:, None]
@@ -61,8 +61,8 @@ def antipodal(surface: Surface, anchors: int) -> Lines:
     return Lines(np.concatenate(middles), np.concatenate(axes))
 
 
-def through_middle(surface: Surface, yaws: int) -> Lines:
-    """Horizontal lines through the middle of the cloud and beside it, at several heights: these need no normals."""
+def centroid_lines(surface: Surface, yaws: int) -> Lines:
+    """Draw horizontal lines through the centroid of the cloud and beside it, at some heights; no normals are needed."""
     points = surface.points
     low, high = points.min(axis=0), points.max(axis=0)
     centre = (low + high) / 2
@@ -80,8 +80,8 @@ def through_middle(surface: Surface, yaws: int) -> Lines:
     return Lines(np.concatenate(middles), np.concatenate(out))
 
 
-def ways(lines: Lines, turns: int, depths_m: np.ndarray) -> Poses:
-    """Poses of the hand that close along lines, come from `turns` sides around each and reach past its middle."""
+def approach_poses(lines: Lines, turns: int, depths_m: np.ndarray) -> Poses:
+    """Make poses of the hand that close along lines, come from `turns` sides around each and reach past its middle."""
     down = np.array([0.0, 0.0, -1.0])
     first = down - (lines.axis @ down)[:, None] * lines.axis
     length = np.linalg.norm(first, axis=1, keepdims=True)

@@ -10,7 +10,7 @@ import numpy as np
 from geometry.cameras import DepthCamera
 from geometry.clouds import Completion, voxel_downsample
 from geometry.transforms import inverse, transform_points
-from policies.grasping.planner import Seen
+from policies.grasping.planner import PlanningScene
 
 _SHADOW_CELL_M = 0.006
 _SHADOW_REACH_M = 0.12
@@ -18,8 +18,8 @@ _SLICE_M = 0.008
 _STEP_M = 0.004
 
 
-class Sight(NamedTuple):
-    """What one look gives: `cloud_world` (N, 3) m on the object, `depth` (height, width) m, and from where.
+class Observation(NamedTuple):
+    """What one view gives: `cloud_world` (N, 3) m on the object, `depth` (height, width) m, and from where.
 
     `true` (M, 3) m is the object's whole surface, for the row that knows it.
     """
@@ -42,20 +42,20 @@ def cleaned(cloud: np.ndarray) -> np.ndarray:
     return kept[kept[:, 2] > -0.01]
 
 
-def partial(sight: Sight) -> Seen:
+def partial(observation: Observation) -> PlanningScene:
     """What was seen and nothing else."""
-    return Seen(cleaned(sight.cloud_world))
+    return PlanningScene(cleaned(observation.cloud_world))
 
 
-def mirrored(sight: Sight) -> Seen:
+def mirrored(observation: Observation) -> PlanningScene:
     """The cloud and its mirror image behind an upright plane (after Bohg et al. 2011, "Mind the gap").
 
     Of planes turned by up to 45 degrees from facing the camera, and as deep as the cloud or less, the one is taken
     whose image best stays where the camera did not see past.
     """
-    cloud = cleaned(sight.cloud_world)
+    cloud = cleaned(observation.cloud_world)
     few = voxel_downsample(cloud, 0.008)
-    view = cloud.mean(axis=0)[:2] - sight.T_world_cam[:2, 3]
+    view = cloud.mean(axis=0)[:2] - observation.T_world_cam[:2, 3]
     heading = np.arctan2(view[1], view[0])
     best, image = np.inf, cloud
     for turn in np.radians((-45.0, -22.5, 0.0, 22.5, 45.0)):
@@ -65,62 +65,62 @@ def mirrored(sight: Sight) -> Seen:
             plane = along.min() + share * np.ptp(along)
             reflected = few + 2 * (plane - along)[:, None] * normal
             # Where the camera saw past a point there is nothing; a deeper image is preferred only for fewer of these.
-            cost = float(seen_through(reflected, sight).mean()) + 0.15 * float(np.abs(share - 0.6))
+            cost = float(seen_through(reflected, observation).mean()) + 0.15 * float(np.abs(share - 0.6))
             if cost < best:
                 best = cost
                 image = cloud + 2 * (plane - cloud @ normal)[:, None] * normal
-    return Seen(np.concatenate([cloud, image]), None, cloud)
+    return PlanningScene(np.concatenate([cloud, image]), None, cloud)
 
 
-def seen_through(points: np.ndarray, sight: Sight, slack_m: float = 0.006) -> np.ndarray:
+def seen_through(points: np.ndarray, observation: Observation, slack_m: float = 0.006) -> np.ndarray:
     """Which points (N, 3) lie in front of what the camera saw in their direction, so that nothing is there: (N,)."""
-    depth, z = _depth_at(points, sight)
+    depth, z = _depth_at(points, observation)
     out: np.ndarray = np.isfinite(depth) & (z < depth - slack_m)
     return out
 
 
-def hidden(points: np.ndarray, sight: Sight, slack_m: float = 0.006) -> np.ndarray:
+def hidden(points: np.ndarray, observation: Observation, slack_m: float = 0.006) -> np.ndarray:
     """Which points (N, 3) lie behind what the camera saw in their direction: (N,) bool."""
-    depth, z = _depth_at(points, sight)
+    depth, z = _depth_at(points, observation)
     out: np.ndarray = np.isfinite(depth) & (z > depth + slack_m)
     return out
 
 
-def _depth_at(points: np.ndarray, sight: Sight) -> tuple[np.ndarray, np.ndarray]:
+def _depth_at(points: np.ndarray, observation: Observation) -> tuple[np.ndarray, np.ndarray]:
     """Depth that the camera measured towards points, NaN where none, and their own."""
-    local = transform_points(inverse(sight.T_world_cam), points)
-    camera = sight.camera
+    local = transform_points(inverse(observation.T_world_cam), points)
+    camera = observation.camera
     focal = 0.5 * camera.width / np.tan(np.radians(camera.field_of_view_deg) / 2)
     z = np.maximum(local[:, 2], 1e-6)
     column = np.floor(local[:, 0] / z * focal + camera.width / 2).astype(int)
     row = np.floor(local[:, 1] / z * focal + camera.height / 2).astype(int)
     inside = (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height)
     depth = np.full(len(points), np.nan)
-    depth[inside] = sight.depth[row[inside], column[inside]]
+    depth[inside] = observation.depth[row[inside], column[inside]]
     return depth, local[:, 2]
 
 
-def shadow(sight: Sight) -> Seen:
+def shadow(observation: Observation) -> PlanningScene:
     """What was seen; and whatever it hides from the camera is taken for occupied."""
-    cloud = cleaned(sight.cloud_world)
-    return Seen(cloud, None, shadow_of(cloud, sight))
+    cloud = cleaned(observation.cloud_world)
+    return PlanningScene(cloud, None, shadow_of(cloud, observation))
 
 
-def shadow_of(cloud: np.ndarray, sight: Sight) -> np.ndarray:
+def shadow_of(cloud: np.ndarray, observation: Observation) -> np.ndarray:
     """Points (n, 3) m on a grid above the table that a cloud hides from the camera."""
-    away = cloud.mean(axis=0) - sight.T_world_cam[:3, 3]
+    away = cloud.mean(axis=0) - observation.T_world_cam[:3, 3]
     reach = _SHADOW_REACH_M * away / np.linalg.norm(away)
     low = np.minimum(cloud.min(axis=0), cloud.min(axis=0) + reach)
     high = np.maximum(cloud.max(axis=0), cloud.max(axis=0) + reach)
     low[2] = max(low[2], 0.004)
     axes = [np.arange(a, b + _SHADOW_CELL_M, _SHADOW_CELL_M) for a, b in zip(low, high, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    grid = grid[hidden(grid, sight, 0.008)]
+    grid = grid[hidden(grid, observation, 0.008)]
     # Only rays that end on the object throw this shadow, not those that end on the table before it.
     from scipy.spatial import cKDTree
 
-    rays = _directions(grid, sight.T_world_cam)
-    towards = cKDTree(_directions(cloud, sight.T_world_cam)).query(rays)[0]
+    rays = _directions(grid, observation.T_world_cam)
+    towards = cKDTree(_directions(cloud, observation.T_world_cam)).query(rays)[0]
     out: np.ndarray = grid[towards < 0.008]
     return out
 
@@ -131,10 +131,10 @@ def _directions(points: np.ndarray, T_world_cam: np.ndarray) -> np.ndarray:
     return out
 
 
-def extruded(sight: Sight) -> Seen:
+def extruded(observation: Observation) -> PlanningScene:
     """Outlines of what is seen at and above every height, extruded down to the table."""
-    cloud = cleaned(sight.cloud_world)
-    return Seen(extrusion(cloud), None, cloud)
+    cloud = cleaned(observation.cloud_world)
+    return PlanningScene(extrusion(cloud), None, cloud)
 
 
 def extrusion(cloud: np.ndarray) -> np.ndarray:
@@ -160,23 +160,23 @@ def extrusion(cloud: np.ndarray) -> np.ndarray:
     return np.concatenate(out)
 
 
-def true_shape(sight: Sight) -> Seen:
+def true_shape(observation: Observation) -> PlanningScene:
     """The whole surface, as nobody sees it."""
-    return Seen(sight.true)
+    return PlanningScene(observation.true)
 
 
-def completed(completion: Completion) -> Callable[[Sight], Seen]:
+def completed(completion: Completion) -> Callable[[Observation], PlanningScene]:
     """The surface that a network completes; what was seen must be kept clear of as well."""
 
-    def make(sight: Sight) -> Seen:
-        cloud = cleaned(sight.cloud_world)
+    def make(observation: Observation) -> PlanningScene:
+        cloud = cleaned(observation.cloud_world)
         found = completion.complete(cloud)
-        return Seen(found.points, found.uncertainty, cloud)
+        return PlanningScene(found.points, found.uncertainty, cloud)
 
     return make
 
 
-WITHOUT_LEARNING: dict[str, Callable[[Sight], Seen]] = {
+WITHOUT_LEARNING: dict[str, Callable[[Observation], PlanningScene]] = {
     "partial": partial,
     "mirrored": mirrored,
     "top-down": partial,

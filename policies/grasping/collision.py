@@ -47,8 +47,8 @@ def blocks(poses: Poses, points: int) -> list[slice]:
     return [slice(start, start + step) for start in range(0, len(poses.origin), step)]
 
 
-def in_hand(poses: Poses, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """x, y and z, each (B, N), of points (N, 3) in the frame of every pose, as float32."""
+def to_hand_frame(poses: Poses, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Turn points (N, 3) m into the frame of every pose: x, y and z, each (B, N) float32."""
     turn = poses.rotation.transpose(0, 2, 1).astype(np.float32)
     local = turn.reshape(-1, 3) @ points.T.astype(np.float32)
     local = local.reshape(len(turn), 3, -1) - np.einsum("bij,bj->bi", turn, poses.origin.astype(np.float32))[:, :, None]
@@ -67,16 +67,16 @@ def above_table(poses: Poses, opening_m: np.ndarray, spec: HandSpec, clear_m: fl
     return out
 
 
-def hits(
+def count_collisions(
     poses: Poses,
     opening_m: np.ndarray,
     points: np.ndarray,
     spec: HandSpec,
     margin_m: float,
-    way_m: float,
+    approach_m: float,
     most: int | None = None,
 ) -> np.ndarray:
-    """How many of the points (N, 3) the hand touches at a pose or on the last `way_m` to it: (B,).
+    """Count the points (N, 3) m that the hand touches at a pose or on the last `approach_m` to it: (B,).
 
     With `most` counting ends there: a pose that touches more counts as `most` + 1.
     """
@@ -87,32 +87,32 @@ def hits(
         np.ascontiguousarray(poses.origin, np.float64),
         np.asarray(opening_m, np.float64) / 2,
         cloud,
-        _rooms(spec, margin_m, way_m),
+        _swept_boxes(spec, margin_m, approach_m),
         len(cloud) if most is None else most,
     )
 
 
-def clear(
+def is_collision_free(
     poses: Poses,
     opening_m: np.ndarray,
     points: np.ndarray,
     spec: HandSpec,
     margin_m: float,
-    way_m: float,
+    approach_m: float,
     allowed: int = 0,
 ) -> np.ndarray:
-    """Whether the hand touches no more than `allowed` of the points (N, 3), as for `hits`: (B,) bool."""
-    return hits(poses, opening_m, points, spec, margin_m, way_m, allowed) <= allowed
+    """Tell whether the hand touches at most `allowed` of the points (N, 3), as for `count_collisions`: (B,) bool."""
+    return count_collisions(poses, opening_m, points, spec, margin_m, approach_m, allowed) <= allowed
 
 
-def _rooms(spec: HandSpec, margin_m: float, way_m: float) -> np.ndarray:
+def _swept_boxes(spec: HandSpec, margin_m: float, approach_m: float) -> np.ndarray:
     """What the hand passes through, in its frame, a row (6,) for each box.
 
     |x| is less than the first number, |y| lies between the next two, z between the fourth and the fifth; where the
     sixth is 1, |y| lies further out by half the opening.
     """
     pad, root, palm, body = spec.pad_m, spec.root_m, spec.palm_m, spec.body_m
-    end = -(spec.finger_m + way_m)  # of what the fingers pass; the palm and what carries it reach further back
+    end = -(spec.finger_m + approach_m)  # of what the fingers pass; the palm and what carries it reach further back
     back = margin_m - spec.finger_m
     # Beside the opening a finger only needs half the margin: more would forbid what just fits.
     near = -margin_m / 2
@@ -170,7 +170,7 @@ def extent(poses: Poses, points: np.ndarray, spec: HandSpec) -> tuple[np.ndarray
     """Lowest and highest y, each (B,), of what lies between the fingers; inf and -inf where nothing does."""
     low, high = np.full(len(poses.origin), np.inf), np.full(len(poses.origin), -np.inf)
     for part in blocks(poses, len(points)):
-        x, y, z = in_hand(poses.of(np.arange(len(low))[part]), points)
+        x, y, z = to_hand_frame(poses.of(np.arange(len(low))[part]), points)
         inside = _inside(x, y, z, spec)
         low[part] = np.where(inside, y, np.inf).min(axis=1)
         high[part] = np.where(inside, y, -np.inf).max(axis=1)
@@ -183,7 +183,7 @@ def _inside(x: np.ndarray, y: np.ndarray, z: np.ndarray, spec: HandSpec) -> np.n
 
 
 def _between(poses: Poses, points: np.ndarray, normals: np.ndarray, uncertainty: np.ndarray, spec: HandSpec) -> Between:
-    x, y, z = in_hand(poses, points)
+    x, y, z = to_hand_frame(poses, points)
     inside = _inside(x, y, z, spec)
     low = np.where(inside, y, np.inf).min(axis=1)
     high = np.where(inside, y, -np.inf).max(axis=1)

@@ -9,8 +9,8 @@ import numpy as np
 
 from geometry.clouds import check_cloud, voxel_downsample
 from geometry.transforms import transform
-from policies.grasping.candidates import Lines, Poses, antipodal, through_middle, ways
-from policies.grasping.collision import Between, above_table, between, clear, extent
+from policies.grasping.candidates import Lines, Poses, antipodal, approach_poses, centroid_lines
+from policies.grasping.collision import Between, above_table, between, extent, is_collision_free
 from policies.grasping.surfaces import NOTHING, SPACING_M, Surface, surface
 from robots.hand import PANDA_HAND, Grasp, HandSpec
 
@@ -26,7 +26,7 @@ class GraspPlanner(Protocol):
         ...
 
 
-class Seen(NamedTuple):
+class PlanningScene(NamedTuple):
     """What a grasp is planned on, m in the world.
 
     `target` (N, 3): the shape to grasp, seen or completed, with `uncertainty` (N,). `others` (M, 3): what must not be
@@ -43,8 +43,8 @@ class Weights:
     """What the score is made of: a logistic model of whether a grasp holds.
 
     Fitted to trials of random candidates on true shapes of `household/train`, `packed/train` and `pile/train`; what a
-    name means is told by `describe`. Arm, taper, twist and uncertainty
-    were chosen by hand: the fitted sets hold few long things, and true shapes are certain.
+    name means is told by `features`. Arm, taper, twist and uncertainty were chosen by hand: the fitted sets hold few
+    long things, and true shapes are certain.
     """
 
     bias: float = -5.1
@@ -70,12 +70,12 @@ class PlannerConfig:
     turns: int = 12
     depths_m: tuple[float, ...] = (0.004, 0.012, 0.022, 0.034)
     margin_m: float = 0.002
-    room_m: float = 0.010
+    clearance_m: float = 0.010
     """Opening beyond the object's width on either side, where the hand opens so far."""
     table_m: float = 0.002
-    way_m: float = 0.10
+    approach_m: float = 0.10
     least_score: float = -np.inf
-    """Log odds below which a grasp is not told; `WORTH_TRYING` where a failure costs."""
+    """Log odds below which a grasp is left out; `WORTH_TRYING` where a failure costs."""
     checked: int = 600
     """Candidates that are looked at closely."""
     kept: int = 50
@@ -97,27 +97,27 @@ class Planner:
         Raises:
             CloudError: the cloud cannot be used.
         """
-        return self.plan(Seen(cloud_world))
+        return self.plan(PlanningScene(cloud_world))
 
-    def plan(self, seen: Seen) -> list[Grasp]:
-        """Grasps on what was seen, best first; none when the hand fits nowhere.
+    def plan(self, scene: PlanningScene) -> list[Grasp]:
+        """Plan grasps on a scene, best first; none when the hand fits nowhere.
 
         Raises:
             CloudError: the cloud cannot be used.
         """
         config = self.config
-        target = surface(check_cloud(seen.target), seen.uncertainty)
+        target = surface(check_cloud(scene.target), scene.uncertainty)
         poses = self._candidates(target)
         coarse = voxel_downsample(target.points, 0.008)
         poses = self._cull(poses, coarse, target.points)
         if not len(poses.origin):
             return []
         poses, opening = self._centred(poses, target.points)
-        others = voxel_downsample(seen.others, SPACING_M)
+        others = voxel_downsample(scene.others, SPACING_M)
         free = above_table(poses, opening, config.hand, config.table_m)
         poses, opening = poses.of(free), opening[free]
         everything = np.concatenate([target.points, others])
-        free = clear(poses, opening, everything, config.hand, config.margin_m, config.way_m)
+        free = is_collision_free(poses, opening, everything, config.hand, config.margin_m, config.approach_m)
         poses, opening = poses.of(free), opening[free]
         if not len(poses.origin):
             return []
@@ -126,9 +126,9 @@ class Planner:
 
     def _candidates(self, target: Surface) -> Poses:
         config = self.config
-        pairs, cuts = antipodal(target, config.anchors), through_middle(target, config.yaws)
+        pairs, cuts = antipodal(target, config.anchors), centroid_lines(target, config.yaws)
         lines = Lines(np.concatenate([pairs.middle, cuts.middle]), np.concatenate([pairs.axis, cuts.axis]))
-        poses = ways(lines, config.turns, np.array(config.depths_m))
+        poses = approach_poses(lines, config.turns, np.array(config.depths_m))
         if config.from_above:
             poses = poses.of(poses.rotation[:, 2, 2] < -0.96)
         return _lifted(poses, config)
@@ -140,7 +140,7 @@ class Planner:
         poses = poses.of(above_table(poses, narrow, config.hand, config.table_m))
         # With the fingers open wide, only the palm and what is far too wide can touch.
         wide = np.full(len(poses.origin), config.hand.opening_m)
-        poses = poses.of(clear(poses, wide, coarse, config.hand, 0.0, config.way_m, allowed=2))
+        poses = poses.of(is_collision_free(poses, wide, coarse, config.hand, 0.0, config.approach_m, allowed=2))
         if len(poses.origin) > config.checked:
             poses = poses.of(np.linspace(0, len(poses.origin) - 1, config.checked).astype(int))
         return poses
@@ -152,19 +152,19 @@ class Planner:
         good = np.isfinite(low) & (high - low < config.hand.opening_m - 0.004)
         poses, low, high = poses.of(good), low[good], high[good]
         shifted = Poses(poses.rotation, poses.origin + poses.rotation[:, :, 1] * ((low + high) / 2)[:, None])
-        return shifted, np.minimum(high - low + 2 * config.room_m, config.hand.opening_m)
+        return shifted, np.minimum(high - low + 2 * config.clearance_m, config.hand.opening_m)
 
     def _ranked(self, poses: Poses, opening: np.ndarray, found: Between, target: Surface) -> list[Grasp]:
-        features = describe(poses, opening, found, target.points)
-        score = np.nan_to_num(judged(features, self.config.weights), nan=-np.inf)
-        score[score < self.config.least_score] = -np.inf
-        order = [row for row in np.argsort(-score)[: self.config.kept] if np.isfinite(score[row])]
+        known = features(poses, opening, found, target.points)
+        log_odds = np.nan_to_num(score(known, self.config.weights), nan=-np.inf)
+        log_odds[log_odds < self.config.least_score] = -np.inf
+        order = [row for row in np.argsort(-log_odds)[: self.config.kept] if np.isfinite(log_odds[row])]
         return [
             Grasp(
                 transform(poses.rotation[row], poses.origin[row]),
                 float(opening[row]),
-                float(score[row]),
-                {name: float(values[row]) for name, values in features.items()},
+                float(log_odds[row]),
+                {name: float(values[row]) for name, values in known.items()},
             )
             for row in order
         ]
@@ -181,8 +181,8 @@ def _lifted(poses: Poses, config: PlannerConfig) -> Poses:
     return Poses(poses.rotation, poses.origin - poses.rotation[:, :, 2] * back[:, None])
 
 
-def describe(poses: Poses, opening: np.ndarray, found: Between, points: np.ndarray) -> dict[str, np.ndarray]:
-    """What is known of every candidate, each (B,), cut off where more makes no difference.
+def features(poses: Poses, opening: np.ndarray, found: Between, points: np.ndarray) -> dict[str, np.ndarray]:
+    """Tell what is known of every candidate, each (B,), cut off where more makes no difference.
 
     `grip`: |cosine| of closing and surface beyond 0.8, in tenths (below 0.89 it slips at a friction of 0.5); `patch`:
     how many points each finger meets, of 10; `bite_cm`: how far the object reaches in between the fingers; `spread_cm`:
@@ -213,7 +213,7 @@ def describe(poses: Poses, opening: np.ndarray, found: Between, points: np.ndarr
     }
 
 
-def judged(features: dict[str, np.ndarray], weights: Weights) -> np.ndarray:
-    """The score of every candidate: the log of its odds to hold, (B,)."""
-    total: np.ndarray = np.sum([getattr(weights, name) * values for name, values in features.items()], axis=0)
+def score(known: dict[str, np.ndarray], weights: Weights) -> np.ndarray:
+    """Give the log odds (B,) of every candidate to hold, from its `features`."""
+    total: np.ndarray = np.sum([getattr(weights, name) * values for name, values in known.items()], axis=0)
     return total + weights.bias

@@ -9,9 +9,9 @@ from gymnasium.utils.env_checker import check_env
 
 import envs  # noqa: F401 - registers
 from envs.grasping.env import GraspConfig, GraspEnv
+from envs.grasping.execution import execute
 from envs.grasping.objects import Tabletop, height, lowest, resting
 from envs.grasping.scenes import RestlessError, clutter, look, rest_single, side_camera, within
-from envs.grasping.trial import execute
 from geometry.cameras import DepthCamera
 from geometry.meshes import convex_hull
 from geometry.objects import ObjectModel, household_object

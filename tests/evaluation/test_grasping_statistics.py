@@ -1,9 +1,7 @@
-"""What stands beside the planner: planners of others, and the statistics of trials."""
+"""Statistics of trials."""
 
 from __future__ import annotations
 
-import inspect
-import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -11,65 +9,7 @@ import pytest
 
 from evaluation.grasping.ledger import Row
 from evaluation.grasping.statistics import by_object, mcnemar, shares, summary
-from policies.grasping import external_planners as peers
-from policies.grasping.external_planners import PeerError, check_grasp, load_peer
 from policies.intervals import wilson
-from robots.hand import Grasp
-
-CLOUD = np.random.default_rng(0).uniform(0.0, 0.1, (100, 3))
-
-
-def test_the_documented_peer_is_loaded_and_its_grasps_are_checked(tmp_path, monkeypatch):
-    text = inspect.getdoc(peers)
-    example = textwrap.dedent(text[text.index("    # mine.py") : text.index("A `Grasp` may")])
-    (tmp_path / "documented_peer.py").write_text(example)
-    monkeypatch.syspath_prepend(tmp_path)
-    (grasp,) = load_peer("documented_peer:from_above")(CLOUD)
-    np.testing.assert_allclose(grasp.T_world_hand[:3, 3], CLOUD.mean(axis=0))
-    assert isinstance(grasp, Grasp) and grasp.width_m == 0.08
-
-
-@pytest.mark.parametrize("name", ["no_such_module:plan", "math:no_such", "math:pi", "math", "", ":x", "..a:b"])
-def test_peers_that_cannot_be_loaded_are_named(name):
-    with pytest.raises(PeerError, match=r"--peer"):
-        load_peer(name)
-
-
-def test_a_peer_that_fails_on_a_cloud_is_named(tmp_path, monkeypatch):
-    (tmp_path / "failing_peer.py").write_text("def plan(cloud):\n    return {}['nothing']\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(PeerError, match=r"failing_peer:plan failed on a cloud \(.*KeyError"):
-        load_peer("failing_peer:plan")(CLOUD)
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        None,
-        7,
-        (np.eye(4),),
-        (np.eye(3), 0.05),
-        (2 * np.eye(4), 0.05),
-        (np.eye(4), 0.2),
-        (np.eye(4), np.nan),
-        (np.full((4, 4), np.nan), 0.05),
-        (np.diag([1.0, 1.0, -1.0, 1.0]), 0.05),
-        ("here", 0.05),
-    ],
-    ids=["None", "number", "no width", "3 by 3", "scaled", "too wide", "NaN width", "NaN", "mirrored", "words"],
-)
-def test_what_is_no_grasp_is_refused(told):
-    with pytest.raises(PeerError, match="mine:plan returned"):
-        check_grasp("mine:plan", told)
-
-
-@pytest.mark.parametrize("told", [None, 3.0, (np.eye(4), 0.05), "ab"], ids=["None", "number", "one grasp", "words"])
-def test_a_peer_that_returns_no_list_of_grasps_is_named(told, monkeypatch):
-    monkeypatch.setattr("math.no_planner", lambda cloud_world: told, raising=False)
-    load_peer.cache_clear()
-    with pytest.raises(PeerError, match="math:no_planner returned"):
-        load_peer("math:no_planner")(CLOUD)
-    load_peer.cache_clear()
 
 
 def row(task: int, cloud: str, held: bool, name: str = "thing", **more) -> Row:

@@ -13,16 +13,16 @@ from geometry.cameras import DepthCamera, around
 from geometry.clouds import CloudError, chamfer_l1, distances
 from geometry.meshes import convex_hull, sample_surface
 from geometry.transforms import about_vertical, inverse, transform, transform_points
-from policies.grasping.candidates import Lines, Poses, antipodal, through_middle, ways
-from policies.grasping.clouds import WITHOUT_LEARNING, Sight, extrusion
-from policies.grasping.collision import above_table, clear, hits
-from policies.grasping.planner import Planner, PlannerConfig, Seen
+from policies.grasping.candidates import Lines, Poses, antipodal, approach_poses, centroid_lines
+from policies.grasping.clouds import WITHOUT_LEARNING, Observation, extrusion
+from policies.grasping.collision import above_table, count_collisions, is_collision_free
+from policies.grasping.planner import Planner, PlannerConfig, PlanningScene
 from policies.grasping.segments import segments
 from policies.grasping.surfaces import surface
 from robots.hand import PANDA_HAND, Grasp
 
 PERFECT = DepthCamera(160, 120, noise_m=0.0, dropout=0.0, flying=0.0)
-WAY_M = 0.10
+APPROACH_M = 0.10
 STEP_M = 0.004
 
 
@@ -67,7 +67,7 @@ def touched(grasp: Grasp, cloud: np.ndarray) -> int:
     local = transform_points(inverse(grasp.T_world_hand), cloud)
     return max(
         int((np.abs(local - centre + (0.0, 0.0, back)) < size / 2).all(axis=1).sum())
-        for back in np.linspace(0.0, WAY_M, 9)
+        for back in np.linspace(0.0, APPROACH_M, 9)
         for _, centre, size in PANDA_HAND.boxes(grasp.width_m)
     )
 
@@ -161,13 +161,13 @@ def test_clouds_that_cannot_be_planned_on_are_told(cloud, said):
 
 def test_a_neighbour_is_kept_clear_of():
     wall = transform_points(beside(0.05), box_cloud(0.02, 0.2, 0.12))  # 1.5 cm beside the box
-    grasps = QUICK.plan(Seen(BOX, None, wall))
+    grasps = QUICK.plan(PlanningScene(BOX, None, wall))
     assert grasps and all(touched(grasp, wall) == 0 for grasp in grasps)
     assert any(touched(grasp, wall) for grasp in QUICK(BOX)), "it was in nobody's way"
 
 
 def test_a_face_that_is_guessed_lowers_the_score():
-    sure, unsure = (QUICK.plan(Seen(BOX, np.full(len(BOX), doubt))) for doubt in (0.0, 0.02))
+    sure, unsure = (QUICK.plan(PlanningScene(BOX, np.full(len(BOX), doubt))) for doubt in (0.0, 0.02))
     assert unsure[0].reasons["uncertainty_cm"] == pytest.approx(2.0)
     assert unsure[0].score == pytest.approx(sure[0].score - 2.0, abs=1e-6)
     enough = sure[len(sure) // 2].score
@@ -180,13 +180,13 @@ def test_lines_are_found_between_walls_that_face_each_other():
     np.testing.assert_allclose(np.linalg.norm(found.axis, axis=1), 1.0, atol=1e-9)
     through = np.hypot(*found.middle[:, :2].T) < 5e-3
     assert through.sum() > 5, "pairs across the can meet in its axis"
-    cuts = through_middle(surface(CAN), 4)
+    cuts = centroid_lines(surface(CAN), 4)
     assert np.abs(cuts.axis[:, 2]).max() == 0.0 and np.hypot(*cuts.middle[:, :2].T).max() <= 0.0155
 
 
 def test_hands_come_from_all_sides_but_from_below():
     lines = Lines(np.array([[0.1, 0.0, 0.2], [0.0, 0.0, 0.1]]), np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
-    poses = ways(lines, 12, np.array([0.0, 0.02]))
+    poses = approach_poses(lines, 12, np.array([0.0, 0.02]))
     square = poses.rotation @ poses.rotation.transpose(0, 2, 1)
     np.testing.assert_allclose(square, np.broadcast_to(np.eye(3), square.shape), atol=1e-9)
     assert (np.linalg.det(poses.rotation) > 0).all()
@@ -203,13 +203,13 @@ def test_hits_are_what_the_boxes_of_the_hand_hold(rng):
 
     poses = Poses(Rotation.random(12, random_state=rng).as_matrix(), rng.uniform(-0.02, 0.02, (12, 3)))
     points, opening = rng.uniform(-0.12, 0.12, (3000, 3)), rng.uniform(0.0, 0.08, 12)
-    told = hits(poses, opening, points, PANDA_HAND, 0.0, WAY_M)
+    told = count_collisions(poses, opening, points, PANDA_HAND, 0.0, APPROACH_M)
     above = above_table(poses, opening, PANDA_HAND, -0.1)
     for row in range(12):
         grasp = Grasp(transform(poses.rotation[row], poses.origin[row]), float(opening[row]))
         swept = np.zeros(len(points), bool)
         local = transform_points(inverse(grasp.T_world_hand), points)
-        for back in np.linspace(0.0, WAY_M, 51):
+        for back in np.linspace(0.0, APPROACH_M, 51):
             for _, centre, size in PANDA_HAND.boxes(grasp.width_m):
                 swept |= (np.abs(local - centre + (0.0, 0.0, back)) < size / 2).all(axis=1)
         assert told[row] == pytest.approx(swept.sum(), abs=3)
@@ -221,14 +221,14 @@ def test_a_way_is_clear_where_nothing_is_hit(rng):
 
     poses = Poses(Rotation.random(200, random_state=rng).as_matrix(), rng.uniform(-0.3, 0.3, (200, 3)))
     points, opening = rng.uniform(-0.1, 0.1, (400, 3)), rng.uniform(0.0, 0.08, 200)
-    told = clear(poses, opening, points, PANDA_HAND, 0.002, WAY_M)
+    told = is_collision_free(poses, opening, points, PANDA_HAND, 0.002, APPROACH_M)
     assert 20 < told.sum() < 180
-    touched = hits(poses, opening, points, PANDA_HAND, 0.002, WAY_M)
+    touched = count_collisions(poses, opening, points, PANDA_HAND, 0.002, APPROACH_M)
     assert (told == (touched == 0)).all()
-    assert (clear(poses, opening, points, PANDA_HAND, 0.002, WAY_M, allowed=5) == (touched <= 5)).all()
+    assert (is_collision_free(poses, opening, points, PANDA_HAND, 0.002, APPROACH_M, allowed=5) == (touched <= 5)).all()
 
 
-def sight_of(cloud_box: tuple[float, float, float], azimuth: float = 0.0, elevation_deg: float = 30.0) -> Sight:
+def sight_of(cloud_box: tuple[float, float, float], azimuth: float = 0.0, elevation_deg: float = 30.0) -> Observation:
     """A box on the table before a faultless camera."""
     mesh = convex_hull(corners(np.array(cloud_box)))
     pose = transform(np.eye(3), (0.0, 0.0, cloud_box[2] / 2))
@@ -236,17 +236,17 @@ def sight_of(cloud_box: tuple[float, float, float], azimuth: float = 0.0, elevat
     T_world_cam = around((0.0, 0.0, cloud_box[2] / 2), 0.5, np.radians(elevation_deg), azimuth)
     view = look_at_models([(mesh, pose)], T_world_cam, PERFECT, rng)
     true = transform_points(pose, sample_surface(mesh, 4000, rng)[0])
-    return Sight(view.of(0), view.depth, T_world_cam, PERFECT, true)
+    return Observation(view.of(0), view.depth, T_world_cam, PERFECT, true)
 
 
-def beyond(points: np.ndarray, sight: Sight) -> np.ndarray:
+def beyond(points: np.ndarray, observation: Observation) -> np.ndarray:
     """How much farther (n,) m points are than what was seen within 0.4 degrees; NaN where nothing was."""
     from scipy.spatial import cKDTree
 
-    eye = sight.T_world_cam[:3, 3]
+    eye = observation.T_world_cam[:3, 3]
     (far, ray), (seen_far, seen_ray) = (
         (length := np.linalg.norm(way, axis=1), way / length[:, None])
-        for way in (points - eye, sight.cloud_world - eye)
+        for way in (points - eye, observation.cloud_world - eye)
     )
     angle, nearest = cKDTree(seen_ray).query(ray)
     return np.where(angle < 0.007, far - seen_far[nearest], np.nan)
@@ -254,25 +254,25 @@ def beyond(points: np.ndarray, sight: Sight) -> np.ndarray:
 
 @pytest.mark.parametrize("azimuth", [0.0, 0.4])
 def test_a_mirror_image_lies_behind_what_was_seen(azimuth):
-    sight = sight_of((0.06, 0.06, 0.10), azimuth)
-    made = WITHOUT_LEARNING["mirrored"](sight)
+    observation = sight_of((0.06, 0.06, 0.10), azimuth)
+    made = WITHOUT_LEARNING["mirrored"](observation)
     count = len(made.others)
     np.testing.assert_array_equal(made.target[:count], made.others)
     image = made.target[count:]
     assert len(image) == count
-    assert np.nanmean(beyond(image, sight) > -0.006) > 0.97
-    partial = WITHOUT_LEARNING["partial"](sight).target
-    assert chamfer_l1(made.target, sight.true) < 0.7 * chamfer_l1(partial, sight.true)
+    assert np.nanmean(beyond(image, observation) > -0.006) > 0.97
+    partial = WITHOUT_LEARNING["partial"](observation).target
+    assert chamfer_l1(made.target, observation.true) < 0.7 * chamfer_l1(partial, observation.true)
 
 
 def test_a_shadow_lies_behind_what_was_seen_and_not_before_it(rng):
-    sight = sight_of((0.06, 0.06, 0.10))
-    made = WITHOUT_LEARNING["shadow"](sight)
-    assert np.nanmin(beyond(made.others, sight)) > 0.0 and not np.isnan(beyond(made.others, sight)).all()
+    observation = sight_of((0.06, 0.06, 0.10))
+    made = WITHOUT_LEARNING["shadow"](observation)
+    assert np.nanmin(beyond(made.others, observation)) > 0.0 and not np.isnan(beyond(made.others, observation)).all()
     assert made.others[:, 2].min() > 0.0
     inside = rng.uniform(-0.5, 0.5, (500, 3)) * (0.035, 0.04, 0.06) + (0.0, 0.0, 0.05)
     assert (distances(inside, made.others) < 0.008).mean() > 0.9
-    before = sight.cloud_world + 0.02 * (sight.T_world_cam[:3, 3] - sight.cloud_world) / 0.5
+    before = observation.cloud_world + 0.02 * (observation.T_world_cam[:3, 3] - observation.cloud_world) / 0.5
     assert distances(before, made.others).min() > 0.01
     assert all(touched(grasp, made.others) == 0 for grasp in QUICK.plan(made))
     assert any(touched(grasp, made.others) for grasp in QUICK(made.target)), "the shadow forbids nothing"
@@ -288,10 +288,10 @@ def test_an_outline_is_extruded_down_to_the_table():
         assert (np.abs(ring) / (0.03, 0.02)).max(axis=1).min() > 0.99, "walls, and nothing within"
     above = made[made[:, 2] > 0.11]
     assert len(above) and np.abs(above[:, :2]).max() <= 0.005 + 1e-9, "above the lid there is only the knob"
-    sight = sight_of((0.06, 0.06, 0.10), elevation_deg=45.0)
-    whole = WITHOUT_LEARNING["extruded"](sight)
+    observation = sight_of((0.06, 0.06, 0.10), elevation_deg=45.0)
+    whole = WITHOUT_LEARNING["extruded"](observation)
     assert whole.target[:, 2].min() == pytest.approx(0.0, abs=1e-6)
-    assert chamfer_l1(whole.target, sight.true) < 0.7 * chamfer_l1(sight.cloud_world, sight.true)
+    assert chamfer_l1(whole.target, observation.true) < 0.7 * chamfer_l1(observation.cloud_world, observation.true)
 
 
 def test_top_down_comes_from_above_and_partial_from_other_sides_too():

@@ -53,10 +53,10 @@ def test_a_way_through_something_is_not_free_and_one_beside_it_is(world):
     wall = world.add_body([corners], 0.0, 0.5)
     way = [np.array(HOME), goal]
     world.place(wall, (-0.1, 0.0, 0.3), (0, 0, 0, 1))
-    assert not arm.free(way, [wall])
+    assert not arm.is_collision_free(way, [wall])
     world.place(wall, (-0.1, 0.9, 0.3), (0, 0, 0, 1))
-    assert arm.free(way, [wall])
-    assert arm.free(way, [world.ground])
+    assert arm.is_collision_free(way, [wall])
+    assert arm.is_collision_free(way, [world.ground])
 
 
 def test_it_holds_what_it_closes_on(world):

@@ -1,4 +1,4 @@
-"""One trial: come, close, lift, shake; whether it held, whether it was clean, and why not."""
+"""A grasp executed: come, close, lift, shake; whether it held, whether it was clean, and why not."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Watch = Callable[[Tabletop, Gripper], None]
 
 
 @dataclass(frozen=True)
-class TrialConfig:
-    """How a grasp is tried; m, s."""
+class ExecutionConfig:
+    """How a grasp is executed; m, s."""
 
     approach_m: float = 0.10
     speed: float = 0.25
@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
 def execute(
     table: Tabletop,
     grasp: Grasp,
-    config: TrialConfig | None = None,
+    config: ExecutionConfig | None = None,
     watch: Watch | None = None,
     hand: Gripper | None = None,
 ) -> Outcome:
@@ -63,14 +63,16 @@ def execute(
     A ball would roll away from the noise of being put down, and a real one lies still until it is touched. `hand` is
     one that is there already, where the approach begins; without it a floating one appears.
     """
-    config = config or TrialConfig()
+    config = config or ExecutionConfig()
     start = grasp.T_world_hand @ transform(np.eye(3), (0.0, 0.0, -config.approach_m))
     trial = _Trial(table, grasp, config, watch, hand or Hand(table.world, start, grasp.width_m))
     return trial.run()
 
 
 class _Trial:
-    def __init__(self, table: Tabletop, grasp: Grasp, config: TrialConfig, watch: Watch | None, hand: Gripper) -> None:
+    def __init__(
+        self, table: Tabletop, grasp: Grasp, config: ExecutionConfig, watch: Watch | None, hand: Gripper
+    ) -> None:
         self.table, self.grasp, self.config, self._watch, self.hand = table, grasp, config, watch, hand
         self.rest = [(body, *table.world.pose(body.number)) for body in table.bodies]
         self.pinned = True
