@@ -29,13 +29,19 @@ class Filmed(Protocol):
     """What is filmed: an `apps.session.Session`."""
 
     config: SessionConfig
-    clip: str | None
-    playing: Playing | None
-    sounds: list[tuple[float, str]]
+    time: float
 
     @property
-    def time(self) -> float:
-        """Its clock, s."""
+    def clip(self) -> str | None:
+        """Name of the sound that was played last."""
+
+    @property
+    def playing(self) -> Playing | None:
+        """The sound that is heard."""
+
+    @property
+    def sounds(self) -> list[tuple[float, str]]:
+        """The dog's sounds: when each began, s, and its name."""
 
     def advance(self, substeps: int) -> list[Step]:
         """Go on by physics steps of 1/250 s."""
