@@ -128,7 +128,7 @@ def _try_by_arm(scene: Setting, planned: Planned, look: Look) -> Tried:
         ReachError: it can get to none of the grasps.
     """
     film = Filmed(Camera((0.75, -0.85, 0.75), (-0.15, 0.0, 0.25)), 1 / _FRAMES_HZ)
-    known = np.concatenate([planned.seen.target, scene.sight.cloud_world])
+    known = np.concatenate([planned.seen.target, scene.observation.cloud_world])
     with resting([scene.placed.model], [scene.placed.T_world_object], look.friction, seen=True) as table:
         done = execute_by_arm(table, planned.grasps, known, np.random.default_rng(look.seed), watch=film.watch)
     return Tried(done.grasp, done.outcome, film.frames)
@@ -137,9 +137,9 @@ def _try_by_arm(scene: Setting, planned: Planned, look: Look) -> Tried:
 def page(name: str, cloud: str, scene: Setting, planned: Planned, tried: Tried) -> str:
     """The page as text; it needs nothing from elsewhere."""
     layers = [
-        _cloud("the object", scene.sight.true, "#c9c2b6", hidden=True),
+        _cloud("the object", scene.observation.true, "#c9c2b6", hidden=True),
         _cloud(f"{cloud} (planned on)", planned.seen.target, "#3b6ea5"),
-        _cloud("seen", scene.sight.cloud_world, "#e08a3c"),
+        _cloud("seen", scene.observation.cloud_world, "#e08a3c"),
         {
             "name": "candidates",
             "color": "#8fae8b",
@@ -149,8 +149,8 @@ def page(name: str, cloud: str, scene: Setting, planned: Planned, tried: Tried) 
     if tried.grasp is not None:
         lines = [line for corners in _boxes(tried.grasp) for line in corners]
         layers.append({"name": "chosen", "color": "#c8553d", "width": 2, "lines": lines})
-    middle = scene.sight.true.mean(axis=0)
-    eye = scene.sight.T_world_cam[:2, 3]
+    middle = scene.observation.true.mean(axis=0)
+    eye = scene.observation.T_world_cam[:2, 3]
     azimuth = float(np.arctan2(eye[1], eye[0])) + 2.2  # so that the first look shows what the camera did not see
     told = {"layers": layers, "middle": np.round(middle, 4).tolist(), "size": 0.4, "azimuth": azimuth}
     reasons = (tried.grasp.reasons if tried.grasp else None) or {}

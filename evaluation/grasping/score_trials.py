@@ -1,6 +1,6 @@
 """Fit the planner's score: try drawn grasps on objects that the completion network was not trained on, and regress.
 
-    python -m evaluation.grasping.score_trials --data ../shared/data/objects
+    empaw train grasp-score --data ../shared/data/objects
 
 Half of the trials are planned on completed clouds, half on true shapes, so that the score serves every cloud; what they
 taught is printed as `Weights`, beside how well it tells grasps that hold on objects that were left out.
@@ -8,7 +8,6 @@ taught is printed as `Weights`, beside how well it tells grasps that hold on obj
 
 from __future__ import annotations
 
-import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 from rich.console import Console
 from rich.progress import track
 
@@ -97,7 +95,7 @@ def sample(task: Task) -> Done[Sample]:
     cloud = task.look.clouds[(task.number + task.view) % len(task.look.clouds)]
     try:
         scene = setting(task)
-        grasps = Planner(PlannerConfig(kept=1000)).plan(clouds(task.look)[cloud](scene.sight))
+        grasps = Planner(PlannerConfig(kept=1000)).plan(clouds(task.look)[cloud](scene.observation))
     except (LeftOutError, CloudError) as problem:
         return Done(task.number, task.model.name, [], str(problem))
     best = rng.permutation(min(10, len(grasps)))[:_BEST]
@@ -154,17 +152,3 @@ def _auc(samples: Sequence[Sample], odds: np.ndarray, cloud: str) -> float | Non
     chosen = np.array([one.cloud == cloud for one in samples])
     held = np.array([one.held for one in samples])[chosen]
     return round(float(roc_auc_score(held, odds[chosen])), 4) if 0 < held.sum() < len(held) else None
-
-
-def cli() -> None:
-    """Parse the command line and run."""
-    try:
-        fit(tyro.cli(Fit, description=__doc__))
-    except (ValueError, OSError, RuntimeError) as problem:
-        sys.exit(f"error: {problem}")
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-if __name__ == "__main__":
-    cli()

@@ -105,7 +105,7 @@ def run(task: Task) -> Done[Row]:
     """Try every cloud of one task; poses that cannot be grasped even on the true shape are left out before."""
     try:
         scene = setting(task)
-        known = planner("true").plan(clouds(task.look)["true"](scene.sight))
+        known = planner("true").plan(clouds(task.look)["true"](scene.observation))
         if not known or known[0].score < WORTH_TRYING:
             raise LeftOutError("no grasp worth trying is found on its true shape")
         rows = [_row(task, scene, name) for name in (*task.look.clouds, *([task.look.peer] if task.look.peer else []))]
@@ -131,11 +131,11 @@ def plan(scene: Setting, look: Look, cloud: str) -> Planned:
     """
     begin = time.process_time()
     if cloud == look.peer:
-        seen = WITHOUT_LEARNING["partial"](scene.sight)
+        seen = WITHOUT_LEARNING["partial"](scene.observation)
         middle = time.process_time()
         grasps = load_external_planner(cloud)(seen.target)
     else:
-        seen = clouds(look)[cloud](scene.sight)
+        seen = clouds(look)[cloud](scene.observation)
         middle = time.process_time()
         grasps = planner(cloud).plan(seen)
     return Planned(seen, grasps, middle - begin, time.process_time() - middle)
@@ -162,7 +162,7 @@ def _row(task: Task, scene: Setting, cloud: str) -> Row:
         held=bool(outcome and outcome.held),
         strict=bool(outcome and outcome.strict),
         cause=outcome.cause if outcome else "no grasp",
-        cd_mm=round(1000 * chamfer_l1(planned.seen.target, scene.sight.true), 3),
+        cd_mm=round(1000 * chamfer_l1(planned.seen.target, scene.observation.true), 3),
         width_m=round(best.width_m, 5) if best else None,
         T_world_hand=np.round(best.T_world_hand, 6).ravel().tolist() if best else None,
         plan_seconds=round(planned.plan_seconds, 4),

@@ -53,7 +53,9 @@ def test_the_page_shows_what_was_seen_planned_and_tried(shown):
     assert list(layers) == ["the object", "true (planned on)", "seen", "candidates", "chosen"]
     trial = setting(Task(0, household_object("box_900"), 0, replace(LOOK, clouds=("true",))))
     seen, whole = (np.array(layers[name]["points"]) for name in ("seen", "the object"))
-    assert len(seen) > 200 and {tuple(point) for point in seen} <= {tuple(p) for p in trial.sight.cloud_world.round(4)}
+    assert len(seen) > 200 and {tuple(point) for point in seen} <= {
+        tuple(p) for p in trial.observation.cloud_world.round(4)
+    }
     assert len(whole) > 1000 and np.ptp(whole[:, 2]) == pytest.approx(trial.placed.height_m, abs=0.01)
     np.testing.assert_allclose(scene["middle"], whole.mean(axis=0), atol=0.01)
     assert len(layers["chosen"]["lines"]) == 6 * 12, "all edges of the hand's boxes"
