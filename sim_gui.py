@@ -1,42 +1,18 @@
-"""Empaw's simulation: `sim_gui.py` opens it in the browser, `sim_gui.py run` works without one."""
+"""The simulation: `sim_gui.py` opens it in the browser, `sim_gui.py run` works without one; see `empaw sim`."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Sequence
 
-import torch
-import tyro
-
-from apps.gui.serve import Serve, serve
-from apps.headless import Run, run
-from apps.timeline import Timeline
-
-COMMANDS = Annotated[Serve, tyro.conf.subcommand("serve")] | Annotated[Run, tyro.conf.subcommand("run")]
+from cli.commands import program
+from cli.table import SIM
 
 
-def main(args: Serve | Run) -> Timeline | None:
-    """Serve the page until interrupted, or run a session and return its timeline."""
-    torch.set_num_threads(1)
-    if isinstance(args, Run):
-        return run(args)
-    serve(args)
-    return None
-
-
-def cli() -> None:
-    """Parse the command line; without a command, serve."""
-    given = sys.argv[1:]
-    if not given or given[0] not in ("serve", "run", "-h", "--help"):
-        given = ["serve", *given]
-    args = tyro.cli(COMMANDS, args=given, description=__doc__)
-    try:
-        main(args)
-    except (ValueError, OSError, RuntimeError) as problem:
-        sys.exit(f"error: {problem}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+def cli(given: Sequence[str] | None = None) -> int:
+    """Run a command line as a program; returns the exit status."""
+    return program(SIM, "sim_gui.py", given)
 
 
 if __name__ == "__main__":
-    cli()
+    sys.exit(cli())

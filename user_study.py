@@ -1,24 +1,18 @@
-"""Empaw's study: prepare one, serve it, rehearse it with scripted participants, export and analyse what came."""
+"""The study, under a name of its own: see `empaw study`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from cli.commands import guarded, run
-from cli.study import study
-
-
-def main(given: Sequence[str]) -> Any:
-    """Run the command line `given`, such as ["export", "studies/first"]; what the command returns."""
-    return run(study("user_study.py"), "user_study.py", given)
+from cli.commands import program
+from cli.table import STUDY
 
 
-def cli() -> None:
-    """Parse the command line and run."""
-    guarded(lambda: main(sys.argv[1:]))
+def cli(given: Sequence[str] | None = None) -> int:
+    """Run a command line as a program; returns the exit status."""
+    return program(STUDY, "user_study.py", given)
 
 
 if __name__ == "__main__":
-    cli()
+    sys.exit(cli())

@@ -9,15 +9,14 @@ from typing import TypeVar
 import numpy as np
 import tyro
 
+from cli.commands import guarded
+
 T = TypeVar("T")
 
 
 def run(main: Callable[[T], object], options: type[T], description: str | None) -> None:
-    """Read the command line and run; end with "error: ..." and status 1 where something cannot be had."""
-    try:
-        main(tyro.cli(options, description=description))
-    except (ValueError, OSError, RuntimeError) as problem:
-        sys.exit(f"error: {problem}")
+    """Read the command line and run; end as all our programs do, where something cannot be had with status 2."""
+    sys.exit(guarded(lambda: main(tyro.cli(options, description=description))))
 
 
 def spread(values: list[float]) -> dict[str, float]:

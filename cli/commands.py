@@ -1,11 +1,15 @@
-"""Commands as a table: a name, the dataclass of its options, what runs it; nothing is imported before it is chosen."""
+"""Commands as a table: where each one's options and work are, and how a program ends; nothing is imported early."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import inspect
+import io
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,8 +17,10 @@ from apps.study.errors import StudyError
 
 _OURS = (
     "geometry", "robots", "control", "envs", "perception", "policies", "datasets", "learning", "evaluation", "apps",
-    "cli", "benchmarks",
+    "cli",
 )  # fmt: skip
+WRONG, INTERRUPTED = 2, 130
+"""Exit statuses: a line, a setting, data or a disk that cannot be used; Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -22,129 +28,160 @@ class Command:
     """One command.
 
     Attributes:
-        options: "module:class" of the frozen dataclass that is its command line.
-        function: "module:function" that takes one and does the work.
+        module: where it is.
+        options: the frozen dataclass that is its command line; "module:class" where it stands elsewhere.
+        function: takes one of these and does the work.
         summary: what it does, in half a line.
-        example: a command line that does something visible.
+        example: options that do something visible.
         extra: the extra of the package that brings what it imports.
+        report: takes what the function returned, tells people, and returns the exit status.
         first: name of the option that is meant by a word that comes first, without a flag.
     """
 
+    module: str
     options: str
     function: str
     summary: str
-    example: str = ""
-    extra: str = "study"
+    example: str
+    extra: str = "train"
+    report: str = ""
     first: str = ""
 
+    def load(self, name: str) -> Any:
+        """Import one of the names above.
 
-@dataclass(frozen=True)
-class Door:
-    """A command whose own script reads the rest of the line: "module:function", called with `sys.argv` as it wants."""
+        Raises:
+            RuntimeError: a package is missing; says which extra brings it.
+        """
+        module, name = name.split(":") if ":" in name else (self.module, name)
+        try:
+            return getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as problem:
+            raise self.lacks(problem) from problem
 
-    function: str
-    summary: str
+    def lacks(self, problem: ModuleNotFoundError) -> Exception:
+        """Say how to get what is not installed."""
+        name = (problem.name or "").split(".")[0]
+        if name == "benchmarks":
+            return RuntimeError("benchmarks are not installed: run this in a checkout of the source")
+        return problem if name in _OURS else RuntimeError(f"this needs {name}: pip install 'empaw[{self.extra}]'")
 
 
 @dataclass(frozen=True)
 class Group:
-    """Commands under one name."""
+    """Commands under one name.
+
+    Attributes:
+        summary: what they are for.
+        commands: by name.
+        example: lines that do something visible, with {prog} for what comes before.
+        default: name of the command that is meant where none is named.
+    """
 
     summary: str
     commands: Mapping[str, Node]
-    example: str = ""
+    example: str
+    default: str = ""
 
 
-Node: TypeAlias = Command | Door | Group
-
-
-def load(place: str) -> Any:
-    """Import what "module:name" names.
-
-    Raises:
-        ModuleNotFoundError: the module, or one that it imports, is not installed.
-    """
-    module, name = place.split(":")
-    return getattr(importlib.import_module(module), name)
+Node: TypeAlias = Command | Group
 
 
 def run(node: Node, prog: str, given: Sequence[str]) -> Any:
     """Read the line `given` and run what it names; its result.
 
     Raises:
-        SystemExit: help was asked for (0), the line is wrong (2).
+        SystemExit: help was asked for (0), no command came, or the report says that not all went well (2).
         RuntimeError: a package is missing.
-        ValueError, OSError: as the command says.
+        ValueError, OSError: the line is wrong, or as the command says.
     """
     while isinstance(node, Group):
         name, given = _choose(node, prog, given)
         node, prog = node.commands[name], f"{prog} {name}"
-    if isinstance(node, Door):
-        return _hand_over(node, prog, given)
+    args = parse(node, prog, given)
+    try:
+        result = node.load(node.function)(args)
+    except ModuleNotFoundError as problem:
+        raise node.lacks(problem) from problem
+    except KeyboardInterrupt:
+        if hasattr(args, "resume"):
+            print("interrupted; --resume goes on", file=sys.stderr)
+        raise
+    if node.report and (status := node.load(node.report)(result)):
+        sys.exit(status)
+    return result
+
+
+def parse(command: Command, prog: str, given: Sequence[str]) -> Any:
+    """Read a command's own part of the line into its options.
+
+    Raises:
+        SystemExit: help was asked for.
+        ValueError: the line is wrong; says how in one line.
+    """
     import tyro
 
-    with _Missing(node.extra):
-        options = load(node.options)
-    told = (options.__doc__ or node.summary).split("\n\n")[0]
-    example = f"\n\nFor example:\n    {node.example}" if node.example else ""
-    if node.first and given and not given[0].startswith("-"):
-        given = [f"--{node.first}", *given]
-    args = tyro.cli(options, args=list(given), prog=prog, description=told + example)
-    with _Missing(node.extra):
-        return load(node.function)(args)
+    options = command.load(command.options)
+    told = f"{inspect.cleandoc(options.__doc__)}\n\nFor example:\n    {prog} {command.example}"
+    if command.first and given and not given[0].startswith("-"):
+        given = [f"--{command.first}", *given]
+    complaint = io.StringIO()
+    try:
+        with redirect_stderr(complaint):
+            return tyro.cli(options, args=list(given), prog=prog, description=told)
+    except SystemExit as ended:
+        if not ended.code:
+            raise
+    raise ValueError(f"{_one_line(complaint.getvalue())}; {prog} --help tells the options")
 
 
-def guarded(work: Callable[[], Any]) -> None:
-    """Run `work` as a program: a mistake ends it with one line and status 1, Ctrl-C with 130."""
+def program(node: Node, prog: str, given: Sequence[str] | None = None) -> int:
+    """Run a line (of `sys.argv`, without one) as a program; returns the exit status."""
+    return guarded(lambda: run(node, prog, sys.argv[1:] if given is None else given))
+
+
+def guarded(work: Callable[[], object]) -> int:
+    """Return 0 when the work is done, 2 when it ends in a mistake, which is told in one line on stderr, or 130."""
     try:
         work()
-    except (ValueError, OSError, RuntimeError, StudyError) as problem:
-        sys.exit(f"error: {problem}")
+    except SystemExit as ended:
+        return int(ended.code or 0)
     except KeyboardInterrupt:
-        sys.exit(130)
+        return INTERRUPTED
+    except (ValueError, OSError, RuntimeError, StudyError) as problem:
+        from perception.command import one_line
+
+        print(f"error: {one_line(problem)}", file=sys.stderr)
+        return WRONG
+    return 0
 
 
-def _choose(group: Group, prog: str, given: Sequence[str]) -> tuple[str, list[str]]:
+def _choose(group: Group, prog: str, given: Sequence[str]) -> tuple[str, Sequence[str]]:
     """The command that comes first, and the rest of the line; without one, the help."""
+    if given and given[0] in group.commands:
+        return given[0], given[1:]
+    asked = bool(given) and given[0] in ("-h", "--help")
+    if group.default and not asked and not (given and given[0].isalpha()):
+        return group.default, given
+    if given and not asked:
+        raise ValueError(f"{given[0]!r} came; {prog} knows {', '.join(group.commands)}")
     parser = argparse.ArgumentParser(
         prog=prog,
         description=group.summary,
-        epilog=f"For example:\n{group.example}" if group.example else None,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"For example:\n{group.example.format(prog=prog)}",
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=24, width=110),
     )
     below = parser.add_subparsers(metavar="COMMAND", title="commands")
     for name, node in group.commands.items():
         below.add_parser(name, help=node.summary, add_help=False)
-    if not given or given[0] in ("-h", "--help"):
-        parser.print_help()
-        parser.exit(0 if given else 2)
-    if given[0] not in group.commands:
-        parser.exit(2, f"error: {given[0]!r} came; {prog} knows {', '.join(group.commands)}\n")
-    return given[0], list(given[1:])
+    parser.print_help()
+    raise SystemExit(0 if asked else WRONG)
 
 
-def _hand_over(door: Door, prog: str, given: Sequence[str]) -> Any:
-    before = sys.argv
-    sys.argv = [prog, *given]
-    try:
-        return load(door.function)()
-    finally:
-        sys.argv = before
-
-
-class _Missing:
-    """Says which extra brings a package that is not there."""
-
-    def __init__(self, extra: str) -> None:
-        self._extra = extra
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, problem: BaseException | None, trace: object) -> None:
-        if not isinstance(problem, ModuleNotFoundError):
-            return
-        name = problem.name or ""
-        if name.split(".")[0] == "benchmarks":
-            raise RuntimeError("benchmarks are not installed: run this in a checkout of the source") from problem
-        if name.split(".")[0] not in _OURS:
-            raise RuntimeError(f"this needs {name}: pip install 'empaw[{self._extra}]'") from problem
+def _one_line(box: str) -> str:
+    """What a box of tyro says between its title and its first rule, and the first option that it proposes."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box).strip().splitlines()
+    lines = [line.strip("│ ") for line in plain[1 if plain[0].startswith("╭") else 2 :]]  # title, rule where no UTF-8
+    rule = next(number for number, line in enumerate(lines) if not line.strip("─-"))
+    meant = [line.split()[0] for line in lines[rule + 1 :] if line.startswith("--")] if "Perhaps you" in box else []
+    return " ".join(" ".join(lines[:rule]).split()) + (f" (perhaps {meant[0]})" if meant else "")

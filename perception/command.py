@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
-
-import torch
 
 from perception.weights import write_atomic
 
@@ -25,15 +23,6 @@ class Failure(NamedTuple):
 
     file: Path
     reason: str
-
-
-def exit_status(action: Callable[[], int]) -> int:
-    """What a command returns, or 2 when it ends in an error of settings, data or disks, said in one line on stderr."""
-    try:
-        return action()
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
 
 
 def find_files(source: Path, suffixes: Collection[str]) -> list[Path]:
@@ -118,6 +107,7 @@ def _let_stdout_go() -> None:
 def one_core(threads: int) -> None:
     """Keep torch and OpenCV on so many cores."""
     import cv2
+    import torch
 
     torch.set_num_threads(threads)
     cv2.setNumThreads(threads)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 import uvicorn
 from rich.console import Console
 
@@ -73,6 +73,7 @@ def serve(args: Serve) -> None:
     if port != args.port and args.port:
         console.print(f"port {args.port} is taken, using {port}")
     address = page_address(args.host, port, token, tls=args.certificate is not None)
+    torch.set_num_threads(1)
     live = LiveSession(config)
     live.start()
     server = uvicorn.Server(
@@ -89,4 +90,4 @@ def serve(args: Serve) -> None:
     announcer.start()
     server.run(sockets=[listening])
     if not server.started:
-        sys.exit(3)
+        raise RuntimeError(f"the server did not start on {args.host} port {port}: see above")

@@ -1,4 +1,4 @@
-"""`python -m evaluation.similarity.closed_loop_run`: the closed loop and the rivals in a table, and a taste to see."""
+"""`empaw evaluate taste`: the closed loop and the rivals in a table, and a taste to see."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import tyro
 from rich.console import Console
 from rich.table import Table
 
@@ -50,6 +49,7 @@ def main(options: Run) -> Report:
         ValueError: options out of range.
         OSError: a file cannot be written.
     """
+    torch.set_num_threads(1)
     for place in (options.json, options.taste):
         check_writable(place)
     if options.taste is not None:
@@ -107,8 +107,3 @@ def ask(world: StyleWorld, owner: Owner, answers: int, rng: np.random.Generator)
         better, worse = (first, second) if liked else (second, first)
         found.append(Preference(better, worse, LABELS[n % FEELINGS], owner.name))
     return found
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    main(tyro.cli(Run))

@@ -5,6 +5,7 @@ Needed once, to make `assets/weights/whisper_tiny_encoder`; it uses librosa, whi
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -83,4 +84,5 @@ def main(config: ConvertConfig) -> Path:
     fill(encoder, tensors, config.source)
     notes = {"source": "openai/whisper-tiny, audio encoder", "licence": "MIT, Copyright (c) 2022 OpenAI"}
     write_folder(config.out, tensors, shape, notes, CARD.format(layers=config.layers))
+    print(f"wrote {config.out}", file=sys.stderr)
     return config.out

@@ -128,4 +128,4 @@ def report(result: PredictResult) -> int:
         print(path)
     for failure in result.failed:
         print(f"{failure.file}: {failure.reason}", file=sys.stderr)
-    return 1 if result.failed else 0
+    return 2 if result.failed else 0

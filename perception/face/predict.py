@@ -37,7 +37,7 @@ class PredictConfig:
     One row for each frame. Where there is no face, or it is too small, blurred or turned away, the label is empty and
     "reason" says why. "reliability" is below 1 for faces that are small or soft; their confidence is lowered. p_calm is
     always 0: no pictures of calm were there to learn from, so a calm face counts as neutral. A file that cannot be
-    read is reported on stderr, the others continue, and the exit status is 1.
+    read is reported on stderr, the others continue, and the exit status is 2.
 
     Example: python -m perception.face predict interviews/ --csv interviews.csv
     """
@@ -165,11 +165,11 @@ def _judge(files: Sequence[Path], stream: FaceStream, every: int, writer: RowWri
 
 
 def report(result: PredictResult) -> int:
-    """Tell on stderr what could not be judged; exit status 1 where a file failed."""
+    """Tell on stderr what could not be judged; exit status 2 where a file failed."""
     for failure in result.failures:
         print(f"error: {failure.reason}", file=sys.stderr)
     done = result.files - len(result.failures)
     print(
         f"{result.rows} frames from {done} of {result.files} files, {result.judged} with an estimate", file=sys.stderr
     )
-    return 1 if result.failures else 0
+    return 2 if result.failures else 0

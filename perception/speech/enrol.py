@@ -93,7 +93,7 @@ def _files(sources: tuple[Path, ...]) -> list[Path]:
 
 
 def report(result: Enrolled) -> int:
-    """Say on stderr what is known now; exit status 1 where a clip could not be used."""
+    """Say on stderr what is known now; exit status 2 where a clip could not be used."""
     for reason in result.failures:
         print(f"error: {reason}", file=sys.stderr)
     neutral, history = (
@@ -102,4 +102,4 @@ def report(result: Enrolled) -> int:
     print(f"wrote {result.out}: {neutral} neutral clips and {history} others", file=sys.stderr)
     if neutral < ENOUGH and history < 2 * ENOUGH * NEUTRAL_DOUBT:
         print(f"that is little: give {ENOUGH} neutral clips, or more of any mood, with --add", file=sys.stderr)
-    return 1 if result.failures else 0
+    return 2 if result.failures else 0

@@ -32,7 +32,7 @@ class PredictConfig:
 
     One row each half second while somebody speaks: file, start_s, end_s, label, confidence, valence, arousal and
     the probability of each emotion. Silence gives no row. Long files are read piece by piece. A file that cannot be
-    read is reported on stderr, the others continue, and the exit status is 1.
+    read is reported on stderr, the others continue, and the exit status is 2.
 
     Example: python -m perception.speech predict interviews/ --csv interviews.csv
     """
@@ -162,11 +162,11 @@ def _judge(files: Sequence[Path], stream: SpeechStream, window_s: float, writers
 
 
 def report(result: PredictResult) -> int:
-    """Tell on stderr what could not be judged; exit status 1 where a file failed."""
+    """Tell on stderr what could not be judged; exit status 2 where a file failed."""
     for path in result.silent:
         print(f"no voice: {path} (0.6 s of voice are needed)", file=sys.stderr)
     for failure in result.failures:
         print(f"error: {failure.reason}", file=sys.stderr)
     done = result.files - len(result.failures)
     print(f"{result.rows} windows from {done} of {result.files} files", file=sys.stderr)
-    return 1 if result.failures else 0
+    return 2 if result.failures else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -9,10 +10,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from cli.commands import Command, Door, Group, guarded, load, run
-from cli.main import EMPAW, main
-from cli.study import study
-from tests.conftest import ROOT
+from cli.commands import Command, Group, parse, program, run
+from cli.main import EMPAW
+from cli.table import SIM, STUDY
+from grasp_eval import GRASPING
+from tests.conftest import PATIENCE_S, ROOT
+from train_gait import GAIT
 
 
 @dataclass(frozen=True)
@@ -29,32 +32,62 @@ def double(args: Options) -> int:
     return 2 * args.number
 
 
+def halve(args: Options) -> int:
+    return args.number // 2
+
+
 def missing(args: Options) -> None:
     raise ModuleNotFoundError("No module named 'gpboost'", name="gpboost")
 
 
-def line() -> list[str]:
-    return list(sys.argv)
+def told(result: int) -> int:
+    return 2 if result < 0 else 0
+
+
+def stopped(args: Options) -> None:
+    raise KeyboardInterrupt
 
 
 HERE = "tests.cli.test_commands"
+
+
+def command(function: str, **more: str) -> Command:
+    return Command(HERE, "Options", function, "twice as much", "--number 2", "study", **more)
+
+
 TREE = Group(
     "Numbers.",
     {
-        "double": Command(f"{HERE}:Options", f"{HERE}:double", "twice as much", "n double --number 2", first="number"),
-        "missing": Command(f"{HERE}:Options", f"{HERE}:missing", "needs what is not there"),
-        "bench": Command("benchmarks.nowhere:Args", "benchmarks.nowhere:main", "is not installed"),
-        "door": Door(f"{HERE}:line", "another script"),
+        "double": command("double", report="told", first="number"),
+        "missing": command("missing"),
+        "stopped": command("stopped"),
+        "bench": Command("benchmarks.nowhere", "Args", "main", "is not installed", ""),
+        "below": Group("More.", {"double": command("double")}, "  {prog} double", default="double"),
     },
+    "  {prog} double 2",
 )
+DOORS = {"empaw": EMPAW, "train_gait.py": GAIT, "grasp_eval.py": GRASPING, "sim_gui.py": SIM, "user_study.py": STUDY}
 
 
-def commands(node, path=()):
+def commands(node, path):
     if not isinstance(node, Group):
         yield path, node
         return
     for name, below in node.commands.items():
-        yield from commands(below, (*path, name))
+        yield from commands(below, f"{path} {name}")
+
+
+ALL = [one for name, node in DOORS.items() for one in commands(node, name)]
+
+
+def groups(node, path):
+    if isinstance(node, Group):
+        yield path, node
+        for name, below in node.commands.items():
+            yield from groups(below, f"{path} {name}")
+
+
+GROUPS = [one for name, node in DOORS.items() for one in groups(node, name)]
 
 
 def test_a_command_is_read_and_run():
@@ -63,103 +96,88 @@ def test_a_command_is_read_and_run():
     assert run(TREE, "n", ["double"]) == 2
 
 
-def test_a_door_gets_the_rest_of_the_line():
-    before = list(sys.argv)
-    assert run(TREE, "n", ["door", "--far", "1"]) == ["n door", "--far", "1"]
-    assert sys.argv == before
+def test_a_group_with_a_default_needs_no_name():
+    assert run(TREE, "n", ["below"]) == run(TREE, "n", ["below", "double"]) == 2
+    assert run(TREE, "n", ["below", "--number", "3"]) == 6
 
 
 def test_help_shows_the_example_and_the_options(capsys):
-    with pytest.raises(SystemExit) as ended:
-        run(TREE, "n", ["double", "--help"])
+    assert program(TREE, "n", ["double", "--help"]) == 0
     told = capsys.readouterr().out
-    assert ended.value.code == 0
     assert all(part in told for part in ("Double a number", "n double --number 2", "What is doubled"))
 
 
 @pytest.mark.parametrize("given", [[], ["--help"], ["-h"]])
 def test_a_group_lists_its_commands(given, capsys):
-    with pytest.raises(SystemExit) as ended:
-        run(TREE, "n", given)
-    assert ended.value.code == (0 if given else 2)
-    assert "twice as much" in capsys.readouterr().out
-
-
-def test_an_unknown_command_is_told_with_those_that_there_are(capsys):
-    with pytest.raises(SystemExit) as ended:
-        run(TREE, "n", ["triple"])
-    assert ended.value.code == 2
-    told = capsys.readouterr().err.strip()
-    assert "'triple' came" in told and "double" in told and "\n" not in told
-
-
-def test_a_missing_package_is_told_with_the_extra_that_brings_it():
-    with pytest.raises(RuntimeError, match=r"needs gpboost: pip install 'empaw\[study\]'"):
-        run(TREE, "n", ["missing"])
-    with pytest.raises(RuntimeError, match="checkout"):
-        run(TREE, "n", ["bench"])
+    assert program(TREE, "n", given) == (0 if given else 2)
+    told = capsys.readouterr().out
+    assert "twice as much" in told and "n double 2" in told
 
 
 @pytest.mark.parametrize(
-    ("problem", "code"),
-    [(ValueError("bad"), "error: bad"), (OSError("full"), "error: full"), (KeyboardInterrupt(), 130)],
+    ("given", "complaint"),
+    [
+        (["triple"], "'triple' came; n knows double"),
+        (["below", "triple"], "'triple' came; n below knows double"),
+        (["double", "--numbr", "2"], "--numbr.*perhaps --number.*n double --help"),
+        (["double", "--number", "two"], "--number.*'two'"),
+        (["double", "--number", "-1"], "--number -1 came; allowed are 0 and more"),
+        (["missing"], r"needs gpboost: pip install 'empaw\[study\]'"),
+        (["bench"], "checkout of the source"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_a_program_ends_with_one_line(problem, code):
-    def work():
-        raise problem
-
-    with pytest.raises(SystemExit) as ended:
-        guarded(work)
-    assert ended.value.code == code
+def test_a_mistake_is_told_in_one_line(given, complaint, capsys):
+    assert program(TREE, "n", given) == 2
+    said = capsys.readouterr()
+    assert re.match(f"error: .*{complaint}", said.err) and said.err.count("\n") == 1 and not said.out
 
 
-@pytest.mark.parametrize("tree", [EMPAW, study("user_study.py")], ids=["empaw", "user_study"])
-def test_every_command_says_what_it_does_in_one_line(tree):
-    for path, node in commands(tree):
-        assert 10 < len(node.summary) < 80, path
-        if isinstance(node, Command) and node.example:
-            assert path[-1] in node.example
+def test_ctrl_c_has_a_status_of_its_own(capsys):
+    assert program(TREE, "n", ["stopped"]) == 130
+    assert not capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("path", "node"), list(commands(EMPAW)), ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
-)
+def test_a_report_that_not_all_went_well_is_the_status():
+    odd = Command(HERE, "Options", "halve", "half as much", "--number 2", report="told")
+    assert program(odd, "n", ["--number", "2"]) == 0
+    assert program(odd, "n", ["--number", "-2"]) == 2
+
+
+NAMES = {"ids": lambda value: value if isinstance(value, str) else ""}
+
+
+@pytest.mark.parametrize(("path", "node"), ALL, **NAMES)
 def test_every_command_leads_somewhere(path, node):
-    if isinstance(node, Door):
-        assert callable(load(node.function))
-        return
-    assert callable(load(node.options)) and callable(load(node.function))
-    assert load(node.options).__doc__
+    assert 10 < len(node.summary) < 80 and node.example
+    assert all(callable(node.load(name)) for name in (node.options, node.function, node.report or node.function))
+    assert node.load(node.options).__doc__
+
+
+@pytest.mark.parametrize(("path", "node"), [one for one in ALL if one[0].startswith("empaw")], **NAMES)
+def test_every_example_is_a_line_that_can_be_read(path, node):
+    assert isinstance(parse(node, path, shlex.split(node.example)), node.load(node.options))
 
 
 @pytest.mark.parametrize(
-    ("path", "node"), [(p, n) for p, n in commands(EMPAW) if isinstance(n, Command) and n.example], ids=str
+    ("path", "node"),
+    [one for name, node in DOORS.items() for one in groups(node, name)],
+    ids=lambda value: str(value)[:40],
 )
-def test_every_example_is_a_line_that_can_be_read(path, node, monkeypatch):
-    monkeypatch.setattr(
-        "cli.commands.load", lambda place: (lambda args: args) if place == node.function else load(place)
-    )
-    words = shlex.split(node.example)
-    assert words[: 1 + len(path)] == ["empaw", *path]
-    if words[-1] == "--help":
-        with pytest.raises(SystemExit) as ended:
-            main(words[1:])
-        assert ended.value.code == 0
-        return
-    assert isinstance(main(words[1:]), load(node.options))
+def test_every_group_teaches_with_lines_that_lead_somewhere(path, node):
+    for line in node.example.format(prog=path).splitlines():
+        words = line.split("   ")[0].split()
+        below = DOORS[words[0]]
+        for word in words[1:]:
+            below = below.commands.get(word) if isinstance(below, Group) else below
+        assert below is not None, line
 
 
 def test_help_of_the_whole_imports_nothing_heavy():
     code = (
-        "import sys\nfrom cli.main import main\n"
-        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "import sys\nfrom cli.main import cli\ncli(['--help'])\ncli(['evaluate', 'nothing'])\n"
         "print([m for m in ('numpy', 'torch', 'pandas', 'tyro', 'fastapi') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.stdout.strip().endswith("[]")
-    assert "study" in done.stdout
-
-
-def test_empaw_hands_over_to_the_simulation(monkeypatch):
-    monkeypatch.setattr("sim_gui.cli", line)
-    assert main(["sim", "run", "--seconds", "1"]) == ["empaw sim", "run", "--seconds", "1"]
+    assert "study" in done.stdout and done.stderr.count("\n") == 1

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.speech import cli
+from cli.main import cli
 from datasets.voice_corpora import PARSERS, load_corpus, recognise
 from datasets.voices import DatasetError
 from evaluation.speech.joint import JointConfig
@@ -148,7 +148,7 @@ def test_the_command_refuses_in_one_line(tmp_path, capsys):
         (["--data", str(tmp_path / "missing")], "is no folder"),
         (["--data", str(tmp_path), "--seed", "-1"], "seed"),
     ):
-        assert cli(["transfer", *told]) == 2
+        assert cli(["evaluate", "speech-transfer", *told]) == 2
         error = capsys.readouterr().err
         assert said in error
         assert error.count("\n") == 1

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from cli.fusion import cli
+from cli.main import cli
 from datasets.faces import Faces
 from datasets.voices import Clip
 from evaluation.fusion import evaluate as evaluation
@@ -132,7 +132,7 @@ def test_the_command_tests_and_fits(monkeypatch, tmp_path, truth, capsys):
 
     asked: list[str] = []
     monkeypatch.setattr(evaluation, "_judge", judge)
-    told = ["evaluate", "--voices", "v", "--faces", "f", "--each", "2"]
+    told = ["evaluate", "fusion", "--voices", "v", "--faces", "f", "--each", "2"]
     assert cli([*told, "--json", str(tmp_path / "test.json")]) == 0
     figures = json.loads((tmp_path / "test.json").read_text())
     rows = {(row["voice"], row["face"]): row for row in figures["rows"]}
@@ -154,7 +154,7 @@ def test_the_command_tests_and_fits(monkeypatch, tmp_path, truth, capsys):
     ],
 )
 def test_bad_settings_are_refused_in_one_line(told, said, tmp_path, capsys):
-    assert cli(["evaluate", "--voices", str(tmp_path / "v"), "--faces", str(tmp_path / "f"), *told]) == 2
+    assert cli(["evaluate", "fusion", "--voices", str(tmp_path / "v"), "--faces", str(tmp_path / "f"), *told]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1

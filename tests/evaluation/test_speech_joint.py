@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from cli.speech import cli
+from cli.main import cli
 from evaluation.speech.joint import Pooled, evaluate, joint_loss, report
 from learning.speech.features import CLEAN, SPED, STREAM, WINDOW, FeatureTable
 from learning.speech.fitting import FitConfig
@@ -76,7 +76,7 @@ def test_two_real_corpora_from_the_command_line(ravdess: Path, folds_file: Path,
     first = sorted((shared_data / "speech" / "nemo_6").glob("*.ogg"))
     for path in [path for path in first if path.stem.endswith(("neutral_1", "neutral_2"))][:4]:
         (nemo / path.name).symlink_to(path)
-    said = ["joint", "--ravdess", str(voices), "--folds", str(folds_file), "--data", str(nemo)]
+    said = ["evaluate", "speech-joint", "--ravdess", str(voices), "--folds", str(folds_file), "--data", str(nemo)]
     more = ["--json", str(tmp_path / "joint.json"), "--cache", str(tmp_path / "cache"), "--fit.epochs", "2"]
     assert cli([*said, *more, "--fit.members", "1"]) == 0
     out = json.loads((tmp_path / "joint.json").read_text())
@@ -87,7 +87,7 @@ def test_two_real_corpora_from_the_command_line(ravdess: Path, folds_file: Path,
 def test_a_corpus_of_one_voice_is_refused(ravdess: Path, folds_file: Path, shared_data: Path, tmp_path: Path, capsys):
     path = next((shared_data / "speech" / "nemo_6").glob("*.ogg"))
     (tmp_path / path.name).symlink_to(path)
-    said = ["joint", "--ravdess", str(ravdess), "--folds", str(folds_file), "--data", str(tmp_path)]
+    said = ["evaluate", "speech-joint", "--ravdess", str(ravdess), "--folds", str(folds_file), "--data", str(tmp_path)]
     assert cli([*said, "--cache", str(tmp_path / "cache")]) == 2
     assert "one voice only" in capsys.readouterr().err
 
@@ -97,5 +97,5 @@ def test_missing_data_are_named(wrong, ravdess: Path, folds_file: Path, shared_d
     places = {"--ravdess": ravdess, "--folds": folds_file, "--data": shared_data / "speech" / "nemo_6"}
     places[wrong] = tmp_path / "nowhere"
     said = [str(part) for pair in places.items() for part in pair]
-    assert cli(["joint", *said, "--cache", str(tmp_path / "cache")]) == 2
+    assert cli(["evaluate", "speech-joint", *said, "--cache", str(tmp_path / "cache")]) == 2
     assert "nowhere" in capsys.readouterr().err

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cli.main import cli
 
+from cli.main import cli
 from datasets import views
 from datasets.views import Looks, RenderConfig, load_views
 from evaluation.completion import evaluate

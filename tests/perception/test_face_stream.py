@@ -1,15 +1,15 @@
 import csv
 import subprocess
 import sys
-import time
 import tracemalloc
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from torch.utils.flop_counter import FlopCounterMode
 
-from cli.face import cli
+from cli.main import cli
 from perception.emotion import LABELS
 from perception.face import predict
 from perception.face.detector import FaceDetector
@@ -19,6 +19,7 @@ from perception.face.pictures import PictureError
 from perception.face.predict import COLUMNS, PredictConfig
 from perception.face.stream import FaceStream, StreamConfig, is_turned
 from perception.face.videos import Frame
+from tests.conftest import PATIENCE_S
 from tests.faces import ScriptedDetector, ScriptedModel, drawn_face, fake_weights, write_video
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -161,15 +162,14 @@ def test_thousands_of_frames_take_no_more_memory():
     tracemalloc.stop()
 
 
-def test_25_frames_a_second_on_one_core():
-    """Detector and full network on 320 x 240; processor time, so that a busy machine passes."""
+def test_a_frame_with_a_face_costs_one_small_network():
+    """25 frames a second on one core are 18 GFLOPS; what a frame takes, `benchmarks/costs.py` measures."""
     it = FaceStream(FaceEmotionModel(FaceNetwork(NetworkConfig())), FaceDetector())
     picture = drawn_face(320, 240)
-    it.push(picture, 0.0)
-    start = time.process_time()
-    for number in range(1, 11):
-        assert it.push(picture, number / 25).estimate is not None
-    assert (time.process_time() - start) / 10 < 0.04
+    for number in range(3):
+        with FlopCounterMode(display=False) as counter:
+            assert it.push(picture, number / 25).estimate is not None
+        assert 0 < counter.get_total_flops() < 0.7e9
 
 
 @pytest.fixture
@@ -192,7 +192,7 @@ def test_predict_writes_a_row_for_each_frame(folder, tmp_path_factory, capsys):
     result = predict.main(PredictConfig(folder, out, weights=weights))
     assert (result.files, result.rows) == (5, 1 + 1 + 8 + 2) and result.judged >= 6
     assert [failure.file.name for failure in result.failures] == ["e.png"]
-    assert predict.report(result) == 1
+    assert predict.report(result) == 2
     assert "e.png" in capsys.readouterr().err
     rows = list(csv.DictReader(out.open()))
     assert tuple(rows[0]) == COLUMNS and len(rows) == result.rows
@@ -217,16 +217,14 @@ def test_an_interrupted_run_leaves_no_half_table(folder, tmp_path_factory, monke
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "predict"])
 def test_help_teaches(command, capsys):
-    with pytest.raises(SystemExit) as caught:
-        cli([command, "--help"])
-    assert caught.value.code == 0
+    assert cli([command, "face", "--help"]) == 0
     assert len(capsys.readouterr().out) > 500
 
 
 def test_command_line_end_to_end(folder, tmp_path_factory):
     weights = fake_weights(tmp_path_factory.mktemp("w"))
-    command = [sys.executable, "-m", "perception.face", "predict", str(folder / "a.png"), "--weights", str(weights)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-m", "cli.main", "predict", "face", str(folder / "a.png"), "--weights", str(weights)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     assert next(iter(csv.DictReader(done.stdout.splitlines())))["file"].endswith("a.png")
     assert done.stderr.count("\n") == 1  # OpenCV says nothing of its own
@@ -235,14 +233,14 @@ def test_command_line_end_to_end(folder, tmp_path_factory):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["predict", "/nowhere/a.png", "--weights", "/nowhere"], "config.json is missing"),
-        (["predict", "/nowhere/a.png", "--csv", "/proc/x.csv"], "nothing can be written in /proc"),
-        (["predict", "/nowhere/a.png", "--csv", "/nowhere/b/../a.png"], "would be overwritten"),
-        (["predict", "/nowhere/a.png", "--threads", "0"], "threads is 0"),
-        (["train", "--data", "/nowhere.csv", "--run", "/proc/x"], "/proc/x"),
-        (["train", "--data", "/nowhere.csv", "--seed", "-1"], "seed is -1"),
-        (["evaluate", "--data", "/nowhere", "--weights", "/nowhere"], "config.json is missing"),
-        (["evaluate", "--data", "/nowhere", "--json", "/proc/x/y.json"], "/proc/x"),
+        (["predict", "face", "/nowhere/a.png", "--weights", "/nowhere"], "config.json is missing"),
+        (["predict", "face", "/nowhere/a.png", "--csv", "/proc/x.csv"], "nothing can be written in /proc"),
+        (["predict", "face", "/nowhere/a.png", "--csv", "/nowhere/b/../a.png"], "would be overwritten"),
+        (["predict", "face", "/nowhere/a.png", "--threads", "0"], "threads is 0"),
+        (["train", "face", "--data", "/nowhere.csv", "--run", "/proc/x"], "/proc/x"),
+        (["train", "face", "--data", "/nowhere.csv", "--seed", "-1"], "seed is -1"),
+        (["evaluate", "face", "--data", "/nowhere", "--weights", "/nowhere"], "config.json is missing"),
+        (["evaluate", "face", "--data", "/nowhere", "--json", "/proc/x/y.json"], "/proc/x"),
     ],
 )
 def test_errors_are_one_line(arguments, message, capsys):
@@ -255,9 +253,7 @@ def test_errors_are_one_line(arguments, message, capsys):
     "setting", [("--every", "0"), ("--stream.smoothing-s", "nan"), ("--stream.least-width-px", "-3")]
 )
 def test_numbers_out_of_range_are_refused(setting, capsys):
-    with pytest.raises(SystemExit) as caught:
-        cli(["predict", "/nowhere/a.png", *setting])
-    assert caught.value.code == 2
+    assert cli(["predict", "face", "/nowhere/a.png", *setting]) == 2
     assert "allowed" in capsys.readouterr().err or setting[0] == "--stream.least-width-px"
 
 

@@ -301,16 +301,16 @@ def test_array_places():
 
 def test_evaluation_writes_json_and_same_seed_same_figures(monkeypatch, tmp_path, capsys):
     pytest.importorskip("pyroomacoustics", reason="rooms need pyroomacoustics")
-    from cli.sound import cli
+    from cli.main import cli
     from evaluation.sound import evaluate
     from evaluation.sound.trials import Condition
 
     few = (Condition("anechoic"), Condition("diffuse", noise="diffuse", sources=0))
     monkeypatch.setattr(evaluate, "CONDITIONS", few)
-    assert cli(["evaluate", "--trials", "2", "--json", str(tmp_path / "a.json"), "--seed", "3"]) == 0
+    assert cli(["evaluate", "sound", "--trials", "2", "--json", str(tmp_path / "a.json"), "--seed", "3"]) == 0
     shown = capsys.readouterr()
     assert shown.out == "" and "anechoic" in shown.err
-    assert cli(["evaluate", "--trials", "2", "--json", "-", "--seed", "3"]) == 0
+    assert cli(["evaluate", "sound", "--trials", "2", "--json", "-", "--seed", "3"]) == 0
     both = json.loads((tmp_path / "a.json").read_text()), json.loads(capsys.readouterr().out)
     for result in both:
         for row in result["rows"]:
@@ -333,9 +333,9 @@ def test_evaluation_writes_json_and_same_seed_same_figures(monkeypatch, tmp_path
 )
 def test_command_says_what_is_wrong_in_one_line(arguments, says, tmp_path, capsys):
     pytest.importorskip("pyroomacoustics", reason="rooms need pyroomacoustics")
-    from cli.sound import cli
+    from cli.main import cli
 
-    assert cli(["evaluate", *(str(tmp_path) if a == "EMPTY" else a for a in arguments)]) == 2
+    assert cli(["evaluate", "sound", *(str(tmp_path) if a == "EMPTY" else a for a in arguments)]) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
 

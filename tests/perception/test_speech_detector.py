@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.speech import cli
+from cli.main import cli
 from datasets import nonspeech
 from datasets.voices import DatasetError
 from learning.speech import speech_detector as presence_training
@@ -70,7 +70,8 @@ def test_training_makes_the_same_layer_again(tmp_path, capsys):
         # Not voices, but another kind than all others: enough to see that the command works from end to end.
         chirp = nonspeech.make("birds", 3.0, np.random.default_rng(index))
         soundfile.write(voices / f"{index}.wav", chirp, RATE_HZ)
-    arguments = ["presence", "--voices", str(voices), "--other-voices", str(voices), "--clips", "2", "--sounds", "2"]
+    arguments = ["train", "speech-detector", "--voices", str(voices), "--other-voices", str(voices)]
+    arguments += ["--clips", "2", "--sounds", "2"]
     for name in ("a", "b"):
         assert cli([*arguments, "--out", str(tmp_path / name)]) == 0
     assert "other voices" in capsys.readouterr().err

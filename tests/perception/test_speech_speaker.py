@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from cli.speech import cli
+from cli.main import cli
 from datasets.voices import load_ravdess
 from perception.emotion import softmax, unweighted_accuracy
 from perception.speech.audio import read_sound
@@ -164,15 +164,15 @@ def test_known_voices_are_judged_better(ravdess, model):
 
 def test_the_command_enrols_adds_and_the_voice_can_be_used(tmp_path, capsys):
     out = tmp_path / "me.safetensors"
-    assert cli(["enrol", "--neutral", str(SAMPLE), "--out", str(out)]) == 0
+    assert cli(["enrol", "voice", "--neutral", str(SAMPLE), "--out", str(out)]) == 0
     assert "1 neutral clips and 0 others" in capsys.readouterr().err
-    assert cli(["enrol", "--neutral", str(SAMPLE), "--out", str(out)]) == 2
+    assert cli(["enrol", "voice", "--neutral", str(SAMPLE), "--out", str(out)]) == 2
     assert "--add" in capsys.readouterr().err
-    assert cli(["enrol", "--neutral", str(SAMPLE), "--history", str(SAMPLE), "--out", str(out), "--add"]) == 0
+    assert cli(["enrol", "voice", "--neutral", str(SAMPLE), "--history", str(SAMPLE), "--out", str(out), "--add"]) == 0
     assert "2 neutral clips and 1 others" in capsys.readouterr().err
-    assert cli(["predict", str(SAMPLE), "--speaker", str(out)]) == 0
+    assert cli(["predict", "speech", str(SAMPLE), "--speaker", str(out)]) == 0
     known = capsys.readouterr().out
-    assert cli(["predict", str(SAMPLE)]) == 0
+    assert cli(["predict", "speech", str(SAMPLE)]) == 0
     unknown = capsys.readouterr().out
     assert len(known.splitlines()) == len(unknown.splitlines()) > 1
     assert known != unknown
@@ -183,11 +183,11 @@ def test_clips_that_cannot_be_used_are_told(tmp_path, capsys):
     (tmp_path / "bad.wav").write_text("no sound")
     soundfile.write(tmp_path / "hum.wav", 0.1 * np.sin(np.arange(32000) / 20), 16000)
     shutil.copy(SAMPLE, tmp_path / "good.wav")
-    assert cli(["enrol", "--out", str(out)]) == 2
+    assert cli(["enrol", "voice", "--out", str(out)]) == 2
     assert "no clips came" in capsys.readouterr().err
-    assert cli(["enrol", "--neutral", str(tmp_path / "bad.wav"), "--out", str(out)]) == 2
+    assert cli(["enrol", "voice", "--neutral", str(tmp_path / "bad.wav"), "--out", str(out)]) == 2
     assert not out.exists()
-    assert cli(["enrol", "--neutral", str(tmp_path), "--out", str(out)]) == 1
+    assert cli(["enrol", "voice", "--neutral", str(tmp_path), "--out", str(out)]) == 2
     assert Speaker.load(out).neutral.clips == 1
     said = capsys.readouterr().err
     assert "hum.wav holds no speech" in said
