@@ -7,12 +7,57 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from perception.command import CommandError
+from perception.command import CommandError, check_folder
 from perception.weights import WeightsError, write_atomic
 
 NAME = "checkpoint.safetensors"
+
+
+def check_folders(out: Path, run: Path, resume: bool) -> None:
+    """Refuse, before the work, folders that cannot be written, and a run that would be written over.
+
+    Raises:
+        CommandError: nothing can be written in one of them, or `run` holds a run and is not to be resumed.
+    """
+    for folder in (out, run):
+        missing = not folder.exists()
+        check_folder(folder)
+        if missing:
+            folder.rmdir()  # made again when there is something to save: a mistyped source leaves nothing behind
+    if not resume and (run / NAME).exists():
+        raise CommandError(f"{run} holds a run. Pass --resume to go on, delete it, or name another --run.")
+
+
+def pack(**parts: nn.Module | torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Lay out the state of modules and optimisers as `part.name`: tensor, copied to the CPU."""
+    out: dict[str, Tensor] = {}
+    for part, holder in parts.items():
+        state = holder.state_dict()
+        if isinstance(holder, torch.optim.Optimizer):
+            state = {f"{i}.{name}": value for i, entries in state["state"].items() for name, value in entries.items()}
+        out |= {f"{part}.{name}": torch.as_tensor(v).detach().cpu().clone().contiguous() for name, v in state.items()}
+    return out
+
+
+def unpack(tensors: Mapping[str, Tensor], **parts: nn.Module | torch.optim.Optimizer) -> None:
+    """Put modules and optimisers back into the state that `pack` laid out.
+
+    Raises:
+        KeyError, RuntimeError, ValueError: the tensors are not theirs.
+    """
+    for part, holder in parts.items():
+        state = {name.removeprefix(f"{part}."): t for name, t in tensors.items() if name.startswith(f"{part}.")}
+        if isinstance(holder, torch.optim.Optimizer):
+            entries: dict[int, dict[str, Tensor]] = {}
+            for name, tensor in state.items():
+                number, _, rest = name.partition(".")
+                entries.setdefault(int(number), {})[rest] = tensor
+            holder.load_state_dict({**holder.state_dict(), "state": entries})
+        else:
+            holder.load_state_dict(state)
 
 
 def write(folder: Path, tensors: dict[str, Tensor], at: Any, settings: Mapping[str, Any]) -> None:
@@ -57,5 +102,5 @@ def _same(path: Path, began: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     ]
     if other:
         raise CommandError(
-            f"{path} was begun with other settings: {'; '.join(other)}. Give the same ones, or another --run."
+            f"{path} was begun with other settings: {'; '.join(other)}. Give the same ones, or another folder (--run)."
         )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+
+from learning import checkpoint
 
 Loss = Callable[[int, torch.Generator], Tensor]
 """Given the step, counted from 0, and a generator to draw with: a scalar to be made small."""
@@ -48,8 +51,68 @@ class Schedule:
         warm = self.warmup * self.steps
         if step < warm:
             return (step + 1) / (warm + 1)
-        done = (step - warm) / max(self.steps - warm, 1)
-        return self.final + (1 - self.final) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+        return self.final + (1 - self.final) * half_cosine((step - warm) / max(self.steps - warm, 1))
+
+
+def half_cosine(done: float) -> float:
+    """Share that is left of a rate, 1 to 0, when that share of the way is done (Loshchilov & Hutter 2017)."""
+    return 0.5 * (1.0 + math.cos(math.pi * min(done, 1.0)))
+
+
+def warmup_cosine(progress: float, warm_up: float) -> float:
+    """Share of the peak rate at a point of the training, progress in (0, 1]: a rising line, then a cosine to 0."""
+    if progress < warm_up:
+        return progress / warm_up
+    return half_cosine((progress - warm_up) / max(1.0 - warm_up, 1e-9))
+
+
+def decay_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameter groups of an optimiser: weight decay on matrices and kernels, none on norms, biases and gates."""
+    kernels = [p for p in module.parameters() if p.ndim >= 2]
+    others = [p for p in module.parameters() if p.ndim < 2]
+    return [{"params": kernels, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+
+@contextmanager
+def seeded(seed: int, device: torch.device = torch.device("cpu")) -> Iterator[None]:  # noqa: B008
+    """Seed torch's own numbers (dropout has no generator argument) and give the caller's back afterwards."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
+class Bar(NamedTuple):
+    """What moves a bar on by a step, with a word beside it, and what prints a line above it."""
+
+    step: Callable[[str], None]
+    say: Callable[[str], None]
+
+
+@contextmanager
+def training_bar(total: int, done: int) -> Iterator[Bar]:
+    """Show a bar of steps with the time left on stderr, and a line every two minutes where that is a file."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True, soft_wrap=True)
+    told, start, begun = time.monotonic(), time.monotonic(), done
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("training", total=total, completed=done)
+
+        def say(line: str) -> None:
+            progress.console.print(line, highlight=False)
+
+        def step(word: str) -> None:
+            nonlocal told, done
+            done += 1
+            progress.update(task, advance=1, description=word)
+            if not console.is_terminal and time.monotonic() - told > 120.0:
+                told = time.monotonic()
+                left_s = (told - start) / (done - begun) * (total - done)
+                say(f"step {done}/{total}  {word}  left {left_s / 60:.0f} min")
+
+        yield Bar(step, say)
 
 
 class Step(NamedTuple):
@@ -68,11 +131,11 @@ class Trainer:
         loss: called once a step.
         schedule: how long and how fast.
         seed: of the generator that the loss draws with.
-        folder: where config.json, checkpoint.pt and log.jsonl go; None: nothing is written.
+        folder: where the checkpoint, config.json and log.jsonl go; None: nothing is written.
         resume: go on from the checkpoint in `folder`, where there is one.
 
     Raises:
-        ValueError: `resume`, and the checkpoint is damaged or of another training.
+        ValueError: `resume`, and the checkpoint is damaged (`WeightsError`) or of another training (`CommandError`).
     """
 
     def __init__(
@@ -93,12 +156,12 @@ class Trainer:
         self.rate = torch.optim.lr_scheduler.LambdaLR(self.optimiser, schedule.factor)
         self.done = 0
         self.log: list[Step] = []
-        self._told: dict[str, Any] = {"seed": seed, "schedule": asdict(schedule)}
+        self._settings: dict[str, Any] = {"seed": seed, "schedule": asdict(schedule)}
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            if resume and (folder / "checkpoint.pt").exists():
-                self._restore()
-            (folder / "config.json").write_text(json.dumps(self._told, indent=1) + "\n")
+            if resume and (folder / checkpoint.NAME).exists():
+                checkpoint.resume(folder, self._settings, self._restore)
+            (folder / "config.json").write_text(json.dumps(self._settings, indent=1) + "\n")
 
     def run(self, until: int | None = None, each: Callable[[Step], None] | None = None) -> list[Step]:
         """Train to the end, or to a step; `each` is called after every step. The whole log is returned.
@@ -135,34 +198,17 @@ class Trainer:
         """
         if self.folder is None:
             raise ValueError("a trainer without a folder has nowhere to write a checkpoint: give it one")
-        draft = self.folder / ".checkpoint.part"
-        state = {
-            "told": json.dumps(self._told),
-            "module": self.module.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-            "done": self.done,
-            "log": [tuple(step) for step in self.log],
-        }
-        torch.save(state, draft)
-        draft.replace(self.folder / "checkpoint.pt")
+        tensors = checkpoint.pack(module=self.module, optimiser=self.optimiser)
+        tensors["generator"] = self.generator.get_state()
+        checkpoint.write(self.folder, tensors, [tuple(step) for step in self.log], self._settings)
         lines = "".join(json.dumps(step._asdict()) + "\n" for step in self.log)
         (self.folder / "log.jsonl").write_text(lines)
 
-    def _restore(self) -> None:
-        assert self.folder is not None
-        path = self.folder / "checkpoint.pt"
-        try:
-            state: dict[str, Any] = torch.load(path, weights_only=True)
-            if state["told"] != json.dumps(self._told):
-                raise ValueError(f"{path} is of a training with {state['told']}; give another folder, or do not resume")
-            self.module.load_state_dict(state["module"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.generator.set_state(state["generator"])
-            self.done = int(state["done"])
-            self.log = [Step(*line) for line in state["log"]]
-        except (KeyError, RuntimeError, EOFError, OSError, UnpicklingError) as problem:
-            raise ValueError(f"{path} is damaged or of another model ({problem}): do not resume from it") from problem
+    def _restore(self, tensors: dict[str, Tensor], log: list[list[Any]]) -> None:
+        checkpoint.unpack(tensors, module=self.module, optimiser=self.optimiser)
+        self.generator.set_state(tensors["generator"])
+        self.log = [Step(*line) for line in log]
+        self.done = len(self.log)
         self.rate.last_epoch = self.done
         for group, rate in zip(self.optimiser.param_groups, self.rate.base_lrs, strict=True):
             group["lr"] = rate * self.schedule.factor(self.done)

@@ -15,8 +15,11 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from datasets.views import Views
+from learning.checkpoint import pack, unpack
+from learning.trainer import decay_groups, seeded, warmup_cosine
 from perception.completion.frames import Frame, see
 from perception.completion.network import Answer, CompletionNetwork, NetworkConfig
 
@@ -159,7 +162,7 @@ def _length(vectors: Tensor) -> Tensor:
 
 @dataclass
 class Trainer:
-    """Network, optimizer and the sum of weights for the soup; one call of `step` after another."""
+    """Network, optimizer and the sum of the weights to average; one call of `step` after another."""
 
     fit: FitConfig
     shape: NetworkConfig
@@ -168,16 +171,14 @@ class Trainer:
     done: int = 0
 
     def __post_init__(self) -> None:
-        with torch.random.fork_rng(devices=[]):  # torch's modules draw weights of their own, which are thrown away
+        with seeded(self.seed):  # torch's modules draw weights of their own, which are thrown away
             self.network = CompletionNetwork(self.shape)
         self.network.initialise(torch.Generator().manual_seed(self.seed))
         self.network.to(self.device)
-        kernels = [p for p in self.network.parameters() if p.ndim >= 2]
-        others = [p for p in self.network.parameters() if p.ndim < 2]
-        groups = [{"params": kernels, "weight_decay": self.fit.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        groups = decay_groups(self.network, self.fit.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, self.fit.learning_rate)
-        self.soup = {name: torch.zeros_like(tensor) for name, tensor in self.network.state_dict().items()}
-        self.stirred = 0
+        # Summed here, and divided once by `result`.
+        self.summed = AveragedModel(self.network, avg_fn=lambda total, new, _: total + new)
 
     def start_from(self, network: CompletionNetwork) -> None:
         """Take the weights of another network of the same shape, to train on from there."""
@@ -192,7 +193,7 @@ class Trainer:
         rng = np.random.default_rng([self.seed, self.done])
         batch = draw(views, self.shape, self.fit, rng)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.fit.learning_rate * rate_factor((self.done + 1) / self.fit.steps, self.fit.warm_up)
+            group["lr"] = self.fit.learning_rate * warmup_cosine((self.done + 1) / self.fit.steps, self.fit.warm_up)
         answer = self.network.train()(batch.points.to(self.device), batch.hints.to(self.device))
         loss = loss_of(Answer(*(part.cpu() for part in answer)), batch.truth)
         self.optimizer.zero_grad(set_to_none=True)
@@ -202,13 +203,11 @@ class Trainer:
         if not math.isfinite(loss.fine.item()):
             raise ValueError(f"the loss became {loss.fine.item()} at step {self.done}; lower --fit.learning-rate")
         self.done += 1
-        if self._is_for_soup():
-            for name, tensor in self.network.state_dict().items():
-                self.soup[name] += tensor
-            self.stirred += 1
+        if self._is_averaged():
+            self.summed.update_parameters(self.network)
         return Loss(*(part.detach() for part in loss))
 
-    def _is_for_soup(self) -> bool:
+    def _is_averaged(self) -> bool:
         apart = max(1, round(0.1 * self.fit.steps / self.fit.soup))
         left = self.fit.steps - self.done
         return left % apart == 0 and left // apart < self.fit.soup
@@ -216,42 +215,20 @@ class Trainer:
     def result(self) -> CompletionNetwork:
         """The average of the checkpoints so far, or the network as it is before there is one."""
         network = CompletionNetwork(self.shape)
-        state = self.network.state_dict()
-        if self.stirred:
-            state = {name: tensor / self.stirred for name, tensor in self.soup.items()}
-        network.load_state_dict({name: tensor.detach().cpu() for name, tensor in state.items()})
+        count = int(self.summed.n_averaged)
+        state = self.summed.module.state_dict() if count else self.network.state_dict()
+        network.load_state_dict({name: tensor / max(count, 1) for name, tensor in state.items()})
         return network.eval()
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything that a resumed run needs, by name."""
-        out = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        out |= {f"soup.{name}": tensor for name, tensor in self.soup.items()}
-        for number, entries in self.optimizer.state_dict()["state"].items():
-            out |= {f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in entries.items()}
-        return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in out.items()}
+        return pack(network=self.network, summed=self.summed, optimizer=self.optimizer)
 
-    def restore(self, tensors: Mapping[str, Tensor], done: int, stirred: int) -> None:
+    def restore(self, tensors: Mapping[str, Tensor], done: int) -> None:
         """Go back to where `tensors` were taken.
 
         Raises:
             KeyError, RuntimeError, ValueError: they are not those of such a trainer.
         """
-        parts: dict[str, dict[str, Tensor]] = {"network": {}, "soup": {}, "optimizer": {}}
-        for name, tensor in tensors.items():
-            part, _, rest = name.partition(".")
-            parts[part][rest] = tensor
-        self.network.load_state_dict(parts["network"])
-        self.soup = {name: parts["soup"][name].to(self.device) for name in self.soup}
-        state: dict[int, dict[str, Tensor]] = {}
-        for name, tensor in parts["optimizer"].items():
-            number, _, rest = name.partition(".")
-            state.setdefault(int(number), {})[rest] = tensor
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": state})
-        self.done, self.stirred = done, stirred
-
-
-def rate_factor(progress: float, warm_up: float) -> float:
-    """Share of the peak rate at a point of the training, progress in (0, 1]: a rising line, then a cosine."""
-    if progress < warm_up:
-        return progress / warm_up
-    return 0.5 * (1.0 + math.cos(math.pi * (progress - warm_up) / max(1.0 - warm_up, 1e-9)))
+        unpack(tensors, network=self.network, summed=self.summed, optimizer=self.optimizer)
+        self.done = done

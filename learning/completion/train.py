@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -18,7 +15,9 @@ from learning import checkpoint
 from learning.completion.card import card
 from learning.completion.fitting import FitConfig, Trainer
 from learning.completion.measure import Figures, calibration, judge, measure
-from perception.command import CommandError, check_folder, check_run
+from learning.device import Device, pick_device
+from learning.trainer import training_bar
+from perception.command import CommandError, check_run
 from perception.completion import weights
 from perception.completion.network import CompletionNetwork, NetworkConfig
 from perception.completion.weights import DEFAULT_FOLDER, Stored
@@ -31,8 +30,6 @@ class TrainConfig:
 
     A twelfth of the objects, by name, is kept back to watch the training and to calibrate the uncertainty. The run is
     kept every --keep-every steps; --resume goes on after a kill. TensorBoard finds curves and pictures in --run.
-
-    Example: python -m perception.completion train --views runs/completion/train
     """
 
     views: Path
@@ -60,7 +57,7 @@ class TrainConfig:
     """Steps between checkpoints."""
     picture_every: int = 500
     """Steps between pictures of completions for TensorBoard."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """Where to compute; auto takes CUDA where there is one."""
     threads: int = 1
     """Processor cores to use."""
@@ -101,21 +98,15 @@ def main(config: TrainConfig) -> TrainResult:
 
     check_run(config.threads, config.seed)
     torch.set_num_threads(config.threads)
-    device = _device(config)
-    for folder in (config.out, config.run):
-        missing = not folder.exists()
-        check_folder(folder)
-        if missing:
-            folder.rmdir()  # made again when there is something to save: mistyped --views leave nothing behind
-    if not config.resume and (config.run / checkpoint.NAME).exists():
-        raise CommandError(f"{config.run} holds a run. Pass --resume to go on, delete it, or name another --run.")
+    device = pick_device(config.device)
+    checkpoint.check_folders(config.out, config.run, config.resume)
     learned, kept_back = split(load_views(config.views))
     trainer = Trainer(config.fit, config.shape, config.seed, device)
     settings = _settings(config, learned)
     if config.start_from is not None:
         trainer.start_from(_same_shape(config.start_from, config.shape))
     if config.resume:
-        checkpoint.resume(config.run, settings, lambda tensors, at: trainer.restore(tensors, *at))
+        checkpoint.resume(config.run, settings, trainer.restore)
     _train(trainer, learned, kept_back, config, settings)
     stored = Stored(_rounded(trainer), 1.0)
     stored = Stored(stored.network, round(calibration(judge(stored, kept_back)), 4))
@@ -130,15 +121,6 @@ def _same_shape(folder: Path, shape: NetworkConfig) -> CompletionNetwork:
     if network.config != shape:
         raise CommandError(f"--start-from {folder} holds {network.config}, not {shape}. Make --network match it.")
     return network
-
-
-def _device(config: TrainConfig) -> Any:
-    import torch
-
-    there = torch.cuda.is_available()
-    if config.device == "cuda" and not there:
-        raise CommandError("cuda was asked for, and torch finds no CUDA device here. Use --device cpu or auto.")
-    return torch.device("cuda" if there and config.device != "cpu" else "cpu")
 
 
 def split(views: Views) -> tuple[Views, Views]:
@@ -171,48 +153,21 @@ def _train(trainer: Trainer, learned: Views, kept_back: Views, config: TrainConf
 
     from learning.completion.pictures import completions
 
-    def keep() -> None:
-        checkpoint.write(config.run, trainer.tensors(), [trainer.done, trainer.stirred], settings)
-
     board = SummaryWriter(str(config.run), purge_step=trainer.done)
     recent: list[float] = []
-    with _bar(config.fit.steps, trainer.done) as show:
+    with training_bar(config.fit.steps, trainer.done) as bar:
         while trainer.done < config.fit.steps:
             loss = trainer.step(learned)
             recent = [*recent[-99:], float(loss.fine)]
-            show(float(np.mean(recent)))
+            bar.step(f"loss {np.mean(recent):.4f}")
             for name, value in loss._asdict().items():
                 board.add_scalar(f"loss/{name}", float(value), trainer.done)
             if trainer.done % config.keep_every == 0 or trainer.done == config.fit.steps:
-                keep()
+                checkpoint.write(config.run, trainer.tensors(), trainer.done, settings)
             if trainer.done % config.picture_every == 0:
                 picture = completions(trainer.result(), kept_back, 4)
                 board.add_image("kept back", picture, trainer.done, dataformats="HWC")
     board.close()
-
-
-@contextmanager
-def _bar(total: int, done: int) -> Iterator[Callable[[float], None]]:
-    """Show a bar of steps with loss and time left on stderr, and a line every few minutes where that is a file."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True, soft_wrap=True)
-    told, start, begun = time.monotonic(), time.monotonic(), done
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("training", total=total, completed=done)
-
-        def show(loss: float) -> None:
-            nonlocal told, done
-            done += 1
-            progress.update(task, advance=1, description=f"loss {loss:.4f}")
-            if not console.is_terminal and time.monotonic() - told > 120.0:
-                told = time.monotonic()
-                left_s = (told - start) / (done - begun) * (total - done)
-                progress.console.print(f"step {done}/{total}  loss {loss:.4f}  left {left_s / 60:.0f} min")
-
-        yield show
 
 
 def _rounded(trainer: Trainer) -> Any:

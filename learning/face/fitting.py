@@ -6,21 +6,24 @@ weights of one that was not.
 
 from __future__ import annotations
 
+import copy
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
 
 from datasets.faces import Faces
+from learning.checkpoint import pack, unpack
 from learning.face.augment import AugmentConfig, augment, mix
 from learning.face.judging import judge
+from learning.trainer import decay_groups, seeded, warmup_cosine
 from perception.face.network import CLASSES, FaceNetwork, NetworkConfig
 
 
@@ -109,30 +112,24 @@ class Trainer:
     ) -> None:
         self.config, self.seed, self.hardware = config, seed, hardware
         with seeded(seed, hardware.device):  # torch's modules draw weights of their own, which are thrown away
-            self.network, self.averaged = FaceNetwork(shape), FaceNetwork(shape)
+            self.network = FaceNetwork(shape)
         self.network.initialise(torch.Generator().manual_seed(seed))
-        # Channels last: torch's convolutions on a core need not turn the maps around, a sixth of an epoch (measured).
-        for network in (self.network, self.averaged):
-            network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.averaged.requires_grad_(False).eval()
         self.teachers = tuple(teachers)
-        for teacher in self.teachers:
-            teacher.network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.averaged.load_state_dict(self.network.state_dict())
-        pairs = zip(self.averaged.state_dict().values(), self.network.state_dict().values(), strict=True)
-        self._pairs: tuple[list[tuple[Tensor, Tensor]], list[tuple[Tensor, Tensor]]] = ([], [])
-        for mine, new in pairs:
-            self._pairs[not mine.is_floating_point()].append((mine, new))
+        # Channels last: torch's convolutions on a core need not turn the maps around, a sixth of an epoch (measured).
+        for network in (self.network, *(teacher.network for teacher in self.teachers)):
+            network.to(hardware.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = AveragedModel(self.network, multi_avg_fn=self._average, use_buffers=True)
+        self.averaged.requires_grad_(False).eval()
+        self.averaged.n_averaged.fill_(1)  # it begins as a copy of the network
+        self.best = copy.deepcopy(self.averaged.module)
         self.optimizer = make_optimizer(self.network, config)
         self._generator = torch.Generator(hardware.device)
         self.epochs: list[Epoch] = []
-        self.best = {name: tensor.clone() for name, tensor in self.averaged.state_dict().items()}
 
     def start_from(self, network: FaceNetwork) -> None:
         """Take the weights of another network of the same shape, to train on from there."""
-        for mine in (self.network, self.averaged):
+        for mine in (self.network, self.averaged.module, self.best):
             mine.load_state_dict(network.state_dict())
-        self.best = {name: tensor.clone() for name, tensor in self.averaged.state_dict().items()}
 
     @property
     def best_right(self) -> float:
@@ -165,14 +162,14 @@ class Trainer:
                 self._set_rate((number * steps + step + 1) / (self.config.epochs * steps))
                 losses.append(self._gradients(pictures[rows[step]], targets[rows[step]], shares[step]))
                 self.optimizer.step()
-                self._average(number * steps + step)
+                self.averaged.update_parameters(self.network)
                 tick()
         loss = self._finite(torch.stack(losses))
         last = number + 1 == self.config.epochs
         judged = validation is not None and (last or (number + 1) % self.config.judge_every == 0)
         right = self._right(validation) if validation is not None and judged else None
         if validation is None or number == 0 or (right is not None and right > self.best_right):
-            self.best = {name: tensor.clone() for name, tensor in self.averaged.state_dict().items()}
+            self.best.load_state_dict(self.averaged.module.state_dict())
         done = Epoch(number, loss, right, time.monotonic() - start)
         self.epochs.append(done)
         return done
@@ -217,84 +214,47 @@ class Trainer:
 
     def _set_rate(self, progress: float) -> None:
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * rate_factor(progress, self.config.warm_up)
+            group["lr"] = self.config.learning_rate * warmup_cosine(progress, self.config.warm_up)
 
-    @torch.no_grad()
-    def _average(self, step: int) -> None:
+    def _average(self, averaged: list[Tensor], new: list[Tensor], _count: Tensor | int) -> None:
+        """Move averaged tensors, all of one type, towards the new ones."""
+        if not averaged[0].is_floating_point():
+            torch._foreach_copy_(averaged, new)
+            return
         # Early on the average would be that of the random start: it begins short and grows.
-        decay = min(self.config.average, (1 + step) / (10 + step))
-        numbers, counts = self._pairs
-        # One kernel on a GPU, where a loop over a hundred tensors takes a tenth of a step.
-        torch._foreach_lerp_([mine for mine, _ in numbers], [new for _, new in numbers], 1.0 - decay)
-        torch._foreach_copy_([mine for mine, _ in counts], [new for _, new in counts])
+        count = int(self.averaged.n_averaged)  # lies on the CPU: a GPU need not wait for it
+        torch._foreach_lerp_(averaged, new, 1.0 - min(self.config.average, count / (9 + count)))
 
     def _right(self, faces: Faces) -> float:
         # As the model answers, not by one look: late in a training one look no longer improves, and six still do
         # (epoch 17 of 40: 0.664 and 0.672; epoch 40: 0.661 and 0.684).
         with self.hardware.format():
-            said = judge(self.averaged, faces.pictures, looks=True).argmax(axis=1)
+            said = judge(self.averaged.module, faces.pictures, looks=True).argmax(axis=1)
         return float(np.mean(said == faces.targets))
 
     def best_network(self) -> FaceNetwork:
         """Copy the best averaged network to the CPU, in evaluation mode."""
         network = FaceNetwork(self.network.config)
-        network.load_state_dict({name: tensor.cpu() for name, tensor in self.best.items()})
+        network.load_state_dict(self.best.state_dict())
         return network.eval()
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Lay out everything that a resumed run needs, by name."""
+        return pack(network=self.network, averaged=self.averaged, best=self.best, optimizer=self.optimizer)
 
-def rate_factor(progress: float, warm_up: float) -> float:
-    """Share of the peak rate at a point of the training, progress in (0, 1]: a rising line, then a cosine."""
-    if progress < warm_up:
-        return progress / warm_up
-    return 0.5 * (1.0 + math.cos(math.pi * (progress - warm_up) / max(1.0 - warm_up, 1e-9)))
+    def restore(self, tensors: Mapping[str, Tensor], epochs: Sequence[Sequence[Any]]) -> None:
+        """Go back to where `tensors` were taken.
+
+        Raises:
+            KeyError, RuntimeError, ValueError: they are not those of such a trainer.
+        """
+        unpack(tensors, network=self.network, averaged=self.averaged, best=self.best, optimizer=self.optimizer)
+        self.epochs = [Epoch(*row) for row in epochs]
 
 
 def make_optimizer(network: FaceNetwork, config: FitConfig) -> torch.optim.Optimizer:
     """Optimizer with weight decay on matrices and kernels only."""
-    kernels = [p for p in network.parameters() if p.ndim >= 2]
-    others = [p for p in network.parameters() if p.ndim < 2]
-    groups = [{"params": kernels, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    groups = decay_groups(network, config.weight_decay)
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, config.learning_rate)
     return torch.optim.SGD(groups, config.learning_rate, config.momentum, nesterov=config.momentum > 0.0)
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's own numbers (dropout has no generator argument) and give the caller's back afterwards."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
-
-
-def as_tensors(trainer: Trainer) -> dict[str, Tensor]:
-    """Lay out everything that a resumed run needs, by name."""
-    out: dict[str, Tensor] = {}
-    for part, state in (("network", trainer.network.state_dict()), ("averaged", trainer.averaged.state_dict())):
-        out.update({f"{part}.{name}": tensor for name, tensor in state.items()})
-    out.update({f"best.{name}": tensor for name, tensor in trainer.best.items()})
-    for number, entries in trainer.optimizer.state_dict()["state"].items():
-        out.update({f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in entries.items()})
-    return {name: tensor.detach().cpu().clone().contiguous() for name, tensor in out.items()}
-
-
-def from_tensors(trainer: Trainer, tensors: dict[str, Tensor], epochs: list[Epoch]) -> None:
-    """Put a trainer into the state that `as_tensors` laid out.
-
-    Raises:
-        KeyError, RuntimeError, ValueError: the tensors are not those of such a trainer.
-    """
-    parts: dict[str, dict[str, Tensor]] = {"network": {}, "averaged": {}, "best": {}, "optimizer": {}}
-    for name, tensor in tensors.items():
-        part, _, rest = name.partition(".")
-        parts[part][rest] = tensor
-    trainer.network.load_state_dict(parts["network"])
-    trainer.averaged.load_state_dict(parts["averaged"])
-    trainer.best = {name: tensor.to(trainer.hardware.device) for name, tensor in parts["best"].items()}
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in parts["optimizer"].items():
-        number, _, rest = name.partition(".")
-        state.setdefault(int(number), {})[rest] = tensor
-    whole = trainer.optimizer.state_dict()
-    trainer.optimizer.load_state_dict({**whole, "state": state})
-    trainer.epochs = list(epochs)

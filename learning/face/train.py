@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +14,11 @@ import numpy as np
 from datasets.faces import DEFAULT_CACHE, Faces, load_fer2013, without_leaks
 from learning import checkpoint
 from learning.device import Device, Precision, pick_device, pick_precision
-from learning.face.fitting import Epoch, FitConfig, Hardware, Teacher, Trainer, as_tensors, from_tensors
+from learning.face.fitting import FitConfig, Hardware, Teacher, Trainer
 from learning.face.judging import fit_temperature, probabilities
 from learning.metrics import Figures, measure
-from perception.command import CommandError, check_folder, check_run, one_core
+from learning.trainer import training_bar
+from perception.command import CommandError, check_run, one_core
 from perception.face import weights
 from perception.face.network import CLASSES, FaceNetwork, NetworkConfig, count_parameters, grow
 from perception.face.weights import DEFAULT_FOLDER, Stored
@@ -32,8 +32,6 @@ class TrainConfig:
     Learns from Training, picks the best epoch and fits the temperature on PublicTest, and leaves PrivateTest alone:
     that is judged once, by "evaluate --protocol private". The run is kept after each epoch; --resume goes on after a
     kill.
-
-    Example: python -m perception.face train --data fer2013.tar.gz
     """
 
     data: Path
@@ -103,14 +101,8 @@ def main(config: TrainConfig) -> TrainResult:
     """
     check_run(config.threads, config.seed)
     hardware = _hardware(config)
-    for folder in (config.out, config.run):
-        missing = not folder.exists()
-        check_folder(folder)
-        if missing:
-            folder.rmdir()  # made again when there is something to save: a mistyped --data leaves nothing behind
+    checkpoint.check_folders(config.out, config.run, config.resume)
     one_core(config.threads)
-    if not config.resume and (config.run / checkpoint.NAME).exists():
-        raise CommandError(f"{config.run} holds a run. Pass --resume to go on, delete it, or name another --run.")
     teachers = [Teacher(*weights.load(folder)) for folder in config.teacher]
     material = load_material(config)
     trainer = Trainer(config.fit, config.network, config.seed, hardware, teachers)
@@ -118,11 +110,11 @@ def main(config: TrainConfig) -> TrainResult:
         trainer.start_from(_grown(config.start_from, config.network))
     settings = _settings(config, material)
     if config.resume:
-        checkpoint.resume(config.run, settings, lambda tensors, at: from_tensors(trainer, tensors, _epochs(at)))
+        checkpoint.resume(config.run, settings, trainer.restore)
     _train(
         trainer,
         material,
-        lambda: checkpoint.write(config.run, as_tensors(trainer), [tuple(one) for one in trainer.epochs], settings),
+        lambda: checkpoint.write(config.run, trainer.tensors(), [tuple(one) for one in trainer.epochs], settings),
     )
     stored = _calibrated(trainer.best_network().to(hardware.device), material.validation)
     best = max(trainer.epochs, key=lambda epoch: -1.0 if epoch.right is None else epoch.right).number
@@ -134,10 +126,6 @@ def main(config: TrainConfig) -> TrainResult:
     notes = {"training": settings, "best_epoch": best + 1, "public_test": judged_on}
     weights.save(config.out, stored, notes, card(result, material, config))
     return result
-
-
-def _epochs(rows: list[list[Any]]) -> list[Epoch]:
-    return [Epoch(*row) for row in rows]
 
 
 def _grown(folder: Path, shape: NetworkConfig) -> FaceNetwork:
@@ -179,27 +167,16 @@ def _train(trainer: Trainer, material: Material, keep: Callable[[], None]) -> No
     """Run the epochs that are left, with a line for each."""
     steps = -(-len(material.training.targets) // trainer.config.batch)
     total, begun, start = trainer.config.epochs, len(trainer.epochs), time.monotonic()
-    with _bar(steps * total, steps * begun) as (tick, say):
+    with training_bar(steps * total, steps * begun) as bar:
         for number in range(begun, total):
-            epoch = trainer.epoch(material.training, material.validation, tick)
+            epoch = trainer.epoch(material.training, material.validation, lambda: bar.step("training"))
             keep()
             left_s = (time.monotonic() - start) / (number + 1 - begun) * (total - number - 1)
             judged = "-" if epoch.right is None else f"{epoch.right:.4f} (best {trainer.best_right:.4f})"
-            say(
+            bar.say(
                 f"epoch {number + 1}/{total}  loss {epoch.loss:.4f}  PublicTest {judged}  {epoch.seconds:.0f} s  left "
                 f"{left_s / 60:.0f} min"
             )
-
-
-@contextmanager
-def _bar(total: int, done: int) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
-    """Show a bar of steps with the time left on stderr; yields what moves it on and what prints a line above it."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True, soft_wrap=True)) as progress:
-        task = progress.add_task("training", total=total, completed=done)
-        yield lambda: progress.advance(task), lambda line: progress.console.print(line, highlight=False)
 
 
 def _calibrated(network: FaceNetwork, validation: Faces) -> Stored:
@@ -246,7 +223,7 @@ CARD = """# Emotion from the face: small network on FER2013
 - Labels: neutral, happy, sad, angry, fearful, disgust, surprised. Calm has no pictures: its probability is always 0,
   which means "not judged"; a calm face counts as neutral.
 - Use: `perception.face.model.FaceEmotionModel.load()`.
-- Made by: `python -m perception.face train --data FER2013`.
+- Made by: `empaw train face --data FER2013`.
 
 ## Data and licence
 
@@ -262,7 +239,7 @@ trained on data that allow it.
 | PublicTest | {n} | {wa:.3f} | {ua:.3f} | {ece:.3f} |
 
 Epoch {epoch} of {epochs} and the temperature were chosen on PublicTest, so it flatters. PrivateTest is judged by
-`perception.face evaluate --protocol private`; for the weights of this project, `benchmarks/results/face.json` says
+`empaw evaluate face --protocol private`; for the weights of this project, `benchmarks/results/face.json` says
 which part was. Chance is 0.143, always saying happy 0.245, people reach about 0.65.
 
 ## Limits

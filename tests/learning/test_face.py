@@ -12,10 +12,11 @@ from evaluation.face.evaluate import EvaluateConfig, settled, subject_groups
 from learning.device import pick_device, pick_precision
 from learning.face import train
 from learning.face.augment import AugmentConfig
-from learning.face.fitting import FitConfig, Hardware, Teacher, Trainer, rate_factor
+from learning.face.fitting import FitConfig, Hardware, Teacher, Trainer
 from learning.face.judging import fit_temperature, judge
 from learning.face.train import TrainConfig
 from learning.metrics import accuracy_at_coverage, f1_macro, measure
+from learning.trainer import warmup_cosine
 from perception.command import CommandError
 from perception.face.model import CLASSES, FaceEmotionModel
 from perception.face.network import NetworkConfig
@@ -75,7 +76,7 @@ def test_same_seed_same_weights_and_the_caller_keeps_its_random_numbers():
     def run(seed: int) -> dict[str, torch.Tensor]:
         trainer = Trainer(QUICK, SMALL, seed)
         trainer.epoch(faces(28), None)
-        return trainer.averaged.state_dict()
+        return trainer.averaged.module.state_dict()
 
     before = torch.random.get_rng_state()
     first = run(0)
@@ -96,11 +97,11 @@ def test_a_loss_that_is_no_number_is_named():
 
 
 def test_rate_rises_then_falls_to_zero():
-    rates = [rate_factor(progress, 0.1) for progress in np.linspace(0.001, 1.0, 200)]
+    rates = [warmup_cosine(progress, 0.1) for progress in np.linspace(0.001, 1.0, 200)]
     top = int(np.argmax(rates))
     assert rates[top] == pytest.approx(1.0, abs=0.01) and rates[-1] == pytest.approx(0.0, abs=1e-9)
     assert np.all(np.diff(rates[:top]) > 0) and np.all(np.diff(rates[top:]) < 0)
-    assert rate_factor(0.001, 0.0) == pytest.approx(1.0, abs=1e-4)
+    assert warmup_cosine(0.001, 0.0) == pytest.approx(1.0, abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from learning import checkpoint
 from learning.trainer import Schedule, Trainer, batches
 
 AIM = torch.tensor([3.0, -1.0])
@@ -47,7 +48,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     training(tmp_path)[1].run()
     with pytest.raises(ValueError, match="another folder"):
         training(tmp_path, resume=True, seed=1)
-    (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
+    (tmp_path / checkpoint.NAME).write_bytes(b"no checkpoint")
     with pytest.raises(ValueError, match="damaged"):
         training(tmp_path, resume=True)
 
