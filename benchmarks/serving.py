@@ -26,6 +26,8 @@ CHROMIUM_FLAGS = (
     "--enable-unsafe-swiftshader",
 )
 """Headless, with WebGL in software, and nothing fetched behind the test's back."""
+START_S = 300.0
+"""Ends what hangs: a server that shares its cores with twenty others takes a minute."""
 
 
 class Server(NamedTuple):
@@ -57,13 +59,13 @@ def running_server(*arguments: str) -> Iterator[Server]:
         finally:
             process.terminate()
             try:
-                process.wait(timeout=15)
+                process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 process.kill()
 
 
 def _wait_for_address(process: subprocess.Popen, log: Path) -> str:
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if found := re.search(r"runs at (http\S+)", log.read_text()):
             return found[1].rstrip("/")

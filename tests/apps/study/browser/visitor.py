@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, Request
 
 from policies.taste.queries import COMPARISONS
+from tests.conftest import PATIENCE_S, wait_until
 
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 _WATCH = """
@@ -77,7 +77,7 @@ class Elsewhere:
     def _call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"Content-Type": "application/json", "X-Study-Session": getattr(self, "secret", "")}
         told = None if body is None else json.dumps(body).encode()
-        with urlopen(Call(f"{self.address}/api/study{path}", told, headers), timeout=60) as reply:
+        with urlopen(Call(f"{self.address}/api/study{path}", told, headers), timeout=PATIENCE_S) as reply:
             answer: dict[str, Any] = json.loads(reply.read())
         return answer
 
@@ -102,6 +102,7 @@ class Visitor:
         before: str = "",
     ) -> None:
         self.page: Page = context.new_page()
+        self.page.set_default_timeout(1000 * PATIENCE_S)
         self.address = address
         self.complaints: list[str] = []
         self.foreign: list[str] = []
@@ -128,12 +129,13 @@ class Visitor:
             # Software WebGL warns about its own read-backs; everything else is ours.
             assert [text for text in self.complaints if "GPU stall" not in text and "WebGL" not in text] == []
 
-    def until(self, expression: str, seconds: float = 60.0) -> None:
+    def until(self, expression: str) -> None:
         """Wait until an expression holds in the page. (Playwright's own wait needs eval, which the page forbids.)"""
-        deadline = time.monotonic() + seconds
-        while not self.page.evaluate(f"Boolean({expression})"):
-            assert time.monotonic() < deadline, f"{expression} did not come true; step {self.step}; {self.complaints}"
-            self.page.wait_for_timeout(25)
+        try:
+            wait_until(lambda: self.page.evaluate(f"Boolean({expression})") or self.page.wait_for_timeout(25))
+        except AssertionError as problem:
+            told = f"{expression} did not come true; step {self.step}; {self.complaints}"
+            raise AssertionError(told) from problem
 
     @property
     def step(self) -> dict[str, Any]:
