@@ -51,42 +51,42 @@ check: $(VENV)/.developing
 	$(BIN)/lint-imports
 
 results: $(VENV)/.developing  ## make the README's tables again (five hours; needs DATA)
-	$(BIN)/python train_gait.py evaluate --suite all --policy none default assets/weights/gait/seed_1 \
+	$(BIN)/empaw evaluate gait --suite all --policy none default assets/weights/gait/seed_1 \
 		assets/weights/gait/seed_2 --json $(RESULTS)/gait.json
 	rm -rf runs/results/quick
-	$(BIN)/python train_gait.py train --recipe quick --out runs/results/quick
-	$(BIN)/python train_gait.py calibrate runs/results/quick/policy
-	$(BIN)/python train_gait.py evaluate --suite tracking kicks --policy none runs/results/quick/policy \
+	$(BIN)/empaw train gait --recipe quick --out runs/results/quick
+	$(BIN)/empaw train gait-calibration runs/results/quick/policy
+	$(BIN)/empaw evaluate gait --suite tracking kicks --policy none runs/results/quick/policy \
 		--json $(RESULTS)/quick.json
-	$(BIN)/python benchmarks/locomotion.py --json $(RESULTS)/locomotion.json
-	$(BIN)/python -m perception.speech evaluate --data $(DATA)/speech/ravdess_16k \
+	$(BIN)/empaw bench locomotion --json $(RESULTS)/locomotion.json
+	$(BIN)/empaw evaluate speech --data $(DATA)/speech/ravdess_16k \
 		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/speech.json
-	$(BIN)/python -m perception.speech transfer --corpus nemo --data $(DATA)/speech/nemo_6 --json $(RESULTS)/transfer.json
-	$(BIN)/python -m perception.speech joint --ravdess $(DATA)/speech/ravdess_16k \
+	$(BIN)/empaw evaluate speech-transfer --corpus nemo --data $(DATA)/speech/nemo_6 --json $(RESULTS)/transfer.json
+	$(BIN)/empaw evaluate speech-joint --ravdess $(DATA)/speech/ravdess_16k \
 		--folds $(DATA)/speech/ravdess_folds.json --data $(DATA)/speech/nemo_6 --json $(RESULTS)/joint.json
-	$(BIN)/python -m perception.face evaluate --data $(DATA)/faces/fer2013.tar.gz --protocol private \
+	$(BIN)/empaw evaluate face --data $(DATA)/faces/fer2013.tar.gz --protocol private \
 		--json $(RESULTS)/face.json
-	$(BIN)/python benchmarks/mixers.py --data $(DATA)/faces/fer2013.tar.gz --json $(RESULTS)/mixers.json
-	$(BIN)/python -m perception.fusion evaluate --voices $(DATA)/speech/ravdess_16k \
+	$(BIN)/empaw bench mixers --data $(DATA)/faces/fer2013.tar.gz --json $(RESULTS)/mixers.json
+	$(BIN)/empaw evaluate fusion --voices $(DATA)/speech/ravdess_16k \
 		--faces $(DATA)/faces/fer2013.tar.gz --json $(RESULTS)/fusion.json
-	$(BIN)/python benchmarks/senses.py --voices $(DATA)/speech/ravdess_16k \
+	$(BIN)/empaw bench senses --voices $(DATA)/speech/ravdess_16k \
 		--faces $(DATA)/faces/fer2013.tar.gz --json $(RESULTS)/senses.json
-	$(BIN)/python -m perception.sound evaluate --data $(DATA)/speech/ravdess_16k --json $(RESULTS)/sound.json
-	$(BIN)/python benchmarks/companion.py --data $(DATA)/speech/ravdess_16k \
+	$(BIN)/empaw evaluate sound --data $(DATA)/speech/ravdess_16k --json $(RESULTS)/sound.json
+	$(BIN)/empaw bench companion --data $(DATA)/speech/ravdess_16k \
 		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/companion.json
-	$(BIN)/python benchmarks/live.py --json $(RESULTS)/live.json
-	$(BIN)/python benchmarks/costs.py --faces $(DATA)/faces/fer2013.tar.gz --json $(RESULTS)/costs.json
-	$(BIN)/python grasp_eval.py completion --objects packed/test+pile/test household/test ycb_dev --data $(DATA)/objects \
+	$(BIN)/empaw bench live --json $(RESULTS)/live.json
+	$(BIN)/empaw bench costs --faces $(DATA)/faces/fer2013.tar.gz --json $(RESULTS)/costs.json
+	$(BIN)/empaw evaluate grasp completion --objects packed/test+pile/test household/test ycb_dev --data $(DATA)/objects \
 		--out runs/results/completion --json $(RESULTS)/completion.json
-	$(BIN)/python grasp_eval.py single --objects household/test+pile/test --data $(DATA)/objects --views 16 \
+	$(BIN)/empaw evaluate grasp single --objects household/test+pile/test --data $(DATA)/objects --views 16 \
 		--out runs/results/single --json $(RESULTS)/single.json
-	$(BIN)/python benchmarks/clutter.py --data $(DATA)/objects --json $(RESULTS)/clutter.json
-	$(BIN)/python benchmarks/grasping.py --json $(RESULTS)/grasping.json
-	$(BIN)/python benchmarks/similarity.py --out runs/results/similarity --json $(RESULTS)/similarity.json
-	$(BIN)/python benchmarks/study_server.py --json $(RESULTS)/study_server.json
-	$(BIN)/python benchmarks/study_power.py --json $(RESULTS)/study_power.json
-	$(BIN)/python benchmarks/allocation.py --json $(RESULTS)/allocation.json
-	$(BIN)/python benchmarks/readme.py
+	$(BIN)/empaw bench clutter --data $(DATA)/objects --json $(RESULTS)/clutter.json
+	$(BIN)/empaw bench grasping --json $(RESULTS)/grasping.json
+	$(BIN)/empaw bench similarity --out runs/results/similarity --json $(RESULTS)/similarity.json
+	$(BIN)/empaw bench study-server --json $(RESULTS)/study_server.json
+	$(BIN)/empaw bench study-power --json $(RESULTS)/study_power.json
+	$(BIN)/empaw bench allocation --json $(RESULTS)/allocation.json
+	$(BIN)/empaw bench readme
 
 lock:  ## write requirements.lock anew, from what pyproject.toml allows
 	@sh tools/lock.sh $(PYTHON)

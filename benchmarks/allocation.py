@@ -1,7 +1,7 @@
 """Allocation of a pilot's participants: error rate, power and gain of each rule, and the table of the Gittins index.
 
-python benchmarks/allocation.py --json benchmarks/results/allocation.json
-python benchmarks/allocation.py --table            writes evaluation/gittins.json anew by dynamic programming
+empaw bench allocation --json benchmarks/results/allocation.json
+empaw bench allocation --table            writes evaluation/gittins.json anew by dynamic programming
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Clearing clutter, packed and piled, by every cloud: rounds of several seeds, by `grasp_eval.py clutter`.
 
-    python benchmarks/clutter.py --data ../shared/data/objects --json benchmarks/results/clutter.json
+    empaw bench clutter --data ../shared/data/objects --json benchmarks/results/clutter.json
 
 Goes on where it was broken off: every run of rounds keeps its trials in a folder of its own. Trials of another network,
 of other settings of the planner or of other objects are refused: delete --out then.

@@ -1,6 +1,6 @@
 """Does the dog do what the voice calls for? Every clip of held-out speakers through the session without a browser.
 
-    python benchmarks/companion.py --data ../shared/data/speech/ravdess_16k \
+    empaw bench companion --data ../shared/data/speech/ravdess_16k \
         --folds ../shared/data/speech/ravdess_folds.json --json benchmarks/results/companion.json
 
 The shipped network has never heard these speakers. Beside the estimate's own accuracy the table shows what the dog

@@ -1,6 +1,6 @@
 """What the senses cost on one core: a camera frame, a window of voice, a second of four microphones.
 
-    python benchmarks/costs.py --faces ../shared/data/faces/fer2013.tar.gz --json benchmarks/results/costs.json
+    empaw bench costs --faces ../shared/data/faces/fer2013.tar.gz --json benchmarks/results/costs.json
 
 Times are of the processor, not of the clock on the wall, so that other work on the machine spoils them little; shares
 are of one core. Frames have a face in them that is found and judged; pictures come decoded.
@@ -43,7 +43,7 @@ class Args:
     """Measure what the senses cost."""
 
     faces: Path
-    """FER2013, see python -m perception.face train --help."""
+    """FER2013, see empaw train face --help."""
     repeats: int = 200
     """Frames, windows and seconds of sound to measure."""
     seed: int = 0

@@ -1,6 +1,6 @@
 """What the grasp benchmark costs: a plan on one core, trials in an hour, a second worker, memory, and Ray's rows.
 
-    python benchmarks/grasping.py --json benchmarks/results/grasping.json
+    empaw bench grasping --json benchmarks/results/grasping.json
 
 One worker and two take turns on the same looks, so that other work on the machine spoils their ratio little.
 """

@@ -1,6 +1,6 @@
 """What the live session costs: one core's share, memory, poses per second, answers to clicks.
 
-    python benchmarks/live.py --json benchmarks/results/live.json
+    empaw bench live --json benchmarks/results/live.json
 
 A real server process hears the sample over and over while one client reads poses and another sends commands, as a page
 does. Processor time over wall time is a ratio, so a busy machine does not flatter or spoil it much. The browser's own

@@ -1,6 +1,6 @@
 """How fast the task steps and the trainer trains, each as a ratio measured in one run on one machine.
 
-python benchmarks/locomotion.py --json benchmarks/results/locomotion.json
+empaw bench locomotion --json benchmarks/results/locomotion.json
 """
 
 from __future__ import annotations

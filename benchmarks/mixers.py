@@ -1,6 +1,6 @@
 """What self-attention is worth to the face network: beside a convolution with as many weights, trained alike.
 
-python benchmarks/mixers.py --data ../shared/data/faces/fer2013.tar.gz --json benchmarks/results/mixers.json
+empaw bench mixers --data ../shared/data/faces/fer2013.tar.gz --json benchmarks/results/mixers.json
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Args:
     """Train both networks on FER2013 and compare them on the pictures of PublicTest; an interrupted run goes on."""
 
     data: Path
-    """FER2013, see python -m perception.face train --help."""
+    """FER2013, see empaw train face --help."""
     epochs: int = 12
     """Passes over the pictures, for each network."""
     seeds: int = 1
@@ -77,7 +77,7 @@ def _parameters(args: Args, mixer: str) -> int:
 
 
 def _right(args: Args, mixer: str, seed: int, faces: Faces) -> np.ndarray:
-    """Say (N,) which pictures of PublicTest a network gets right, with all its looks; train it if it is not there."""
+    """Say (N,) which pictures of PublicTest a network gets right, with test-time augmentation; train it if it is not there."""
     folder = _folder(args, mixer, seed)
     if not (folder / "config.json").exists():
         unfinished = folder.with_name(f"{folder.name}-run")
@@ -94,7 +94,7 @@ def _right(args: Args, mixer: str, seed: int, faces: Faces) -> np.ndarray:
                 threads=args.threads,
             )
         )
-    said = judge(weights.load(folder).network, faces.pictures, looks=True).argmax(axis=1)
+    said = judge(weights.load(folder).network, faces.pictures, tta=True).argmax(axis=1)
     return np.asarray(said == faces.targets, dtype=float)
 
 

@@ -1,6 +1,6 @@
 """Write the figures in benchmarks/results into the README's tables, between their markers; `--check` only compares.
 
-python benchmarks/readme.py
+empaw bench readme
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main(args: Args) -> str:
         if count != 1:
             raise ValueError(f"README.md has {count} places for the table {name!r}; it needs one")
     if args.check and text != before:
-        raise ValueError("README.md does not say what benchmarks/results says: run python benchmarks/readme.py")
+        raise ValueError("README.md does not say what benchmarks/results says: run empaw bench readme")
     if not args.check:
         path.write_text(text)
     return text

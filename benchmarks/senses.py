@@ -1,6 +1,6 @@
 """Is the dog unsure when nobody speaks and nobody is in sight? Ten minutes of what a home sounds and looks like.
 
-    python benchmarks/senses.py --voices ../shared/data/speech/ravdess_16k --faces ../shared/data/faces/fer2013.tar.gz \
+    empaw bench senses --voices ../shared/data/speech/ravdess_16k --faces ../shared/data/faces/fer2013.tar.gz \
         --json benchmarks/results/senses.json
 
 Scenes of speech, silence, music and noise, with nobody, one or two people before the camera, follow one another. The
@@ -49,7 +49,7 @@ class Args:
     voices: Path
     """RAVDESS folder with Actor_XX inside."""
     faces: Path
-    """FER2013, see python -m perception.face train --help."""
+    """FER2013, see empaw train face --help."""
     minutes: float = 10.0
     """How long."""
     seed: int = 0

@@ -1,6 +1,6 @@
 """Every way to learn from "which two of three are most alike?", side by side; writes `similarity.json`.
 
-    python benchmarks/similarity.py --out runs/similarity --json benchmarks/results/similarity.json
+    empaw bench similarity --out runs/similarity --json benchmarks/results/similarity.json
 
 Each row is a method on a task after so many answers of a scripted teacher, some of them wrong: the error of a probe for
 the true features (fpe), the accuracy of a reward that is learnt from 20 preferences of people who were not there in

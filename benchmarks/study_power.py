@@ -1,6 +1,6 @@
 """Does the study's instrument find what is there? Foretold power against that of rehearsed studies; `study_power.json`.
 
-    python benchmarks/study_power.py --out runs/power --json benchmarks/results/study_power.json   # --resume goes on
+    empaw bench study-power --out runs/power --json benchmarks/results/study_power.json   # --resume goes on
 
 Power is foretold by `user_study.py power`, which draws studies from the choice model. It is held against whole
 rehearsals: `user_study.py simulate` with a server of its own, scripted participants who come over HTTP, reload, undo

@@ -1,6 +1,6 @@
 """What the study's server holds: delays of answers with many people at once, and what is left after kill -9.
 
-    python benchmarks/study_server.py --json benchmarks/results/study_server.json
+    empaw bench study-server --json benchmarks/results/study_server.json
 
 A real server process and a crowd in a closed loop: each person sends the next answer as soon as the last one is
 acknowledged, over HTTP, on the same machine, with SQLite at synchronous=FULL. Beside it, in the same run: a request

@@ -61,10 +61,7 @@ class Looks:
 
 @dataclass(frozen=True)
 class RenderConfig:
-    """Render partial views of object sets; goes on where it was broken off.
-
-    Example: python -m perception.completion render --objects household/train pybullet --out runs/completion/train
-    """
+    """Render partial views of object sets; goes on where it was broken off."""
 
     out: Path
     """Folder of the views."""
@@ -257,7 +254,7 @@ def load_views(folder: Path) -> Views:
     """
     files = sorted(folder.glob("*.npz"))
     if not files:
-        raise CommandError(f"{folder} holds no views. Make some: python -m perception.completion render --out {folder}")
+        raise CommandError(f"{folder} holds no views. Make some: empaw export views --out {folder}")
     names, clouds, surface = [], [], []
     stacks: dict[str, list[np.ndarray]] = {"poses": [], "eyes": [], "surface": []}
     for number, file in enumerate(track(files, "reading views")):

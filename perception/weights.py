@@ -19,8 +19,8 @@ Network = TypeVar("Network", bound="nn.Module")
 MOST_SIZE = 65_536  # a damaged number must not ask for all memory
 _FILLS = ("uniform_", "normal_", "trunc_normal_", "fill_", "zero_")
 _RESTORE = (
-    "Restore the folder from the release, or train it again ('python -m perception.speech train' for voices, "
-    "'python -m perception.face train' for faces, 'python -m perception.completion train' for shapes)."
+    "Restore the folder from the release, or train it again ('empaw train speech' for voices, "
+    "'empaw train face' for faces, 'empaw train completion' for shapes)."
 )
 
 

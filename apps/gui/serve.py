@@ -34,7 +34,7 @@ class Serve:
     weights: Path | None = None
     """Folder of speech weights instead of the shipped ones."""
     owner: Path | None = None
-    """Your voice, as python -m perception.speech enrol wrote it; the dog goes on learning it while it runs."""
+    """Your voice, as empaw enrol voice wrote it; the dog goes on learning it while it runs."""
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
     taste: Path | None = None

@@ -22,10 +22,7 @@ from perception.completion.weights import DEFAULT_FOLDER, Stored
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Judge completions: CDL1 beside that of the partial cloud and its mirror image, F-score, far side, uncertainty.
-
-    Example: python -m perception.completion evaluate --views runs/completion/test --json -
-    """
+    """Judge completions: CDL1 beside that of the partial cloud and its mirror image, F-score, far side, uncertainty."""
 
     views: tuple[Path, ...]
     """Folders of rendered views, each a row; none of their objects may have been trained on."""

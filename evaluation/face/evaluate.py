@@ -41,9 +41,6 @@ class EvaluateConfig:
     without having learned from it. "subjects" fine-tunes on CK+ or JAFFE with people held out in turn, and prints
     beside it what a split over pictures would show, where the same people are on both sides: that figure is a warning,
     not a result.
-
-    Examples: python -m perception.face evaluate --data FOLDER
-              python -m perception.face evaluate --data fer2013.tar.gz --protocol private --json face.json
     """
 
     data: Path
@@ -239,8 +236,8 @@ def cross_validate(
         test, calibration = groups == group, groups == (group + 1) % count
         network = fine_tune(faces.where(~test & ~calibration), model.network, config.fit, config.seed, hardware)
         held = faces.where(calibration)
-        temperature = fit_temperature(held.targets, judge(network, held.pictures, looks=True))
-        out[test] = softmax(judge(network, faces.pictures[test], looks=True) / temperature)
+        temperature = fit_temperature(held.targets, judge(network, held.pictures, tta=True))
+        out[test] = softmax(judge(network, faces.pictures[test], tta=True) / temperature)
     return out
 
 

@@ -28,14 +28,12 @@ class EvaluateConfig:
     FER2013's PrivateTest, or with --faces-of public of PublicTest, on which the face network was chosen. No set has
     both of one person, so a clip is paired with pictures of the same label. With --fit the weights of the senses are
     fitted on PublicTest instead, and nothing is tested.
-
-    Example: python -m perception.fusion evaluate --voices ravdess_16k --faces fer2013.tar.gz --json fusion.json
     """
 
     voices: Path
     """RAVDESS folder with Actor_XX inside."""
     faces: Path
-    """FER2013, see python -m perception.face train --help."""
+    """FER2013, see empaw train face --help."""
     faces_of: Literal["private", "public"] = "private"
     """Which part of FER2013 is tested."""
     fit: bool = False

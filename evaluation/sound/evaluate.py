@@ -29,8 +29,6 @@ class EvaluateConfig:
     Rooms of 4.5 x 4 to 7 x 6 m, people 1.6 to 2.4 m away at random azimuths, heights from sitting to standing. An
     output comes ten times a second; errors are of all outputs while somebody speaks. NormMUSIC of pyroomacoustics, over
     the whole utterance and told that there is one voice, is printed beside it.
-
-    Example: python -m perception.sound evaluate --data ravdess_16k --json sound.json
     """
 
     data: Path | None = None

@@ -50,9 +50,6 @@ class EvaluateConfig:
     leaky figure stands beside it, for RAVDESS that of "text-independent" as well. "text-independent": the sentence is
     new as well; RAVDESS only, which has two. "random": clips split at random, every voice on both sides: a warning, not
     a result.
-
-    Examples: python -m perception.speech evaluate --data FOLDER
-              python -m perception.speech evaluate --data ravdess --folds ravdess_folds.json --json speech.json
     """
 
     data: Path

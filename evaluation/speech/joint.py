@@ -34,8 +34,6 @@ class JointConfig:
     Each of RAVDESS's folds holds out its actors and, in turn, some speakers of the other corpus. In the joint training
     both corpora weigh alike. Labels that a corpus lacks are not asked for there, neither in training nor when whole
     clips are judged.
-
-    Example: python -m perception.speech joint --ravdess ravdess --folds ravdess_folds.json --data nemo
     """
 
     ravdess: Path

@@ -30,8 +30,6 @@ class TransferConfig:
     """Judge a corpus that the network never learned from: another language, other actors, other rooms.
 
     Only the labels that the corpus has can be right, so the others are not asked for; calm is left out.
-
-    Example: python -m perception.speech transfer --corpus nemo --data nemo --json transfer.json
     """
 
     data: Path

@@ -23,7 +23,7 @@ CARD = """# Whisper-tiny audio encoder, first {layers} of 4 layers
   unchanged in value, and the 80-band Slaney mel filter bank (400-point FFT, 16 kHz) as `mel_bank`.
 - Left out: the fourth layer, the final norm, the decoder, and the sinusoidal positions (computed when loading).
 - Use: `perception.speech.encoder.SpeechEncoder.load()`.
-- Made by: `python -m perception.speech convert --source whisper_tiny_encoder_fp16.safetensors`.
+- Made by: `empaw export speech-encoder --source whisper_tiny_encoder_fp16.safetensors`.
 
 ## Licence of the weights (MIT)
 

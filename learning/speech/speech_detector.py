@@ -25,10 +25,7 @@ from perception.weights import write_folder
 
 @dataclass(frozen=True)
 class PresenceTraining:
-    """Train the layer that tells speech from other sounds, judge it on kinds of sound and voices it never met.
-
-    Example: python -m perception.speech presence --voices ravdess --other-voices nemo
-    """
+    """Train the layer that tells speech from other sounds, judge it on kinds of sound and voices it never met."""
 
     voices: Path
     """Folder of recordings of voices to learn from."""
@@ -174,7 +171,7 @@ CARD = """# Speech or not: a linear layer on Whisper-tiny
 - What: logistic regression on the mean and standard deviation over time of the first three layers of the Whisper-tiny
   encoder; says whether a window holds speech before anybody asks how it sounds.
 - Use: `perception.speech.speech_detector.SpeechPresence.load()`; `SpeechStream` asks it for every window.
-- Made by: `python -m perception.speech presence --voices RAVDESS --other-voices NEMO`.
+- Made by: `empaw train speech-detector --voices RAVDESS --other-voices NEMO`.
 
 ## Data and licence
 

@@ -25,10 +25,7 @@ ACTS_FROM = 0.38  # unsure_below in policies/behaviour.toml
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Train the ensemble on RAVDESS without the actors of one fold, judge it on them, and write the weights.
-
-    Example: python -m perception.speech train --data ravdess --folds ravdess_folds.json
-    """
+    """Train the ensemble on RAVDESS without the actors of one fold, judge it on them, and write the weights."""
 
     data: Path
     """RAVDESS speech folder with Actor_01 ... Actor_24."""
@@ -174,7 +171,7 @@ CARD = """# Emotion from the voice: ensemble on Whisper-tiny
   three layers of the Whisper-tiny encoder; log-probabilities averaged, temperature {temperature:.3f}.
 - Labels: neutral, calm, happy, sad, angry, fearful, disgust, surprised.
 - Use: `perception.speech.model.SpeechEmotionModel.load()`.
-- Made by: `python -m perception.speech train --data RAVDESS --folds FOLDS --held-out-fold {fold}`.
+- Made by: `empaw train speech --data RAVDESS --folds FOLDS --held-out-fold {fold}`.
 
 ## Data and licence
 

@@ -30,7 +30,7 @@ class CompletionModel:
 
     @classmethod
     def load(cls, folder: Path | str = DEFAULT_FOLDER) -> CompletionModel:
-        """Load the shipped weights, or others that `python -m perception.completion train` wrote.
+        """Load the shipped weights, or others that `empaw train completion` wrote.
 
         Raises:
             WeightsError: a file is missing, damaged, or of another network.

@@ -26,8 +26,6 @@ class PredictConfig:
 
     A cloud is what one camera sees of one object, cut out, in metres, z up, the table at z = 0. For each a file
     NAME.completed.npz is written, with points (2048, 3) m and uncertainty (2048,) m, or NAME.completed.ply with --ply.
-
-    Example: python -m perception.completion predict mug.ply --out runs/completed
     """
 
     source: tyro.conf.Positional[Path]

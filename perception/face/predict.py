@@ -38,8 +38,6 @@ class PredictConfig:
     "reason" says why. "reliability" is below 1 for faces that are small or soft; their confidence is lowered. p_calm is
     always 0: no pictures of calm were there to learn from, so a calm face counts as neutral. A file that cannot be
     read is reported on stderr, the others continue, and the exit status is 2.
-
-    Example: python -m perception.face predict interviews/ --csv interviews.csv
     """
 
     source: tyro.conf.Positional[Path]

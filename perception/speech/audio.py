@@ -156,7 +156,7 @@ def stream_sound(source: Path | str | bytes, max_seconds: float | None = None) -
             if max_seconds is not None and seconds > max_seconds:
                 raise SoundError(
                     f"{label} is longer than the allowed {max_seconds:g} s. Cut it, raise max_seconds, or stream it "
-                    "with 'python -m perception.speech predict'."
+                    "with 'empaw predict speech'."
                 )
             yield to_16k(block)
         if to_16k is None or seconds == 0.0:

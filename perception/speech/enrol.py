@@ -25,8 +25,6 @@ class EnrolConfig:
 
     Two neutral clips of a few seconds are worth about three points of accuracy, a history of sixteen clips of any mood
     about four; see the evaluation. Only mean features are kept, nothing that could be listened to.
-
-    Example: python -m perception.speech enrol --neutral talk1.wav talk2.wav --out runs/me.safetensors
     """
 
     out: Path

@@ -153,7 +153,7 @@ class SpeechEmotionModel:
         encoder_folder: Path | str = whisper.DEFAULT_FOLDER,
         presence_folder: Path | str = PRESENCE_FOLDER,
     ) -> SpeechEmotionModel:
-        """Load the shipped weights, or others that `python -m perception.speech train` wrote.
+        """Load the shipped weights, or others that `empaw train speech` wrote.
 
         Raises:
             WeightsError: a file is missing, damaged, of another network, or its numbers cannot judge a sound.

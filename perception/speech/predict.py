@@ -33,8 +33,6 @@ class PredictConfig:
     One row each half second while somebody speaks: file, start_s, end_s, label, confidence, valence, arousal and
     the probability of each emotion. Silence gives no row. Long files are read piece by piece. A file that cannot be
     read is reported on stderr, the others continue, and the exit status is 2.
-
-    Example: python -m perception.speech predict interviews/ --csv interviews.csv
     """
 
     source: tyro.conf.Positional[Path]
@@ -50,7 +48,7 @@ class PredictConfig:
     least_speech: float = LEAST_SPEECH
     """Windows that are less likely than this to be speech at all give no row; 0 judges whatever is loud enough."""
     speaker: Path | None = None
-    """A voice that python -m perception.speech enrol wrote, if all files are of that voice."""
+    """A voice that empaw enrol voice wrote, if all files are of that voice."""
     threads: int = 1
     """Processor cores to use."""
 

@@ -123,7 +123,7 @@ class Speaker:
 
 
 def _foreign(path: Path) -> WeightsError:
-    return WeightsError(f"{path} is no voice that python -m perception.speech enrol wrote. Enrol it again.")
+    return WeightsError(f"{path} is no voice that empaw enrol voice wrote. Enrol it again.")
 
 
 def _one_more(heard: Heard | None, features: np.ndarray, most: int) -> Heard:
