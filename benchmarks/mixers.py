@@ -77,7 +77,7 @@ def _parameters(args: Args, mixer: str) -> int:
 
 
 def _right(args: Args, mixer: str, seed: int, faces: Faces) -> np.ndarray:
-    """Say (N,) which pictures of PublicTest a network gets right, with test-time augmentation; train it if it is not there."""
+    """Say (N,) which pictures of PublicTest a network gets right, by TTA; train it if it is not there."""
     folder = _folder(args, mixer, seed)
     if not (folder / "config.json").exists():
         unfinished = folder.with_name(f"{folder.name}-run")

@@ -21,7 +21,7 @@ from perception.face.network import CLASSES
 from perception.face.pictures import PictureError, read_picture
 from perception.weights import write_atomic
 
-__all__ = ["DEFAULT_CACHE", "SPLITS", "DatasetError", "Faces", "load_fer2013", "without_leaks"]
+__all__ = ["DEFAULT_CACHE", "SPLITS", "DatasetError", "Faces", "drop_train_test_duplicates", "load_fer2013"]
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 DEFAULT_CACHE = Path("runs/face/cache")
@@ -199,7 +199,7 @@ def _read_csv(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
                 yield pixels, CLASSES.index(label), split, ""
 
 
-def without_leaks(faces: Faces) -> tuple[Faces, int]:
+def drop_train_test_duplicates(faces: Faces) -> tuple[Faces, int]:
     """Drop Training pictures that stand, pixel for pixel, in PublicTest or PrivateTest too; tell how many.
 
     FER2013 holds many pictures twice: of the 3,589 of PrivateTest, 288 are in Training, and of PublicTest 280. A

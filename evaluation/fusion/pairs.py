@@ -19,7 +19,7 @@ from perception.emotion import LABELS, softmax
 from perception.face.detector import CROP, sharpness
 from perception.face.model import FaceEmotionModel, to_labels
 from perception.face.network import CLASSES
-from perception.face.stream import StreamConfig, drawn_to_even, trust_in
+from perception.face.stream import StreamConfig, reliability, shrink_to_uniform
 from perception.progress import track
 from perception.speech.audio import RATE_HZ, read_sound
 from perception.speech.model import SpeechEmotionModel
@@ -123,8 +123,8 @@ def judge_faces(model: FaceEmotionModel, faces: Faces, condition: str, seed: int
     rng, config = np.random.default_rng(seed), StreamConfig()
     crops = np.stack([spoil(picture, rng) for picture in faces.pictures])
     details = [sharpness(crop) for crop in crops]
-    trust = np.array([trust_in(CROP, d, config) * (d >= config.least_sharpness) for d in details])
-    probabilities = to_labels(drawn_to_even(softmax(model.logits(crops)), trust[:, None]))
+    trust = np.array([reliability(CROP, d, config) * (d >= config.least_sharpness) for d in details])
+    probabilities = to_labels(shrink_to_uniform(softmax(model.logits(crops)), trust[:, None]))
     # How far a face is trusted is in its probabilities already; what is left is whether it says anything.
     return Judged(probabilities, (trust > 0.0).astype(float), truth)
 

@@ -51,8 +51,8 @@ class FitConfig:
     average: float = 0.998
     """Decay of the moving average of the weights, for each step; the average is what is judged and kept."""
     judge_every: int = 1
-    """Epochs from one judgement of the validation pictures to the next; the last is always judged. Six looks at each
-    cost a fifth of an epoch."""
+    """Epochs from one judgement of the validation pictures to the next; the last is always judged. Test-time
+    augmentation makes each cost a fifth of an epoch."""
     teacher_share: float = 0.8
     """Share of the target that teachers give, where there are any (Hinton et al. 2015, "Distilling the knowledge in a
     neural network", arXiv 1503.02531); the rest is the label. They see each picture as augmented as the learner does
@@ -226,10 +226,10 @@ class Trainer:
         torch._foreach_lerp_(averaged, new, 1.0 - min(self.config.average, count / (9 + count)))
 
     def _right(self, faces: Faces) -> float:
-        # As the model answers, not by one look: late in a training one look no longer improves, and six still do
-        # (epoch 17 of 40: 0.664 and 0.672; epoch 40: 0.661 and 0.684).
+        # With test-time augmentation, as in use: late in a training it still improves, and the plain logits do not
+        # (epoch 17 of 40: 0.672 and 0.664; epoch 40: 0.684 and 0.661).
         with self.hardware.format():
-            said = judge(self.averaged.module, faces.pictures, looks=True).argmax(axis=1)
+            said = judge(self.averaged.module, faces.pictures, tta=True).argmax(axis=1)
         return float(np.mean(said == faces.targets))
 
     def best_network(self) -> FaceNetwork:

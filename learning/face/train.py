@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from datasets.faces import DEFAULT_CACHE, Faces, load_fer2013, without_leaks
+from datasets.faces import DEFAULT_CACHE, Faces, drop_train_test_duplicates, load_fer2013
 from learning import checkpoint
 from learning.device import Device, Precision, pick_device, pick_precision
 from learning.face.fitting import FitConfig, Hardware, Teacher, Trainer
@@ -20,7 +20,7 @@ from learning.metrics import Figures, measure
 from learning.trainer import training_bar
 from perception.command import CommandError, check_run, one_core
 from perception.face import weights
-from perception.face.network import CLASSES, FaceNetwork, NetworkConfig, count_parameters, grow
+from perception.face.network import CLASSES, FaceNetwork, NetworkConfig, count_parameters, net2net_deepen
 from perception.face.weights import DEFAULT_FOLDER, Stored
 from perception.weights import training_of
 
@@ -107,7 +107,7 @@ def main(config: TrainConfig) -> TrainResult:
     material = load_material(config)
     trainer = Trainer(config.fit, config.network, config.seed, hardware, teachers)
     if config.start_from is not None:
-        trainer.start_from(_grown(config.start_from, config.network))
+        trainer.start_from(_deepened(config.start_from, config.network))
     settings = _settings(config, material)
     if config.resume:
         checkpoint.resume(config.run, settings, trainer.restore)
@@ -128,9 +128,9 @@ def main(config: TrainConfig) -> TrainResult:
     return result
 
 
-def _grown(folder: Path, shape: NetworkConfig) -> FaceNetwork:
+def _deepened(folder: Path, shape: NetworkConfig) -> FaceNetwork:
     try:
-        return grow(weights.load(folder).network, shape)
+        return net2net_deepen(weights.load(folder).network, shape)
     except ValueError as error:
         raise CommandError(f"--start-from {folder}: {error}") from error
 
@@ -144,7 +144,7 @@ def load_material(config: TrainConfig) -> Material:
     """Read FER2013, drop leaks from Training, and cut it to the limit."""
     faces, dropped = load_fer2013(config.data, config.cache), 0
     if not config.keep_leaks:
-        faces, dropped = without_leaks(faces)
+        faces, dropped = drop_train_test_duplicates(faces)
     training = faces.of("Training")
     if config.limit is not None:
         training = training.where(np.random.default_rng(config.seed).permutation(len(training.targets))[: config.limit])

@@ -1,7 +1,7 @@
 """From crops of faces to calibrated probabilities.
 
-The network looks six times, at three sizes and at their mirror images; its answers are averaged and divided by
-a temperature that was fitted on pictures that it was not trained on.
+Test-time augmentation: logits at three sizes and of their mirror images are averaged, and divided by a temperature that
+was fitted on pictures that the network was not trained on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from perception.emotion import LABELS, softmax
 from perception.face import weights
 from perception.face.detector import CROP
-from perception.face.network import CLASSES, FaceNetwork, answer
+from perception.face.network import CLASSES, FaceNetwork, logits_tta
 from perception.face.weights import DEFAULT_FOLDER
 from perception.weights import WeightsError
 
@@ -53,7 +53,7 @@ class FaceEmotionModel:
 
     @classmethod
     def load(cls, folder: Path | str = DEFAULT_FOLDER) -> FaceEmotionModel:
-        """Load the shipped weights, or others that `python -m perception.face train` wrote.
+        """Load the shipped weights, or others that `empaw train face` wrote.
 
         Raises:
             WeightsError: a file is missing, damaged, of another network, or its numbers cannot judge a face.
@@ -84,7 +84,7 @@ class FaceEmotionModel:
         parts = [np.zeros((0, len(CLASSES)))]
         for start in range(0, len(array), _MOST_AT_ONCE):
             part = torch.from_numpy(array[start : start + _MOST_AT_ONCE].astype(np.float32)).to(device)[:, None]
-            parts.append(answer(self.network, part).double().cpu().numpy() / self.temperature)
+            parts.append(logits_tta(self.network, part).double().cpu().numpy() / self.temperature)
         return np.concatenate(parts)
 
     def predict(self, crops: np.ndarray) -> np.ndarray:

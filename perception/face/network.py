@@ -27,8 +27,8 @@ from perception.face.detector import CROP
 # FER2013 has no pictures of calm: the network does not know that label, see `perception.face.model.to_labels`.
 CLASSES = tuple(label for label in LABELS if label != "calm")
 MOST_PARAMETERS = 1_500_000
-LOOKS = (0.9, 1.0, 1.1)
-"""Sizes at which a crop is looked at, chosen on PublicTest."""
+TTA_SCALES = (0.9, 1.0, 1.1)
+"""Sizes at which a crop is judged in test-time augmentation (TTA), chosen on PublicTest."""
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ class FaceNetwork(nn.Module):
         return self.norm(self.block(self.features(standardise(crops)))).mean(dim=1)
 
 
-def grow(small: FaceNetwork, config: NetworkConfig) -> FaceNetwork:
+def net2net_deepen(small: FaceNetwork, config: NetworkConfig) -> FaceNetwork:
     """Deepen a trained network: the larger one begins by giving the very same logits (Chen et al. 2016, "Net2Net").
 
     Residual blocks that are added add nothing until they have learned: the scale of their last norm is 0.
@@ -262,11 +262,11 @@ def _stages(network: FaceNetwork) -> list[list[nn.Module]]:
     return stages
 
 
-def answer(network: FaceNetwork, crops: Tensor) -> Tensor:
-    """Mean logits (B, 7) over six looks at each crop (B, 1, 48, 48): each of `LOOKS`, and the mirror images."""
-    looks = torch.cat([_resized(crops, size) for size in LOOKS])
-    logits: Tensor = network(torch.cat([looks, looks.flip(-1)]))
-    return logits.unflatten(0, (2 * len(LOOKS), len(crops))).mean(dim=0)
+def logits_tta(network: FaceNetwork, crops: Tensor) -> Tensor:
+    """Average logits (B, 7) over `TTA_SCALES` of each crop (B, 1, 48, 48) and their mirror images."""
+    scaled = torch.cat([_resized(crops, size) for size in TTA_SCALES])
+    logits: Tensor = network(torch.cat([scaled, scaled.flip(-1)]))
+    return logits.unflatten(0, (2 * len(TTA_SCALES), len(crops))).mean(dim=0)
 
 
 def _resized(crops: Tensor, size: float) -> Tensor:

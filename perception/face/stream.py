@@ -61,7 +61,7 @@ class FaceReading(NamedTuple):
         face: the face that is followed, in pixels of the frame, or None.
         faces: how many faces were found.
         sharpness: of the crop, see `detector.sharpness`; 0 without a face.
-        reliability: [0, 1]; below 1 the estimate is drawn towards "every label alike".
+        reliability: [0, 1]; below 1 the estimate is shrunk towards "every label alike".
         person: counts the faces that were followed so far, from 1; 0 before the first.
     """
 
@@ -165,7 +165,7 @@ class FaceStream:
         if crop is None or reason:
             return FaceReading(time_s, None, reason, face, faces, detail, 0.0, self._person)
         logits = self._average(self._model.logits(crop[None])[0], time_s, trust)
-        probabilities = drawn_to_even(softmax(logits), trust)
+        probabilities = shrink_to_uniform(softmax(logits), trust)
         estimate = EmotionEstimate.from_probabilities(to_labels(probabilities), time_s, self._source)
         return FaceReading(time_s, estimate, "", face, faces, detail, trust, self._person)
 
@@ -178,7 +178,7 @@ class FaceStream:
             return "turned away", 0.0
         if detail < c.least_sharpness:
             return "blurred", 0.0
-        return "", trust_in(face.width, detail, c)
+        return "", reliability(face.width, detail, c)
 
     def _average(self, logits: np.ndarray, time_s: float, trust: float) -> np.ndarray:
         """Average over time; what is trusted little moves the average little."""
@@ -193,16 +193,16 @@ class FaceStream:
         return self._smooth
 
 
-def trust_in(width_px: float, detail: float, config: StreamConfig) -> float:
-    """How far a face is trusted for its width in the frame and the sharpness of its crop: [0, 1]."""
+def reliability(width_px: float, detail: float, config: StreamConfig) -> float:
+    """Weigh a face by its width in the frame and the sharpness of its crop: 0, not trusted, to 1."""
     size = (width_px - config.least_width_px) / (config.sure_width_px - config.least_width_px)
     least, sure = config.least_sharpness, config.sure_sharpness
     sharp = np.log(max(detail, 1e-9) / least) / np.log(sure / least)
     return float(np.clip(size, 0.0, 1.0) * np.clip(sharp, 0.0, 1.0))
 
 
-def drawn_to_even(probabilities: np.ndarray, trust: float | np.ndarray) -> np.ndarray:
-    """Probabilities (..., 7) over `CLASSES`, drawn towards "every label alike" as far as they are not trusted."""
+def shrink_to_uniform(probabilities: np.ndarray, trust: float | np.ndarray) -> np.ndarray:
+    """Mix probabilities (..., 7) over `CLASSES` with the uniform ones, as far as they are not trusted."""
     out: np.ndarray = trust * probabilities + (1.0 - trust) / len(CLASSES)
     return out
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from datasets.face_corpora import LISTS, cut_faces, list_affectnet, list_ckplus, list_jaffe, list_rafdb
-from datasets.faces import SPLITS, DatasetError, Faces, load_fer2013, without_leaks
+from datasets.faces import SPLITS, DatasetError, Faces, drop_train_test_duplicates, load_fer2013
 from perception.face.detector import FaceDetector
 from perception.face.model import CLASSES
 from perception.face.pictures import PictureError
@@ -137,7 +137,7 @@ def test_leaks_leave_training_and_nothing_else():
     pictures[1] = pictures[2]  # twice in Training is no leak
     faces = Faces(pictures, targets, np.repeat(SPLITS, 4), np.full(12, ""))
     faces = faces._replace(splits=np.array(["Training"] * 6 + ["PublicTest"] * 3 + ["PrivateTest"] * 3))
-    kept, dropped = without_leaks(faces)
+    kept, dropped = drop_train_test_duplicates(faces)
     assert dropped == 3 and len(kept.targets) == 9
     assert (kept.splits == "Training").sum() == 3 and (kept.splits == "PrivateTest").sum() == 3
 

@@ -43,7 +43,7 @@ def test_training_learns(optimizer):
     assert trainer.epochs[-1].loss < trainer.epochs[0].loss - 0.2
     assert trainer.best_right > 0.6
     network = trainer.best_network()
-    said = judge(network, faces(70, 1).pictures, looks=True).argmax(axis=1)  # epochs are chosen by what the model says
+    said = judge(network, faces(70, 1).pictures, tta=True).argmax(axis=1)  # epochs are chosen by what the model says
     assert np.mean(said == faces(70, 1).targets) == pytest.approx(trainer.best_right)
 
 

@@ -11,9 +11,9 @@ from perception.face.network import (
     FaceNetwork,
     GatedPositionalSelfAttention,
     NetworkConfig,
-    answer,
     count_parameters,
-    grow,
+    logits_tta,
+    net2net_deepen,
     standardise,
 )
 from perception.weights import WeightsError
@@ -51,7 +51,7 @@ def test_a_grown_network_begins_where_the_small_one_was():
     for name, values in small.named_buffers():  # as after training: norms that do something
         if name.endswith("running_mean"):
             values.normal_(generator=torch.Generator().manual_seed(1))
-    large = grow(small, NetworkConfig(widths=(8, 8, 18), blocks=(2, 1, 1)))
+    large = net2net_deepen(small, NetworkConfig(widths=(8, 8, 18), blocks=(2, 1, 1)))
     x = torch.rand(3, 1, 48, 48)
     assert count_parameters(large) > count_parameters(small)
     assert torch.equal(large(x), small(x))
@@ -63,16 +63,16 @@ def test_a_grown_network_begins_where_the_small_one_was():
 def test_what_a_network_cannot_grow_to(wanted):
     small = fresh(NetworkConfig(widths=(8, 8, 18), blocks=(1, 0, 1)))
     with pytest.raises(ValueError, match="must be the same"):
-        grow(small, NetworkConfig(**{"widths": (8, 8, 18), "blocks": (1, 0, 1), **wanted}))
+        net2net_deepen(small, NetworkConfig(**{"widths": (8, 8, 18), "blocks": (1, 0, 1), **wanted}))
 
 
 def test_an_answer_knows_no_left_or_right_and_is_not_one_look():
     network = fresh(NetworkConfig(widths=(8, 8, 18), blocks=(1, 0, 1)))
     x = torch.rand(3, 1, 48, 48)
     with torch.inference_mode():
-        assert torch.allclose(answer(network, x), answer(network, x.flip(-1)), atol=1e-5)
-        assert torch.allclose(answer(network, x)[1:2], answer(network, x[1:2]), atol=1e-5)
-        assert not torch.allclose(answer(network, x), network(x), atol=1e-3)
+        assert torch.allclose(logits_tta(network, x), logits_tta(network, x.flip(-1)), atol=1e-5)
+        assert torch.allclose(logits_tta(network, x)[1:2], logits_tta(network, x[1:2]), atol=1e-5)
+        assert not torch.allclose(logits_tta(network, x), network(x), atol=1e-3)
 
 
 def test_one_colour_is_not_amplified_noise():
@@ -176,7 +176,7 @@ def test_damaged_tensors(tmp_path):
     with pytest.raises(WeightsError, match="NaN"):
         FaceEmotionModel.load(tmp_path)
     path.unlink()
-    with pytest.raises(WeightsError, match=r"is missing.*perception.face train"):
+    with pytest.raises(WeightsError, match=r"is missing.*empaw train face"):
         FaceEmotionModel.load(tmp_path)
 
 
