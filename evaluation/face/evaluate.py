@@ -141,7 +141,7 @@ class Evaluation:
 
 _SAYS = {
     "public": "PublicTest of FER2013 as it is; epoch and temperature were chosen on it, so it flatters",
-    "private": "PrivateTest of FER2013 as it is, no part in training or choice; logits averaged by test-time augmentation",
+    "private": "PrivateTest of FER2013 as it is, no part in training or choice; with test-time augmentation",
     "transfer": "another corpus, nothing learned from it; faces found by YuNet, largest of each picture",
     "subjects": "people held out in turn: one group tests, one fits the temperature, the others fine-tune",
 }
