@@ -18,6 +18,7 @@ PACKAGES = (
     "geometry", "robots", "control", "envs", "perception", "policies", "datasets", "learning", "evaluation", "apps",
     "cli",
 )  # fmt: skip
+ROOMS = (*PACKAGES, "benchmarks")
 SCRIPTS = ("sim_gui.py", "train_gait.py", "grasp_eval.py", "user_study.py")
 
 
@@ -104,6 +105,39 @@ def test_modules_and_functions_stay_small(path):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
             assert lines <= 40, f"{node.name} has {lines} lines"
+
+
+def test_no_room_holds_more_than_a_quarter_of_the_house():
+    lines = {room: sum(len(path.read_text().splitlines()) for path in (ROOT / room).rglob("*.py")) for room in ROOMS}
+    assert max(lines.values()) <= sum(lines.values()) / 4, lines
+
+
+def test_tests_mirror_the_tree():
+    folders = {path.parent.relative_to(ROOT / "tests").parts[0] for path in (ROOT / "tests").glob("*/**/test_*.py")}
+    assert folders <= {*ROOMS, "browser"}
+
+
+RUNS = """
+import importlib, pkgutil, sys
+names = ["apps.session"]
+for room in ("perception", "policies"):
+    names += [found.name for found in pkgutil.walk_packages(importlib.import_module(room).__path__, room + ".")]
+for name in names:
+    importlib.import_module(name)
+from apps.session import Session
+with Session(seed=0) as session:
+    session.run(0.1)
+print(len(names), *sorted({name.split(".")[0] for name in sys.modules} & set(sys.argv[1:])))
+"""
+LEARNS = ("learning", "evaluation", "datasets", "stable_baselines3", "matplotlib")
+
+
+def test_what_runs_loads_nothing_that_learns_or_measures():
+    done = run("-c", RUNS, *LEARNS, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    modules, *loaded = done.stdout.split()
+    assert int(modules) > 50
+    assert loaded == []
 
 
 def test_only_the_world_talks_to_bullet():
