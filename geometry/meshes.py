@@ -73,13 +73,6 @@ class Mesh:
         triangles = self.triangles[:, ::-1] if np.linalg.det(T[:3, :3]) < 0 else self.triangles
         return Mesh(transform_points(T, self.vertices), triangles)
 
-    def volume_and_centroid(self) -> tuple[float, np.ndarray]:
-        """Sum up the tetrahedra from the first corner of a closed mesh: m^3, and (3,) m."""
-        a, b, c = (self.corners - self.vertices[0]).transpose(1, 0, 2)
-        sixfold = np.einsum("ij,ij->i", a, np.cross(b, c))
-        centroid = (sixfold[:, None] * (a + b + c)).sum(axis=0) / (4.0 * sixfold.sum())
-        return float(abs(sixfold.sum()) / 6.0), centroid + self.vertices[0]
-
     def as_trimesh(self) -> trimesh.Trimesh:
         """The same for trimesh, nothing merged or repaired."""
         import trimesh

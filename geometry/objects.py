@@ -66,8 +66,16 @@ class ObjectModel:
     @cached_property
     def centre_of_mass(self) -> np.ndarray:
         """(3,) m: of the parts, all equally dense; where they overlap it counts twice, which shifts it little."""
-        volumes, centroids = zip(*(part.volume_and_centroid() for part in self.parts), strict=True)
-        centre: np.ndarray = np.average(np.array(centroids), axis=0, weights=np.array(volumes))
+        from scipy.spatial import ConvexHull
+
+        weighted, total = np.zeros(3), 0.0
+        for part in self.parts:
+            middle = part.vertices.mean(axis=0)
+            corners = part.vertices[ConvexHull(part.vertices).simplices] - middle
+            volumes = np.abs(np.linalg.det(corners)) / 6
+            weighted += (volumes[:, None] * (corners.sum(axis=1) / 4 + middle)).sum(axis=0)
+            total += float(volumes.sum())
+        centre: np.ndarray = weighted / total
         return centre
 
     def inside(self, points: np.ndarray, deeper_m: float = 0.0) -> np.ndarray:
