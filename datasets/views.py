@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
+import tyro
 
 from geometry.cameras import Caster, DepthCamera, around
 from geometry.meshes import Mesh, MeshError
@@ -25,6 +26,8 @@ from geometry.transforms import about_vertical, transform, transform_points
 from perception.command import CommandError, check_run
 from perception.progress import track
 from perception.weights import write_atomic
+from robots.options import MOST_WORKERS, EngineOption, SeedOption
+from robots.parallel import in_order
 
 SURFACE = 8192
 _KEPT = 1536  # points kept of a view: more than the network is given
@@ -36,10 +39,10 @@ MANIFEST = "views.json"
 
 
 @dataclass(frozen=True)
-class Looks:
+class ViewSampling:
     """From where and how objects are looked at; all ranges are drawn from evenly."""
 
-    views: int = 12
+    views: Annotated[int, tyro.conf.arg(aliases=["--looks.views"])] = 12
     """Pictures of each variant."""
     elevation_deg: tuple[float, float] = (10.0, 60.0)
     distance_m: tuple[float, float] = (0.35, 0.8)
@@ -60,7 +63,7 @@ class Looks:
 
 
 @dataclass(frozen=True)
-class RenderConfig:
+class RenderConfig(EngineOption, SeedOption):
     """Render partial views of object sets; goes on where it was broken off."""
 
     out: Path
@@ -71,18 +74,14 @@ class RenderConfig:
     """Folder with vgn_giga and ycb_dev, for their sets."""
     variants: int = 1
     """Of each object: the first as it is, others stretched."""
-    looks: Looks = Looks()
+    sampling: ViewSampling = ViewSampling()
     """From where and how."""
-    seed: int = 0
-    """Of all draws; object by object, so that the number of jobs does not matter."""
-    jobs: int = 2
-    """Processes."""
-    engine: Literal["processes", "ray"] = "processes"
-    """Where they run: on this machine, or on the Ray cluster that is found."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.variants <= 100 or not 1 <= self.jobs <= 1024 or not self.objects:
-            raise ValueError(f"variants {self.variants}, jobs {self.jobs} came; allowed are 1 to 100 and 1 to 1024.")
+        if not 1 <= self.variants <= 100 or not 1 <= self.workers <= MOST_WORKERS or not self.objects:
+            raise ValueError(
+                f"variants {self.variants}, workers {self.workers} came; allowed are 1 to 100 and 1 to {MOST_WORKERS}."
+            )
 
 
 class RenderResult(NamedTuple):
@@ -104,14 +103,15 @@ def main(config: RenderConfig) -> RenderResult:
     models, skipped = _collect(config)
     _remember(config, models)
     work = [
-        (model, variant, path)
+        Task(model, variant, path, config.sampling, config.seed)
         for model in models
         for variant in range(config.variants)
         if not (path := config.out / f"{model.name}.{variant}.npz").exists()
     ]
-    problems = _run(config, work)
-    skipped += [found for found in problems if found is not None]
-    return RenderResult(sorted(config.out.glob("*.npz")), len(work) - sum(map(bool, problems)), skipped)
+    done = in_order(_render_file, work, config.workers, config.engine)
+    problems = [found for found in track(done, "rendering", len(work)) if found is not None]
+    skipped += problems
+    return RenderResult(sorted(config.out.glob("*.npz")), len(work) - len(problems), skipped)
 
 
 def _collect(config: RenderConfig) -> tuple[list[ObjectModel], list[Skipped]]:
@@ -131,7 +131,7 @@ def _file_name(spec: str, name: str) -> str:
 
 def _remember(config: RenderConfig, models: Sequence[ObjectModel]) -> None:
     """Note how the views are made and of which shapes, or refuse to add others to them."""
-    told = json.loads(json.dumps({"looks": asdict(config.looks), "seed": config.seed}))
+    told = json.loads(json.dumps({"sampling": asdict(config.sampling), "seed": config.seed}))
     shapes = {model.name: model.digest for model in models}
     path = config.out / MANIFEST
     config.out.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,8 @@ def _remember(config: RenderConfig, models: Sequence[ObjectModel]) -> None:
             began = json.loads(path.read_text())
         except ValueError as problem:
             raise CommandError(f"{path} is damaged ({problem}). Delete {config.out} and render again.") from problem
-        known = began.pop("shapes", {})  # older folders do not tell
+        began = {"sampling" if name == "looks" else name: value for name, value in began.items()}  # older folders
+        known = began.pop("shapes", {})  # which some of those do not tell
         if began != told:
             raise CommandError(f"{config.out} holds views rendered with {began}, not {told}. Name another --out.")
         if changed := sorted(name for name in known if shapes.get(name, known[name]) != known[name]):
@@ -151,37 +152,32 @@ def _remember(config: RenderConfig, models: Sequence[ObjectModel]) -> None:
     write_atomic(path, (json.dumps(told | {"shapes": shapes}, indent=1) + "\n").encode())
 
 
-def _run(config: RenderConfig, work: list[tuple[ObjectModel, int, Path]]) -> list[Skipped | None]:
-    from joblib import Parallel, delayed, parallel_config
+class Task(NamedTuple):
+    """One file to render."""
 
-    if config.engine == "ray":
-        from ray.util.joblib import register_ray
-
-        register_ray()
-    backend = {"processes": "loky", "ray": "ray"}[config.engine]
-    with parallel_config(backend=backend, n_jobs=config.jobs):
-        done: Iterable[Skipped | None] = Parallel(
-            return_as="generator_unordered" if config.engine != "ray" else "list"
-        )(delayed(_keep)(model, variant, path, config.looks, config.seed) for model, variant, path in work)
-        return list(track(done, "rendering", len(work)))
+    model: ObjectModel
+    variant: int
+    path: Path
+    sampling: ViewSampling
+    seed: int
 
 
-def _keep(model: ObjectModel, variant: int, path: Path, looks: Looks, seed: int) -> Skipped | None:
+def _render_file(task: Task) -> Skipped | None:
     """Render one file, or say why not."""
     import io
 
-    rng = np.random.default_rng([seed, zlib.crc32(model.name.encode()), variant])
+    rng = np.random.default_rng([task.seed, zlib.crc32(task.model.name.encode()), task.variant])
     try:
-        arrays = render(model, variant, looks, rng)
+        arrays = render(task.model, task.variant, task.sampling, rng)
     except (MeshError, ValueError) as problem:
-        return Skipped(f"{model.name}.{variant}", str(problem))
+        return Skipped(f"{task.model.name}.{task.variant}", str(problem))
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    write_atomic(path, buffer.getvalue())
+    write_atomic(task.path, buffer.getvalue())
     return None
 
 
-def render(model: ObjectModel, variant: int, looks: Looks, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def render(model: ObjectModel, variant: int, sampling: ViewSampling, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Views of one object.
 
     Returns:
@@ -193,21 +189,25 @@ def render(model: ObjectModel, variant: int, looks: Looks, rng: np.random.Genera
         ValueError: it cannot be seen, or lies nowhere.
     """
     if variant:
-        model = model.scaled(np.exp(rng.uniform(-1.0, 1.0, 3) * np.log(looks.stretch)))
+        model = model.scaled(np.exp(rng.uniform(-1.0, 1.0, 3) * np.log(sampling.stretch)))
     surface, _ = model.surface(SURFACE, rng)
     rests = stable_poses(model)
-    clouds = np.zeros((looks.views, _KEPT, 3), np.float32)
-    counts, poses, eyes = np.zeros(looks.views, np.int64), np.zeros((looks.views, 4, 4)), np.zeros((looks.views, 3))
-    for view in range(looks.views):
-        poses[view], eyes[view], cloud = _look(model, rests, looks, rng)
+    clouds = np.zeros((sampling.views, _KEPT, 3), np.float32)
+    counts, poses, eyes = (
+        np.zeros(sampling.views, np.int64),
+        np.zeros((sampling.views, 4, 4)),
+        np.zeros((sampling.views, 3)),
+    )
+    for view in range(sampling.views):
+        poses[view], eyes[view], cloud = _view(model, rests, sampling, rng)
         chosen = rng.permutation(len(cloud))[:_KEPT]
         counts[view] = len(chosen)
         clouds[view, : len(chosen)] = cloud[chosen]
     return {"surface": surface.astype(np.float32), "clouds": clouds, "counts": counts, "poses": poses, "eyes": eyes}
 
 
-def _look(
-    model: ObjectModel, rests: list[StablePose], looks: Looks, rng: np.random.Generator
+def _view(
+    model: ObjectModel, rests: list[StablePose], sampling: ViewSampling, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One view: T_table_object, the place (3,) of the camera, and the points (n, 3) of the object that were seen."""
     for _ in range(20):
@@ -215,13 +215,13 @@ def _look(
         pose = turned @ rests[int(rng.integers(len(rests)))].T_table_object
         placed = transform_points(pose, model.mesh.vertices)
         target = (placed.min(axis=0) + placed.max(axis=0)) / 2 + rng.normal(0.0, 0.01, 3)
-        elevation = np.radians(rng.uniform(*looks.elevation_deg))
-        T_world_cam = around(target.tolist(), rng.uniform(*looks.distance_m), elevation, rng.uniform(-np.pi, np.pi))
-        camera = DepthCamera(noise_m=float(rng.uniform(*looks.noise_m)))
+        elevation = np.radians(rng.uniform(*sampling.elevation_deg))
+        T_world_cam = around(target.tolist(), rng.uniform(*sampling.distance_m), elevation, rng.uniform(-np.pi, np.pi))
+        camera = DepthCamera(noise_m=float(rng.uniform(*sampling.noise_m)))
         cloud = Caster([(model.mesh, pose), (_TABLE, np.eye(4))]).view(T_world_cam, camera, rng).of(0)
         if len(cloud) >= _FEWEST:
             return pose, T_world_cam[:3, 3], cloud
-    raise ValueError(f"a camera at {looks.distance_m} m sees fewer than {_FEWEST} points of it")
+    raise ValueError(f"a camera at {sampling.distance_m} m sees fewer than {_FEWEST} points of it")
 
 
 class Views(NamedTuple):

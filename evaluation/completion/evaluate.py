@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,28 +13,26 @@ from datasets.views import load_views
 from geometry.clouds import chamfer_l1
 from geometry.objects import load_objects
 from learning.completion.measure import Figures, Judged, difference, judge, measure
-from perception.command import check_output, check_run, write_output
+from perception.command import check_run
 from perception.completion import weights
 from perception.completion.network import count_parameters
 from perception.completion.weights import DEFAULT_FOLDER, Stored
+from robots.io import check_writable, write_json
+from robots.options import JsonOption, SeedOption
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(JsonOption, SeedOption):
     """Judge completions: CDL1 beside that of the partial cloud and its mirror image, F-score, far side, uncertainty."""
 
-    views: tuple[Path, ...]
+    rendered: tuple[Path, ...]
     """Folders of rendered views, each a row; none of their objects may have been trained on."""
     weights: tuple[Path, ...] = (DEFAULT_FOLDER,)
     """Folders of weights; the others are compared with the first, on the same views (`cdl1_more_mm`)."""
-    json: Path | None = None
-    """File for the figures; - for stdout."""
     pictures: Path | None = None
     """Folder for a picture of completions of each set."""
     data: Path | None = None
     """Folder with vgn_giga: looks for objects of the training sets among those judged, by name and by shape."""
-    seed: int = 0
-    """Of the intervals."""
 
 
 class EvaluateResult(NamedTuple):
@@ -53,13 +50,12 @@ def main(config: EvaluateConfig) -> EvaluateResult:
         WeightsError: no such weights.
     """
     check_run(1, config.seed)
-    if config.json is not None:
-        check_output(config.json)
+    check_writable(config.json)
     stored = {str(folder): weights.load(folder) for folder in config.weights}
     if len({folder.name for folder in config.weights}) == len(config.weights):
         stored = {Path(folder).name: one for folder, one in stored.items()}
     rows = []
-    for folder in config.views:
+    for folder in config.rendered:
         views = load_views(folder)
         first: Judged | None = None
         for name, one in stored.items():
@@ -75,7 +71,7 @@ def main(config: EvaluateConfig) -> EvaluateResult:
     leaks = [] if config.data is None else look_for_leaks(config)
     result = EvaluateResult(rows, leaks)
     if config.json is not None:
-        write_output(json.dumps({**rows[0], "rows": rows, "leaks": leaks}, indent=1) + "\n", config.json)
+        write_json({**rows[0], "rows": rows, "leaks": leaks}, config.json)
     return result
 
 
@@ -110,7 +106,7 @@ def look_for_leaks(config: EvaluateConfig) -> list[tuple[str, str, float]]:
     samples = [[model.surface(1024, rng)[0] for _ in range(2)] for model in trained]
     sizes = np.array([np.sort(model.mesh.extents) for model in trained])
     found = []
-    for folder in config.views:
+    for folder in config.rendered:
         views = load_views(folder)
         for index, surface in enumerate(views.surfaces):
             name = str(views.names[np.flatnonzero(views.surface == index)[0]])

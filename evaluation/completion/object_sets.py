@@ -9,10 +9,11 @@ from typing import Any
 from evaluation.grasping.identity import shapes
 from geometry.objects import load_objects
 from robots.io import check_writable
+from robots.options import JsonOption, WorkersOption
 
 
 @dataclass(frozen=True)
-class Completing:
+class Completing(JsonOption, WorkersOption):
     """Complete partial views of objects that were never met, and say how far off the surfaces are.
 
     Example: python grasp_eval.py completion --objects household/test
@@ -30,10 +31,6 @@ class Completing:
     """Folder for views (rendered once, and gone on with after an interruption) and for pictures of completions."""
     seed: int = 1
     """Of the views."""
-    workers: int = 2
-    """Processes that render."""
-    json: str | None = None
-    """File for the figures; '-' for standard output."""
 
 
 def evaluate_completion(args: Completing) -> dict[str, Any]:
@@ -60,20 +57,14 @@ def evaluate_completion(args: Completing) -> dict[str, Any]:
         models = load_objects(joined, args.data).objects
         # Named after the shapes too, so that views of what has changed since are not taken for those of today.
         folder = args.out / shapes(models).rpartition(" ")[2] / joined.strip("/").replace("/", "_")
-        looks = views.Looks(views=args.views)
-        told = views.RenderConfig(
-            folder, tuple(joined.split("+")), args.data, looks=looks, seed=args.seed, jobs=args.workers
+        sampling = views.ViewSampling(views=args.views)
+        rendering = views.RenderConfig(
+            folder, tuple(joined.split("+")), args.data, sampling=sampling, seed=args.seed, workers=args.workers
         )
-        views.report(views.main(told))
+        views.report(views.main(rendering))
         folders.append(folder)
     result = evaluate.main(
-        evaluate.EvaluateConfig(
-            tuple(folders),
-            networks,
-            None if args.json is None else Path(args.json),
-            args.out / "pictures",
-            args.data,
-        )
+        evaluate.EvaluateConfig(tuple(folders), networks, args.out / "pictures", args.data, json=args.json)
     )
     evaluate.report(result)
     return {**result.rows[0], "rows": result.rows, "leaks": result.leaks}

@@ -22,7 +22,7 @@ def card(stored: Stored, figures: Figures, settings: Mapping[str, Any]) -> str:
         objects=settings["objects"],
         views=settings["views"],
         steps=settings["fit"]["steps"],
-        soup=settings["fit"]["soup"],
+        averaged=settings["fit"]["averaged_checkpoints"],
         calibration=stored.calibration,
         **figures._asdict(),
     )
@@ -35,7 +35,7 @@ CARD = """# Completion: from a partial cloud to a whole surface
 - Output: points all over its surface (2,048, made four times as dense, and what was seen), each with how far off it may
   be (times {calibration}, fitted on objects that were kept back).
 - Use: `perception.completion.model.CompletionModel.load()`.
-- Made by: `empaw export views`, then `empaw train completion`; {steps} steps, the last {soup} checkpoints averaged.
+- Made by: `empaw export views`, then `empaw train completion`; {steps} steps, the last {averaged} checkpoints averaged.
 
 ## Data and licence
 

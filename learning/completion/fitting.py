@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
+import tyro
 from scipy.spatial import cKDTree
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -20,8 +21,8 @@ from torch.optim.swa_utils import AveragedModel
 from datasets.views import Views
 from learning.checkpoint import pack, unpack
 from learning.trainer import decay_groups, seeded, warmup_cosine
-from perception.completion.frames import Frame, see
-from perception.completion.network import Answer, CompletionNetwork, NetworkConfig
+from perception.completion.frames import Frame, normalise
+from perception.completion.network import CompletionNetwork, CompletionOutput, NetworkConfig
 
 
 @dataclass(frozen=True)
@@ -45,17 +46,17 @@ class FitConfig:
     """Share of views of which a part is cut off, as if something stood in front."""
     scale_weight: float = 0.02
     """Weight of the likelihood of the uncertainty beside the distances, in radii."""
-    soup: int = 4
+    averaged_checkpoints: Annotated[int, tyro.conf.arg(aliases=["--fit.soup"])] = 4
     """Checkpoints, evenly over the last tenth of the steps, whose weights are averaged; 1 takes the last alone."""
 
     def __post_init__(self) -> None:
-        counts = (self.steps, self.batch, self.truth, self.soup)
+        counts = (self.steps, self.batch, self.truth, self.averaged_checkpoints)
         shares = (self.weight_decay, self.warm_up, self.cut, self.scale_weight)
         fits = all(1 <= count <= 10_000_000 for count in counts) and all(0.0 <= share <= 1.0 for share in shares)
         if not fits or not 0.0 < self.learning_rate <= 1.0 or self.clip <= 0.0 or self.truth > 8192:
             raise ValueError(
-                f"{self} came; steps, batch, truth (at most 8192) and soup must be at least 1, weight_decay, warm_up, "
-                "cut and scale_weight 0 to 1, learning_rate more than 0, at most 1, clip more than 0."
+                f"{self} came; steps, batch, truth (at most 8192) and averaged_checkpoints must be at least 1, "
+                "weight_decay, warm_up, cut and scale_weight 0 to 1, learning_rate above 0, at most 1, clip above 0."
             )
 
 
@@ -87,8 +88,8 @@ def example(views: Views, view: int, shape: NetworkConfig, truth: int, rng: np.r
         if rng.random() < cut:
             cloud = _cut(cloud, rng)
         cloud = cloud[rng.permutation(len(cloud))[: max(64, int(len(cloud) * rng.uniform(0.6, 1.0)))]]
-    seen = see(cloud, shape.points, shape.frame)
-    return Example(seen.points, seen.hints, seen.frame.enter(whole).astype(np.float32), seen.frame)
+    given = normalise(cloud, shape.points, shape.frame)
+    return Example(given.points, given.hints, given.frame.enter(whole).astype(np.float32), given.frame)
 
 
 def _turned(points: np.ndarray, angle: float) -> np.ndarray:
@@ -123,12 +124,12 @@ class Loss(NamedTuple):
     likelihood: Tensor
 
     def total(self, scale_weight: float) -> Tensor:
-        """What is made smaller."""
+        """Add them up: what the training minimises."""
         return self.coarse + self.fine + scale_weight * self.likelihood
 
 
-def loss_of(answer: Answer, truth: Tensor) -> Loss:
-    """Compare answers with true surfaces (B, n, 3).
+def loss_of(output: CompletionOutput, truth: Tensor) -> Loss:
+    """Compare outputs with true surfaces (B, n, 3).
 
     Nearest neighbours come from KD-trees of detached points, and distances to them are taken again where gradients
     flow: a fortieth of the work of a matrix of distances (measured at 16 x 2048 x 2048).
@@ -137,12 +138,12 @@ def loss_of(answer: Answer, truth: Tensor) -> Loss:
     for k in range(len(truth)):
         whole = truth[k]
         tree = cKDTree(whole.numpy())
-        there, _ = _both_ways(answer.coarse[k], whole, tree)
+        there, _ = _both_ways(output.coarse[k], whole, tree)
         coarse.append(there)
-        near, off = _both_ways(answer.fine[k], whole, tree)
+        near, off = _both_ways(output.fine[k], whole, tree)
         fine.append(near)
         # Laplace: the mean absolute error is the scale that makes the data likeliest.
-        log_scale = answer.log_scale[k]
+        log_scale = output.log_scale[k]
         likelihood.append((off.detach() * (-log_scale).exp() + log_scale).mean())
     return Loss(*(torch.stack(part).mean() for part in (coarse, fine, likelihood)))
 
@@ -194,8 +195,8 @@ class Trainer:
         batch = draw(views, self.shape, self.fit, rng)
         for group in self.optimizer.param_groups:
             group["lr"] = self.fit.learning_rate * warmup_cosine((self.done + 1) / self.fit.steps, self.fit.warm_up)
-        answer = self.network.train()(batch.points.to(self.device), batch.hints.to(self.device))
-        loss = loss_of(Answer(*(part.cpu() for part in answer)), batch.truth)
+        output = self.network.train()(batch.points.to(self.device), batch.hints.to(self.device))
+        loss = loss_of(CompletionOutput(*(part.cpu() for part in output)), batch.truth)
         self.optimizer.zero_grad(set_to_none=True)
         loss.total(self.fit.scale_weight).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.fit.clip)
@@ -208,9 +209,9 @@ class Trainer:
         return Loss(*(part.detach() for part in loss))
 
     def _is_averaged(self) -> bool:
-        apart = max(1, round(0.1 * self.fit.steps / self.fit.soup))
+        apart = max(1, round(0.1 * self.fit.steps / self.fit.averaged_checkpoints))
         left = self.fit.steps - self.done
-        return left % apart == 0 and left // apart < self.fit.soup
+        return left % apart == 0 and left // apart < self.fit.averaged_checkpoints
 
     def result(self) -> CompletionNetwork:
         """The average of the checkpoints so far, or the network as it is before there is one."""

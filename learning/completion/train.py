@@ -15,31 +15,30 @@ from learning import checkpoint
 from learning.completion.card import card
 from learning.completion.fitting import FitConfig, Trainer
 from learning.completion.measure import Figures, calibration, judge, measure
-from learning.device import Device, pick_device
+from learning.device import pick_device
 from learning.trainer import training_bar
 from perception.command import CommandError, check_run
 from perception.completion import weights
 from perception.completion.network import CompletionNetwork, NetworkConfig
 from perception.completion.weights import DEFAULT_FOLDER, Stored
 from perception.weights import training_of
+from robots.options import DeviceOption, ResumeOption, SeedOption, ThreadsOption
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(ThreadsOption, DeviceOption, ResumeOption, SeedOption):
     """Train on rendered views and write the weights.
 
     A twelfth of the objects, by name, is kept back to watch the training and to calibrate the uncertainty. The run is
     kept every --keep-every steps; --resume goes on after a kill. TensorBoard finds curves and pictures in --run.
     """
 
-    views: Path
-    """Folder of rendered views."""
+    rendered: Path
+    """Folder of views, as export views rendered them."""
     out: Path = DEFAULT_FOLDER
     """Folder to write at the end: model.safetensors, config.json, CARD.md."""
     run: Path = Path("runs/completion/run")
     """Folder of the checkpoint and of TensorBoard's files."""
-    resume: bool = False
-    """Go on where the run in that folder stopped."""
     start_from: Path | None = None
     """Begin with the weights in this folder, of a network of the same shape: to train on, or on objects of your own."""
     pointr: bool = False
@@ -51,16 +50,10 @@ class TrainConfig:
     """Shape of the network."""
     fit: FitConfig = field(default_factory=FitConfig)
     """Training."""
-    seed: int = 0
-    """Of all draws; same seed and same machine, same weights."""
     keep_every: int = 100
     """Steps between checkpoints."""
     picture_every: int = 500
     """Steps between pictures of completions for TensorBoard."""
-    device: Device = "auto"
-    """Where to compute; auto takes CUDA where there is one."""
-    threads: int = 1
-    """Processor cores to use."""
 
     def __post_init__(self) -> None:
         if self.keep_every < 1 or self.picture_every < 1:
@@ -100,7 +93,7 @@ def main(config: TrainConfig) -> TrainResult:
     torch.set_num_threads(config.threads)
     device = pick_device(config.device)
     checkpoint.check_folders(config.out, config.run, config.resume)
-    learned, kept_back = split(load_views(config.views))
+    learned, kept_back = split(load_views(config.rendered))
     trainer = Trainer(config.fit, config.shape, config.seed, device)
     settings = _settings(config, learned)
     if config.start_from is not None:

@@ -81,15 +81,15 @@ def _principal(offset: np.ndarray) -> np.ndarray:
     return axes
 
 
-class Seen(NamedTuple):
-    """What the network is given: canonical `points` (n, 3) float32, `hints` (2,) float32, and the frame to leave by."""
+class NetworkInput(NamedTuple):
+    """Input of the network: canonical `points` (n, 3) float32, `hints` (2,) float32, and the frame to leave by."""
 
     points: np.ndarray
     hints: np.ndarray
     frame: Frame
 
 
-def see(cloud: np.ndarray, count: int, kind: FrameKind = "vertical") -> Seen:
+def normalise(cloud: np.ndarray, count: int, kind: FrameKind = "vertical") -> NetworkInput:
     """Lay a cloud (N, 3) m into its frame and thin it to `count` points; fewer are repeated.
 
     Order and rotation leave no trace: coordinates are rounded and sorted before the farthest points are chosen.
@@ -102,4 +102,4 @@ def see(cloud: np.ndarray, count: int, kind: FrameKind = "vertical") -> Seen:
     else:
         chosen = canonical[np.arange(count) % len(canonical)]
     hints = frame.hints * (1.0, float(kind != "full"))  # in the full frame nobody knows where up is
-    return Seen(chosen.astype(np.float32), hints.astype(np.float32), frame)
+    return NetworkInput(chosen.astype(np.float32), hints.astype(np.float32), frame)

@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from geometry.clouds import Completed, check_cloud
 from perception.completion import weights
-from perception.completion.frames import FrameKind, see
+from perception.completion.frames import FrameKind, normalise
 from perception.completion.network import CompletionNetwork
 from perception.completion.weights import DEFAULT_FOLDER
 from perception.weights import WeightsError
@@ -63,12 +63,12 @@ def complete(network: CompletionNetwork, cloud: np.ndarray, kind: FrameKind) -> 
     sure as the surest of the rest. A network of 2048 points is cheap to train, and 2048 points are too few to lie near
     every place of a surface.
     """
-    seen = see(cloud, network.config.points, kind)
-    answer = network(torch.from_numpy(seen.points)[None], torch.from_numpy(seen.hints)[None])
-    points, scale = denser(answer.fine[0].double().numpy(), answer.log_scale[0].exp().double().numpy())
-    points = np.concatenate([points, seen.points.astype(np.float64)])
-    scale = np.concatenate([scale, np.full(len(seen.points), scale.min())])
-    return seen.frame.leave(points), scale * seen.frame.radius
+    given = normalise(cloud, network.config.points, kind)
+    output = network(torch.from_numpy(given.points)[None], torch.from_numpy(given.hints)[None])
+    points, scale = denser(output.fine[0].double().numpy(), output.log_scale[0].exp().double().numpy())
+    points = np.concatenate([points, given.points.astype(np.float64)])
+    scale = np.concatenate([scale, np.full(len(given.points), scale.min())])
+    return given.frame.leave(points), scale * given.frame.radius
 
 
 def denser(points: np.ndarray, scale: np.ndarray, neighbours: int = 3) -> tuple[np.ndarray, np.ndarray]:

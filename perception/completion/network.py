@@ -53,7 +53,7 @@ class NetworkConfig:
             )
 
 
-class Answer(NamedTuple):
+class CompletionOutput(NamedTuple):
     """`coarse` (B, queries, 3), `fine` (B, queries * fold, 3), `log_scale` (B, queries * fold): canonical, in radii.
 
     A fine point is off by a distance whose mean is about exp(log_scale).
@@ -176,7 +176,7 @@ class CompletionNetwork(nn.Module):
                 head.get_parameter("weight").mul_(0.1)
             self.fine[-1].get_parameter("bias")[3] = -3.0
 
-    def forward(self, points: Tensor, hints: Tensor) -> Answer:
+    def forward(self, points: Tensor, hints: Tensor) -> CompletionOutput:
         """Complete canonical clouds.
 
         Args:
@@ -194,7 +194,7 @@ class CompletionNetwork(nn.Module):
         coarse = 0.6 * self.sphere + self.coarse(x)
         folded = self.fine(self.shared(x)[:, :, None] + self.own(self.seed))
         fine = coarse[:, :, None] + folded[..., :3]
-        return Answer(coarse, fine.flatten(1, 2), folded[..., 3].flatten(1).clamp(-7.0, 1.0))
+        return CompletionOutput(coarse, fine.flatten(1, 2), folded[..., 3].flatten(1).clamp(-7.0, 1.0))
 
 
 def fibonacci_sphere(count: int) -> Tensor:

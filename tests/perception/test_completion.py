@@ -8,7 +8,7 @@ import torch
 
 from cli.main import cli
 from datasets import views
-from datasets.views import Looks, RenderConfig, load_views
+from datasets.views import RenderConfig, ViewSampling, load_views
 from evaluation.completion import evaluate
 from evaluation.completion.evaluate import EvaluateConfig
 from geometry.cameras import Caster, DepthCamera, around
@@ -21,12 +21,12 @@ from learning.completion.measure import away_from, calibration, far_side_error, 
 from learning.completion.train import TrainConfig, split
 from perception.command import CommandError
 from perception.completion import predict, weights
-from perception.completion.frames import frame_of, see
+from perception.completion.frames import frame_of, normalise
 from perception.completion.model import CompletionModel, denser
 from perception.completion.network import (
-    Answer,
     Attention,
     CompletionNetwork,
+    CompletionOutput,
     NetworkConfig,
     count_parameters,
 )
@@ -35,7 +35,7 @@ from perception.completion.weights import Stored
 from perception.weights import WeightsError
 
 SMALL = NetworkConfig(points=128, tokens=16, neighbours=8, width=32, heads=2, encoder=1, decoder=1, queries=16, fold=4)
-QUICK = FitConfig(steps=6, batch=2, truth=128, soup=2)
+QUICK = FitConfig(steps=6, batch=2, truth=128, averaged_checkpoints=2)
 
 
 def network(shape: NetworkConfig = SMALL) -> CompletionNetwork:
@@ -57,7 +57,9 @@ def seen(name: str = "mug_0", azimuth: float = 0.7) -> np.ndarray:
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("views")
-    views.main(RenderConfig(folder, (str(_objects(tmp_path_factory.mktemp("objects"))),), looks=Looks(2), jobs=1))
+    views.main(
+        RenderConfig(folder, (str(_objects(tmp_path_factory.mktemp("objects"))),), sampling=ViewSampling(2), workers=1)
+    )
     return folder
 
 
@@ -120,7 +122,7 @@ def test_a_frame_is_left_where_it_was_entered():
 def test_symmetry_without_third_moments_still_has_a_frame():
     ring = np.array([[np.cos(a), np.sin(a), 0.5] for a in np.arange(40) * np.pi / 20])
     assert np.isfinite(frame_of(ring).turn).all()
-    assert np.isfinite(see(ring, 32).points).all()
+    assert np.isfinite(normalise(ring, 32).points).all()
 
 
 # Network
@@ -153,10 +155,10 @@ def test_networks_that_cannot_be(wrong):
 
 def test_loss_is_zero_at_the_truth_and_pulls_toward_it():
     truth = torch.rand(1, 200, 3)
-    exact = loss_of(Answer(truth, truth, torch.zeros(1, 200)), truth)
+    exact = loss_of(CompletionOutput(truth, truth, torch.zeros(1, 200)), truth)
     assert float(exact.fine) < 1e-5 and float(exact.likelihood) == pytest.approx(0.0, abs=1e-5)
     off = (truth + torch.tensor([0.05, 0.0, 0.0])).requires_grad_()
-    loss = loss_of(Answer(off, off, torch.full((1, 200), -3.0)), truth).fine
+    loss = loss_of(CompletionOutput(off, off, torch.full((1, 200), -3.0)), truth).fine
     loss.backward()
     assert float((off.grad[..., 0] > 0).float().mean()) > 0.6
 
@@ -164,7 +166,7 @@ def test_loss_is_zero_at_the_truth_and_pulls_toward_it():
 # Views, training
 
 
-def test_rendering_again_makes_nothing_new_and_refuses_other_looks(rendered):
+def test_rendering_again_makes_nothing_new_and_refuses_another_sampling(rendered):
     files = {path.name: path.read_bytes() for path in rendered.glob("*.npz")}
     assert len(files) == 8
     loaded = load_views(rendered)
@@ -177,14 +179,14 @@ def test_rendering_again_makes_nothing_new_and_refuses_other_looks(rendered):
         assert loaded.truth(view)[:, 2].min() > -1e-3
     (rendered / sorted(files)[0]).unlink()
     source = json.loads((rendered / "views.json").read_text())
-    assert source["looks"]["views"] == 2
+    assert source["sampling"]["views"] == 2
     with pytest.raises(CommandError, match="Name another --out"):
-        views.main(RenderConfig(rendered, ("household/test",), looks=Looks(3)))
+        views.main(RenderConfig(rendered, ("household/test",), sampling=ViewSampling(3)))
     (rendered / sorted(files)[0]).write_bytes(files[sorted(files)[0]])
 
 
 def test_views_that_are_not_there_or_damaged(tmp_path):
-    with pytest.raises(CommandError, match="render"):
+    with pytest.raises(CommandError, match="export views"):
         load_views(tmp_path)
     (tmp_path / "a.0.npz").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(CommandError, match="damaged"):
@@ -209,7 +211,7 @@ def test_training_learns(rendered):
 
 
 def settings(rendered: Path, folder: Path, name: str, **changes: object) -> TrainConfig:
-    base = {"views": rendered, "out": folder / name, "run": folder / f"{name}-run", "network": SMALL, "fit": QUICK}
+    base = {"rendered": rendered, "out": folder / name, "run": folder / f"{name}-run", "network": SMALL, "fit": QUICK}
     return TrainConfig(**{**base, "keep_every": 2, "picture_every": 5, **changes})
 
 
@@ -309,7 +311,7 @@ def test_calibration_scales_what_is_claimed_to_what_is_true():
 def test_evaluation_tells_what_it_should(rendered, tmp_path, capsys):
     weights.save(tmp_path / "w", Stored(network(), 1.5), {}, "card")
     out = tmp_path / "figures.json"
-    evaluate.main(EvaluateConfig((rendered,), (tmp_path / "w",), out, tmp_path / "pictures"))
+    evaluate.main(EvaluateConfig((rendered,), (tmp_path / "w",), tmp_path / "pictures", json=out))
     told = json.loads(out.read_text())
     wanted = {"cdl1_mm", "cdl1_partial_mm", "f_score_1pct", "extent_error_mm", "n_objects", "n_views"}
     assert wanted <= told.keys() and told["n_objects"] == 8 and told["n_views"] == 16
@@ -398,8 +400,8 @@ def test_weights_that_cannot_be_used(stored, tmp_path):
 
 
 def test_commands_say_in_one_line_what_is_wrong(tmp_path, capsys):
-    assert cli(["train", "completion", "--views", str(tmp_path)]) == 2
-    assert cli(["evaluate", "completion", "--views", str(tmp_path), "--weights", str(tmp_path)]) == 2
+    assert cli(["train", "completion", "--rendered", str(tmp_path)]) == 2
+    assert cli(["evaluate", "completion", "--rendered", str(tmp_path), "--weights", str(tmp_path)]) == 2
     assert cli(["export", "views", "--out", str(tmp_path / "o"), "--objects", "nothing"]) == 2
     told = capsys.readouterr().err
     assert told.count("error: ") == 3 and "Traceback" not in told
