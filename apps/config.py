@@ -26,7 +26,7 @@ class SessionConfig:
     `person` is where the person stands, (x, y) in m; the dog starts at the origin, looking about their way. `live` puts
     the ear in a thread of its own, which a page wants and a reproducible run must not have. `window` opens Bullet's own
     window. `weights` is a folder of speech weights instead of the shipped ones, `owner` the file of an enrolled voice,
-    `table` another behaviour table, `gait` a policy to walk with: 'default' for the shipped one, 'none' for the clocked
+    `table` another behaviour table, `policy` what to walk with: 'default' for the shipped one, 'none' for the clocked
     gait alone, or a folder. `taste` is the file of what somebody likes. A face is shown for `sight_memory_s` after its
     picture.
     """
@@ -38,7 +38,7 @@ class SessionConfig:
     weights: Path | None = None
     owner: Path | None = None
     table: Path | None = None
-    gait: str = "default"
+    policy: str = "default"
     taste: Path | None = None
     get_up_after_s: float = 1.5
     max_sound_s: float = 600.0
@@ -46,13 +46,13 @@ class SessionConfig:
     sight_memory_s: float = 1.5
 
 
-def choose_legs(gait: str) -> Callable[[QuadrupedSpec], Legs]:
-    """Legs that walk with a policy: see `SessionConfig.gait`.
+def choose_legs(policy: str) -> Callable[[QuadrupedSpec], Legs]:
+    """Legs that walk with a policy: see `SessionConfig.policy`.
 
     Raises:
         ValueError: there is no such policy.
     """
-    actor = load_policy(gait)
+    actor = load_policy(policy)
     return ClockedLegs if actor is None else lambda spec: LearnedLegs(actor, spec)
 
 

@@ -17,6 +17,7 @@ from envs.locomotion.env import LocomotionEnv
 from envs.locomotion.rewards import Transition
 from envs.locomotion.walks import Walker
 from policies.locomotion.actor import load_policy
+from robots.options import SeedOption
 from robots.quadruped import LEGS
 from robots.world import Camera
 
@@ -27,7 +28,7 @@ _PAPER, _INK, _STANCE, _TOUCH = (247, 243, 236), (52, 48, 44), (240, 222, 196), 
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(SeedOption):
     """Film a walk as an MP4."""
 
     out: Path = Path("runs/gait.mp4")
@@ -38,8 +39,6 @@ class Record:
     """How to walk, where, and what happens on the way."""
     seconds: float = 8.0
     """Length of the film, s."""
-    seed: int = 0
-    """Seed of the walk."""
 
 
 def record(args: Record) -> Path:

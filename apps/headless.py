@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import tyro
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
@@ -19,11 +21,12 @@ from perception.face.pictures import SUFFIXES as PICTURE_SUFFIXES
 from perception.face.videos import read_video
 from perception.speech.audio import NO_SOUND, SoundError
 from robots.io import check_writable, write_json
+from robots.options import JsonOption, SeedOption
 from robots.stdio import reserve_stdout
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(JsonOption, SeedOption):
     """Let the dog hear a clip without a browser; write what happens as a table, a timeline or a video."""
 
     speech: Path | None = None
@@ -34,10 +37,6 @@ class Run:
     """How long the session lasts, s of simulated time."""
     record: Path | None = None
     """MP4 file to film the dog into."""
-    json: str | None = None
-    """File for the timeline, one row for each control step of 20 ms; '-' for standard output."""
-    seed: int = 0
-    """Where the dog starts and which foot is next. The same seed and clip give the same timeline."""
     emotion: str | None = None
     """Tell the dog what you feel instead of letting it listen."""
     weights: Path | None = None
@@ -48,7 +47,7 @@ class Run:
     """Behaviour table instead of policies/behaviour.toml."""
     taste: Path | None = None
     """What you like, as it was learnt from your answers; the dog moves accordingly, where it is sure enough."""
-    gait: str = "default"
+    policy: Annotated[str, tyro.conf.arg(aliases=["--gait"])] = "default"
     """Policy to walk with: 'default' is the shipped one, 'none' the clocked gait alone; or the folder of your own."""
     window: bool = False
     """Open PyBullet's own window as well (needs a display). Closing that window ends the program."""
@@ -73,7 +72,7 @@ def run(args: Run) -> Timeline:
         owner=args.owner,
         table=args.table,
         window=args.window,
-        gait=args.gait,
+        policy=args.policy,
         taste=args.taste,
     )
     console = Console(stderr=True)

@@ -55,7 +55,7 @@ class Session(AbstractContextManager):
             raise ValueError(f"seed {config.seed} came; a seed is 0 or more")
         self.senses = Senses(config, ear or make_ear(config), eye or StreamEye(live=config.live))
         self.decision = Decision(*make_selector(config, taste), config.seed)
-        self.body = Body(config, choose_legs(config.gait))
+        self.body = Body(config, choose_legs(config.policy))
         self.on_sound: Callable[[str], None] = lambda name: None
         self.time, self._substep = 0.0, 0
 

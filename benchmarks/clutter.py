@@ -20,12 +20,13 @@ from evaluation.grasping.clutter import Table
 from evaluation.grasping.rounds import Clutter, evaluate_clutter
 from evaluation.grasping.single import CLOUDS
 from robots.io import check_writable, write_json
+from robots.options import JsonOption, WorkersOption
 
 Scene = Literal["packed", "pile"]
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(JsonOption, WorkersOption):
     """Measure clearing clutter."""
 
     data: Path
@@ -38,10 +39,6 @@ class Args:
     """How many."""
     out: Path = Path("runs/results/clutter")
     """Folder of the trials."""
-    workers: int = 2
-    """Processes."""
-    json: str | None = None
-    """File for the figures; '-' for standard output."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.seeds <= 100:

@@ -30,13 +30,14 @@ from perception.speech.model import held_out_actors
 from policies.behaviour import default_table
 from policies.intervals import wilson
 from robots.io import check_writable, write_json
+from robots.options import JsonOption, SeedOption, WorkersOption
 
 MEASURED_S = 3.0
 """Gait is measured over the last seconds of a session, when the behaviour has settled in."""
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(JsonOption, WorkersOption, SeedOption):
     """Play the clips of one held-out fold to the dog."""
 
     data: Path
@@ -47,12 +48,6 @@ class Args:
     """Which fold's speakers to play."""
     after_s: float = 5.0
     """How long a session goes on after its clip."""
-    seed: int = 0
-    """First of the seeds; every clip has its own."""
-    workers: int = 2
-    """Processes. The figures do not depend on it."""
-    json: str | None = None
-    """File for the figures; '-' for standard output."""
 
 
 class Played(NamedTuple):

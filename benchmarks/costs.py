@@ -33,25 +33,22 @@ from perception.speech.audio import RATE_HZ, read_sound
 from perception.speech.model import Judgement, SpeechEmotionModel
 from perception.speech.windows import WindowConfig
 from robots.io import check_writable, write_json
+from robots.options import JsonOption, SeedOption
 
 FRAMES_PER_S = 10  # as many as the page sends
 WINDOWS_PER_S = 4
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(JsonOption, SeedOption):
     """Measure what the senses cost."""
 
     faces: Path
     """FER2013, see empaw train face --help."""
     repeats: int = 200
     """Frames, windows and seconds of sound to measure."""
-    seed: int = 0
-    """Of the pictures and the sound."""
     cache: Path = Path("runs/face/cache")
     """Folder that keeps the decoded pictures; may be deleted."""
-    json: str | None = None
-    """File for the figures; '-' for standard output."""
 
     def __post_init__(self) -> None:
         if not 10 <= self.repeats <= 100_000:

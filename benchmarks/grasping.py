@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from evaluation.grasping.ledger import Done, Row
 from rich.console import Console
 from rich.progress import track
 
@@ -21,18 +22,18 @@ from benchmarks.command import run, spread
 from envs.grasping.parts import load_bodies
 from evaluation.grasping.clutter import Round, Table, play
 from evaluation.grasping.evaluate import check, tasks_of
-from evaluation.grasping.ledger import Done, Row
 from evaluation.grasping.single import LeftOutError, Look, Task, plan, setting
 from evaluation.grasping.single import run as try_all
 from geometry.objects import ObjectModel
 from robots.io import check_writable, write_json
+from robots.options import JsonOption
 from robots.parallel import Engine, in_order
 
 _CLOCKS = ("plan_seconds", "shape_seconds")
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(JsonOption):
     """Measure what the grasp benchmark costs."""
 
     objects: str = "household/test"
@@ -49,8 +50,6 @@ class Args:
     """Packed scenes of up to five things that are cleared, every plan timed."""
     ray: int = 12
     """Looks that Ray tries as well, to compare the rows; 0 leaves it out."""
-    json: str | None = None
-    """File for the figures; '-' for standard output."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.turns <= 100 or not 4 <= self.looks <= 10_000:
@@ -144,7 +143,7 @@ def same_rows(tasks: list[Task]) -> dict[str, int]:
         found: list[Done[Row]] = list(in_order(try_all, tasks, 2, engine))
         return [asdict(row) | dict.fromkeys(_CLOCKS, 0.0) for done in found for row in done.rows]
 
-    one, other = rows("joblib"), rows("ray")
+    one, other = rows("processes"), rows("ray")
     same = sum(a == b for a, b in zip(one, other, strict=False))
     return {"rows": len(other), "the_same": same if len(one) == len(other) else 0}
 

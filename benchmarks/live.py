@@ -25,16 +25,15 @@ from apps.session import Session
 from benchmarks.command import run
 from benchmarks.serving import Server, running_server
 from robots.io import check_writable, write_json
+from robots.options import JsonOption
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(JsonOption):
     """Measure the live session."""
 
     seconds: float = 30.0
     """How long to measure."""
-    json: str | None = None
-    """File for the figures; '-' for standard output."""
 
 
 def main(args: Args) -> dict:

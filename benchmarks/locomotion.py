@@ -27,30 +27,29 @@ from envs.locomotion.env import PRIVILEGED_SIZE, LocomotionConfig, LocomotionEnv
 from envs.locomotion.randomization import NONE
 from learning.gait.train_config import Train
 from robots.io import check_writable, write_json
+from robots.options import JsonOption
 
 OURS = "ours, 2 workers x 8"
 SAME = "our policy"
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(JsonOption):
     """Measure `env.step` against raw physics, and training against stable-baselines3's own vectorised environments."""
 
-    rounds: int = 7
+    repeats: int = 7
     """Repetitions; contestants take turns, and the median of the ratios counts."""
     iterations: int = 3
     """Iterations of training in each measurement."""
-    json: str | None = None
-    """File for the figures; '-' for standard output."""
 
 
 def main(args: Args) -> dict[str, Any]:
     """Measure and save."""
     check_writable(args.json)
     console = Console(stderr=True)
-    found: dict[str, Any] = {"rounds": args.rounds, "step_over_raw": {}}
+    found: dict[str, Any] = {"rounds": args.repeats, "step_over_raw": {}}
     for terrain in ("flat", "rough"):
-        found["step_over_raw"][terrain] = spread([_step_ratio(terrain) for _ in range(args.rounds)])
+        found["step_over_raw"][terrain] = spread([_step_ratio(terrain) for _ in range(args.repeats)])
         console.print(f"env.step over raw physics and reads, {terrain}: {found['step_over_raw'][terrain]}")
     found["training_memory_mb"] = _memory_mb(Train(recipe="full"))
     console.print(f"memory of a full training with 2 workers: {found['training_memory_mb']} MB")
@@ -134,10 +133,10 @@ def _training_rates(args: Args, console: Console) -> dict[str, list[float]]:
         f"sb3 SubprocVecEnv x 16, {SAME}": lambda: _sb3(train, "subproc", 16, args.iterations, same=True),
     }
     rates: dict[str, list[float]] = {name: [] for name in contestants}
-    for turn in range(args.rounds):
+    for turn in range(args.repeats):
         for name, measure in contestants.items():
             rates[name].append(measure())
-            console.print(f"round {turn + 1} of {args.rounds}: {name}: {rates[name][-1]:.0f} frames/s")
+            console.print(f"round {turn + 1} of {args.repeats}: {name}: {rates[name][-1]:.0f} frames/s")
     return rates
 
 

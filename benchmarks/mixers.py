@@ -23,12 +23,13 @@ from perception.command import one_core
 from perception.face import weights
 from perception.face.network import NetworkConfig, count_parameters
 from robots.io import check_writable, write_json
+from robots.options import JsonOption, ThreadsOption
 
 MIXERS = ("gpsa", "conv")
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(JsonOption, ThreadsOption):
     """Train both networks on FER2013 and compare them on the pictures of PublicTest; an interrupted run goes on."""
 
     data: Path
@@ -41,10 +42,6 @@ class Args:
     """Folder for weights and checkpoints; a network whose weights are there is not trained again."""
     cache: Path = DEFAULT_CACHE
     """Folder that keeps the decoded pictures; may be deleted."""
-    threads: int = 1
-    """Processor cores to use."""
-    json: str | None = None
-    """File for the figures; '-' for standard output."""
 
 
 def main(args: Args) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from perception.face.videos import Frame
 from perception.speech.audio import RATE_HZ, read_sound
 from perception.speech.model import held_out_actors
 from robots.io import check_writable, write_json
+from robots.options import JsonOption, SeedOption
 
 SOUNDS = ("speech", "silence", *nonspeech.KINDS)
 FRAME_S = 0.2
@@ -43,7 +44,7 @@ LOOK_EVERY = 5  # control steps between two looks at what the session believes
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(JsonOption, SeedOption):
     """Play ten minutes of mixed scenes to the dog."""
 
     voices: Path
@@ -52,12 +53,8 @@ class Args:
     """FER2013, see empaw train face --help."""
     minutes: float = 10.0
     """How long."""
-    seed: int = 0
-    """Of all draws."""
     cache: Path = Path("runs/face/cache")
     """Folder that keeps the decoded pictures; may be deleted."""
-    json: str | None = None
-    """File for the figures; '-' for standard output."""
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.minutes <= 600:

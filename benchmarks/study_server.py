@@ -36,13 +36,14 @@ from apps.study.reading import read_study
 from apps.study.simulate import Cast, SimulateStudy, copy_study
 from benchmarks.command import run, spread
 from robots.io import check_writable, write_json
+from robots.options import JsonOption, SeedOption
 
 WARM_UP_S = 1.0
 _FSYNC_BYTES = 4096
 
 
 @dataclass(frozen=True)
-class Args:
+class Args(JsonOption, SeedOption):
     """Measure delays under load, and count what kill -9 loses or doubles."""
 
     people: int = 20
@@ -57,10 +58,6 @@ class Args:
     """Folder of a study to copy; without it, one of the task grid-2 is made."""
     folder: Path | None = None
     """Where the copy is put: the disk that is measured. Without it, the folder for temporary files."""
-    seed: int = 0
-    """When the kills come, and who takes part."""
-    json: str | None = None
-    """File for the figures; '-' for standard output."""
 
     def __post_init__(self) -> None:
         bounds = {"people": (1, 200), "seconds": (0.2, 600), "kills": (0, 1000), "killed_after": (0.05, 60)}

@@ -23,7 +23,7 @@ TRAIN = Group("Train a network or a policy.", {
         "emotion from the face", "--data fer2013.tar.gz --out runs/face/ours", report="report"),
     "completion": Command(
         "learning.completion.train", "TrainConfig", "main",
-        "whole shapes from rendered views", "--views runs/completion/train --out runs/completion/ours",
+        "whole shapes from rendered views", "--rendered runs/completion/train --out runs/completion/ours",
         "grasp", "report"),
     "grasp-score": Command(
         "evaluation.grasping.score_trials", "Fit", "fit",
@@ -76,7 +76,7 @@ EVALUATE = Group("Measure against baselines, with intervals.", {
         "the direction of sound in simulated rooms", "--trials 10", report="report"),
     "completion": Command(
         "evaluation.completion.evaluate", "EvaluateConfig", "main",
-        "completion of views that were rendered", "--views runs/completion/test --json -", "grasp", "report"),
+        "completion of views that were rendered", "--rendered runs/completion/test --json -", "grasp", "report"),
     "grasp": GRASP,
     "similarity": _SIMILARITY,
     "embedding": Command(

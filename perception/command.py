@@ -9,8 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from perception.weights import write_atomic
-
 MOST_THREADS = 1_024
 
 
@@ -30,15 +28,6 @@ def find_files(source: Path, suffixes: Collection[str]) -> list[Path]:
     if not source.is_dir():
         return [source]
     return sorted(path for path in source.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
-
-
-def write_output(text: str, target: Path) -> None:
-    """Write a whole file at once, or to stdout when `target` is -; `check_output` says early whether that can be."""
-    if str(target) == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    else:
-        write_atomic(target, text.encode())
 
 
 def check_run(threads: int, seed: int = 0) -> None:

@@ -29,14 +29,14 @@ def check_writable(place: str | Path | None) -> None:
     draft.unlink()
 
 
-def write_json(result: dict[str, Any], place: str, output: TextIO | None = None) -> None:
+def write_json(result: dict[str, Any], place: str | Path, output: TextIO | None = None) -> None:
     """Write one JSON object to a file, replacing it as a whole, or to `output` (the standard output) for '-'.
 
     Raises:
         OSError: it cannot be written; a file of before is still there.
     """
     text = json.dumps(result, indent=None if len(str(result)) > 100_000 else 1, allow_nan=False) + "\n"
-    if place == "-":
+    if str(place) == "-":
         stream = output or sys.stdout
         stream.write(text)
         stream.flush()
@@ -53,6 +53,7 @@ def write_whole(path: Path, text: str) -> None:
     if _is_device(path):
         path.write_text(text)
         return
+    path = path.resolve()  # a link stays one
     draft = _draft(path)
     try:
         draft.write_text(text)

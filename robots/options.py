@@ -1,4 +1,4 @@
-"""The options that every command shares: one frozen dataclass is the command line and the saved config."""
+"""The options that commands share, each in one place: a command's dataclass takes those that it needs as bases."""
 
 from __future__ import annotations
 
@@ -7,25 +7,73 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from robots.parallel import Engine
+
 MOST_WORKERS = 1024
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """What a run is told about itself rather than about its subject."""
+@dataclass(frozen=True, kw_only=True)
+class SeedOption:
+    """For what draws at random."""
 
     seed: int = 0
-    """Seed of everything; the same seed gives the same figures, whatever the number of workers."""
+    """Seed of everything; the same seed gives the same result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThreadsOption:
+    """For what works in one process."""
+
+    threads: int = 1
+    """Processor cores to use."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceOption:
+    """For what trains networks."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the network is trained; auto takes a GPU that is there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkersOption:
+    """For what is done by several processes of this machine."""
+
     workers: int = 2
     """Processes that work; each keeps to one thread."""
-    engine: Literal["joblib", "ray"] = "joblib"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOption(WorkersOption):
+    """For what is done by several processes, wherever they live."""
+
+    engine: Engine = "processes"
     """Where they live: on this machine, or on a Ray cluster (RAY_ADDRESS names it; without one it is started here)."""
-    out: Path | None = None
-    """Folder of the run: its rows, as they come, and its report."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeOption:
+    """For what takes long and keeps what is done."""
+
     resume: bool = False
-    """Go on with what --out holds already."""
+    """Go on with what was kept of the same run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JsonOption:
+    """For what finds figures."""
+
     json: str | None = None
     """Write the figures to this file; - is the standard output."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(JsonOption, ResumeOption, EngineOption, SeedOption):
+    """All of them that a comparison of many runs needs."""
+
+    out: Path | None = None
+    """Folder of the run: its rows, as they come, and its report."""
 
     def check(self) -> None:
         """Refuse what would fail only after long work.

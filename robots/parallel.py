@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
-Engine = Literal["joblib", "ray"]
+Engine = Literal["processes", "ray"]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 _AHEAD = 4
@@ -16,7 +16,7 @@ _AHEAD = 4
 
 
 def in_order(
-    work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, engine: Engine = "joblib"
+    work: Callable[[Task], Result], tasks: Sequence[Task], workers: int, engine: Engine = "processes"
 ) -> Iterator[Result]:
     """Give the result of each task, in order, as soon as it and all before it are done.
 

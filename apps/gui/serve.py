@@ -6,8 +6,10 @@ import secrets
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import tyro
 import uvicorn
 from rich.console import Console
 
@@ -15,10 +17,11 @@ from apps.config import SessionConfig
 from apps.gui.listening import THIS_MACHINE, announce, check_serving, listen, page_address
 from apps.gui.live import LiveSession
 from apps.gui.server import make_app
+from robots.options import SeedOption
 
 
 @dataclass(frozen=True)
-class Serve:
+class Serve(SeedOption):
     """Open the simulation in the browser."""
 
     host: str = "127.0.0.1"
@@ -29,8 +32,6 @@ class Serve:
     """Open the page in the default browser."""
     window: bool = False
     """Open PyBullet's own window as well (needs a display). Closing that window ends the program."""
-    seed: int = 0
-    """Where the dog starts."""
     weights: Path | None = None
     """Folder of speech weights instead of the shipped ones."""
     owner: Path | None = None
@@ -39,7 +40,7 @@ class Serve:
     """Behaviour table instead of policies/behaviour.toml."""
     taste: Path | None = None
     """What you like, as it was learnt from your answers; the dog moves accordingly, where it is sure enough."""
-    gait: str = "default"
+    policy: Annotated[str, tyro.conf.arg(aliases=["--gait"])] = "default"
     """Policy to walk with: 'default' is the shipped one, 'none' the clocked gait alone; or the folder of your own."""
     certificate: Path | None = None
     """TLS certificate (PEM); browsers give the microphone to pages of other machines over TLS only."""
@@ -62,7 +63,7 @@ def serve(args: Serve) -> None:
         weights=args.weights,
         owner=args.owner,
         table=args.table,
-        gait=args.gait,
+        policy=args.policy,
         taste=args.taste,
     )
     local = args.host in THIS_MACHINE

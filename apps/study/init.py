@@ -18,12 +18,13 @@ from apps.study.stimuli import decode_animation, make_task_stimuli, write_manife
 from envs.trajectories.task import TrajectoryTask
 from evaluation.study.plan import PLAN, default_plan
 from perception.emotion import LABELS
+from robots.options import SeedOption
 
 TEMPLATE = Path(__file__).with_name(SETTINGS)
 
 
 @dataclass(frozen=True)
-class InitStudy:
+class InitStudy(SeedOption):
     """Make the folder of a new study."""
 
     folder: Path
@@ -34,8 +35,6 @@ class InitStudy:
     """Animations to make."""
     trials: int = 40
     """Comparisons in each of the two blocks."""
-    seed: int = 0
-    """Seed of the animations, and of every person's order."""
     platform: Platform = "none"
     """Where people come from."""
     feelings: tuple[str, ...] = ()

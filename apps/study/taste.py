@@ -21,6 +21,7 @@ from policies.taste.priors import table_gaits
 from policies.taste.representation import DEFAULT_FOLDER, Representation
 from policies.taste.taste import Taste
 from robots.io import check_writable
+from robots.options import SeedOption, WorkersOption
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,7 @@ TASK = "style"
 
 
 @dataclass(frozen=True)
-class LearnTaste:
+class LearnTaste(WorkersOption, SeedOption):
     """Learn what one person likes from their answers in a study, for sim_gui.py --taste."""
 
     study: Path
@@ -50,10 +51,6 @@ class LearnTaste:
     """Where such clips are kept."""
     representation: Path = DEFAULT_FOLDER
     """Folder of the embedding of clips; the shipped one when left out."""
-    workers: int = 2
-    """Processes that walk."""
-    seed: int = 0
-    """Of the search for the best style."""
 
 
 def learn(args: LearnTaste) -> Taste:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -12,17 +11,19 @@ import numpy as np
 from datasets.face_corpora import LISTS, Corpus, cut_faces, recognise
 from datasets.faces import DEFAULT_CACHE, DatasetError, Faces, load_fer2013
 from evaluation import plots
-from learning.device import Device, pick_device, pick_precision
+from learning.device import pick_device, pick_precision
 from learning.face.augment import AugmentConfig
 from learning.face.fitting import FitConfig, Hardware, Trainer
 from learning.face.judging import judge
 from learning.metrics import Figures, measure
-from perception.command import CommandError, check_folder, check_output, check_run, one_core, write_output
+from perception.command import CommandError, check_folder, check_run, one_core
 from perception.emotion import fit_temperature, softmax
 from perception.face.detector import FaceDetector
 from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
 from perception.face.network import CLASSES, FaceNetwork
 from perception.progress import track
+from robots.io import check_writable, write_json
+from robots.options import DeviceOption, JsonOption, SeedOption, ThreadsOption
 
 Protocol = Literal["public", "private", "transfer", "subjects"]
 
@@ -33,7 +34,7 @@ def _fine_tuning() -> FitConfig:
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(JsonOption, ThreadsOption, DeviceOption, SeedOption):
     """Judge pictures that the network has not met and say how good and how honest it is.
 
     Give any corpus as its owners lay it out: it is recognised. Protocols: "public" and "private" judge a part of
@@ -53,22 +54,14 @@ class EvaluateConfig:
     """Folder of the trained weights."""
     retrain: bool = False
     """Fine-tune for each fold instead of judging the weights as they are: --protocol subjects."""
-    json: Path | None = None
-    """Write the figures to this file; - is stdout, and then nothing else is printed there."""
     plots: Path | None = None
     """Folder for confusion.png, reliability.png and coverage.png."""
     folds: int = 10
     """Groups of people that take turns, for subjects."""
     fit: FitConfig = field(default_factory=_fine_tuning)
     """Fine-tuning, for subjects."""
-    seed: int = 0
-    """Of all draws."""
     cache: Path = DEFAULT_CACHE
     """Folder that keeps the decoded pictures of FER2013; may be deleted."""
-    device: Device = "auto"
-    """Where to compute; auto takes CUDA where there is one."""
-    threads: int = 1
-    """Processor cores to use."""
 
     def __post_init__(self) -> None:
         if self.retrain and self.protocol not in (None, "subjects"):
@@ -165,7 +158,7 @@ def main(config: EvaluateConfig) -> Evaluation:
         CommandError: a setting or an output cannot be used; raised before the work.
     """
     check_run(config.threads, config.seed)
-    target = None if config.json is None else check_output(config.json)
+    check_writable(config.json)
     if config.plots is not None:
         check_folder(config.plots)
     one_core(config.threads)
@@ -186,7 +179,7 @@ def main(config: EvaluateConfig) -> Evaluation:
         judged.ua_random_split,
         config.seed,
     )
-    _write(result, target, config)
+    _write(result, config)
     return result
 
 
@@ -250,14 +243,13 @@ def fine_tune(faces: Faces, start: FaceNetwork, fit: FitConfig, seed: int, hardw
     return trainer.best_network()
 
 
-def _write(result: Evaluation, target: Path | None, config: EvaluateConfig) -> None:
+def _write(result: Evaluation, config: EvaluateConfig) -> None:
     if config.plots is not None:
         plots.draw(
             config.plots, result.figures, result.truth, result.probabilities, f"{result.data}: {result.protocol}"
         )
-    if target is None:
-        return
-    write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
+    if config.json is not None:
+        write_json(result.as_json(), config.json)
 
 
 def report(result: Evaluation) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -11,9 +10,11 @@ import numpy as np
 
 from datasets.voices import DatasetError
 from evaluation.fusion.pairs import FACES, FEELINGS, VOICES, Judged, judge_faces, judge_voices, mismatch, pair
-from perception.command import check_output, check_run, write_output
+from perception.command import check_run
 from perception.emotion import LABELS, expected_calibration_error, unweighted_accuracy
 from perception.fusion.filter import FusionConfig, SenseConfig, agreement, likelihood
+from robots.io import check_writable, write_json
+from robots.options import JsonOption, SeedOption, ThreadsOption
 
 _WEIGHTS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
 _CONTRADICTION = "contradicting"
@@ -21,7 +22,7 @@ _RESAMPLES = 1_000
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(JsonOption, ThreadsOption, SeedOption):
     """Fuse voices and faces that show the same feeling, and compare with each sense alone.
 
     The voices are RAVDESS clips of the actors that the shipped network never heard. The faces that are tested are of
@@ -40,14 +41,8 @@ class EvaluateConfig:
     """Fit the weights of the senses on PublicTest and print them."""
     each: int = 8
     """Faces that every voice is paired with."""
-    json: Path | None = None
-    """Write the figures to this file; - is stdout."""
     cache: Path = Path("runs/face/cache")
     """Folder that keeps the decoded pictures; may be deleted."""
-    seed: int = 0
-    """Of all draws."""
-    threads: int = 1
-    """Processor cores to use."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.each <= 1_000:
@@ -114,10 +109,10 @@ def main(config: EvaluateConfig) -> Evaluation:
         CommandError: a setting or the output cannot be used; raised before the work.
     """
     check_run(config.threads, config.seed)
-    target = None if config.json is None else check_output(config.json)
+    check_writable(config.json)
     result = _fit(config) if config.fit else _test(config)
-    if target is not None:
-        write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
+    if config.json is not None:
+        write_json(result.as_json(), config.json)
     return result
 
 

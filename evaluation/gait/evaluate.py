@@ -20,6 +20,7 @@ from evaluation.gait.ledger import Figures, Ledger, Row
 from policies.intervals import wilson
 from policies.locomotion.actor import Actor, load_policy
 from robots.io import check_writable
+from robots.options import JsonOption, ResumeOption, SeedOption, WorkersOption
 
 CHUNK = 10
 """Walks per job: long enough to pay for the making of a world, short enough for the progress bar."""
@@ -29,8 +30,12 @@ Place = tuple[int, str]  # index of a case, name of a policy
 
 
 @dataclass(frozen=True)
-class Evaluate:
-    """Measure how gaits walk: tracking, falls, drift and effort over many walks."""
+class Evaluate(JsonOption, ResumeOption, WorkersOption, SeedOption):
+    """Measure how gaits walk: tracking, falls, drift and effort over many walks.
+
+    The figures do not depend on the number of workers. The file of --json is written after every case; one that is
+    there already is kept as .old.json, or gone on with by --resume.
+    """
 
     cells: tuple[str, ...] = DEFAULT_CELLS
     """What to measure, each gait:speed with the speed in m/s. The options below hold for each of them."""
@@ -67,15 +72,6 @@ class Evaluate:
     """Share of the motors' torque and gains."""
     latency_ms: float = 0.0
     """Delay between reading and motors, up to 20 ms."""
-    seed: int = 0
-    """First of the seeds."""
-    workers: int = 2
-    """Processes. The figures do not depend on it."""
-    json: str | None = None
-    """File for the figures, written after every case; '-' for standard output. One that is there already is kept as
-    .old.json."""
-    resume: bool = False
-    """Keep what the file of --json holds of the same walks, and walk only the rest."""
     plots: Path | None = None
     """Folder for plots: tracking, contact diagrams, survival."""
 

@@ -19,11 +19,12 @@ from evaluation.grasping.statistics import summary
 from geometry.objects import ObjectSet
 from policies.grasping.external_planners import load_external_planner
 from robots.io import check_writable, write_json
-from robots.parallel import Engine, in_order
+from robots.options import EngineOption, JsonOption, ResumeOption
+from robots.parallel import in_order
 
 
 @dataclass(frozen=True)
-class Single:
+class Single(JsonOption, ResumeOption, EngineOption):
     """Grasp single objects, each seen once, planned on every cloud: paired trials with intervals and tests."""
 
     objects: str = "household/test"
@@ -37,14 +38,6 @@ class Single:
     """What is seen and compared."""
     out: Path = Path("runs/grasp/single")
     """Folder for trials.jsonl (written as trials come), trials.csv, figures.json and report.html."""
-    resume: bool = False
-    """Go on with what --out holds of the same run."""
-    workers: int = 2
-    """Processes. The rows do not depend on it."""
-    engine: Engine = "joblib"
-    """joblib on this machine, or ray."""
-    json: str | None = None
-    """File for the figures; '-' for standard output."""
 
 
 def evaluate_single(args: Single) -> dict[str, Any]:

@@ -20,11 +20,12 @@ from perception.completion.model import load_completion
 from policies.grasping.external_planners import load_external_planner
 from policies.intervals import wilson
 from robots.io import check_writable, write_json
-from robots.parallel import Engine, in_order
+from robots.options import EngineOption, JsonOption, ResumeOption
+from robots.parallel import in_order
 
 
 @dataclass(frozen=True)
-class Clutter:
+class Clutter(JsonOption, ResumeOption, EngineOption):
     """Clear tables of five objects, packed or piled, from one side view."""
 
     objects: str = "household/test"
@@ -37,14 +38,6 @@ class Clutter:
     """What stands there and how it is planned."""
     out: Path = Path("runs/grasp/clutter")
     """Folder for trials.jsonl, trials.csv and figures.json."""
-    resume: bool = False
-    """Go on with what --out holds of the same run."""
-    workers: int = 2
-    """Processes. The rows do not depend on it."""
-    engine: Engine = "joblib"
-    """joblib on this machine, or ray."""
-    json: str | None = None
-    """File for the figures; '-' for standard output."""
 
 
 def evaluate_clutter(args: Clutter) -> dict[str, Any]:

@@ -26,7 +26,8 @@ from evaluation.grasping.single import LeftOutError, Look, Task, attempt, clouds
 from geometry.clouds import CloudError
 from policies.grasping.planner import Planner, PlannerConfig, Weights
 from robots.io import check_writable, write_json
-from robots.parallel import Engine, in_order
+from robots.options import EngineOption, JsonOption, ResumeOption
+from robots.parallel import in_order
 
 _BEST, _DRAWN = 2, 2
 """Grasps tried on a look: among the ten best by today's score, and anywhere."""
@@ -34,7 +35,7 @@ _FOLDS = 5
 
 
 @dataclass(frozen=True)
-class Fit:
+class Fit(JsonOption, ResumeOption, EngineOption):
     """Try grasps on training objects and fit the weights of the score to what held."""
 
     objects: str = "household/train+packed/train+pile/train"
@@ -49,14 +50,6 @@ class Fit:
     """Inverse of the penalty on the square of (standardised) weights."""
     out: Path = Path("runs/grasp/fit")
     """Folder of trials.jsonl."""
-    resume: bool = False
-    """Go on with what --out holds of the same run."""
-    workers: int = 2
-    """Processes."""
-    engine: Engine = "joblib"
-    """joblib on this machine, or ray."""
-    json: str | None = None
-    """File for the weights and how good they are; '-' for standard output."""
 
 
 def fit(args: Fit) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def shown_features(work: tuple[np.ndarray, int, int]) -> np.ndarray:
     raise RuntimeError(f"the dog fell in {_TRIES - len(found)} of {_TRIES} clips of {style}")
 
 
-def clip_world(clips: int, workers: int = 2, engine: Engine = "joblib", folder: Path = DEFAULT_CACHE) -> StyleWorld:
+def clip_world(clips: int, workers: int = 2, engine: Engine = "processes", folder: Path = DEFAULT_CACHE) -> StyleWorld:
     """Return the world of real clips; the library is made where `folder` does not hold it."""
     library = load_clips(clips, folder=folder, workers=workers)
 

@@ -167,7 +167,7 @@ def open_store(out: Path, settings: dict[str, Any], resume: bool) -> ResultsStor
 
 
 def run_jobs(
-    jobs: Sequence[Job], store: ResultsStore, people: int, workers: int, engine: Engine = "joblib"
+    jobs: Sequence[Job], store: ResultsStore, people: int, workers: int, engine: Engine = "processes"
 ) -> Iterator[tuple[Job, dict[str, Any]]]:
     """Do what the store does not hold yet, in order, and keep each as it is done; rows do not depend on the workers.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,12 @@ import numpy as np
 
 from evaluation.sound.rooms import INSTALL
 from evaluation.sound.trials import CONDITIONS, Condition, Outcome, run_trial, speech_files
-from perception.command import check_folder, check_output, check_run, write_output
+from perception.command import check_folder, check_run
 from perception.progress import track
 from perception.sound.array import SoundInputError
 from perception.sound.spatial_spectrum import HOP_S
+from robots.io import check_writable, write_json
+from robots.options import JsonOption, SeedOption
 
 MOST_TRIALS = 10_000
 BOOTSTRAPS = 1_000
@@ -23,7 +24,7 @@ CALIBRATED_DEG = 10.0  # what a confidence is about
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(JsonOption, SeedOption):
     """Find the direction of speech in random simulated rooms and compare it with the truth.
 
     Rooms of 4.5 x 4 to 7 x 6 m, people 1.6 to 2.4 m away at random azimuths, heights from sitting to standing. An
@@ -33,12 +34,8 @@ class EvaluateConfig:
 
     data: Path | None = None
     """Folder of speech recordings (wav, flac; subfolders are searched); synthetic syllables unless given."""
-    json: Path | None = None
-    """Write the figures to this file; - is stdout, and then nothing else is printed there."""
     plots: Path | None = None
     """Write pictures to this folder; needs matplotlib."""
-    seed: int = 0
-    """Of all draws; same seed, same figures (but for the time spent)."""
     trials: int = 40
     """Scenes for each condition."""
 
@@ -203,11 +200,11 @@ def main(config: EvaluateConfig) -> Evaluation:
         CommandError: the seed or an output cannot be used; raised before the work.
     """
     _check(config)
-    target = None if config.json is None else check_output(config.json)
+    check_writable(config.json)
     files = [] if config.data is None else speech_files(config.data)
     result = evaluate(files, config.trials, config.seed)
-    if target is not None:
-        write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
+    if config.json is not None:
+        write_json(result.as_json(), config.json)
     if config.plots is not None:
         from evaluation.sound.plots import draw
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -25,7 +24,7 @@ from learning.speech.judging import (
     judge,
     judge_whole,
 )
-from perception.command import CommandError, check_folder, check_output, check_run, write_output
+from perception.command import CommandError, check_folder, check_run
 from perception.emotion import (
     softmax,
     unweighted_accuracy,
@@ -33,6 +32,8 @@ from perception.emotion import (
 from perception.progress import track
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.model import DEFAULT_FOLDER, HeadEnsemble
+from robots.io import check_writable, write_json
+from robots.options import JsonOption, SeedOption, ThreadsOption
 
 Protocol = Literal["speaker-independent", "text-independent", "random", "cross-corpus"]
 FOLDS = 6
@@ -41,7 +42,7 @@ Result = Evaluation | PlainEvaluation | Transferred
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(JsonOption, ThreadsOption, SeedOption):
     """Judge voices that the network has not met, and say how good and how honest it is.
 
     Give any corpus as its owners lay it out: it is recognised. Without --retrain the weights are judged as they are
@@ -66,20 +67,14 @@ class EvaluateConfig:
     """Which corpus it is, instead of the one recognised."""
     weights: Path = DEFAULT_FOLDER
     """Folder of the trained weights, where nothing is trained."""
-    json: Path | None = None
-    """Write the figures to this file; - is stdout, and then nothing else is printed there."""
     plots: Path | None = None
     """Folder for confusion.png, reliability.png and coverage.png."""
     fit: FitConfig = field(default_factory=FitConfig)
     """Training of the ensembles."""
-    seed: int = 0
-    """Of all draws; same seed and same machine, same figures."""
     cache: Path = DEFAULT_CACHE
     """Folder that keeps the encoded clips between runs; may be deleted."""
     encoder: Path = ENCODER_FOLDER
     """Folder of the encoder weights."""
-    threads: int = 1
-    """Processor cores to use."""
 
     def __post_init__(self) -> None:
         if self.protocol == "cross-corpus" and (self.retrain or self.folds is not None):
@@ -195,7 +190,7 @@ def main(config: EvaluateConfig) -> Result:
         CommandError: a setting, the cache or the output cannot be used; raised before the work.
     """
     check_run(config.threads, config.seed)
-    target = None if config.json is None else check_output(config.json)
+    check_writable(config.json)
     if config.plots is not None:
         check_folder(config.plots)
     if config.trains:
@@ -213,8 +208,8 @@ def main(config: EvaluateConfig) -> Result:
         title = f"{corpus}, weights as they are"
     if config.plots is not None:
         plots.draw(config.plots, result.figures, result.truth, result.probabilities, title)
-    if target is not None:
-        write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
+    if config.json is not None:
+        write_json(result.as_json(), config.json)
     return result
 
 

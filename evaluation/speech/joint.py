@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,18 +16,20 @@ from datasets.voices import DatasetError, load_folds, load_ravdess
 from learning.speech.features import DEFAULT_CACHE, FeatureCache, FeatureTable, feature_table
 from learning.speech.fitting import FitConfig, Loss, fit_ensemble
 from learning.speech.judging import judge_whole
-from perception.command import check_folder, check_output, check_run, write_output
+from perception.command import check_folder, check_run
 from perception.emotion import LABELS, confusion_matrix, unweighted_accuracy
 from perception.progress import track
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.encoder import SpeechEncoder
+from robots.io import check_writable, write_json
+from robots.options import JsonOption, SeedOption, ThreadsOption
 
 _RESAMPLES = 1_000
 _NEVER = -1e4  # logit of what is not asked for: finite, since 0 times infinity is no number
 
 
 @dataclass(frozen=True)
-class JointConfig:
+class JointConfig(JsonOption, ThreadsOption, SeedOption):
     """Train one network on RAVDESS and another corpus together, and one on each alone; judge voices never met.
 
     Each of RAVDESS's folds holds out its actors and, in turn, some speakers of the other corpus. In the joint training
@@ -44,18 +45,12 @@ class JointConfig:
     """Folder of the other corpus, as its owners lay it out."""
     corpus: Corpus = "nemo"
     """Which corpus it is."""
-    json: Path | None = None
-    """Write the figures to this file; - is stdout."""
     fit: FitConfig = field(default_factory=FitConfig)
     """Training of the networks."""
-    seed: int = 0
-    """Of all draws; same seed and same machine, same figures."""
     cache: Path = DEFAULT_CACHE
     """Folder that keeps the encoded clips between runs; may be deleted."""
     encoder: Path = ENCODER_FOLDER
     """Folder of the encoder weights."""
-    threads: int = 1
-    """Processor cores to use."""
 
     def __post_init__(self) -> None:
         if self.corpus == "ravdess":
@@ -139,12 +134,12 @@ def main(config: JointConfig) -> Evaluation:
         CommandError: a setting, the cache or the output cannot be used; raised before the work.
     """
     check_run(config.threads, config.seed)
-    target = None if config.json is None else check_output(config.json)
+    check_writable(config.json)
     check_folder(config.cache)
     torch.set_num_threads(config.threads)
     result = evaluate(load_pooled(config), ("ravdess", config.corpus), config.fit, config.seed)
-    if target is not None:
-        write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
+    if config.json is not None:
+        write_json(result.as_json(), config.json)
     return result
 
 

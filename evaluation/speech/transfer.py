@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,13 +11,15 @@ import torch
 
 from datasets.voice_corpora import Corpus, load_corpus
 from learning.metrics import Figures, measure
-from perception.command import check_output, check_run, write_output
+from perception.command import check_run
 from perception.emotion import LABELS, softmax, unweighted_accuracy
 from perception.progress import track
 from perception.speech.audio import read_sound
 from perception.speech.model import DEFAULT_FOLDER, SpeechEmotionModel
 from perception.speech.speaker import Speaker
 from perception.speech.windows import trim_to_voice
+from robots.io import check_writable, write_json
+from robots.options import JsonOption, SeedOption, ThreadsOption
 
 ENROLLED = {"neutral_4": 4, "history_16": 16}
 DRAWS = 5
@@ -26,7 +27,7 @@ DRAWS = 5
 
 
 @dataclass(frozen=True)
-class TransferConfig:
+class TransferConfig(JsonOption, ThreadsOption, SeedOption):
     """Judge a corpus that the network never learned from: another language, other actors, other rooms.
 
     Only the labels that the corpus has can be right, so the others are not asked for; calm is left out.
@@ -38,12 +39,6 @@ class TransferConfig:
     """Which corpus it is."""
     weights: Path = DEFAULT_FOLDER
     """Folder of the trained weights."""
-    json: Path | None = None
-    """Write the figures to this file; - is stdout."""
-    seed: int = 0
-    """Of the clips that voices are known from."""
-    threads: int = 1
-    """Processor cores to use."""
 
 
 class Transfer(NamedTuple):
@@ -102,7 +97,7 @@ def main(config: TransferConfig) -> Evaluation:
         CommandError: a setting or the output cannot be used; raised before the work.
     """
     check_run(config.threads, config.seed)
-    target = None if config.json is None else check_output(config.json)
+    check_writable(config.json)
     torch.set_num_threads(config.threads)
     recordings = load_corpus(config.corpus, config.data)
     model = SpeechEmotionModel.load(config.weights)
@@ -113,8 +108,8 @@ def main(config: TransferConfig) -> Evaluation:
     truth = np.array([LABELS.index(recording.emotion) for recording in recordings])
     data = Transfer(np.stack(features), truth, np.array([recording.speaker for recording in recordings]))
     result = evaluate(model, data, config.corpus, config.seed)
-    if target is not None:
-        write_output(json.dumps(result.as_json(), indent=1) + "\n", target)
+    if config.json is not None:
+        write_json(result.as_json(), config.json)
     return result
 
 

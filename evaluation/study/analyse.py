@@ -20,6 +20,7 @@ from evaluation.study.predict import Predictor, from_other_people, nearest_pair
 from evaluation.study.quality import Quality, study_quality
 from evaluation.study.tables import StudyTables, comparisons, load_tables, trials
 from robots.io import check_writable, write_json, write_whole
+from robots.options import JsonOption, SeedOption
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ class RegistrationError(ValueError):
 
 
 @dataclass(frozen=True)
-class Analyse:
+class Analyse(JsonOption, SeedOption):
     """Run the registered analysis of an export, and write its report."""
 
     data: Path
@@ -50,10 +51,6 @@ class Analyse:
     that is learned from other people's answers."""
     curve: bool = True
     """Fit the learning curve too."""
-    seed: int = 0
-    """Of bootstraps and folds."""
-    json: str | None = None
-    """Write the figures to this file; - is the standard output."""
 
 
 def analyse(args: Analyse) -> Analysis:

@@ -13,7 +13,7 @@ import numpy as np
 
 from datasets.faces import DEFAULT_CACHE, Faces, drop_train_test_duplicates, load_fer2013
 from learning import checkpoint
-from learning.device import Device, Precision, pick_device, pick_precision
+from learning.device import Precision, pick_device, pick_precision
 from learning.face.fitting import FitConfig, Hardware, Teacher, Trainer
 from learning.face.judging import fit_temperature, probabilities
 from learning.metrics import Figures, measure
@@ -23,10 +23,11 @@ from perception.face import weights
 from perception.face.network import CLASSES, FaceNetwork, NetworkConfig, count_parameters, net2net_deepen
 from perception.face.weights import DEFAULT_FOLDER, Stored
 from perception.weights import training_of
+from robots.options import DeviceOption, ResumeOption, SeedOption, ThreadsOption
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(ThreadsOption, DeviceOption, ResumeOption, SeedOption):
     """Train on FER2013 and write the weights.
 
     Learns from Training, picks the best epoch and fits the temperature on PublicTest, and leaves PrivateTest alone:
@@ -40,8 +41,6 @@ class TrainConfig:
     """Folder to write at the end: model.safetensors, config.json, CARD.md."""
     run: Path = Path("runs/face/train")
     """Folder of the checkpoint."""
-    resume: bool = False
-    """Go on where the run in that folder stopped."""
     start_from: Path | None = None
     """Weights of a smaller network to begin with: the same widths, and as many blocks or fewer. It knows most of what
     the larger one is to learn, and an epoch of it costs half."""
@@ -56,16 +55,10 @@ class TrainConfig:
     """Learn also from Training pictures that stand in PublicTest or PrivateTest too. They flatter the figures."""
     limit: int | None = None
     """Learn from so many Training pictures only: for a trial."""
-    seed: int = 0
-    """Of all draws; same seed and same machine, same weights."""
     cache: Path = DEFAULT_CACHE
     """Folder that keeps the decoded pictures; may be deleted, must not be given to others."""
-    device: Device = "auto"
-    """Where to compute; auto takes CUDA where there is one."""
     precision: Precision = "auto"
     """Of the convolutions; auto takes bfloat16 where the hardware computes with it, which halves the time."""
-    threads: int = 1
-    """Processor cores to use."""
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:

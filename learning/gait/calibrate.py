@@ -24,6 +24,7 @@ from control.locomotion_controller import Losses, Table, interpolated
 from envs.locomotion.cases import Case
 from envs.locomotion.walks import Walker
 from policies.locomotion.actor import MOST_LOSS_M_S, Actor
+from robots.options import SeedOption, WorkersOption
 
 SPEEDS = {
     "trot": (-0.3, 0.1, 0.35, 0.55, 0.7, 0.9, 1.1),
@@ -49,21 +50,17 @@ class Errors(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Calibrate:
+class Calibrate(WorkersOption, SeedOption):
     """Measure what a policy loses to scuffing feet in each gait, and keep it beside its weights."""
 
     policy: tyro.conf.Positional[Path]
     """Folder of the policy, which is written anew."""
     walks: int = 6
     """Walks at each speed."""
-    rounds: int = 3
+    passes: int = 3
     """How often to measure; each time the last correction is in force."""
     seconds: float = 6.0
     """How long a walk is."""
-    seed: int = 0
-    """Of headings, clocks and ground."""
-    workers: int = 2
-    """Processes. The result does not depend on it."""
 
     def check(self) -> None:
         """Complain about what cannot be.
@@ -73,7 +70,7 @@ class Calibrate:
         """
         for name, (low, high) in {
             "walks": (1, 1000),
-            "rounds": (1, 10),
+            "passes": (1, 10),
             "seconds": (3.0, 60.0),
             "workers": (1, 64),
         }.items():
@@ -92,7 +89,7 @@ def calibrate(args: Calibrate) -> Path:
     args.check()
     actor = Actor.load(args.policy)
     console = Console(stderr=True)
-    for number in range(args.rounds):
+    for number in range(args.passes):
         errors = _errors(actor, args, number, console)
         for gait, found in errors.items():
             off = ", ".join(
@@ -168,7 +165,7 @@ def _errors(actor: Actor, args: Calibrate, number: int, console: Console) -> dic
     jobs = (delayed(_walk)(actor, case, args.seconds, seeds[index]) for index, case in enumerate(cases))
     work = Parallel(n_jobs=args.workers, return_as="generator")(jobs)
     errors = {gait: Errors({}, {}) for gait in SPEEDS}
-    for case, found in zip(cases, track(work, f"round {number + 1}", len(cases), console=console), strict=True):
+    for case, found in zip(cases, track(work, f"pass {number + 1}", len(cases), console=console), strict=True):
         forward, sideways = errors[case.gait]
         if case.vy:
             sideways[case.vy] = found

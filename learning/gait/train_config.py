@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from envs.locomotion.env import LocomotionConfig
 from envs.locomotion.randomization import RandomizationConfig
 from envs.locomotion.terrain import HARDEST
+from robots.options import EngineOption, ResumeOption, SeedOption
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ TIMESTEPS = {"full": 5_000_000, "quick": 1_146_880}
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(EngineOption, ResumeOption, SeedOption):
     """Train the gait policy with PPO; continue a broken run with --resume.
 
     Flags and folders are named as in rl-baselines3-zoo: a run lies in LOG_FOLDER/ppo/Empaw-Locomotion-v0_N.
@@ -54,25 +55,17 @@ class Train:
     only (1.15 M steps, eight to ten minutes), with more and harder shoves, and falls that cost more."""
     n_timesteps: int | None = None
     """Control steps to learn from, instead of the recipe's."""
-    seed: int = 0
-    """Seed of everything; the same seed and number of workers give the same policy."""
     log_folder: Path = Path("runs")
     """Where runs are kept."""
     out: Path | None = None
     """Folder of this run instead of the next free one in --log-folder; with --resume, instead of the newest."""
-    resume: bool = False
-    """Go on from the run's checkpoint."""
     save_freq: int = 500_000
     """Keep a copy of the policy every so many control steps; 0 keeps none but the last."""
-    workers: int = 2
-    """Processes that walk."""
     envs: int = 8
     """Dogs in each of them."""
     overlap: bool = True
     """Let the dogs walk on while the learner learns from what they did before: faster, with a policy that is one update
     old."""
-    engine: Literal["processes", "ray"] = "processes"
-    """Where the workers live: in processes of this machine, or on a Ray cluster."""
     address: str | None = None
     """Address of the Ray cluster; without one, Ray is started on this machine."""
     sweep: int = 0

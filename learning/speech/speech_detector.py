@@ -21,10 +21,11 @@ from perception.speech.encoder import SpeechEncoder, pool
 from perception.speech.speech_detector import DEFAULT_FOLDER, PresenceConfig, SpeechPresence
 from perception.speech.windows import VoiceWindows, WindowConfig
 from perception.weights import write_folder
+from robots.options import SeedOption, ThreadsOption
 
 
 @dataclass(frozen=True)
-class PresenceTraining:
+class PresenceTraining(ThreadsOption, SeedOption):
     """Train the layer that tells speech from other sounds, judge it on kinds of sound and voices it never met."""
 
     voices: Path
@@ -39,10 +40,6 @@ class PresenceTraining:
     """Inverse strength of the L2 penalty."""
     out: Path = DEFAULT_FOLDER
     """Folder to write: model.safetensors, config.json, CARD.md."""
-    seed: int = 0
-    """Of all draws."""
-    threads: int = 1
-    """Processor cores to use."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.clips <= 10**6 or not 2 <= self.sounds <= 10**6 or not 0.0 < self.regularisation <= 1e6:

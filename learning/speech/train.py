@@ -19,12 +19,13 @@ from perception.emotion import softmax
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.model import DEFAULT_FOLDER, HeadEnsemble
 from perception.weights import write_folder
+from robots.options import SeedOption, ThreadsOption
 
 ACTS_FROM = 0.38  # unsure_below in policies/behaviour.toml
 
 
 @dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(ThreadsOption, SeedOption):
     """Train the ensemble on RAVDESS without the actors of one fold, judge it on them, and write the weights."""
 
     data: Path
@@ -37,14 +38,10 @@ class TrainConfig:
     """Folder to write: model.safetensors, config.json, CARD.md."""
     fit: FitConfig = field(default_factory=FitConfig)
     """Training of the ensemble."""
-    seed: int = 0
-    """Of all draws; same seed and same machine, same weights."""
     cache: Path = DEFAULT_CACHE
     """Folder that keeps the encoded clips between runs; may be deleted."""
     encoder: Path = ENCODER_FOLDER
     """Folder of the encoder weights."""
-    threads: int = 1
-    """Processor cores to use."""
 
 
 class Acted(NamedTuple):

@@ -368,7 +368,7 @@ def test_ray_gives_the_same_rows():
         return [{name: value for name, value in row.items() if name not in TIMED} for row in found]
 
     try:
-        assert rows("ray") == rows("joblib")
+        assert rows("ray") == rows("processes")
     finally:
         ray.shutdown()
-    assert np.isfinite([one["cd_mm"] for one in rows("joblib")]).all()
+    assert np.isfinite([one["cd_mm"] for one in rows("processes")]).all()

@@ -48,7 +48,7 @@ def test_calibration_undoes_a_loss_that_is_wrong(tmp_path, monkeypatch):
     )
     wrong.save(tmp_path, {"timesteps": 7})
     before = abs(speed(wrong, "trot", 0.5) - 0.5)
-    calibrate(Calibrate(tmp_path, walks=2, rounds=1, seconds=4.0, workers=1))
+    calibrate(Calibrate(tmp_path, walks=2, passes=1, seconds=4.0, workers=1))
     mended = Actor.load(tmp_path)
     assert before > 0.1
     for told in (0.4, 0.5, 0.7):
@@ -58,7 +58,7 @@ def test_calibration_undoes_a_loss_that_is_wrong(tmp_path, monkeypatch):
     assert json.loads((tmp_path / "config.json").read_text())["timesteps"] == 7
     again = dict(mended.losses)
     wrong.save(tmp_path, {})
-    calibrate(Calibrate(tmp_path, walks=2, rounds=1, seconds=4.0, workers=2))
+    calibrate(Calibrate(tmp_path, walks=2, passes=1, seconds=4.0, workers=2))
     assert Actor.load(tmp_path).losses == again  # whatever the number of workers
 
 
@@ -69,7 +69,7 @@ def test_who_drifts_forward_when_going_sideways_is_told_less(tmp_path, monkeypat
     wrong = replace(idle(), losses={"trot": Losses(usual, by_sideways=((0.0, 0.0), (0.3, 0.1)))})
     wrong.save(tmp_path, {})
     drifts = []
-    calibrate(Calibrate(tmp_path, walks=2, rounds=2, seconds=4.0, workers=1))
+    calibrate(Calibrate(tmp_path, walks=2, passes=2, seconds=4.0, workers=1))
     for actor in (wrong, Actor.load(tmp_path)):
         walker = Walker(Case("trot", 0.0, vy=-0.3), actor)
         drifts.append(walker.walk(4.0, 5).mean_speed)
@@ -142,7 +142,7 @@ def test_losses_that_cannot_be_are_named(tmp_path, losses):
         Actor.load(tmp_path)
 
 
-@pytest.mark.parametrize("more", [{"walks": 0}, {"rounds": 99}, {"seconds": 1.0}, {"workers": 0}])
+@pytest.mark.parametrize("more", [{"walks": 0}, {"passes": 99}, {"seconds": 1.0}, {"workers": 0}])
 def test_settings_out_of_range_are_named(tmp_path, more):
     with pytest.raises(ValueError, match="allowed are"):
         calibrate(Calibrate(tmp_path, **more))
