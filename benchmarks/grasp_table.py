@@ -21,6 +21,16 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
+def between(found: dict[str, float]) -> str:
+    """An interval of a share, in percent."""
+    return f"{100 * found['low']:.0f} to {100 * found['high']:.0f}"
+
+
+def share(found: dict[str, float]) -> str:
+    """A share with its interval, in percent."""
+    return f"{100 * found['mean']:.1f} ({between(found)})"
+
+
 def completion(data: dict[str, Any]) -> str:
     """CDL1, far side and F-score of every set and network."""
     whole = table(
@@ -28,10 +38,10 @@ def completion(data: dict[str, Any]) -> str:
         [
             [
                 f"{_network(row['weights'])}{_set(row['set'])}: {row['n_objects']} objects, {row['n_views']} views",
-                f"**{row['cdl1_mm']:.2f}** ({row['cdl1_low']:.2f} to {row['cdl1_high']:.2f})",
+                f"**{row['cdl1_mm']['mean']:.2f}** ({row['cdl1_mm']['low']:.2f} to {row['cdl1_mm']['high']:.2f})",
                 f"{row['cdl1_partial_mm']:.2f}",
                 f"{row['cdl1_mirrored_mm']:.2f}",
-                f"{100 * row['cdl1_over_partial']:.0f} %",
+                f"{100 * row['cdl1_over_partial']['mean']:.0f} %",
                 f"{row['extent_error_mm']:.1f} mm",
                 f"{row['extent_error_partial_mm']:.1f} mm",
                 f"{row['f_score_1pct']:.2f}",
@@ -53,10 +63,8 @@ def networks(data: dict[str, Any]) -> str:
     rows = {(row["weights"], row["set"]): row for row in data["rows"]}
 
     def cell(row: dict[str, Any]) -> str:
-        if "cdl1_more_mm" not in row:
-            return f"{row['cdl1_mm']:.2f}"
-        more = f"{row['cdl1_more_mm']:+.3f} ({row['cdl1_more_low']:+.3f} to {row['cdl1_more_high']:+.3f})"
-        return f"{row['cdl1_mm']:.2f}, {more}"
+        cdl1, more = f"{row['cdl1_mm']['mean']:.2f}", row.get("cdl1_difference_mm")
+        return f"{cdl1}, {more['mean']:+.3f} ({more['low']:+.3f} to {more['high']:+.3f})" if more else cdl1
 
     return table(
         ["network", "parameters", *(f"{_set(one)}: CDL1, mm" for one in sets)],
@@ -95,8 +103,8 @@ def _stratum(data: dict[str, Any], stratum: str) -> str:
         [
             [
                 _NAMES.get(row["cloud"], row["cloud"]),
-                f"{100 * row['success']:.1f} ({100 * row['low']:.0f} to {100 * row['high']:.0f})",
-                f"{100 * row['low_objects']:.0f} to {100 * row['high_objects']:.0f}",
+                share(row["success"]),
+                between(row["success_by_object"]),
                 f"{100 * row['strict']:.0f}",
                 f"{row['cd_mm']:.1f}",
                 _chance(tests.get(f"completed against {row['cloud']}")),
@@ -114,10 +122,6 @@ def _chance(test: dict[str, Any] | None) -> str:
 
 def clutter(data: dict[str, Any]) -> str:
     """Success and declutter rate of both scenes, every cloud."""
-
-    def share(found: dict[str, float]) -> str:
-        return f"{100 * found['mean']:.1f} ({100 * found['low']:.0f} to {100 * found['high']:.0f})"
-
     return table(
         ["scene", "cloud", "rounds (objects)", "held, % (95 % over seeds)", "cleared, %", "plan, processor s"],
         [
@@ -125,7 +129,7 @@ def clutter(data: dict[str, Any]) -> str:
                 row["scene"],
                 _NAMES.get(row["cloud"], row["cloud"]),
                 f"{row['rounds']} ({sum(seed['objects'] for seed in row['seeds'])})",
-                share(row["success_rate"]),
+                share(row["success"]),
                 share(row["declutter_rate"]),
                 f"{row['plan_seconds']:.2f}",
             ]
@@ -156,5 +160,5 @@ def costs(data: dict[str, Any]) -> str:
         ["memory of a worker, GB", f"{data['worker_memory_gb']:.2f}"],
     ]
     if data["ray"] is not None:
-        rows.append(["rows by Ray that are those by joblib", f"{data['ray']['the_same']} of {data['ray']['rows']}"])
+        rows.append(["rows by Ray that are those by joblib", f"{data['ray']['identical']} of {data['ray']['rows']}"])
     return table(["", ""], rows)

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from datasets.views import load_views
+from evaluation.statistics import cluster_bootstrap, paired_difference
 from geometry.clouds import chamfer_l1
 from geometry.objects import load_objects
-from learning.completion.measure import Figures, Judged, difference, judge, measure
+from learning.completion.judging import Judged, by_object, judge, measure
 from perception.command import check_run
 from perception.completion import weights
 from perception.completion.network import count_parameters
@@ -28,7 +29,7 @@ class EvaluateConfig(JsonOption, SeedOption):
     rendered: tuple[Path, ...]
     """Folders of rendered views, each a row; none of their objects may have been trained on."""
     weights: tuple[Path, ...] = (DEFAULT_FOLDER,)
-    """Folders of weights; the others are compared with the first, on the same views (`cdl1_more_mm`)."""
+    """Folders of weights; the others are compared with the first, on the same views (`cdl1_difference_mm`)."""
     pictures: Path | None = None
     """Folder for a picture of completions of each set."""
     data: Path | None = None
@@ -60,12 +61,10 @@ def main(config: EvaluateConfig) -> EvaluateResult:
         first: Judged | None = None
         for name, one in stored.items():
             judged = judge(one, views)
-            figures = measure(judged, config.seed)
-            more = {} if first is None else difference(judged, first, config.seed)._asdict()
+            row = {"weights": name, "set": folder.name, **figures(judged, first, config.seed)}
+            rows.append({**row, "parameters": count_parameters(one.network)})
             first = first or judged
-            size = {"parameters": count_parameters(one.network)}
-            rows.append({"weights": name, "set": folder.name, **figures._asdict(), **size, **more})
-            print(_line(rows[-1], figures), file=sys.stderr)
+            print(_line(row), file=sys.stderr)
         if config.pictures is not None:
             _draw(config.pictures, folder.name, next(iter(stored.values())), folder)
     leaks = [] if config.data is None else look_for_leaks(config)
@@ -75,11 +74,34 @@ def main(config: EvaluateConfig) -> EvaluateResult:
     return result
 
 
-def _line(row: dict[str, Any], f: Figures) -> str:
+def figures(judged: Judged, first: Judged | None, seed: int) -> dict[str, Any]:
+    """Lay out the metrics, with 95 % intervals over objects, and the difference to the first network on these views."""
+
+    def rng() -> np.random.Generator:
+        return np.random.default_rng(seed)  # the same objects are drawn for each interval
+
+    cdl1, partial = (by_object(judged.names, values) for values in (judged.cdl1, judged.partial))
+    ratio = cluster_bootstrap(
+        np.stack([cdl1, partial], axis=1), rng(), statistic=lambda rows: float(rows[:, 0].mean() / rows[:, 1].mean())
+    )
+    row = {
+        **measure(judged)._asdict(),
+        "cdl1_mm": cluster_bootstrap(cdl1, rng()).as_json(3),
+        "cdl1_over_partial": ratio.as_json(3),
+    }
+    if first is not None:
+        more = paired_difference(cdl1, by_object(first.names, first.cdl1), rng())
+        row["cdl1_difference_mm"] = more.as_json(3)
+    return row
+
+
+def _line(row: dict[str, Any]) -> str:
+    cdl1 = row["cdl1_mm"]
     return (
-        f"{row['weights']} on {row['set']} ({f.n_objects} objects): CDL1 {f.cdl1_mm:.2f} mm ({f.cdl1_low:.2f} to "
-        f"{f.cdl1_high:.2f}), partial {f.cdl1_partial_mm:.2f}, mirrored {f.cdl1_mirrored_mm:.2f}; far side "
-        f"{f.extent_error_mm:.1f} mm (partial {f.extent_error_partial_mm:.1f}); F {f.f_score_1pct:.2f}"
+        f"{row['weights']} on {row['set']} ({row['n_objects']} objects): CDL1 {cdl1['mean']:.2f} mm ({cdl1['low']:.2f} "
+        f"to {cdl1['high']:.2f}), partial {row['cdl1_partial_mm']:.2f}, mirrored {row['cdl1_mirrored_mm']:.2f}; far "
+        f"side {row['extent_error_mm']:.1f} mm (partial {row['extent_error_partial_mm']:.1f}); F "
+        f"{row['f_score_1pct']:.2f}"
     )
 
 

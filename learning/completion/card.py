@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from learning.completion.measure import Figures
+from learning.completion.judging import Metrics
 from perception.completion.network import count_parameters
 from perception.completion.weights import Stored
 
 
-def card(stored: Stored, figures: Figures, settings: Mapping[str, Any]) -> str:
+def card(stored: Stored, metrics: Metrics, settings: Mapping[str, Any]) -> str:
     """Describe the weights: data, licence, figures, limits."""
     config = stored.network.config
     return CARD.format(
@@ -24,7 +24,7 @@ def card(stored: Stored, figures: Figures, settings: Mapping[str, Any]) -> str:
         steps=settings["fit"]["steps"],
         averaged=settings["fit"]["averaged_checkpoints"],
         calibration=stored.calibration,
-        **figures._asdict(),
+        **metrics._asdict(),
     )
 
 
@@ -49,7 +49,7 @@ On {n_objects} objects of the training sets that were kept back by name ({n_view
 
 | what | completed | partial cloud |
 |---|---|---|
-| CDL1, mm (95 %) | {cdl1_mm:.2f} ({cdl1_low:.2f} to {cdl1_high:.2f}) | {cdl1_partial_mm:.2f} |
+| CDL1, mm | {cdl1_mm:.2f} | {cdl1_partial_mm:.2f} |
 | far side, median mm | {extent_error_mm:.1f} | {extent_error_partial_mm:.1f} |
 | F-score at 1 % | {f_score_1pct:.2f} | |
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
-import zlib
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from datasets.held_out import is_held_out
 from datasets.views import Views, load_views
 from learning import checkpoint
 from learning.completion.card import card
 from learning.completion.fitting import FitConfig, Trainer
-from learning.completion.measure import Figures, calibration, judge, measure
+from learning.completion.judging import Metrics, calibration, judge, measure
 from learning.device import pick_device
 from learning.trainer import training_bar
 from perception.command import CommandError, check_run
@@ -73,11 +73,11 @@ class TrainConfig(ThreadsOption, DeviceOption, ResumeOption, SeedOption):
 
 
 class TrainResult(NamedTuple):
-    """Where the weights lie, and their figures on the objects that were kept back."""
+    """Where the weights lie, and their metrics on the objects that were kept back."""
 
     folder: Path
     steps: int
-    figures: Figures
+    metrics: Metrics
 
 
 def main(config: TrainConfig) -> TrainResult:
@@ -103,10 +103,10 @@ def main(config: TrainConfig) -> TrainResult:
     _train(trainer, learned, kept_back, config, settings)
     stored = Stored(_rounded(trainer), 1.0)
     stored = Stored(stored.network, round(calibration(judge(stored, kept_back)), 4))
-    figures = measure(judge(stored, kept_back), config.seed)
-    notes = {"training": settings, "kept_back": figures._asdict()}
-    weights.save(config.out, stored, notes, card(stored, figures, settings))
-    return TrainResult(config.out, trainer.done, figures)
+    metrics = measure(judge(stored, kept_back))
+    notes = {"training": settings, "kept_back": metrics._asdict()}
+    weights.save(config.out, stored, notes, card(stored, metrics, settings))
+    return TrainResult(config.out, trainer.done, metrics)
 
 
 def _same_shape(folder: Path, shape: NetworkConfig) -> CompletionNetwork:
@@ -122,7 +122,7 @@ def split(views: Views) -> tuple[Views, Views]:
     Raises:
         CommandError: one of the two would be empty.
     """
-    back = np.array([zlib.crc32(str(name).encode()) % 12 == 0 for name in views.names])
+    back = np.array([is_held_out(str(name)) for name in views.names])
     if back.all() or not back.any():
         raise CommandError(
             f"{len(set(views.names))} objects came; some must be kept back by name. Render more objects (30 or more)."
@@ -174,11 +174,11 @@ def _rounded(trainer: Trainer) -> Any:
 
 def report(result: TrainResult) -> int:
     """Say where the weights are and how good they are, on stderr."""
-    f = result.figures
+    m = result.metrics
     print(f"wrote {result.folder} after {result.steps} steps", file=sys.stderr)
     print(
-        f"objects kept back: CDL1 {f.cdl1_mm:.2f} mm (partial {f.cdl1_partial_mm:.2f}), far side off by "
-        f"{f.extent_error_mm:.1f} mm. They calibrate the uncertainty; 'evaluate' judges objects of other sets.",
+        f"objects kept back: CDL1 {m.cdl1_mm:.2f} mm (partial {m.cdl1_partial_mm:.2f}), far side off by "
+        f"{m.extent_error_mm:.1f} mm. They calibrate the uncertainty; 'evaluate' judges objects of other sets.",
         file=sys.stderr,
     )
     return 0

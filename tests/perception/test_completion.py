@@ -17,7 +17,7 @@ from geometry.objects import household_object
 from geometry.transforms import about_vertical, quat_transform, transform, transform_points
 from learning.completion import train
 from learning.completion.fitting import FitConfig, Trainer, draw, loss_of
-from learning.completion.measure import away_from, calibration, far_side_error, mirrored
+from learning.completion.judging import away_from, calibration, far_side_error, mirrored
 from learning.completion.train import TrainConfig, split
 from perception.command import CommandError
 from perception.completion import predict, weights
@@ -315,7 +315,8 @@ def test_evaluation_tells_what_it_should(rendered, tmp_path, capsys):
     told = json.loads(out.read_text())
     wanted = {"cdl1_mm", "cdl1_partial_mm", "f_score_1pct", "extent_error_mm", "n_objects", "n_views"}
     assert wanted <= told.keys() and told["n_objects"] == 8 and told["n_views"] == 16
-    assert told["cdl1_low"] <= told["cdl1_mm"] <= told["cdl1_high"]
+    for interval in (told["cdl1_mm"], told["cdl1_over_partial"]):
+        assert interval["low"] <= interval["mean"] <= interval["high"]
     assert list((tmp_path / "pictures").glob("*.png"))
 
 
@@ -326,9 +327,10 @@ def test_networks_are_compared_with_the_first_on_the_same_views(rendered, tmp_pa
     first, second = tmp_path / "first" / "w", tmp_path / "second" / "w"
     rows = evaluate.main(EvaluateConfig((rendered,), (first, second, first))).rows
     assert [row["weights"] for row in rows] == [str(first), str(second)], "two folders of one name are told apart"
-    assert "cdl1_more_mm" not in rows[0] and rows[0]["parameters"] == count_parameters(network())
-    assert rows[1]["cdl1_more_mm"] == pytest.approx(rows[1]["cdl1_mm"] - rows[0]["cdl1_mm"], abs=0.002)
-    assert rows[1]["cdl1_more_low"] <= rows[1]["cdl1_more_mm"] <= rows[1]["cdl1_more_high"]
+    assert "cdl1_difference_mm" not in rows[0] and rows[0]["parameters"] == count_parameters(network())
+    more = rows[1]["cdl1_difference_mm"]
+    assert more["mean"] == pytest.approx(rows[1]["cdl1_mm"]["mean"] - rows[0]["cdl1_mm"]["mean"], abs=0.002)
+    assert more["low"] <= more["mean"] <= more["high"]
 
 
 # Prediction and bad input

@@ -1,4 +1,4 @@
-"""How good completions are: beside the partial cloud itself and its mirror image, with intervals over objects."""
+"""Judge completions beside the partial cloud itself and its mirror image."""
 
 from __future__ import annotations
 
@@ -31,21 +31,17 @@ class Judged(NamedTuple):
     pairs: np.ndarray
 
 
-class Figures(NamedTuple):
-    """Means over objects (each the mean of its views) with 95 % intervals by bootstrap over objects; mm.
+class Metrics(NamedTuple):
+    """Means over objects, each the mean of its views; mm.
 
     `extent_error_mm` is a median over views. `uncertainty_rank` is the rank correlation between claimed and true error
     of points, `uncertainty_ratio` true over claimed in the mean.
     """
 
     cdl1_mm: float
-    cdl1_low: float
-    cdl1_high: float
     cdl1_partial_mm: float
     cdl1_mirrored_mm: float
     cdl1_over_partial: float
-    cdl1_over_partial_low: float
-    cdl1_over_partial_high: float
     f_score_1pct: float
     extent_error_mm: float
     extent_error_partial_mm: float
@@ -91,7 +87,7 @@ def away_from(eye: np.ndarray, cloud: np.ndarray) -> np.ndarray:
 
 
 def far_side_error(points: np.ndarray, truth: np.ndarray, away: np.ndarray) -> float:
-    """By how much a cloud is wrong about where the object ends on the side away from the camera.
+    """Measure by how much a cloud is wrong about where the object ends on the side away from the camera.
 
     The mean over three horizontal directions, straight away and 45 degrees to both sides; the outermost 1 % of points
     are noise.
@@ -104,7 +100,7 @@ def far_side_error(points: np.ndarray, truth: np.ndarray, away: np.ndarray) -> f
 
 
 def mirrored(cloud: np.ndarray, away: np.ndarray) -> np.ndarray:
-    """The cloud and its mirror image behind it: what symmetry alone gives.
+    """Add to a cloud its mirror image behind it: what symmetry alone gives.
 
     The mirror is upright and across the view, as deep in the object as half of its width, but not behind what is seen,
     nor before the middle of it.
@@ -115,45 +111,28 @@ def mirrored(cloud: np.ndarray, away: np.ndarray) -> np.ndarray:
     return np.concatenate([cloud, cloud + 2.0 * (plane - depth)[:, None] * away])
 
 
-class Difference(NamedTuple):
-    """CDL1 of a network less that of another on the same views, mm, with a 95 % interval (bootstrap over objects)."""
-
-    cdl1_more_mm: float
-    cdl1_more_low: float
-    cdl1_more_high: float
-
-
-def difference(one: Judged, other: Judged, seed: int = 0, draws: int = 2000) -> Difference:
-    """How much worse `one` is than `other`, every object alike."""
-    names, which = np.unique(one.names, return_inverse=True)
-    more = np.bincount(which, one.cdl1 - other.cdl1) / np.bincount(which)
-    drawn = np.random.default_rng(seed).integers(len(names), size=(draws, len(names)))
-    low, high = np.quantile(more[drawn].mean(axis=1), [0.025, 0.975])
-    return Difference(*(round(float(value), 3) for value in (more.mean(), low, high)))
-
-
 def calibration(judged: Judged) -> float:
-    """What claimed errors must be multiplied by to be right in the mean."""
+    """Find the factor by which claimed errors are right in the mean."""
     claimed, true = judged.pairs.mean(axis=0)
     return float(true / claimed)
 
 
-def measure(judged: Judged, seed: int = 0, draws: int = 2000) -> Figures:
+def by_object(names: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Average values (N,) of views over each object (O,): every object counts alike, whatever the number of views."""
+    _, which = np.unique(names, return_inverse=True)
+    means: np.ndarray = np.bincount(which, values) / np.bincount(which)
+    return means
+
+
+def measure(judged: Judged) -> Metrics:
     """Sum up, every object alike."""
     from scipy.stats import spearmanr
 
-    names, which = np.unique(judged.names, return_inverse=True)
-    counts = np.bincount(which)
-    cdl1, partial, mirror, score = (
-        np.bincount(which, values) / counts for values in (judged.cdl1, judged.partial, judged.mirrored, judged.f_score)
+    cdl1, partial, mirrored, score = (
+        by_object(judged.names, values).mean()
+        for values in (judged.cdl1, judged.partial, judged.mirrored, judged.f_score)
     )
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(len(names), size=(draws, len(names)))
-    low, high = np.quantile(cdl1[drawn].mean(axis=1), [0.025, 0.975])
-    ratio_low, ratio_high = np.quantile(cdl1[drawn].mean(axis=1) / partial[drawn].mean(axis=1), [0.025, 0.975])
-    ratio = [cdl1.mean() / partial.mean(), ratio_low, ratio_high]
     far = [np.median(judged.far_side), np.median(judged.far_side_partial)]
     rank = spearmanr(*judged.pairs.T)[0]
-    found = [cdl1.mean(), low, high, partial.mean(), mirror.mean(), *ratio, score.mean(), *far, rank]
-    rounded = [round(float(value), 3) for value in (*found, calibration(judged))]
-    return Figures._make([*rounded, len(names), len(judged.names)])
+    found = [cdl1, partial, mirrored, cdl1 / partial, score, *far, rank, calibration(judged)]
+    return Metrics._make([*(round(float(value), 3) for value in found), len(set(judged.names)), len(judged.names)])
