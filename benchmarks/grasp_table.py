@@ -31,6 +31,11 @@ def share(found: dict[str, float]) -> str:
     return f"{100 * found['mean']:.1f} ({between(found)})"
 
 
+def difference(found: dict[str, float] | None) -> str:
+    """A difference with its interval; nothing where there is none."""
+    return f"{found['mean']:+.3f} ({found['low']:+.3f} to {found['high']:+.3f})" if found else ""
+
+
 def completion(data: dict[str, Any]) -> str:
     """CDL1, far side and F-score of every set and network."""
     whole = table(
@@ -63,8 +68,8 @@ def networks(data: dict[str, Any]) -> str:
     rows = {(row["weights"], row["set"]): row for row in data["rows"]}
 
     def cell(row: dict[str, Any]) -> str:
-        cdl1, more = f"{row['cdl1_mm']['mean']:.2f}", row.get("cdl1_difference_mm")
-        return f"{cdl1}, {more['mean']:+.3f} ({more['low']:+.3f} to {more['high']:+.3f})" if more else cdl1
+        parts = (f"{row['cdl1_mm']['mean']:.2f}", difference(row.get("cdl1_difference_mm")))
+        return ", ".join(filter(None, parts))
 
     return table(
         ["network", "parameters", *(f"{_set(one)}: CDL1, mm" for one in sets)],

@@ -15,6 +15,7 @@ from scipy.stats import ttest_rel
 
 from benchmarks.command import run
 from datasets.faces import DEFAULT_CACHE, Faces, load_fer2013
+from evaluation.statistics import Interval
 from learning import checkpoint
 from learning.face import train
 from learning.face.fitting import FitConfig
@@ -53,11 +54,15 @@ def main(args: Args) -> dict[str, Any]:
     right: list[np.ndarray] = []
     for mixer in MIXERS:
         right.append(np.mean([_right(args, mixer, seed, faces) for seed in range(args.seeds)], axis=0))
-        row: dict[str, Any] = {"mixer": mixer, "parameters": _parameters(args, mixer), "wa": float(right[-1].mean())}
+        row: dict[str, Any] = {
+            "mixer": mixer,
+            "parameters": _parameters(args, mixer),
+            "wa": round(float(right[-1].mean()), 4),
+        }
         if len(right) > 1:
-            more = ttest_rel(right[-1], right[0]).confidence_interval(0.95)
-            row |= {"more": row["wa"] - rows[0]["wa"], "low": more.low, "high": more.high}
-        rows.append({name: round(value, 4) if isinstance(value, float) else value for name, value in row.items()})
+            low, high = ttest_rel(right[-1], right[0]).confidence_interval(0.95)
+            row["difference"] = Interval(float(np.mean(right[-1] - right[0])), low, high).as_json()
+        rows.append(row)
         Console(stderr=True).print(rows[-1])
     found = {"n": len(faces.targets), "epochs": args.epochs, "seeds": args.seeds, "rows": rows}
     if args.json is not None:

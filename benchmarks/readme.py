@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import grasp_table, taste_table
 from benchmarks.command import run
 from benchmarks.gait_table import details, summary, worse_than_nothing
-from benchmarks.grasp_table import table
+from benchmarks.grasp_table import difference, table
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -262,7 +262,7 @@ def _mixers(data: dict[str, Any]) -> str:
                 names[row["mixer"]],
                 f"{row['parameters'] / 1e6:.2f} M",
                 f"{row['wa']:.3f}",
-                f"{row['more']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})" if "more" in row else "",
+                difference(row.get("difference")),
             ]
             for row in data["rows"]
         ],

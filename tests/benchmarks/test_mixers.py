@@ -14,10 +14,11 @@ def test_mixers_are_compared_on_the_same_pictures(tmp_path, monkeypatch):
     found = mixers.main(args)
     assert json.loads(out.read_text()) == found
     attention, convolution = found["rows"]
-    assert attention["mixer"] == "gpsa" and "more" not in attention
+    assert attention["mixer"] == "gpsa" and "difference" not in attention
     assert convolution["parameters"] == pytest.approx(attention["parameters"], rel=0.01)
-    assert convolution["more"] == pytest.approx(convolution["wa"] - attention["wa"], abs=1e-3)
-    assert convolution["low"] <= convolution["more"] <= convolution["high"]
+    more = convolution["difference"]
+    assert more["mean"] == pytest.approx(convolution["wa"] - attention["wa"], abs=1e-3)
+    assert more["low"] <= more["mean"] <= more["high"]
 
     def train(_):
         raise AssertionError("what was trained is trained again")
