@@ -24,11 +24,12 @@ from apps.session import Session
 from benchmarks.command import run
 from control.dog import CONTROL_HZ
 from datasets.voices import load_folds, load_ravdess
+from evaluation.metrics import confusion_tables, interval, mean_recall
+from evaluation.statistics import wilson
 from perception.emotion import LABELS
 from perception.speech.audio import read_sound
 from perception.speech.model import held_out_actors
 from policies.behaviour import default_table
-from policies.intervals import wilson
 from robots.io import check_writable, write_json
 from robots.options import JsonOption, SeedOption, WorkersOption
 
@@ -76,7 +77,7 @@ def main(args: Args) -> dict:
     )
     work = Parallel(n_jobs=args.workers, return_as="generator")(jobs)
     played = list(track(work, "playing clips", len(clips), console=console))
-    result = {"fold": args.fold, "actors": sorted(actors), **figures(played, np.random.default_rng(args.seed))}
+    result = {"fold": args.fold, "actors": sorted(actors), **figures(played, args.seed)}
     report(result, console)
     if args.json is not None:
         write_json(result, args.json)
@@ -110,7 +111,7 @@ def play(path: Path, label: str, after_s: float, seed: np.random.SeedSequence) -
     )
 
 
-def figures(played: list[Played], rng: np.random.Generator) -> dict:
+def figures(played: list[Played], seed: int) -> dict:
     """Confusion of called-for against shown behaviours, agreement with the estimate, and gaits by emotion."""
     answers = default_table().answers
     called = [answers[label] for label in LABELS]
@@ -126,36 +127,27 @@ def figures(played: list[Played], rng: np.random.Generator) -> dict:
                 ("vx", [p.speed for p in rows]),
             )
         }
-    recalls = [np.mean([p.shown == answers[label] for p in played if p.label == label]) for label in LABELS]
+    wanted, intended, shown = (
+        np.array([columns.index(name) for name in names])
+        for names in ([answers[p.label] for p in played], [p.intended for p in played], [p.shown for p in played])
+    )
+    clips = np.arange(len(played))
+    tables = confusion_tables(wanted, shown, clips, len(columns))
     return {
         "clips": len(played),
-        "shown_is_intended": round(float(np.mean([p.shown == p.intended for p in played])), 4),
-        "shown_is_intended_95": wilson(sum(p.shown == p.intended for p in played), len(played)),
-        "shown_is_called_for_ua": round(float(np.mean(recalls)), 4),
-        "shown_is_called_for_ua_95": _bootstrap(played, rng),
-        "chance_ua": 1 / len(LABELS),
+        "shown_is_intended": wilson(int((shown == intended).sum()), len(played)).as_json(),
+        # Over clips: there are four speakers only, so read it as a lower bound.
+        "behaviour_recall": interval(tables, mean_recall, seed, draws=2_000).as_json(),
+        "chance": 1 / len(LABELS),
         "intended_rows": columns,
-        "intended_confusion": confusion([(p.intended, p.shown) for p in played], columns, columns),
+        "intended_confusion": confusion_tables(intended, shown, 0 * clips, len(columns))[0].astype(int).tolist(),
         "falls": sum(p.fell for p in played),
         "rows": called,
         "columns": columns,
-        "confusion": confusion([(answers[p.label], p.shown) for p in played], called, columns),
+        "confusion": tables.sum(axis=0)[: len(called)].astype(int).tolist(),
         "gaits": gaits,
         "calm_against_angry": separation(gaits["calm"], gaits["angry"]),
     }
-
-
-def confusion(pairs: list[tuple[str, str]], rows: list[str], columns: list[str]) -> list[list[int]]:
-    """How often each row's name came with each column's."""
-    return [[pairs.count((row, column)) for column in columns] for row in rows]
-
-
-def _bootstrap(played: list[Played], rng: np.random.Generator) -> list[float]:
-    """95 % interval of the mean recall over clips. There are four speakers only: read it as a lower bound."""
-    answers = default_table().answers
-    hits = {label: np.array([p.shown == answers[label] for p in played if p.label == label]) for label in LABELS}
-    means = [np.mean([rng.choice(found, len(found)).mean() for found in hits.values()]) for _ in range(2000)]
-    return [round(float(value), 4) for value in np.percentile(means, (2.5, 97.5))]
 
 
 def separation(first: dict, second: dict) -> dict[str, float]:
@@ -172,7 +164,7 @@ def report(result: dict, console: Console) -> None:
     for name, row in zip(result["rows"], result["confusion"], strict=True):
         table.add_row(name, *(str(count or "") for count in row))
     console.print(table)
-    keys = ("clips", "shown_is_intended", "shown_is_called_for_ua", "falls", "calm_against_angry")
+    keys = ("clips", "shown_is_intended", "behaviour_recall", "falls", "calm_against_angry")
     console.print({key: result[key] for key in keys})
 
 

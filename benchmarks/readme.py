@@ -47,12 +47,20 @@ def main(args: Args) -> str:
     return text
 
 
+def _between(interval: dict[str, float], form: str = ".3f") -> str:
+    return f"{interval['low']:{form}} to {interval['high']:{form}}"
+
+
 def _speech(data: dict[str, Any]) -> str:
-    interval = f"{data['ua_low']:.3f} to {data['ua_high']:.3f}"
+    bits = data["channel"]["bits"]
     return table(
         ["whole clips, 8 emotions, chance .125", "UA", "note"],
         [
-            ["**speakers never met, 6 folds**", f"**{data['ua']:.3f}**", f"95 % interval over folds {interval}"],
+            [
+                "**speakers never met, 6 folds**",
+                f"**{data['ua']['mean']:.3f}**",
+                f"95 % interval over folds {_between(data['ua'])}",
+            ],
             ["the same, through the live 3 s window", f"{data['ua_window_3s']:.3f}", "estimate when the voice stops"],
             ["the first 1.5 s of a voice", f"{data['ua_first_1_5_s']:.3f}", "from where it begins to sound"],
             ["speakers *and* sentence never met", f"{data['ua_other_sentence']:.3f}", "trained on the other sentence"],
@@ -78,14 +86,14 @@ def _speech(data: dict[str, Any]) -> str:
                 f"right among the surest 60 %: {data['accuracy_at_coverage']['0.6']:.3f}",
             ],
             *(
-                [f"UA, voices of {name}", f"{ua:.3f}", f"95 % over speakers {low:.3f} to {high:.3f}"]
-                for name, (ua, low, high) in zip(("women", "men"), data["ua_by_sex"].values(), strict=True)
+                [f"UA, voices of {name}", f"{ua['mean']:.3f}", f"95 % over speakers {_between(ua)}"]
+                for name, ua in zip(("women", "men"), data["ua_by_sex"].values(), strict=True)
             ),
             [
                 "a clip as a channel",
-                f"{data['channel']['bits']:.2f} bits",
-                f"95 % over speakers {data['channel']['low']:.2f} to {data['channel']['high']:.2f}; at one clip after "
-                f"the other {data['channel']['bits_per_minute']:.0f} bits a minute (Wolpaw's rate: "
+                f"{bits['mean']:.2f} bits",
+                f"95 % over speakers {_between(bits, '.2f')}; at one clip after the other "
+                f"{data['channel']['bits_per_minute']:.0f} bits a minute (Wolpaw's rate: "
                 f"{data['channel']['wolpaw_bits_per_minute']:.0f})",
             ],
         ],
@@ -126,22 +134,20 @@ def _companion(data: dict[str, Any]) -> str:
         ]
         return table([head, *data["columns"]], cells)
 
-    low, high = data["shown_is_intended_95"]
-    follows = (
-        f"The dog does what its own estimate asks for in {100 * data['shown_is_intended']:.1f} % of {data['clips']} "
-        f"clips (95 %: {100 * low:.1f} to {100 * high:.1f}; the rest are near ties that hysteresis holds back), with "
-        f"{data['falls']} falls:"
+    follows, recall = data["shown_is_intended"], data["behaviour_recall"]
+    intro = (
+        f"The dog does what its own estimate asks for in {100 * follows['mean']:.1f} % of {data['clips']} "
+        f"clips (95 %: {100 * follows['low']:.1f} to {100 * follows['high']:.1f}; the rest are near ties that "
+        f"hysteresis holds back), with {data['falls']} falls:"
     )
-    ua_low, ua_high = data["shown_is_called_for_ua_95"]
     right = (
         f"Whether the estimate was right is another matter. What the actor meant is what the dog answers with a mean "
-        f"recall of {data['shown_is_called_for_ua']:.3f} (95 % over clips: {ua_low:.3f} to {ua_high:.3f}; chance "
-        f"{data['chance_ua']:.3f}):"
+        f"recall of {recall['mean']:.3f} (95 % over clips: {_between(recall)}; chance {data['chance']:.3f}):"
     )
     apart = "The last row is the difference of the means over the sum of the spreads: beyond 1 they do not touch."
     return "\n\n".join(
         [
-            follows,
+            intro,
             confusion(data["intended_rows"], data["intended_confusion"], "estimate asks for ↓ shown →"),
             right,
             confusion(data["rows"], data["confusion"], "actor means ↓ shown →"),
@@ -166,16 +172,16 @@ def _gaits(data: dict[str, Any]) -> str:
 
 
 def _joint(data: dict[str, Any]) -> str:
-    def interval(values: list[float], form: str = ".3f") -> str:
-        return f"{values[0]:{form}} to {values[1]:{form}}"
+    def figure(interval: dict[str, float], form: str = ".3f") -> str:
+        return f"{interval['mean']:{form}} ({_between(interval, form)})"
 
     rows = [
         [
             f"{'nEMO' if corpus['data'] == 'nemo' else corpus['data'].upper()}, {corpus['speakers']} voices, "
             f"{len(corpus['labels'])} emotions",
-            f"{corpus['ua_specialist']:.3f} ({interval(corpus['ua_specialist_95'])})",
-            f"{corpus['ua']:.3f} ({interval(corpus['ua_95'])})",
-            f"{corpus['gain']:+.3f} ({interval(corpus['gain_95'], '+.3f')})",
+            figure(corpus["ua_specialist"]),
+            figure(corpus["ua"]),
+            figure(corpus["difference"], "+.3f"),
         ]
         for corpus in data["corpora"]
     ]
@@ -222,7 +228,7 @@ def _sound(data: dict[str, Any]) -> str:
         [
             [
                 row["condition"],
-                f"{row['median']:.1f}° ({row['low']:.1f} to {row['high']:.1f})",
+                f"{row['median']['mean']:.1f}° ({_between(row['median'], '.1f')})",
                 f"{row['p95']:.1f}°",
                 f"{100 * row['detection']:.0f} %",
                 f"{degrees(row['baseline_median'])}; {degrees(row['baseline_p95'])}",
@@ -243,9 +249,9 @@ def _face(data: dict[str, Any]) -> str:
     return table(
         [f"{data['n']} pictures of FER2013, 7 labels", "figure", "note"],
         [
-            ["**accuracy**", f"**{data['wa']:.3f}**", f"95 % {data['wa_low']:.3f} to {data['wa_high']:.3f}"],
+            ["**accuracy**", f"**{data['wa']['mean']:.3f}**", f"95 % {_between(data['wa'])}"],
             ["what was judged", "", data["protocol"].split(",")[0].split(";")[0]],
-            ["UA, every label alike", f"{data['ua']:.3f}", f"chance {data['chance']:.3f}"],
+            ["UA, every label alike", f"{data['ua']['mean']:.3f}", f"chance {data['chance']:.3f}"],
             ["always the commonest label", f"{data['wa_majority']:.3f}", "what accuracy must be compared with"],
             ["calibration error (ECE)", f"{data['ece']:.3f}", ""],
             ["right among the surest 60 %", f"{curve['0.6']:.3f}", f"among the surest 80 %: {curve['0.8']:.3f}"],
@@ -281,8 +287,8 @@ def _fusion(data: dict[str, Any]) -> str:
                 row["face"],
                 share(row["ua_voice"]),
                 share(row["ua_face"]),
-                f"{row['ua']:.3f}",
-                f"{row['gain']:+.3f} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})",
+                f"{row['ua']['mean']:.3f}",
+                f"{row['difference']['mean']:+.3f} ({_between(row['difference'], '+.3f')})",
                 f"{100 * row['unsure']:.0f} %",
             ]
             for row in data["rows"]
@@ -294,9 +300,12 @@ def _senses(data: dict[str, Any]) -> str:
     return table(
         [f"{data['seconds'] / 60:.0f} minutes, {data['scenes']} scenes", "measured"],
         [
-            ["unsure while nobody speaks and nobody is in sight", f"{100 * data['unsure_of_nothing']:.1f} %"],
-            ["the same once what was sensed before is 1.5 s old", f"{100 * data['unsure_of_nothing_settled']:.1f} %"],
-            ["unsure while there is somebody", f"{100 * data['unsure_of_somebody']:.1f} %"],
+            ["unsure while nobody speaks and nobody is in sight", f"{100 * data['abstention_when_empty']:.1f} %"],
+            [
+                "the same once what was sensed before is 1.5 s old",
+                f"{100 * data['abstention_when_empty_settled']:.1f} %",
+            ],
+            ["unsure while there is somebody", f"{100 * data['abstention_when_occupied']:.1f} %"],
             [
                 "a voice heard in silence, music or noise",
                 f"{100 * data['voice_heard_in_other_sounds']:.1f} % of the time",
@@ -322,7 +331,7 @@ def _transfer(data: dict[str, Any]) -> str:
     return table(
         [f"nEMO, Polish: {data['n']} clips of {data['speakers']} voices, {len(data['labels'])} emotions", "UA", "note"],
         [
-            row("nothing known", data["ua"], f"95 % over voices {data['ua_low']:.3f} to {data['ua_high']:.3f}"),
+            row("nothing known", data["ua"]["mean"], f"95 % over voices {_between(data['ua'])}"),
             row("4 neutral clips of each voice known", data["ua_neutral_4"]),
             row("16 clips of each voice known, labels not", data["ua_history_16"]),
             row("chance", data["chance"]),

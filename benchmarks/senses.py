@@ -171,9 +171,9 @@ def figures(script: list[Scene], looks: list[Look], skip_s: float) -> dict:
     return {
         "seconds": round(len(looks) / per_s, 1),
         "scenes": len(script),
-        "unsure_of_nothing": share(empty),
-        "unsure_of_nothing_settled": share([look for look in settled if script[look.scene].empty]),
-        "unsure_of_somebody": share(judged),
+        "abstention_when_empty": share(empty),
+        "abstention_when_empty_settled": share([look for look in settled if script[look.scene].empty]),
+        "abstention_when_occupied": share(judged),
         "voice_heard_in_other_sounds": round(float(np.mean([look.heard for look in quiet])), 4) if quiet else None,
         "labels": sorted(set(filter(None, sure))),
         "longest_on_one_label_s": round(max(runs, default=0.0), 1),

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import numpy as np
 
-from learning.metrics import Figures
+from evaluation.metrics import Metrics
 
 NAMES = ("confusion.png", "reliability.png", "coverage.png")
 
 
-def draw(folder: Path, figures: Figures, truth: np.ndarray, probabilities: np.ndarray, title: str) -> list[Path]:
+def draw(folder: Path, metrics: Metrics, truth: np.ndarray, probabilities: np.ndarray, title: str) -> list[Path]:
     """Write three PNG files and return their paths.
 
     Args:
         folder: made if it is missing.
-        figures: those of the judgements.
+        metrics: those of the predictions.
         truth: (N,) indices.
         probabilities: (N, K).
         title: stands above each.
@@ -27,7 +27,7 @@ def draw(folder: Path, figures: Figures, truth: np.ndarray, probabilities: np.nd
     drawings = []
     for drawer in (_confusion, _reliability, _coverage):
         figure = Figure(figsize=(6.0, 5.0), layout="constrained")
-        drawer(figure, figures, truth, probabilities)
+        drawer(figure, metrics, truth, probabilities)
         figure.suptitle(title, fontsize=9)
         drawings.append(figure)
     paths = [folder / name for name in NAMES]
@@ -36,32 +36,31 @@ def draw(folder: Path, figures: Figures, truth: np.ndarray, probabilities: np.nd
     return paths
 
 
-def _confusion(figure, figures: Figures, truth: np.ndarray, probabilities: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+def _confusion(figure, metrics: Metrics, truth: np.ndarray, probabilities: np.ndarray) -> None:  # type: ignore[no-untyped-def]
     axes = figure.subplots()
-    counts = np.array(figures.confusion, float)
+    counts = np.array(metrics.confusion, float)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
     axes.imshow(share, cmap="Blues", vmin=0.0, vmax=1.0)
     for (row, column), value in np.ndenumerate(share):
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", color="white" if value > 0.5 else "black")
-    axes.set_xticks(range(len(figures.labels)), figures.labels, rotation=45, ha="right")
-    axes.set_yticks(range(len(figures.labels)), figures.labels)
+    axes.set_xticks(range(len(metrics.labels)), metrics.labels, rotation=45, ha="right")
+    axes.set_yticks(range(len(metrics.labels)), metrics.labels)
     axes.set(xlabel="said", ylabel="truth")
 
 
-def _reliability(figure, figures: Figures, truth: np.ndarray, probabilities: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+def _reliability(figure, metrics: Metrics, truth: np.ndarray, probabilities: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+    from sklearn.calibration import calibration_curve
+
     axes = figure.subplots()
     confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
-    bins = np.minimum((confidence * 15).astype(int), 14)
-    count = np.bincount(bins, minlength=15)
-    there = count > 0
-    means = (np.bincount(bins, weights=w, minlength=15)[there] / count[there] for w in (confidence, right))
+    share_right, mean_confidence = calibration_curve(right, confidence, n_bins=15)
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
-    axes.plot(*means, marker="o")
-    axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1), title=f"ECE {figures.ece:.3f}")
+    axes.plot(mean_confidence, share_right, marker="o")
+    axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1), title=f"ECE {metrics.ece:.3f}")
 
 
-def _coverage(figure, figures: Figures, truth: np.ndarray, probabilities: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+def _coverage(figure, metrics: Metrics, truth: np.ndarray, probabilities: np.ndarray) -> None:  # type: ignore[no-untyped-def]
     axes = figure.subplots()
-    curve = figures.accuracy_at_coverage
+    curve = metrics.accuracy_at_coverage
     axes.plot([float(share) for share in curve], list(curve.values()), marker="o")
     axes.set(xlabel="share judged, the surest first", ylabel="share right", xlim=(0, 1.02), ylim=(0, 1.02))

@@ -26,6 +26,11 @@ class Interval(NamedTuple):
         """The one form in which intervals stand in JSON."""
         return {name: round(float(value), digits) for name, value in self._asdict().items()}
 
+    def __format__(self, spec: str) -> str:
+        """The one form in which intervals are printed, 0.774 [0.723, 0.826]: each number by `spec`."""
+        mean, low, high = (format(value, spec) for value in self)
+        return f"{mean} [{low}, {high}]"
+
 
 class McNemar(NamedTuple):
     """Cases in which only one of two was right, and the exact probability of such a split by chance."""
@@ -46,6 +51,7 @@ def cluster_bootstrap(
     statistic: Callable[[np.ndarray], float] = _mean,
     draws: int = DRAWS,
     level: float = LEVEL,
+    expand: bool = True,
 ) -> Interval:
     """Percentile interval of a statistic when whole clusters are drawn with replacement (Davison & Hinkley 1997, 3.8).
 
@@ -59,6 +65,7 @@ def cluster_bootstrap(
         statistic: of rows (n, ...), a number; the mean when left out.
         draws: how many times.
         level: of the interval.
+        expand: the percentiles for few clusters; without, they are plain, as in tables that were made so.
 
     Raises:
         ValueError: there are no values, or not as many clusters as values.
@@ -78,7 +85,7 @@ def cluster_bootstrap(
         found = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     else:
         found = np.array([statistic(values[np.concatenate([members[one] for one in row])]) for row in drawn])
-    tail = 100 * expanded_tail(len(members), level)
+    tail = 100 * (expanded_tail(len(members), level) if expand else (1 - level) / 2)
     low, high = np.nanpercentile(found, (tail, 100 - tail))
     return Interval(float(statistic(values)), float(low), float(high))
 

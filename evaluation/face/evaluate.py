@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from datasets.face_corpora import LISTS, Corpus, cut_faces, recognise
 from datasets.faces import DEFAULT_CACHE, DatasetError, Faces, load_fer2013
 from evaluation import plots
+from evaluation.metrics import Metrics, measure
 from learning.device import pick_device, pick_precision
 from learning.face.augment import AugmentConfig
 from learning.face.fitting import FitConfig, Hardware, Trainer
 from learning.face.judging import judge
-from learning.metrics import Figures, measure
+from learning.metrics import fit_temperature
 from perception.command import CommandError, check_folder, check_run, one_core
-from perception.emotion import fit_temperature, softmax
 from perception.face.detector import FaceDetector
 from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
 from perception.face.network import CLASSES, FaceNetwork
@@ -108,7 +109,7 @@ class Evaluation:
 
     protocol: str
     data: str
-    figures: Figures
+    figures: Metrics
     truth: np.ndarray
     probabilities: np.ndarray
     without_face: int
@@ -187,7 +188,7 @@ def _judge(config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware) 
     if config.corpus is None:
         part = "PublicTest" if config.protocol == "public" else "PrivateTest"
         faces = load_fer2013(config.data, config.cache).of(part)
-        return Judged(faces, softmax(model.logits(faces.pictures)))
+        return Judged(faces, softmax(model.logits(faces.pictures), axis=-1))
     listed = LISTS[config.corpus](config.data)
     tests = [labelled for labelled in listed if labelled.split == "test"] or listed
     faces, missing = cut_faces(tests, FaceDetector(most_side=640))
@@ -196,11 +197,11 @@ def _judge(config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware) 
             f"no face was found in any of the {len(tests)} pictures of {config.data}. Check the pictures."
         )
     if config.protocol == "transfer":
-        return Judged(faces, softmax(model.logits(faces.pictures)), missing)
+        return Judged(faces, softmax(model.logits(faces.pictures), axis=-1), missing)
     held_out = cross_validate(faces, subject_groups(faces.subjects, config.folds, config.seed), config, model, hardware)
     random = np.random.default_rng(config.seed).permutation(len(faces.targets)) % config.folds
     leaky = cross_validate(faces, random, config, model, hardware)
-    return Judged(faces, held_out, missing, measure(faces.targets, leaky, faces.subjects, CLASSES, config.seed).ua)
+    return Judged(faces, held_out, missing, measure(faces.targets, leaky, faces.subjects, CLASSES, config.seed).ua.mean)
 
 
 def subject_groups(subjects: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -230,7 +231,7 @@ def cross_validate(
         network = fine_tune(faces.where(~test & ~calibration), model.network, config.fit, config.seed, hardware)
         held = faces.where(calibration)
         temperature = fit_temperature(held.targets, judge(network, held.pictures, tta=True))
-        out[test] = softmax(judge(network, faces.pictures[test], tta=True) / temperature)
+        out[test] = softmax(judge(network, faces.pictures[test], tta=True) / temperature, axis=-1)
     return out
 
 
@@ -268,7 +269,7 @@ def report(result: Evaluation) -> int:
     if result.without_face:
         console.print(f"In {result.without_face} more no face was found; they are not counted.", highlight=False)
     console.print(
-        f"WA {f.wa:.3f} [{f.wa_low:.3f}, {f.wa_high:.3f}], UA {f.ua:.3f} [{f.ua_low:.3f}, {f.ua_high:.3f}], macro F1 "
+        f"WA {f.wa:.3f}, UA {f.ua:.3f}, macro F1 "
         f"{f.f1_macro:.3f}, ECE {f.ece:.3f} (chance UA {1 / len(f.labels):.3f}, commonest WA {f.wa_majority:.3f})",
         highlight=False,
     )

@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from datasets.voices import DatasetError
 from evaluation.fusion.pairs import FACES, FEELINGS, VOICES, Judged, judge_faces, judge_voices, mismatch, pair
+from evaluation.metrics import confusion_tables, difference_in_recall, interval, mean_recall
+from evaluation.statistics import Interval
+from learning.metrics import expected_calibration_error, unweighted_accuracy
 from perception.command import check_run
-from perception.emotion import LABELS, expected_calibration_error, unweighted_accuracy
+from perception.emotion import LABELS
 from perception.fusion.filter import FusionConfig, SenseConfig, agreement, likelihood
 from robots.io import check_writable, write_json
 from robots.options import JsonOption, SeedOption, ThreadsOption
 
 _WEIGHTS = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
 _CONTRADICTION = "contradicting"
-_RESAMPLES = 1_000
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,9 @@ class EvaluateConfig(JsonOption, ThreadsOption, SeedOption):
 class Row(NamedTuple):
     """UA over the 7 feelings of one condition, with its interval, and what fusion adds to the better sense.
 
-    `gain` is the fused UA minus that of the better sense alone, with a 95 % interval by bootstrap over the clips, so
-    that pairs of one clip stay together; it knows nothing of how few the actors are. `unsure` is the share that nobody
-    should act on.
+    `difference` is the fused UA minus that of the better sense alone. Intervals are 95 %, by bootstrap over the clips,
+    so that pairs of one clip stay together; they know nothing of how few the actors are. `unsure` is the share that
+    nobody should act on.
     """
 
     voice: str
@@ -62,15 +65,15 @@ class Row(NamedTuple):
     n: int
     ua_voice: float | None
     ua_face: float | None
-    ua: float
-    ua_low: float
-    ua_high: float
-    gain: float
-    gain_low: float
-    gain_high: float
+    ua: Interval
+    difference: Interval
     ece: float
     unsure: float
     agreement: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Lay out the row for JSON."""
+        return self._asdict() | {"ua": self.ua.as_json(), "difference": self.difference.as_json()}
 
 
 class Evaluation(NamedTuple):
@@ -94,7 +97,7 @@ class Evaluation(NamedTuple):
             "clips": self.clips,
             "pictures": self.pictures,
             "weights": self.weights,
-            "rows": [row._asdict() for row in self.rows],
+            "rows": [row.as_json() for row in self.rows],
             "fit": [list(entry) for entry in self.fit],
             "seed": self.seed,
         }
@@ -143,9 +146,7 @@ def fuse_pairs(voices: Judged, faces: Judged, config: FusionConfig) -> np.ndarra
     for judged, sense in ((voices, config.speech), (faces, config.face)):
         seen = np.array([likelihood(row, sense.knows_calm) for row in judged.probabilities])
         total += sense.weight * judged.reliability[:, None] * np.log(seen)
-    fused = np.exp(total - total.max(axis=1, keepdims=True))
-    out: np.ndarray = fused / fused.sum(axis=1, keepdims=True)
-    return out
+    return np.asarray(softmax(total, axis=1))
 
 
 def merged(probabilities: np.ndarray) -> np.ndarray:
@@ -222,7 +223,7 @@ def measure(
     right = {name: merged(p).argmax(axis=1) for name, p in said.items()}
     ua = {name: unweighted_accuracy(truth, found) for name, found in right.items()}
     better = max((name for name in there if there[name]), key=lambda name: ua[name], default="both")
-    low, high, gain_low, gain_high = _intervals(truth, right["both"], right[better], clips, seed)
+    pairs = np.stack([confusion_tables(truth, right[name], clips, len(LABELS)) for name in ("both", better)], axis=1)
     heard = bool(there["voice"] and there["face"])
     confidence = merged(said["both"]).max(axis=1)
     return Row(
@@ -231,12 +232,8 @@ def measure(
         len(truth),
         round(ua["voice"], 4) if there["voice"] else None,
         round(ua["face"], 4) if there["face"] else None,
-        round(ua["both"], 4),
-        low,
-        high,
-        round(ua["both"] - ua[better], 4),
-        gain_low,
-        gain_high,
+        interval(pairs[:, 0], mean_recall, seed),
+        interval(pairs, difference_in_recall, seed),
         round(expected_calibration_error(truth, merged(said["both"])), 4),
         round(float(np.mean(confidence < fusion.unsure_below)), 4),
         round(float(np.mean(_agreements(voices, faces, fusion))), 4) if heard else None,
@@ -251,28 +248,6 @@ def _agreements(voices: Judged, faces: Judged, fusion: FusionConfig) -> list[flo
     ]
 
 
-def _intervals(
-    truth: np.ndarray, both: np.ndarray, better: np.ndarray, clips: np.ndarray, seed: int
-) -> tuple[float, float, float, float]:
-    """95 % of UA and of the gain, by bootstrap over clips within each feeling."""
-    rng = np.random.default_rng(seed)
-    first = np.unique(clips, return_index=True)[1]
-    feeling = truth[first]
-    hits = {name: np.array([np.mean((said == truth)[clips == clips[at]]) for at in first])
-            for name, said in (("both", both), ("better", better))}  # fmt: skip
-    found, gains = [], []
-    for _ in range(_RESAMPLES):
-        drawn = [
-            rng.choice(np.flatnonzero(feeling == each), int((feeling == each).sum())) for each in np.unique(feeling)
-        ]
-        ua = {name: float(np.mean([share[rows].mean() for rows in drawn])) for name, share in hits.items()}
-        found.append(ua["both"])
-        gains.append(ua["both"] - ua["better"])
-    low, high = np.percentile(found, (2.5, 97.5))
-    gain_low, gain_high = np.percentile(gains, (2.5, 97.5))
-    return round(float(low), 4), round(float(high), 4), round(float(gain_low), 4), round(float(gain_high), 4)
-
-
 def report(result: Evaluation) -> int:
     """Print the figures on stderr."""
     from rich.console import Console
@@ -282,15 +257,17 @@ def report(result: Evaluation) -> int:
     if result.fit:
         console.print(f"least loss with weights {result.weights}, on {result.clips} clips", highlight=False)
         return 0
-    table = Table("voice", "face", "voice alone", "face alone", "together, UA", "gain on the better", "ECE", "unsure")
+    table = Table(
+        "voice", "face", "voice alone", "face alone", "together, UA", "difference to the better", "ECE", "unsure"
+    )
     for row in result.rows:
         table.add_row(
             row.voice,
             row.face,
             "-" if row.ua_voice is None else f"{row.ua_voice:.3f}",
             "-" if row.ua_face is None else f"{row.ua_face:.3f}",
-            f"{row.ua:.3f} [{row.ua_low:.3f}, {row.ua_high:.3f}]",
-            f"{row.gain:+.3f} [{row.gain_low:+.3f}, {row.gain_high:+.3f}]",
+            f"{row.ua:.3f}",
+            f"{row.difference:+.3f}",
             f"{row.ece:.3f}",
             f"{row.unsure:.2f}",
         )

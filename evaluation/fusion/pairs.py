@@ -11,11 +11,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from datasets import nonspeech
 from datasets.faces import Faces
 from datasets.voices import Clip
-from perception.emotion import LABELS, softmax
+from perception.emotion import LABELS
 from perception.face.detector import CROP, sharpness
 from perception.face.model import FaceEmotionModel, to_labels
 from perception.face.network import CLASSES
@@ -83,7 +84,7 @@ def judge_voices(model: SpeechEmotionModel, clips: list[Clip], condition: str, s
     for index, clip in enumerate(track(clips, f"voices, {condition}")):
         rng = np.random.default_rng((seed, index))
         judgement = model.judge(trim_to_voice(spoil(read_sound(clip.path).samples, rng)))
-        probabilities.append(softmax(judgement.logits.astype(np.float64)))
+        probabilities.append(softmax(judgement.logits.astype(np.float64), axis=-1))
         reliability.append(judgement.speech if judgement.speech >= LEAST_SPEECH else 0.0)
     return Judged(np.array(probabilities), np.array(reliability), truth)
 
@@ -124,7 +125,7 @@ def judge_faces(model: FaceEmotionModel, faces: Faces, condition: str, seed: int
     crops = np.stack([spoil(picture, rng) for picture in faces.pictures])
     details = [sharpness(crop) for crop in crops]
     trust = np.array([reliability(CROP, d, config) * (d >= config.least_sharpness) for d in details])
-    probabilities = to_labels(shrink_to_uniform(softmax(model.logits(crops)), trust[:, None]))
+    probabilities = to_labels(shrink_to_uniform(softmax(model.logits(crops), axis=-1), trust[:, None]))
     # How far a face is trusted is in its probabilities already; what is left is whether it says anything.
     return Judged(probabilities, (trust > 0.0).astype(float), truth)
 

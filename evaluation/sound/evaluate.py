@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from evaluation.metrics import interval
 from evaluation.sound.rooms import INSTALL
 from evaluation.sound.trials import CONDITIONS, Condition, Outcome, run_trial, speech_files
+from evaluation.statistics import Interval
 from perception.command import check_folder, check_run
 from perception.progress import track
 from perception.sound.array import SoundInputError
@@ -19,7 +21,6 @@ from robots.io import check_writable, write_json
 from robots.options import JsonOption, SeedOption
 
 MOST_TRIALS = 10_000
-BOOTSTRAPS = 1_000
 CALIBRATED_DEG = 10.0  # what a confidence is about
 
 
@@ -48,7 +49,7 @@ class Row(NamedTuple):
         trials: scenes.
         found: scenes in which at least one direction came out.
         outputs: directions judged.
-        median, low, high: of all outputs, with a 95 % bootstrap interval over scenes.
+        median: of all outputs, with a 95 % bootstrap interval over scenes.
         p95: 95th percentile of all outputs.
         trial_median, trial_p95: of the median error of each scene.
         detection: share of spoken hops with a direction within 20 degrees.
@@ -61,9 +62,7 @@ class Row(NamedTuple):
     trials: int
     found: int
     outputs: int
-    median: float | None
-    low: float | None
-    high: float | None
+    median: Interval | None
     p95: float | None
     trial_median: float | None
     trial_p95: float | None
@@ -104,6 +103,8 @@ class Evaluation:
 def _rounded(row: Row) -> dict[str, object]:
     values = row._asdict()
     del values["condition"]
+    if row.median is not None:
+        values["median"] = row.median.as_json()
     return {name: round(v, 4) if isinstance(v, float) else v for name, v in values.items()}
 
 
@@ -112,7 +113,8 @@ def summarise(condition: Condition, outcomes: Sequence[Outcome], rng: np.random.
     errors = [np.degrees(o.errors_rad) for o in outcomes]
     found = [e for e in errors if len(e)]
     pooled = np.concatenate(errors) if errors else np.zeros(0)
-    low, high = _interval(found, rng) if found else (None, None)
+    # The outputs of one scene are alike: scenes are drawn.
+    scenes = np.repeat(np.arange(len(found)), [len(e) for e in found])
     medians = [float(np.median(e)) for e in found]
     spoken = sum(o.spoken for o in outcomes)
     hops = sum(o.hops for o in outcomes)
@@ -122,9 +124,7 @@ def summarise(condition: Condition, outcomes: Sequence[Outcome], rng: np.random.
         trials=len(outcomes),
         found=len(found),
         outputs=len(pooled),
-        median=_percentile(pooled, 50),
-        low=low,
-        high=high,
+        median=interval(pooled, np.median, rng, scenes) if found else None,
         p95=_percentile(pooled, 95),
         trial_median=_percentile(medians, 50),
         trial_p95=_percentile(medians, 95),
@@ -138,14 +138,6 @@ def summarise(condition: Condition, outcomes: Sequence[Outcome], rng: np.random.
 
 def _percentile(values: Sequence[float] | np.ndarray, share: float) -> float | None:
     return float(np.percentile(values, share)) if len(values) else None
-
-
-def _interval(errors: Sequence[np.ndarray], rng: np.random.Generator) -> tuple[float, float]:
-    """95 % interval of the pooled median; scenes are drawn again, for the outputs of one scene are alike."""
-    draws = rng.integers(len(errors), size=(BOOTSTRAPS, len(errors)))
-    medians = [np.median(np.concatenate([errors[i] for i in draw])) for draw in draws]
-    low, high = np.percentile(medians, [2.5, 97.5])
-    return float(low), float(high)
 
 
 def reliability(outcomes: Sequence[Outcome], bins: int = 5) -> tuple[tuple[float, float, int], ...]:
@@ -224,7 +216,7 @@ def report(result: Evaluation) -> int:
         table.add_row(
             row.condition.name,
             f"{row.found}/{row.trials}" if row.condition.sources else str(row.trials),
-            "" if row.median is None else f"{row.median:.1f} [{row.low:.1f}, {row.high:.1f}]",
+            "" if row.median is None else f"{row.median:.1f}",
             "" if row.p95 is None else f"{row.p95:.1f}",
             "" if row.detection is None else f"{row.detection:.0%}",
             f"{row.false_alarm:.1%}",

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import log, log2
+from typing import Any
 
 import numpy as np
 
-from perception.emotion import confusion_matrix
-
-_TOLERANCE_BITS = 1e-5
-_MOST_ROUNDS = 100_000
+from evaluation.capacity import channel_capacity
+from evaluation.metrics import confusion_tables, interval
+from evaluation.statistics import Interval
+from perception.emotion import LABELS
 
 
 @dataclass(frozen=True)
 class Channel:
     """What one judgement tells, bits, and what a minute of them does, when each takes `seconds`.
 
-    `bits` is the capacity of the confusion matrix, which knows that some errors are likelier than others; `low` and
-    `high` are its 95 % interval, by bootstrap over groups. From few clips capacity comes out too high: `bias_bits` is
-    about how much (Miller 1955); it is taken off the capacity once, and twice off that of the bootstrap's draws, which
-    are samples of a sample. `wolpaw_bits` takes all labels and all errors for alike.
+    `bits` is the capacity of the confusion matrix, which knows that some errors are likelier than others, with its
+    interval by bootstrap over groups. From few clips capacity comes out too high: `bias_bits` is about how much (Miller
+    1955); it is taken off the capacity once, and twice off that of the bootstrap's draws, which are samples of a
+    sample. `wolpaw_bits` takes all labels and all errors for alike.
     """
 
-    bits: float
-    low: float
-    high: float
+    bits: Interval
     bias_bits: float
     wolpaw_bits: float
     seconds: float
@@ -33,24 +32,23 @@ class Channel:
     @property
     def bits_per_minute(self) -> float:
         """Capacity of a minute of judgements, one after the other."""
-        return 60 / self.seconds * self.bits
+        return 60 / self.seconds * self.bits.mean
 
     @property
     def wolpaw_bits_per_minute(self) -> float:
         """Wolpaw's information transfer rate."""
         return 60 / self.seconds * self.wolpaw_bits
 
-    def as_json(self) -> dict[str, float]:
+    def as_json(self) -> dict[str, Any]:
         """Lay out all figures for JSON."""
-        rates = {"bits_per_minute": self.bits_per_minute, "wolpaw_bits_per_minute": self.wolpaw_bits_per_minute}
-        return {name: round(value, 4) for name, value in (asdict(self) | rates).items()}
+        names = ("bias_bits", "wolpaw_bits", "seconds", "bits_per_minute", "wolpaw_bits_per_minute")
+        return {"bits": self.bits.as_json(), **{name: round(getattr(self, name), 4) for name in names}}
 
     def __str__(self) -> str:
         """Say it in one sentence."""
         return (
-            f"As a channel: {self.bits:.2f} bits [{self.low:.2f}, {self.high:.2f}] a judgement of {self.seconds:.1f} "
-            f"s, {self.bits_per_minute:.1f} a minute (Wolpaw's rate, which takes all errors for alike: "
-            f"{self.wolpaw_bits_per_minute:.1f})."
+            f"As a channel: {self.bits:.2f} bits a judgement of {self.seconds:.1f} s, {self.bits_per_minute:.1f} a "
+            f"minute (Wolpaw's rate, which takes all errors for alike: {self.wolpaw_bits_per_minute:.1f})."
         )
 
 
@@ -66,18 +64,12 @@ def measure_channel(
     """
     if not len(truth) or not seconds > 0.0:
         raise ValueError(f"{len(truth)} judgements of {seconds} s came; a channel needs some, and time for them")
-    rng = np.random.default_rng(seed)
-    _, who = np.unique(groups, return_inverse=True)
-    each = np.zeros((who.max() + 1, *confusion_matrix(truth, guess).shape))
-    np.add.at(each, (who, truth, guess), 1)
-    drawn = [capacity_bits(each[rng.integers(len(each), size=len(each))].sum(axis=0)) for _ in range(draws)]
+    tables = confusion_tables(truth, guess, groups, len(LABELS))
+    found = interval(tables, lambda some: capacity_bits(some.sum(axis=0)), seed, draws=draws)
     labels = len(np.unique(truth))
     bias = (labels - 1) * (len(np.unique(guess)) - 1) / (2 * len(truth) * log(2))
-    low, high = np.maximum(np.percentile(drawn, (2.5, 97.5)) - 2 * bias, 0.0)
     return Channel(
-        max(capacity_bits(each.sum(axis=0)) - bias, 0.0),
-        float(low),
-        float(high),
+        Interval(*np.maximum(np.subtract(found, (bias, 2 * bias, 2 * bias)), 0.0).tolist()),
         bias,
         wolpaw_bits(float(np.mean(truth == guess)), labels),
         seconds,
@@ -87,8 +79,7 @@ def measure_channel(
 def capacity_bits(confusion: np.ndarray) -> float:
     """Capacity of the channel that a confusion matrix (K, L) of counts describes, truth in rows, bits a use.
 
-    It is what the best choice of inputs would get through (Shannon 1948), by the iteration of Blahut and Arimoto (1972;
-    Cover and Thomas, "Elements of information theory", 10.8). Rows without counts are left out.
+    Rows without counts are left out.
 
     Raises:
         ValueError: a count is negative or not finite, or there are none.
@@ -97,20 +88,7 @@ def capacity_bits(confusion: np.ndarray) -> float:
     if counts.ndim != 2 or not np.isfinite(counts).all() or (counts < 0).any() or not counts.any():
         raise ValueError(f"a confusion matrix of counts is needed, some above 0; got {counts.shape}: {counts}")
     rows = counts[counts.sum(axis=1) > 0]
-    transition = rows / rows.sum(axis=1, keepdims=True)
-    inputs = np.full(len(rows), 1 / len(rows))
-    logs = np.log2(transition, where=transition > 0, out=np.zeros_like(transition))
-    low = 0.0
-    for _ in range(_MOST_ROUNDS):
-        outputs = inputs @ transition
-        said = np.log2(outputs, where=outputs > 0, out=np.zeros_like(outputs))
-        tells = (transition * (logs - said)).sum(axis=1)  # bits that each input tells
-        share = inputs * np.exp2(tells)
-        low, high = log2(share.sum()), tells.max()  # capacity lies between
-        if high - low < _TOLERANCE_BITS:
-            break
-        inputs = share / share.sum()
-    return max(float(low), 0.0)
+    return float(channel_capacity(rows / rows.sum(axis=1, keepdims=True)))
 
 
 def wolpaw_bits(accuracy: float, labels: int) -> float:

@@ -8,14 +8,24 @@ from typing import Literal
 
 import numpy as np
 import torch
+from scipy.special import softmax
 
 from datasets.voice_corpora import Corpus, recognise
 from datasets.voices import ACTORS, Folds, load_folds
 from evaluation import plots
 from evaluation.speech import transfer
-from evaluation.speech.results import BEGINNING_S, Evaluation, FoldResult, Heard, PlainEvaluation, tell, tell_plainly
+from evaluation.speech.results import (
+    BEGINNING_S,
+    Evaluation,
+    FoldResult,
+    PlainEvaluation,
+    Predictions,
+    tell,
+    tell_plainly,
+)
 from evaluation.speech.transfer import Evaluation as Transferred
 from evaluation.speech.transfer import TransferConfig
+from learning.metrics import unweighted_accuracy
 from learning.speech.clips import Data, load_data, load_other
 from learning.speech.features import DEFAULT_CACHE
 from learning.speech.fitting import FitConfig, fit_calibrated, fit_ensemble
@@ -25,10 +35,6 @@ from learning.speech.judging import (
     judge_whole,
 )
 from perception.command import CommandError, check_folder, check_run
-from perception.emotion import (
-    softmax,
-    unweighted_accuracy,
-)
 from perception.progress import track
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.model import DEFAULT_FOLDER, HeadEnsemble
@@ -114,17 +120,17 @@ def _judge_beginnings(head: HeadEnsemble, data: Data, clips: np.ndarray) -> floa
     return unweighted_accuracy(data.targets[clips], logits.argmax(axis=1))
 
 
-def random_split(data: Data, parts: int, config: FitConfig, seed: int) -> Heard:
+def random_split(data: Data, parts: int, config: FitConfig, seed: int) -> Predictions:
     """Judge clips that are split at random, every voice on both sides: what a leak makes of the same network."""
     part = np.random.default_rng(seed).permutation(len(data.targets)) % parts
     judged = []
     for number in track(range(parts), "random split"):
         head = fit_ensemble(data.table, data.targets, part != number, config, seed)
         judged.append(judge_whole(head, data.table, part == number))
-    return _heard(data, Judgements.join(judged))
+    return _predictions(data, Judgements.join(judged))
 
 
-def other_sentence(data: Data, folds: Folds, config: FitConfig, seed: int) -> list[Heard]:
+def other_sentence(data: Data, folds: Folds, config: FitConfig, seed: int) -> list[Predictions]:
     """Judge voices never met saying a sentence never met, fold by fold: trained on one statement, judged on the other.
 
     Such an ensemble has half of the clips to learn from.
@@ -137,11 +143,11 @@ def other_sentence(data: Data, folds: Folds, config: FitConfig, seed: int) -> li
             same = data.statements == known
             head = fit_ensemble(data.table, data.targets, ~test & same, config, seed)
             judged.append(judge_whole(head, data.table, test & ~same))
-        found.append(_heard(data, Judgements.join(judged)))
+        found.append(_predictions(data, Judgements.join(judged)))
     return found
 
 
-def held_out(data: Data, folds: Folds, config: FitConfig, seed: int) -> Heard:
+def held_out(data: Data, folds: Folds, config: FitConfig, seed: int) -> Predictions:
     """Judge voices never met, fold by fold, with the temperature that cross-validation over the others gives.
 
     Where only one other voice is left, nothing can be held out of it, and the temperature stays 1.
@@ -156,12 +162,12 @@ def held_out(data: Data, folds: Folds, config: FitConfig, seed: int) -> Heard:
             inner = replace(config, inner_groups=min(config.inner_groups, others))
             head = fit_calibrated(data.table, data.targets, data.actors, ~test, inner, seed)
         whole = judge_whole(head, data.table, test)
-        judged.append(_heard(data, whole._replace(logits=whole.logits / head.config.temperature)))
-    return Heard.join(judged)
+        judged.append(_predictions(data, whole._replace(logits=whole.logits / head.config.temperature)))
+    return Predictions.join(judged)
 
 
-def _heard(data: Data, judged: Judgements) -> Heard:
-    return Heard(data.targets[judged.clips], softmax(judged.logits), data.actors[judged.clips])
+def _predictions(data: Data, judged: Judgements) -> Predictions:
+    return Predictions(data.targets[judged.clips], softmax(judged.logits, axis=-1), data.actors[judged.clips])
 
 
 def evaluate(data: Data, folds: Folds, config: FitConfig, seed: int) -> Evaluation:
@@ -171,13 +177,13 @@ def evaluate(data: Data, folds: Folds, config: FitConfig, seed: int) -> Evaluati
         test = folds.test_mask(data.actors, fold)
         head = fit_calibrated(data.table, data.targets, data.actors, ~test, config, seed)
         whole = judge_whole(head, data.table, test)
-        probabilities = softmax(whole.logits / head.config.temperature)
-        figures, temperature = judge(head, data, test, seed), head.config.temperature
+        probabilities = softmax(whole.logits / head.config.temperature, axis=-1)
+        metrics, temperature = judge(head, data, test, seed), head.config.temperature
         truth, who = data.targets[whole.clips], data.actors[whole.clips]
         first = _judge_beginnings(head, data, test)
         actors = folds.test_actors[fold]
-        results.append(FoldResult(fold, actors, temperature, figures, truth, probabilities, who, first))
-    other = float(np.mean([heard.ua for heard in other_sentence(data, folds, config, seed)]))
+        results.append(FoldResult(fold, actors, temperature, metrics, truth, probabilities, who, first))
+    other = float(np.mean([part.ua for part in other_sentence(data, folds, config, seed)]))
     leaky = random_split(data, len(folds.test_actors), config, seed).ua
     return Evaluation(tuple(results), other, leaky, data.clip_s, seed)
 
@@ -207,7 +213,7 @@ def main(config: EvaluateConfig) -> Result:
         result = transfer.main(TransferConfig(config.data, corpus, **judged))  # type: ignore[arg-type]
         title = f"{corpus}, weights as they are"
     if config.plots is not None:
-        plots.draw(config.plots, result.figures, result.truth, result.probabilities, title)
+        plots.draw(config.plots, result.metrics, result.truth, result.probabilities, title)
     if config.json is not None:
         write_json(result.as_json(), config.json)
     return result
@@ -224,8 +230,8 @@ def _ravdess(config: EvaluateConfig, folds: Folds | None) -> Evaluation | PlainE
         return _leaky(data, len(folds.test_actors), config, "RAVDESS speech")
     found = other_sentence(data, folds, fit, seed)
     note = "voice and sentence never met: trained on one of two statements, judged on the other; temperature 1"
-    ua = float(np.mean([heard.ua for heard in found]))
-    return PlainEvaluation("text-independent", note, ua, Heard.join(found), seed)
+    ua = float(np.mean([part.ua for part in found]))
+    return PlainEvaluation("text-independent", note, ua, Predictions.join(found), seed)
 
 
 def _other(config: EvaluateConfig, corpus: Corpus) -> PlainEvaluation:
@@ -238,16 +244,16 @@ def _other(config: EvaluateConfig, corpus: Corpus) -> PlainEvaluation:
     folds = dealt(data.actors)
     if config.protocol == "random":
         return _leaky(data, len(folds.test_actors), config, corpus)
-    heard = held_out(data, folds, config.fit, config.seed)
+    found = held_out(data, folds, config.fit, config.seed)
     note = f"{len(folds.test_actors)} folds of voices never met, whole clips; temperature from the other voices"
     leaky = random_split(data, len(folds.test_actors), config.fit, config.seed)
-    return PlainEvaluation("speaker-independent", note, heard.ua, heard, config.seed, corpus, leaky.ua)
+    return PlainEvaluation("speaker-independent", note, found.ua, found, config.seed, corpus, leaky.ua)
 
 
 def _leaky(data: Data, parts: int, config: EvaluateConfig, name: str) -> PlainEvaluation:
-    heard = random_split(data, parts, config.fit, config.seed)
+    found = random_split(data, parts, config.fit, config.seed)
     note = "a warning: clips split at random, so every test voice was met in training; temperature 1"
-    return PlainEvaluation("random", note, heard.ua, heard, config.seed, name)
+    return PlainEvaluation("random", note, found.ua, found, config.seed, name)
 
 
 def report(result: Result) -> int:

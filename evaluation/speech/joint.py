@@ -13,18 +13,19 @@ from torch.nn import functional
 
 from datasets.voice_corpora import Corpus, load_corpus
 from datasets.voices import DatasetError, load_folds, load_ravdess
+from evaluation.metrics import confusion_tables, difference_in_recall, interval, mean_recall
+from evaluation.statistics import Interval
 from learning.speech.features import DEFAULT_CACHE, FeatureCache, FeatureTable, feature_table
 from learning.speech.fitting import FitConfig, Loss, fit_ensemble
 from learning.speech.judging import judge_whole
 from perception.command import check_folder, check_run
-from perception.emotion import LABELS, confusion_matrix, unweighted_accuracy
+from perception.emotion import LABELS
 from perception.progress import track
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.encoder import SpeechEncoder
 from robots.io import check_writable, write_json
 from robots.options import JsonOption, SeedOption, ThreadsOption
 
-_RESAMPLES = 1_000
 _NEVER = -1e4  # logit of what is not asked for: finite, since 0 times infinity is no number
 
 
@@ -72,19 +73,17 @@ class Pooled(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Compared:
-    """Figures of one corpus, shares and not percent; intervals are 95 %, by bootstrap over speakers."""
+class Comparison:
+    """UAs of one corpus, shares and not percent; intervals are 95 %, by bootstrap over speakers."""
 
     corpus: str
     labels: list[str]
     n: int
     speakers: int
-    ua_specialist: float
-    specialist_95: tuple[float, float]
-    ua_joint: float
-    joint_95: tuple[float, float]
-    gain_95: tuple[float, float]
-    """Of the difference: the joint network less the specialist, on the same voices."""
+    specialist: Interval
+    joint: Interval
+    difference: Interval
+    """The joint network less the specialist, on the same voices."""
     confusion_joint: list[list[int]]
 
     def as_json(self) -> dict[str, Any]:
@@ -94,26 +93,19 @@ class Compared:
             "labels": self.labels,
             "n": self.n,
             "speakers": self.speakers,
-            "ua": round(self.ua_joint, 4),
-            "ua_95": _rounded(self.joint_95),
-            "ua_specialist": round(self.ua_specialist, 4),
-            "ua_specialist_95": _rounded(self.specialist_95),
-            "gain": round(self.ua_joint - self.ua_specialist, 4),
-            "gain_95": _rounded(self.gain_95),
+            "ua": self.joint.as_json(),
+            "ua_specialist": self.specialist.as_json(),
+            "difference": self.difference.as_json(),
             "chance": round(1 / len(self.labels), 4),
             "confusion": self.confusion_joint,
         }
-
-
-def _rounded(interval: tuple[float, float]) -> list[float]:
-    return [round(value, 4) for value in interval]
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What became of each corpus."""
 
-    corpora: tuple[Compared, ...]
+    corpora: tuple[Comparison, ...]
     folds: int
     seed: int
 
@@ -121,7 +113,7 @@ class Evaluation:
         """Lay out all figures for JSON."""
         return {
             "protocol": f"{self.folds} speaker-independent folds; whole clips; UA over the clips of all folds together",
-            "corpora": [compared.as_json() for compared in self.corpora],
+            "corpora": [comparison.as_json() for comparison in self.corpora],
             "seed": self.seed,
         }
 
@@ -214,33 +206,22 @@ def joint_loss(data: Pooled, clips: np.ndarray, config: FitConfig) -> Loss:
     return loss
 
 
-def _compare(name: str, data: Pooled, own: np.ndarray, alone: np.ndarray, together: np.ndarray, seed: int) -> Compared:
-    truth, alone, together, speakers = data.targets[own], alone[own], together[own], data.speakers[own]
-    rows = [np.flatnonzero(speakers == who) for who in np.unique(speakers)]
-    rng = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(_RESAMPLES):
-        some = np.concatenate([rows[index] for index in rng.integers(len(rows), size=len(rows))])
-        drawn.append([unweighted_accuracy(truth[some], guess[some]) for guess in (alone, together)])
-    drawn_alone, drawn_together = np.array(drawn).T
+def _compare(
+    name: str, data: Pooled, own: np.ndarray, alone: np.ndarray, together: np.ndarray, seed: int
+) -> Comparison:
+    truth, speakers = data.targets[own], data.speakers[own]
+    first, second = (confusion_tables(truth, said[own], speakers, len(LABELS)) for said in (alone, together))
     asked = np.unique(truth)
-    return Compared(
+    return Comparison(
         name,
         [LABELS[index] for index in asked],
         len(truth),
-        len(rows),
-        unweighted_accuracy(truth, alone),
-        _interval(drawn_alone),
-        unweighted_accuracy(truth, together),
-        _interval(drawn_together),
-        _interval(drawn_together - drawn_alone),
-        confusion_matrix(truth, together)[np.ix_(asked, asked)].tolist(),
+        len(first),
+        interval(first, mean_recall, seed),
+        interval(second, mean_recall, seed),
+        interval(np.stack([second, first], axis=1), difference_in_recall, seed),
+        second.sum(axis=0)[np.ix_(asked, asked)].astype(int).tolist(),
     )
-
-
-def _interval(values: np.ndarray) -> tuple[float, float]:
-    low, high = np.percentile(values, (2.5, 97.5))
-    return float(low), float(high)
 
 
 def report(result: Evaluation) -> int:
@@ -254,9 +235,9 @@ def report(result: Evaluation) -> int:
             c.corpus,
             str(c.n),
             str(c.speakers),
-            f"{c.ua_specialist:.3f} [{c.specialist_95[0]:.3f}, {c.specialist_95[1]:.3f}]",
-            f"{c.ua_joint:.3f} [{c.joint_95[0]:.3f}, {c.joint_95[1]:.3f}]",
-            f"{c.ua_joint - c.ua_specialist:+.3f} [{c.gain_95[0]:+.3f}, {c.gain_95[1]:+.3f}]",
+            f"{c.specialist:.3f}",
+            f"{c.joint:.3f}",
+            f"{c.difference:+.3f}",
         )
     Console(stderr=True).print(table)
     return 0

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from evaluation.metrics import Metrics, measure
 from evaluation.speech.channel import Channel, measure_channel
-from learning.metrics import Figures, measure
-from learning.speech.judging import VoiceFigures
-from perception.emotion import LABELS, unweighted_accuracy
+from evaluation.statistics import Interval
+from learning.metrics import unweighted_accuracy
+from learning.speech.judging import VoiceMetrics
+from perception.emotion import LABELS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,12 +24,12 @@ BEGINNING_S = 1.5
 
 @dataclass(frozen=True)
 class FoldResult:
-    """Figures of the test actors of one fold."""
+    """Metrics of the test actors of one fold."""
 
     fold: int
     test_actors: tuple[int, ...]
     temperature: float
-    figures: VoiceFigures
+    metrics: VoiceMetrics
     truth: np.ndarray
     probabilities: np.ndarray
     actors: np.ndarray
@@ -45,17 +47,16 @@ class Evaluation:
     seed: int
 
     def mean(self, name: str) -> float:
-        """Mean of one of the `VoiceFigures` over the folds."""
-        return float(np.mean([getattr(fold.figures, name) for fold in self.per_fold]))
+        """Mean of one of the `VoiceMetrics` over the folds."""
+        return float(np.mean([getattr(fold.metrics, name) for fold in self.per_fold]))
 
     @property
-    def ua_interval(self) -> tuple[float, float]:
-        """95 % interval of the mean UA over folds (Student's t; the folds are the sample)."""
-        from scipy.stats import t
+    def ua(self) -> Interval:
+        """Mean UA over folds with its 95 % interval (Student's t; the folds are the sample)."""
+        from scipy.stats import ttest_1samp
 
-        values = [fold.figures.ua for fold in self.per_fold]
-        half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-        return self.mean("ua") - half, self.mean("ua") + half
+        found = ttest_1samp([fold.metrics.ua for fold in self.per_fold], 0.0).confidence_interval(0.95)
+        return Interval(self.mean("ua"), float(found.low), float(found.high))
 
     @property
     def ua_beginning(self) -> float | None:
@@ -79,7 +80,7 @@ class Evaluation:
         return np.concatenate([fold.actors for fold in self.per_fold])
 
     @cached_property
-    def figures(self) -> Figures:
+    def metrics(self) -> Metrics:
         """Of all test clips of all folds together; intervals are over speakers."""
         return measure(self.truth, self.probabilities, self.actors.astype(str), LABELS, self.seed)
 
@@ -90,8 +91,8 @@ class Evaluation:
         return measure_channel(self.truth, guess, self.actors, self.clip_s, seed=self.seed)
 
     @property
-    def by_sex(self) -> dict[str, Figures]:
-        """Figures of the voices of women and of men."""
+    def by_sex(self) -> dict[str, Metrics]:
+        """Metrics of the voices of women and of men."""
         female = self.actors % 2 == 0  # RAVDESS: actors of even number are women, of odd number men
         return {
             name: measure(self.truth[own], self.probabilities[own], self.actors[own].astype(str), LABELS, self.seed)
@@ -101,59 +102,49 @@ class Evaluation:
 
     def as_json(self) -> dict[str, object]:
         """Lay out all figures for JSON; accuracies are shares, not percent."""
-        low, high = self.ua_interval
-        names = (
-            "ua",
-            "wa",
-            "ece",
-            "ua_window_3s",
-            "ece_window_3s",
-            "ua_every_window",
-            "ece_every_window",
-            "ua_neutral_2",
-            "ua_history_16",
-        )
+        names = ("wa", "ece", "ua_window_3s", "ece_window_3s", "ua_every_window", "ece_every_window", "ua_neutral_2",
+                 "ua_history_16")  # fmt: skip
+        pooled = self.metrics.as_json()
         return {
             "protocol": (
                 f"RAVDESS speech, 8 emotions, {len(self.per_fold)} speaker-independent folds, whole clips; temperature "
                 "from cross-validation over training actors; interval: 95 %, Student's t over folds"
             ),
             "folds": len(self.per_fold),
+            "ua": self.ua.as_json(),
             **{name: round(self.mean(name), 4) for name in names},
             "ua_first_1_5_s": None if self.ua_beginning is None else round(self.ua_beginning, 4),
-            "f1_macro": round(self.figures.f1_macro, 4),
-            "n": self.figures.n,
+            "f1_macro": pooled["f1_macro"],
+            "n": pooled["n"],
             "data": "RAVDESS speech",
-            "accuracy_at_coverage": {k: round(v, 4) for k, v in self.figures.accuracy_at_coverage.items()},
-            "ece_pooled": round(self.figures.ece, 4),
-            "ua_speakers_95": [round(self.figures.ua_low, 4), round(self.figures.ua_high, 4)],
+            "accuracy_at_coverage": pooled["accuracy_at_coverage"],
+            "ece_pooled": pooled["ece"],
+            "ua_pooled": pooled["ua"],
             "channel": self.channel.as_json(),
-            "ua_by_sex": {n: [round(v, 4) for v in (f.ua, f.ua_low, f.ua_high)] for n, f in self.by_sex.items()},
-            "ua_low": round(low, 4),
-            "ua_high": round(high, 4),
+            "ua_by_sex": {name: metrics.ua.as_json() for name, metrics in self.by_sex.items()},
             "ua_other_sentence": round(self.ua_other_sentence, 4),
             "other_sentence_is": "voice and sentence never met: trained on one of two statements, judged on the other",
             "ua_random_split": round(self.ua_random_split, 4),
             "random_split_is": "a warning: clips split at random, so every test voice was met in training",
             "per_fold": [_fold_json(fold) for fold in self.per_fold],
             "labels": list(LABELS),
-            "confusion": self.figures.confusion,
+            "confusion": pooled["confusion"],
             "chance": round(1 / len(LABELS), 4),
             "seed": self.seed,
         }
 
 
 def _fold_json(fold: FoldResult) -> dict[str, object]:
-    figures = {name: round(v, 4) if isinstance(v, float) else v for name, v in asdict(fold.figures).items()}
+    metrics = {name: round(v, 4) if isinstance(v, float) else v for name, v in asdict(fold.metrics).items()}
     return {
         "fold": fold.fold,
         "test_actors": list(fold.test_actors),
-        **figures,
+        **metrics,
         "temperature": round(fold.temperature, 4),
     }
 
 
-class Heard(NamedTuple):
+class Predictions(NamedTuple):
     """Labels (N,) of clips, what was said of them (N, 8), and who spoke (N,)."""
 
     truth: np.ndarray
@@ -166,9 +157,9 @@ class Heard(NamedTuple):
         return unweighted_accuracy(self.truth, self.probabilities.argmax(axis=1))
 
     @staticmethod
-    def join(parts: Sequence[Heard]) -> Heard:
+    def join(parts: Sequence[Predictions]) -> Predictions:
         """Put clips behind each other."""
-        return Heard(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+        return Predictions(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -178,7 +169,7 @@ class PlainEvaluation:
     protocol: str
     note: str
     ua: float
-    heard: Heard
+    predictions: Predictions
     seed: int
     data: str = "RAVDESS speech"
     ua_random_split: float | None = None
@@ -187,22 +178,22 @@ class PlainEvaluation:
     @cached_property
     def labels(self) -> list[str]:
         """Those that the corpus has."""
-        return [LABELS[index] for index in np.unique(self.heard.truth)]
+        return [LABELS[index] for index in np.unique(self.predictions.truth)]
 
     @cached_property
-    def figures(self) -> Figures:
+    def metrics(self) -> Metrics:
         """Of all clips together; intervals are over speakers."""
-        return measure(self.truth, self.probabilities, self.heard.actors.astype(str), self.labels, self.seed)
+        return measure(self.truth, self.probabilities, self.predictions.actors.astype(str), self.labels, self.seed)
 
     @property
     def truth(self) -> np.ndarray:
         """Indices (N,) into `labels` of all test clips."""
-        return np.searchsorted(np.unique(self.heard.truth), self.heard.truth)
+        return np.searchsorted(np.unique(self.predictions.truth), self.predictions.truth)
 
     @property
     def probabilities(self) -> np.ndarray:
         """What was said of them, (N, labels); what the corpus lacks is not asked for."""
-        asked = self.heard.probabilities[:, np.unique(self.heard.truth)]
+        asked = self.predictions.probabilities[:, np.unique(self.predictions.truth)]
         return np.asarray(asked / asked.sum(axis=1, keepdims=True))
 
     def as_json(self) -> dict[str, Any]:
@@ -211,8 +202,8 @@ class PlainEvaluation:
         return {
             "protocol": f"{self.protocol}: {self.note}",
             "data": self.data,
-            **self.figures.as_json(),
-            "ua": round(self.ua, 4),
+            **self.metrics.as_json(),
+            "ua": self.metrics.ua._replace(mean=self.ua).as_json(),
             "ua_random_split": None if leaky is None else round(leaky, 4),
             "chance": round(1 / len(self.labels), 4),
             "seed": self.seed,
@@ -221,10 +212,10 @@ class PlainEvaluation:
 
 def tell_plainly(result: PlainEvaluation, console: Console) -> None:
     """Print the figures of one protocol."""
-    f = result.figures
+    f = result.metrics
     console.print(f"{result.protocol}: {result.note}", highlight=False)
     console.print(
-        f"UA {result.ua:.3f}; of all {f.n} clips together {f.ua:.3f} [{f.ua_low:.3f}, {f.ua_high:.3f}], WA {f.wa:.3f}, "
+        f"UA {result.ua:.3f}; of all {f.n} clips together {f.ua:.3f}, WA {f.wa.mean:.3f}, "
         f"macro F1 {f.f1_macro:.3f}, ECE {f.ece:.3f} (chance {1 / len(f.labels):.3f}); right among the surest 80 / 60 "
         f"/ 40 %: {_surest(f)}",
         highlight=False,
@@ -235,8 +226,8 @@ def tell_plainly(result: PlainEvaluation, console: Console) -> None:
         )
 
 
-def _surest(figures: Figures) -> str:
-    return " / ".join(f"{figures.accuracy_at_coverage[share]:.3f}" for share in ("0.8", "0.6", "0.4"))
+def _surest(metrics: Metrics) -> str:
+    return " / ".join(f"{metrics.accuracy_at_coverage[share]:.3f}" for share in ("0.8", "0.6", "0.4"))
 
 
 def tell(result: Evaluation, console: Console) -> None:
@@ -245,22 +236,19 @@ def tell(result: Evaluation, console: Console) -> None:
 
     table = Table("fold", "test actors", "clips", "UA", "WA", "ECE", "UA 3 s stream")
     for fold in result.per_fold:
-        f = fold.figures
+        f = fold.metrics
         shares = (f"{value:.3f}" for value in (f.ua, f.wa, f.ece, f.ua_window_3s))
         table.add_row(str(fold.fold), _names(fold.test_actors), str(f.n), *shares)
     means = (f"{result.mean(name):.3f}" for name in ("ua", "wa", "ece", "ua_window_3s"))
     table.add_row("mean", "", "", *means, style="bold")
     console.print(table)
-    low, high = result.ua_interval
+    console.print(f"UA {result.ua:.3f} on voices never met (chance {1 / len(LABELS):.3f})")
     console.print(
-        f"UA {result.mean('ua'):.3f} [{low:.3f}, {high:.3f}] on voices never met (chance {1 / len(LABELS):.3f})"
-    )
-    console.print(
-        f"ECE {result.figures.ece:.3f} over the clips of all folds together, macro F1 {result.figures.f1_macro:.3f}; "
-        f"right among the surest 80 / 60 / 40 %: {_surest(result.figures)}"
+        f"ECE {result.metrics.ece:.3f} over the clips of all folds together, macro F1 {result.metrics.f1_macro:.3f}; "
+        f"right among the surest 80 / 60 / 40 %: {_surest(result.metrics)}"
     )
     console.print(str(result.channel), highlight=False)
-    groups = (f"{name} {f.ua:.3f} [{f.ua_low:.3f}, {f.ua_high:.3f}]" for name, f in result.by_sex.items())
+    groups = (f"{name} {f.ua:.3f}" for name, f in result.by_sex.items())
     console.print(f"UA by sex of the voice, interval over speakers: {', '.join(groups)}", highlight=False)
     console.print(
         f"UA {result.mean('ua_neutral_2'):.3f} when 2 neutral clips of the voice are known, "

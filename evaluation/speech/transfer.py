@@ -8,11 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import softmax
 
 from datasets.voice_corpora import Corpus, load_corpus
-from learning.metrics import Figures, measure
+from evaluation.metrics import Metrics, measure
+from learning.metrics import unweighted_accuracy
 from perception.command import check_run
-from perception.emotion import LABELS, softmax, unweighted_accuracy
+from perception.emotion import LABELS
 from perception.progress import track
 from perception.speech.audio import read_sound
 from perception.speech.model import DEFAULT_FOLDER, SpeechEmotionModel
@@ -51,18 +53,18 @@ class Transfer(NamedTuple):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures with nothing known of the voices, and `enrolled`: mean UAs by how voices are known.
+    """Metrics with nothing known of the voices, and `enrolled`: mean UAs by how voices are known.
 
     None where that takes all clips that there are, and leaves none to judge.
     """
 
     corpus: str
-    figures: Figures
+    metrics: Metrics
     speakers: int
     enrolled: dict[str, float | None]
     seed: int
     truth: np.ndarray
-    """Indices (N,) into the labels of the figures."""
+    """Indices (N,) into the labels of the metrics."""
     probabilities: np.ndarray
     """(N, labels)"""
 
@@ -81,10 +83,10 @@ class Evaluation:
             "protocol": self.protocol,
             "data": self.corpus,
             "speakers": self.speakers,
-            **self.figures.as_json(),
+            **self.metrics.as_json(),
             **{f"ua_{name}": None if ua is None else round(ua, 4) for name, ua in self.enrolled.items()},
             "ua_random_split": None,
-            "chance": round(1 / len(self.figures.labels), 4),
+            "chance": round(1 / len(self.metrics.labels), 4),
             "seed": self.seed,
         }
 
@@ -124,8 +126,8 @@ def evaluate(model: SpeechEmotionModel, data: Transfer, corpus: str, seed: int) 
         found = [ua for ua in drawn if ua is not None]
         enrolled[name] = float(np.mean(found)) if found else None
     truth = np.searchsorted(asked, data.truth)
-    figures = measure(truth, probabilities, data.speakers, labels, seed)
-    return Evaluation(corpus, figures, len(np.unique(data.speakers)), enrolled, seed, truth, probabilities)
+    metrics = measure(truth, probabilities, data.speakers, labels, seed)
+    return Evaluation(corpus, metrics, len(np.unique(data.speakers)), enrolled, seed, truth, probabilities)
 
 
 @torch.inference_mode()
@@ -134,7 +136,7 @@ def _judge(model: SpeechEmotionModel, features: np.ndarray, asked: np.ndarray) -
     logits = model.head.log_probabilities(torch.from_numpy(features.astype(np.float32))).numpy()
     shut = np.full(logits.shape, -np.inf)
     shut[:, asked] = logits[:, asked] / model.head.config.temperature
-    return softmax(shut)
+    return softmax(shut, axis=-1)
 
 
 def _enrolled(
@@ -163,7 +165,7 @@ def report(result: Evaluation) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    console, f = Console(stderr=True), result.figures
+    console, f = Console(stderr=True), result.metrics
     table = Table("truth \\ said", *f.labels)
     for name, row in zip(f.labels, f.confusion, strict=True):
         table.add_row(name, *map(str, row))
@@ -173,7 +175,7 @@ def report(result: Evaluation) -> int:
         f"{'-' if ua is None else f'{ua:.3f}'} with {name.replace('_', ' ')}" for name, ua in result.enrolled.items()
     )
     console.print(
-        f"{result.corpus}, {f.n} clips of {result.speakers} voices: UA {f.ua:.3f} [{f.ua_low:.3f}, {f.ua_high:.3f}], "
+        f"{result.corpus}, {f.n} clips of {result.speakers} voices: UA {f.ua:.3f}, "
         f"{known} clips of each voice known (chance {1 / len(f.labels):.3f}); macro F1 {f.f1_macro:.3f}, ECE "
         f"{f.ece:.3f}",
         highlight=False,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from scipy.special import softmax
 
 from datasets.faces import Faces
-from perception.emotion import softmax
+from learning import metrics
 from perception.face.network import CLASSES, FaceNetwork, logits_tta
 
 
@@ -25,11 +26,9 @@ def judge(network: FaceNetwork, pictures: np.ndarray, tta: bool = False) -> np.n
 
 def fit_temperature(network: FaceNetwork, faces: Faces) -> float:
     """Fit the temperature of a network on pictures that it was not trained on."""
-    from perception import emotion
-
-    return emotion.fit_temperature(faces.targets, judge(network, faces.pictures, tta=True))
+    return metrics.fit_temperature(faces.targets, judge(network, faces.pictures, tta=True))
 
 
 def probabilities(network: FaceNetwork, faces: Faces, temperature: float) -> np.ndarray:
     """Calibrated probabilities (N, 7) of answers as the model gives them."""
-    return softmax(judge(network, faces.pictures, tta=True) / temperature)
+    return softmax(judge(network, faces.pictures, tta=True) / temperature, axis=-1)

@@ -16,11 +16,11 @@ from learning import checkpoint
 from learning.device import Precision, pick_device, pick_precision
 from learning.face.fitting import FitConfig, Hardware, Teacher, Trainer
 from learning.face.judging import fit_temperature, probabilities
-from learning.metrics import Figures, measure
+from learning.metrics import Scores, score
 from learning.trainer import training_bar
 from perception.command import CommandError, check_run, one_core
 from perception.face import weights
-from perception.face.network import CLASSES, FaceNetwork, NetworkConfig, count_parameters, net2net_deepen
+from perception.face.network import FaceNetwork, NetworkConfig, count_parameters, net2net_deepen
 from perception.face.weights import DEFAULT_FOLDER, Stored
 from perception.weights import training_of
 from robots.options import DeviceOption, ResumeOption, SeedOption, ThreadsOption
@@ -81,7 +81,7 @@ class TrainResult:
     folder: Path
     epochs: int
     best_epoch: int
-    figures: Figures
+    figures: Scores
 
 
 def main(config: TrainConfig) -> TrainResult:
@@ -113,7 +113,7 @@ def main(config: TrainConfig) -> TrainResult:
     best = max(trainer.epochs, key=lambda epoch: -1.0 if epoch.right is None else epoch.right).number
     judged = probabilities(stored.network, material.validation, stored.temperature)
     stored.network.cpu()
-    figures = measure(material.validation.targets, judged, material.validation.subjects, CLASSES, config.seed)
+    figures = score(material.validation.targets, judged)
     result = TrainResult(stored, config.out, len(trainer.epochs), best, figures)
     judged_on = {name: round(getattr(figures, name), 4) for name in ("n", "wa", "ua", "ece")}
     notes = {"training": settings, "best_epoch": best + 1, "public_test": judged_on}

@@ -11,9 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from datasets.voices import DatasetError
+from learning.metrics import fit_temperature
 from learning.speech.features import CLEAN, SPED, WINDOW, FeatureTable
 from learning.speech.judging import Judgements, judge_stream, judge_whole
-from perception.emotion import LABELS, fit_temperature
+from perception.emotion import LABELS
 from perception.speech.model import HeadConfig, HeadEnsemble
 from perception.weights import MOST_SIZE
 

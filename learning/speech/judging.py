@@ -8,17 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import softmax
 
+from learning.metrics import score, unweighted_accuracy
 from learning.speech.clips import Data
 from learning.speech.features import CLEAN, STREAM, FeatureTable
-from perception.emotion import (
-    LABELS,
-    confusion_matrix,
-    expected_calibration_error,
-    softmax,
-    unweighted_accuracy,
-    weighted_accuracy,
-)
+from perception.emotion import LABELS
 from perception.speech.model import HeadEnsemble
 from perception.speech.speaker import Speaker
 
@@ -102,7 +97,7 @@ def judge_stream(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> 
 
 
 @dataclass(frozen=True)
-class VoiceFigures:
+class VoiceMetrics:
     """How well the clips of a mask are judged, whole and streamed.
 
     `ece` is of the calibrated probabilities of whole clips. The `window` figures stream each clip from its start
@@ -126,27 +121,28 @@ class VoiceFigures:
     confusion: list[list[int]]
 
 
-def judge(head: HeadEnsemble, data: Data, clips: np.ndarray, seed: int = 0) -> VoiceFigures:
+def judge(head: HeadEnsemble, data: Data, clips: np.ndarray, seed: int = 0) -> VoiceMetrics:
     """Judge the clips in a mask (C,) whole and streamed; `seed` draws the clips that voices are known from."""
+    from sklearn.metrics import confusion_matrix
+
     whole, windows = judge_whole(head, data.table, clips), judge_stream(head, data.table, clips)
     last = windows.last()
-    truth, heard, ends = (data.targets[judged.clips] for judged in (whole, windows, last))
-    probabilities = softmax(whole.logits / head.config.temperature)
-    every, final = (softmax(judged.logits / head.config.window_temperature) for judged in (windows, last))
-    guess = probabilities.argmax(axis=1)
-    return VoiceFigures(
-        n=len(truth),
-        ua=unweighted_accuracy(truth, guess),
-        wa=weighted_accuracy(truth, guess),
-        ece=expected_calibration_error(truth, probabilities),
-        ua_window_3s=unweighted_accuracy(ends, final.argmax(axis=1)),
-        ece_window_3s=expected_calibration_error(ends, final),
-        ua_every_window=unweighted_accuracy(heard, every.argmax(axis=1)),
-        ece_every_window=expected_calibration_error(heard, every),
-        unheard=int(clips.sum()) - len(ends),
+    probabilities = softmax(whole.logits / head.config.temperature, axis=-1)
+    every, final = (
+        score(data.targets[judged.clips], softmax(judged.logits / head.config.window_temperature, axis=-1))
+        for judged in (windows, last)
+    )
+    truth = data.targets[whole.clips]
+    return VoiceMetrics(
+        **score(truth, probabilities)._asdict(),
+        ua_window_3s=final.ua,
+        ece_window_3s=final.ece,
+        ua_every_window=every.ua,
+        ece_every_window=every.ece,
+        unheard=int(clips.sum()) - final.n,
         ua_neutral_2=_enrolled(head, data, clips, 2, seed, neutral=True),
         ua_history_16=_enrolled(head, data, clips, 16, seed, neutral=False),
-        confusion=confusion_matrix(truth, guess).tolist(),
+        confusion=confusion_matrix(truth, probabilities.argmax(axis=1), labels=range(len(LABELS))).tolist(),
     )
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from scipy.special import softmax
 
 from datasets.voices import load_folds
 from learning.speech.clips import Data, load_data
 from learning.speech.features import DEFAULT_CACHE
 from learning.speech.fitting import FitConfig, fit_calibrated
-from learning.speech.judging import VoiceFigures, judge, judge_stream
+from learning.speech.judging import VoiceMetrics, judge, judge_stream
 from perception.command import check_folder, check_run
-from perception.emotion import softmax
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.model import DEFAULT_FOLDER, HeadEnsemble
 from perception.weights import write_folder
@@ -61,7 +61,7 @@ class TrainResult:
     head: HeadEnsemble
     folder: Path
     held_out: tuple[int, ...]
-    figures: VoiceFigures | None
+    metrics: VoiceMetrics | None
     acted: Acted | None = None
 
 
@@ -82,14 +82,14 @@ def main(config: TrainConfig) -> TrainResult:
     data = load_data(config.data, folds, config.cache, config.encoder)
     test = np.isin(data.actors, held_out)
     head = _round_to_half(fit_calibrated(data.table, data.targets, data.actors, ~test, config.fit, config.seed))
-    figures = judge(head, data, test) if held_out else None
-    result = TrainResult(head, config.out, held_out, figures, judge_acted(head, data, test) if held_out else None)
+    metrics = judge(head, data, test) if held_out else None
+    result = TrainResult(head, config.out, held_out, metrics, judge_acted(head, data, test) if held_out else None)
     notes = {
         "data": "RAVDESS speech (CC BY-NC-SA 4.0)",
         "held_out_actors": list(held_out),
         "fit": asdict(config.fit),
         "seed": config.seed,
-        "held_out_figures": None if figures is None else asdict(figures),
+        "held_out_figures": None if metrics is None else asdict(metrics),
     }
     write_folder(config.out, head.state_dict(), head.config, notes, card(result, data, config))
     return result
@@ -98,7 +98,7 @@ def main(config: TrainConfig) -> TrainResult:
 def judge_acted(head: HeadEnsemble, data: Data, clips: np.ndarray) -> Acted:
     """Judge the stream of the clips in a mask (C,): what is right among the estimates that the dog acts on."""
     judged = judge_stream(head, data.table, clips)
-    p = softmax(judged.logits / head.config.window_temperature)
+    p = softmax(judged.logits / head.config.window_temperature, axis=-1)
     confidence, right = p.max(axis=1), p.argmax(axis=1) == data.targets[judged.clips]
     acts = confidence >= ACTS_FROM
 
@@ -121,15 +121,15 @@ def card(result: TrainResult, data: Data, config: TrainConfig) -> str:
         hidden=result.head.config.hidden,
         actors=len(set(data.actors.tolist())) - len(result.held_out),
         held_out=", ".join(map(str, result.held_out)) or "none",
-        figures=_figures_text(result),
+        figures=_metrics_text(result),
         acted=_acted_text(result),
         fold=config.held_out_fold,
         temperature=result.head.config.temperature,
     )
 
 
-def _figures_text(result: TrainResult) -> str:
-    f = result.figures
+def _metrics_text(result: TrainResult) -> str:
+    f = result.metrics
     if f is None:
         return "None: all actors were trained on, so no clip of RAVDESS can check these weights."
     return (
@@ -158,7 +158,7 @@ def _acted_text(result: TrainResult) -> str:
 def report(result: TrainResult) -> int:
     """Say where the weights are and how good they are, on stderr."""
     print(f"wrote {result.folder}, temperature {result.head.config.temperature:.3f}", file=sys.stderr)
-    print(_figures_text(result), file=sys.stderr)
+    print(_metrics_text(result), file=sys.stderr)
     return 0
 
 

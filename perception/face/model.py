@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.special import softmax
 
-from perception.emotion import LABELS, softmax
+from perception.emotion import LABELS
 from perception.face import weights
 from perception.face.detector import CROP
 from perception.face.network import CLASSES, FaceNetwork, logits_tta
@@ -93,4 +94,4 @@ class FaceEmotionModel:
         Raises:
             ValueError: another shape or type, or NaN or infinity.
         """
-        return to_labels(softmax(self.logits(crops)))
+        return to_labels(softmax(self.logits(crops), axis=-1))

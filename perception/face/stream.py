@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from scipy.special import softmax
 
-from perception.emotion import EmotionEstimate, softmax
+from perception.emotion import EmotionEstimate
 from perception.face.detector import Face, FaceDetector, align, sharpness
 from perception.face.model import CLASSES, to_labels
 from perception.face.pictures import as_bgr
@@ -165,7 +166,7 @@ class FaceStream:
         if crop is None or reason:
             return FaceReading(time_s, None, reason, face, faces, detail, 0.0, self._person)
         logits = self._average(self._model.logits(crop[None])[0], time_s, trust)
-        probabilities = shrink_to_uniform(softmax(logits), trust)
+        probabilities = shrink_to_uniform(softmax(logits, axis=-1), trust)
         estimate = EmotionEstimate.from_probabilities(to_labels(probabilities), time_s, self._source)
         return FaceReading(time_s, estimate, "", face, faces, detail, trust, self._person)
 

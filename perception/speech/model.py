@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from torch import Tensor, nn
 from torch.nn import functional
 
-from perception.emotion import LABELS, softmax
+from perception.emotion import LABELS
 from perception.speech import encoder as whisper
 from perception.speech.audio import RATE_HZ
 from perception.speech.encoder import SpeechEncoder, check_samples, pool
@@ -217,4 +218,4 @@ class SpeechEmotionModel:
             ValueError: no float array (N,), longer than 30 s, far beyond full scale, or NaN or infinity in it.
         """
         features = self.features(trim_to_voice(check_samples(samples)))
-        return softmax(self._log_probabilities(features, speaker) / self.head.config.temperature)
+        return softmax(self._log_probabilities(features, speaker) / self.head.config.temperature, axis=-1)

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
+from scipy.special import softmax
 
-from perception.emotion import EmotionEstimate, softmax
+from perception.emotion import EmotionEstimate
 from perception.speech.audio import RATE_HZ, To16k
 from perception.speech.model import Judgement
 from perception.speech.speaker import Speaker
@@ -150,7 +151,7 @@ class SpeechStream:
         if self._smooth is not None and time_s - self._last_s <= self._windows.config.window_s:
             logits = self._smoothing * self._smooth + (1.0 - self._smoothing) * logits
         self._smooth, self._last_s = logits, time_s
-        return EmotionEstimate.from_probabilities(softmax(logits.astype(np.float64)), time_s, self._source)
+        return EmotionEstimate.from_probabilities(softmax(logits.astype(np.float64), axis=-1), time_s, self._source)
 
     def _add(self, speaker: Speaker, features: np.ndarray, time_s: float, seconds: float) -> None:
         """Add a full window to what is known of the voice, unless much of it was added already."""

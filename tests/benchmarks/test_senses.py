@@ -51,16 +51,16 @@ def test_being_unsure_is_counted_where_there_is_nothing_to_judge():
     looks += [Look(1, "happy", False, False)] * PER_S + [Look(1, "happy", True, False)] * PER_S
     looks += [Look(2, "sad", False, False)] * 2 * PER_S
     found = figures(script, looks, 1.0)
-    assert found["unsure_of_nothing"] == 0.5
-    assert found["unsure_of_nothing_settled"] == 1.0
-    assert found["unsure_of_somebody"] == 0.0
+    assert found["abstention_when_empty"] == 0.5
+    assert found["abstention_when_empty_settled"] == 1.0
+    assert found["abstention_when_occupied"] == 0.0
     assert found["voice_heard_in_other_sounds"] == 0.0
     assert found["labels"] == ["happy", "sad"]
     assert found["longest_on_one_label_s"] == 3.0
     assert found["right_at_the_end_of_scenes"] == 1.0
     stuck = figures(script, [Look(index, "happy", False, True) for index in (0, 1, 2) for _ in range(20)], 0.0)
     assert stuck["labels"] == ["happy"]
-    assert stuck["unsure_of_nothing"] == 0.0
+    assert stuck["abstention_when_empty"] == 0.0
     assert stuck["right_at_the_end_of_scenes"] == 0.5
 
 

@@ -138,7 +138,7 @@ def test_voices_with_habits_are_judged_better_once_they_are_known(model):
     data = Transfer(head.mean.numpy() + scale * shifted, truth, speakers)
     found = evaluate(model, data, "toy", 0)
     assert found.figures.labels == list(LABELS[:4])
-    assert found.figures.ua_low <= found.figures.ua <= found.figures.ua_high
+    assert found.metrics.ua.low <= found.metrics.ua.mean <= found.metrics.ua.high
     assert found.enrolled["history_16"] > found.figures.ua
     assert np.sum(found.figures.confusion) == found.figures.n == 240
 

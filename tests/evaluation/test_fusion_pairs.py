@@ -76,12 +76,12 @@ def test_two_senses_beat_one_and_a_silent_one_takes_nothing_away(truth):
     voices, faces = judged(rng, truth, 2.0), judged(rng, truth, 1.5)
     clips = np.arange(len(truth))
     both = measure("clear", "clear", voices, faces, clips, FusionConfig(), 0)
-    assert both.ua > max(both.ua_voice, both.ua_face) + 0.02
-    assert both.gain_low <= both.gain <= both.gain_high
-    assert both.ua_low <= both.ua <= both.ua_high
+    assert both.ua.mean > max(both.ua_voice, both.ua_face) + 0.02
+    assert both.difference.low <= both.difference.mean <= both.difference.high
+    assert both.ua.low <= both.ua.mean <= both.ua.high
     silent = measure("clear", "missing", voices, faces._replace(reliability=0 * clips), clips, FusionConfig(), 0)
-    assert (silent.ua_face, silent.agreement, silent.gain) == (None, None, 0.0)
-    assert silent.ua == both.ua_voice
+    assert (silent.ua_face, silent.agreement, silent.difference) == (None, None, (0.0, 0.0, 0.0))
+    assert silent.as_json()["ua"]["mean"] == both.ua_voice
 
 
 def test_calm_counts_as_neutral():
@@ -137,8 +137,8 @@ def test_the_command_tests_and_fits(monkeypatch, tmp_path, truth, capsys):
     figures = json.loads((tmp_path / "test.json").read_text())
     rows = {(row["voice"], row["face"]): row for row in figures["rows"]}
     assert len(rows) == len(VOICES) * len(FACES)  # without nothing at all, with the contradiction
-    assert rows["clear", "clear"]["gain"] > 0
-    assert rows["clear", "blurred"]["gain"] == 0
+    assert rows["clear", "clear"]["difference"]["mean"] > 0
+    assert rows["clear", "blurred"]["difference"]["mean"] == 0
     assert rows["clear", "contradicting"]["agreement"] < rows["clear", "clear"]["agreement"]
     assert cli([*told, "--fit", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["weights"]["speech"] > 0

@@ -34,10 +34,10 @@ def toy(shift: float, labels: int = 8) -> Pooled:
 def test_corpora_that_agree_help_each_other_and_those_that_contradict_do_not():
     agree, contradict = (evaluate(toy(shift), ("a", "b"), QUICK, 0).corpora for shift in (0.0, 1.0))
     for same, other in zip(agree, contradict, strict=True):
-        assert same.ua_joint > same.ua_specialist - 0.02
-        assert other.ua_joint < other.ua_specialist - 0.1
-        assert other.gain_95[1] < 0
-        assert same.specialist_95[0] <= same.ua_specialist <= same.specialist_95[1]
+        assert same.difference.mean > -0.02
+        assert other.difference.mean < -0.1
+        assert other.difference.high < 0
+        assert same.specialist.low <= same.specialist.mean <= same.specialist.high
 
 
 def test_labels_that_a_corpus_lacks_are_not_asked_for_there():

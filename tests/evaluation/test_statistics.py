@@ -49,6 +49,9 @@ def test_ten_clusters_are_covered_as_often_as_said():
         found = cluster_bootstrap(rng.standard_normal(10), rng, draws=500)
         held += found.low <= 0 <= found.high
     assert 0.92 < held / 600 < 0.975  # plain percentiles hold 90 % of them
+    ten = rng.standard_normal(10)
+    plain, expanded = (cluster_bootstrap(ten, np.random.default_rng(0), expand=expand) for expand in (False, True))
+    assert expanded.low < plain.low < plain.high < expanded.high
     assert expanded_tail(10**9) == pytest.approx(0.025, abs=1e-6)
     assert expanded_tail(2) < 1e-6
 
@@ -87,4 +90,6 @@ def test_holm_steps_down():
 
 
 def test_interval_has_one_form_in_json():
-    assert Interval(1.23456, 0.1, 2).as_json() == {"mean": 1.2346, "low": 0.1, "high": 2.0}
+    found = Interval(1.23456, 0.1, 2)
+    assert found.as_json() == {"mean": 1.2346, "low": 0.1, "high": 2.0}
+    assert f"{found:+.2f}" == "+1.23 [+0.10, +2.00]"

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from scipy.special import softmax
 
 from datasets.voices import DatasetError, Folds
 from evaluation.speech import evaluate
@@ -19,7 +20,7 @@ from learning.speech.fitting import FitConfig, Sampler, actor_groups, fit_calibr
 from learning.speech.judging import judge_whole
 from learning.speech.train import TrainConfig
 from perception.command import CommandError
-from perception.emotion import LABELS, softmax
+from perception.emotion import LABELS
 from perception.speech.encoder import SpeechEncoder
 from perception.speech.model import SpeechEmotionModel
 
@@ -113,17 +114,18 @@ def test_evaluation_of_a_toy_learns_and_fits_its_schema():
     result = evaluate.evaluate(data, Folds(((1, 2), (3, 4), (5, 6))), longer, 0)
     out = json.loads(json.dumps(result.as_json()))
     assert out["folds"] == len(out["per_fold"]) == 3 and out["labels"] == list(LABELS)
-    assert out["ua"] > 0.35 and 0 <= out["ece"] <= 1
-    assert out["ua_low"] <= out["ua"] <= out["ua_high"]
-    assert out["ua"] == pytest.approx(np.mean([fold["ua"] for fold in out["per_fold"]]), abs=1e-4)
+    assert out["ua"]["mean"] > 0.35 and 0 <= out["ece"] <= 1
+    assert out["ua"]["low"] <= out["ua"]["mean"] <= out["ua"]["high"]
+    assert out["ua"]["mean"] == pytest.approx(np.mean([fold["ua"] for fold in out["per_fold"]]), abs=1e-4)
     assert np.sum(out["confusion"]) == len(data.targets)
-    assert 0 < out["channel"]["low"] <= out["channel"]["bits"] <= out["channel"]["high"] < 3
+    bits = out["channel"]["bits"]
+    assert 0 < bits["low"] <= bits["mean"] <= bits["high"] < 3
     assert out["channel"]["seconds"] == 3.0
     right = result.probabilities.argmax(axis=1) == result.truth
     women = result.actors % 2 == 0
     # Every emotion is as frequent in each voice, so that UA is the share that is right.
-    assert out["ua_by_sex"]["female"][0] == pytest.approx(right[women].mean(), abs=1e-4)
-    assert out["ua_by_sex"]["male"][0] == pytest.approx(right[~women].mean(), abs=1e-4)
+    assert out["ua_by_sex"]["female"]["mean"] == pytest.approx(right[women].mean(), abs=1e-4)
+    assert out["ua_by_sex"]["male"]["mean"] == pytest.approx(right[~women].mean(), abs=1e-4)
     for fold in out["per_fold"]:
         assert {"fold", "test_actors", "n", "ua", "wa", "ece", "ua_window_3s", "temperature"} <= set(fold)
         assert fold["n"] == 48 and fold["unheard"] == 0
@@ -214,7 +216,7 @@ def test_every_protocol_has_all_figures_and_its_plots(small_ravdess, cache_folde
 def test_protocols_agree_with_what_stands_beside_the_result(small_ravdess, cache_folder):
     whole = evaluate.main(_small(small_ravdess, cache_folder)).as_json()
     plain = {
-        name: evaluate.main(_small(small_ravdess, cache_folder, protocol=name)).as_json()["ua"]
+        name: evaluate.main(_small(small_ravdess, cache_folder, protocol=name)).as_json()["ua"]["mean"]
         for name in ("text-independent", "random")
     }
     assert plain == {"text-independent": whole["ua_other_sentence"], "random": whole["ua_random_split"]}
@@ -262,7 +264,7 @@ def test_any_corpus_is_recognised_and_retrained(small_german, cache_folder, tmp_
     assert np.sum(told["confusion"]) == 18 and 0.0 <= told["ua_random_split"] <= 1.0
     assert told["protocol"].startswith("speaker-independent: 3 folds") and len(list(tmp_path.iterdir())) == 3
     leaky = evaluate.main(replace(config, protocol="random", plots=None)).as_json()
-    assert leaky["ua"] == leaky["ua_random_split"] == told["ua_random_split"]
+    assert leaky["ua"]["mean"] == leaky["ua_random_split"] == told["ua_random_split"]
     folds = tmp_path / "folds.json"
     folds.write_text('{"test_actors": [[1, 2], [3, 4]]}')
     for entries in ({"folds": folds}, {"protocol": "text-independent"}):
@@ -274,7 +276,7 @@ def test_any_corpus_is_judged_by_the_weights_as_they_are(small_german, capsys):
     result = evaluate.main(EvaluateConfig(small_german))
     told = result.as_json()
     assert told["n"] == 18 and told["protocol"].startswith("cross-corpus: nothing learned")
-    assert told["ua_neutral_4"] == told["ua"] and told["ua_history_16"] is None  # none neutral, 6 of each voice
+    assert told["ua_neutral_4"] == told["ua"]["mean"] and told["ua_history_16"] is None  # none neutral, 6 of each voice
     assert evaluate.report(result) == 0 and "- with history 16" in " ".join(capsys.readouterr().err.split())
 
 
@@ -283,7 +285,10 @@ def test_two_voices_leave_the_temperature_at_one():
     heard = evaluate.held_out(data, evaluate.dealt(data.actors), QUICK, 0)
     second = data.actors == 2
     alone = judge_whole(fit_ensemble(data.table, data.targets, second, QUICK, 0), data.table, ~second)
-    assert np.allclose(heard.probabilities[:24], softmax(alone.logits)) and heard.actors.tolist() == [1] * 24 + [2] * 24
+    assert (
+        np.allclose(heard.probabilities[:24], softmax(alone.logits, axis=-1))
+        and heard.actors.tolist() == [1] * 24 + [2] * 24
+    )
 
 
 def test_evaluate_is_deterministic(small_ravdess, cache_folder):
@@ -303,7 +308,7 @@ def test_trained_weights_load_and_answer_as_reported(small_ravdess, cache_folder
     out = tmp_path / "weights"
     config = TrainConfig(data=base.data, folds=base.folds, fit=base.fit, cache=base.cache, out=out)
     result = train.main(config)
-    assert result.held_out == (1, 2) and result.figures is not None and result.figures.n == 8
+    assert result.held_out == (1, 2) and result.metrics is not None and result.metrics.n == 8
     model = SpeechEmotionModel.load(out)
     assert model.head.config.temperature == result.head.config.temperature
     assert all(torch.equal(a, b) for a, b in zip(model.head.parameters(), result.head.parameters(), strict=True))

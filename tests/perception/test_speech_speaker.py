@@ -7,10 +7,11 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
+from scipy.special import softmax
 
 from cli.main import cli
 from datasets.voices import load_ravdess
-from perception.emotion import softmax, unweighted_accuracy
+from learning.metrics import unweighted_accuracy
 from perception.speech.audio import read_sound
 from perception.speech.model import Judgement, held_out_actors
 from perception.speech.speaker import HISTORY_DOUBT, MOST_HISTORY, NEUTRAL_DOUBT, Speaker
@@ -154,7 +155,7 @@ def test_known_voices_are_judged_better(ravdess, model):
 
     def accuracy(known: bool) -> float:
         said = [
-            softmax(model._log_probabilities(features, speakers[clip.actor] if known else None)).argmax()
+            softmax(model._log_probabilities(features, speakers[clip.actor] if known else None), axis=-1).argmax()
             for clip, features in judged
         ]
         return unweighted_accuracy(truth, np.array(said))
