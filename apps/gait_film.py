@@ -1,4 +1,4 @@
-"""Film a walk: the dog, the speed that it was told and took, and which feet touch."""
+"""Film a walk: the dog, the speed commanded and walked, and which feet touch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 
 from apps.mp4 import filming
-from control.command import Order
+from control.command import GaitCommand
 from control.dog import CONTROL_HZ
 from envs.locomotion.cases import Case
 from envs.locomotion.env import LocomotionEnv
@@ -58,7 +58,7 @@ def record(args: Record) -> Path:
             def watch(env: LocomotionEnv) -> None:
                 seen.append(env.transition)
                 if len(seen) % (CONTROL_HZ // FRAMES_HZ) == 0:
-                    film.add(np.vstack([_look(env), draw_strip(seen, env.order)]))
+                    film.add(np.vstack([_look(env), draw_strip(seen, env.command)]))
 
             trace = walker.trace(args.seconds, args.seed, watch)
             film.end()
@@ -74,7 +74,7 @@ def _look(env: LocomotionEnv) -> np.ndarray:
     return env.world.picture(Camera((x + 1.0, y - 1.3, z + 0.45), (x, y, z - 0.05)), *VIEW)
 
 
-def draw_strip(steps: list[Transition], order: Order) -> np.ndarray:
+def draw_strip(steps: list[Transition], command: GaitCommand) -> np.ndarray:
     """(96, 640, 3) uint8 RGB: the last two seconds of contacts over the clock's stances, and the speeds in words."""
     strip = np.full((STRIP, VIEW[0], 3), _PAPER, np.uint8)
     last = steps[-2 * CONTROL_HZ :]
@@ -88,12 +88,12 @@ def draw_strip(steps: list[Transition], order: Order) -> np.ndarray:
                 strip[top : top + 16, left : left + width] = _STANCE
             if step.contacts[leg]:
                 strip[top + 4 : top + 12, left : left + width] = _TOUCH
-    command, style = order
+    wanted, style = command
     vx, vy = last[-1].smooth_velocity
     for row, text in enumerate(
         (
             f"{style.name}, {style.frequency_hz:.1f} Hz",
-            f"told  {command.vx:+.2f} {command.vy:+.2f} m/s {command.wz:+.2f} rad/s",
+            f"told  {wanted.vx:+.2f} {wanted.vy:+.2f} m/s {wanted.wz:+.2f} rad/s",
             f"walks {vx:+.2f} {vy:+.2f} m/s {last[-1].smooth_turn:+.2f} rad/s",
         )
     ):

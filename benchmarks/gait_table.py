@@ -17,17 +17,17 @@ Row = dict[str, Any]
 Pick = Callable[[Row], bool]
 Columns = Sequence[tuple[str, Sequence[str]]]
 """Titles of columns, and the policies in each: one, or one for each training seed."""
-PARTS = ("tracking", "directions", "cadence", "posture", "changes", "kicks", "terrain", "days")
+PARTS = ("tracking", "directions", "cadence", "posture", "changes", "kicks", "terrain", "dynamics")
 
 
 def part(row: Row) -> str:
     """Which part of the suite a row belongs to."""
-    hard_day = row["friction"] is not None or row["added_mass"] or row["motor_strength"] != 1 or row["latency_ms"]
+    hard_dynamics = row["friction"] is not None or row["added_mass"] or row["motor_strength"] != 1 or row["latency_ms"]
     signs = {
         "terrain": row["terrain"] != "flat",
         "kicks": row["kick"] > 0,
         "changes": row["to_gait"] is not None,
-        "days": hard_day,
+        "dynamics": hard_dynamics,
         "cadence": row["frequency"] is not None,
         "posture": row["height"] is not None or row["pitch"] != 0,
         "directions": row["vy"] != 0 or row["yaw_rate"] != 0 or row["speed"] < 0,
@@ -153,7 +153,7 @@ CLAIMS = (
             "stones": "stepping stones, gaps of 10 cm",
         }.items()
     ),
-    Claim("friction 0.3; 5 kg more; motors at 85 %; 20 ms late: survival", _of("days"), (_SURVIVAL,)),
+    Claim("friction 0.3; 5 kg more; motors at 85 %; 20 ms late: survival", _of("dynamics"), (_SURVIVAL,)),
     Claim(
         "cost of transport, trot 0.8 m/s",
         lambda row: part(row) == "tracking" and row["gait"] == "trot" and row["speed"] == 0.8,

@@ -19,11 +19,11 @@ import psutil
 from rich.console import Console
 
 from benchmarks.command import run, spread
-from control.command import Order
+from control.command import GaitCommand
 from control.dog import SUBSTEPS
 from control.gait import VelocityCommand, gait_style
-from control.locomotion_controller import OBSERVATION_SIZE
-from envs.locomotion.env import PRIVILEGED_SIZE, LocomotionConfig, LocomotionEnv
+from control.observation import OBSERVATION_SIZE, PRIVILEGED_SIZE
+from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.randomization import NONE
 from learning.gait.train_config import Train
 from robots.io import check_writable, write_json
@@ -70,7 +70,7 @@ def _step_ratio(terrain: str, steps: int = 1200, turn: int = 20) -> float:
 
     Two worlds take turns of a few steps, so that whatever else the machine does slows both alike.
     """
-    options = {"order": Order(VelocityCommand(0.0), gait_style("trot")), "level": 1}
+    options = {"command": GaitCommand(VelocityCommand(0.0), gait_style("trot")), "level": 1}
     env, bare = (LocomotionEnv(LocomotionConfig(terrain=terrain, randomization=NONE)) for _ in range(2))
     for world in (env, bare):
         world.reset(seed=0, options=options)
@@ -154,7 +154,7 @@ def _training(train: Train, iterations: int) -> Iterator[Iterator[object]]:
     learner = Learner(train.ppo, train.workers * train.envs, 0)
     learner.model.target_kl = None  # all epochs, in every iteration
     learner.set_logger(configure(None, []))
-    workers = Workers(train.crews(), 0)
+    workers = Workers(train.env_configs(), 0)
     try:
         yield turns(replace(train, n_timesteps=iterations * train.per_iteration), learner, workers)
     finally:

@@ -61,8 +61,8 @@ class CatchStep:
             error: how much faster than told the trunk moves, forward and left, m/s.
             gravity: unit vector in the trunk's frame.
         """
-        told = float(style.pitch_rad), float(style.roll_rad)
-        self.catching, self.shoved, caught, lean = _notice(self._memory, error, gravity, told, self.dt_s)
+        posture = float(style.pitch_rad), float(style.roll_rad)
+        self.catching, self.shoved, caught, lean = _notice(self._memory, error, gravity, posture, self.dt_s)
         if self.shoved:
             return Reaction(_steadiest(style), caught, lean)
         if self.catching and not style.stepping:
@@ -85,18 +85,18 @@ def _notice(
     memory: np.ndarray,
     error: tuple[float, float],
     gravity: tuple[float, float, float],
-    told: tuple[float, float],
+    posture: tuple[float, float],
     dt: float,
 ) -> tuple[bool, bool, tuple[float, float], tuple[float, float]]:
-    """Take one reading of a trunk that was told to pitch and roll by `told`, rad.
+    """Take one reading of a trunk that is to pitch and roll by `posture`, rad.
 
     Returns:
         whether an error is being caught, whether the trunk was shoved or leans too far, or did so a moment ago, the
-        part of the error that is to be caught, and how far the trunk is pitched and rolled beyond what it was told.
+        part of the error that is to be caught, and how far the trunk is pitched and rolled beyond `posture`.
     """
     now = memory[0]
-    pitch = min(max(pitch_of(gravity) - told[0], -MAX_LEAN_RAD), MAX_LEAN_RAD)
-    roll = min(max(roll_of(gravity) - told[1], -MAX_LEAN_RAD), MAX_LEAN_RAD)
+    pitch = min(max(pitch_of(gravity) - posture[0], -MAX_LEAN_RAD), MAX_LEAN_RAD)
+    roll = min(max(roll_of(gravity) - posture[1], -MAX_LEAN_RAD), MAX_LEAN_RAD)
     x, y = error
     size = hypot(x, y)
     if now.readings == 0:

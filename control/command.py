@@ -6,44 +6,31 @@ from typing import NamedTuple
 
 import numpy as np
 
-from control.gait import GAITS, GaitStyle, VelocityCommand
+from control.gait import GAITS, GaitStyle, VelocityCommand, pack
+from robots.motion import Vector
 
 NO_SCAN = np.zeros(12)
 
 
-class Order(NamedTuple):
-    """A command and the style to follow it in."""
+class GaitCommand(NamedTuple):
+    """A velocity and the style to follow it in."""
 
-    command: VelocityCommand
+    velocity: VelocityCommand
     style: GaitStyle
 
     @classmethod
-    def stand(cls) -> Order:
+    def stand(cls) -> GaitCommand:
         """Stand still."""
         return cls(VelocityCommand(), GAITS["stand"])
 
-
-TOLD = np.dtype(
-    [
-        ("vx", np.float64),  # m/s
-        ("vy", np.float64),
-        ("wz", np.float64),  # rad/s
-        ("frequency", np.float64),  # Hz
-        ("swing", np.float64),  # m
-        ("bounce", np.float64),
-        ("pitch", np.float64),  # rad
-        ("roll", np.float64),
-        ("stepping", np.float64),  # 1 or 0
-    ]
-)
-"""An order as numbers: what an observation and a reward know of it."""
+    @property
+    def packed(self) -> PackedCommand:
+        """The command as compiled functions take it: vx, vy (m/s), wz (rad/s), and (1,) `control.gait_kernel.STYLE`."""
+        vx, vy, wz = self.velocity
+        return (float(vx), float(vy), float(wz)), pack(self.style).record
 
 
-def numbers(order: Order) -> np.ndarray:
-    """(1,) `TOLD`."""
-    style = order.style
-    said = style.frequency_hz, style.swing_m, style.bounce, style.pitch_rad, style.roll_rad, style.stepping
-    return np.array([(*order.command, *said)], TOLD)
+PackedCommand = tuple[Vector, np.ndarray]
 
 
 class Footing(NamedTuple):

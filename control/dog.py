@@ -68,8 +68,8 @@ class ClockedLegs:
     ) -> np.ndarray:
         """Joint targets (12,) rad; a dog that is shoved catches itself, stepping even where it stood."""
         seen = motion(state)
-        (vx, vy), (told_x, told_y, _) = seen.velocity, self.gait.velocity
-        style, caught, lean = self._balance.react(style, (vx - told_x, vy - told_y), seen.gravity)
+        (vx, vy), (walks_x, walks_y, _) = seen.velocity, self.gait.velocity
+        style, caught, lean = self._balance.react(style, (vx - walks_x, vy - walks_y), seen.gravity)
         return self.gait.step(command, style, caught, lean=lean)
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from control.gait_kernel import STATE, STYLE, advance
+from control.gait_kernel import STATE, STYLE, gait_step
 from robots.kinematics import geometry
 from robots.quadruped import QuadrupedSpec
 
@@ -152,6 +152,39 @@ def gait_style(name: str, **changes: float) -> GaitStyle:
     return replace(GAITS[name], **changes)  # type: ignore[arg-type]
 
 
+class PackedStyle(NamedTuple):
+    """A style as compiled functions take it; all who ask share one, so whoever eases it takes a copy."""
+
+    record: np.ndarray  # (1,) `STYLE`
+    values: np.ndarray  # (12,) the same numbers without their names
+    offsets: np.ndarray  # (4,) cycles, of the legs
+
+
+@lru_cache(maxsize=1024)
+def pack(style: GaitStyle) -> PackedStyle:
+    """Return a style as numbers."""
+    record = np.array(
+        [
+            (
+                style.frequency_hz,
+                style.effective_duty,
+                style.swing_m,
+                style.bounce,
+                style.slow_bounce,
+                style.height_m,
+                style.pitch_rad,
+                style.roll_rad,
+                style.reach_m,
+                style.lift_lead_s,
+                style.drift_m_s,
+                float(style.stepping),
+            )
+        ],
+        STYLE,
+    )
+    return PackedStyle(record, record.view(np.float64), np.array(style.phases, np.float64))
+
+
 class GaitGenerator:
     """Steps the clock and returns joint targets; every change of command or style is eased in.
 
@@ -167,8 +200,8 @@ class GaitGenerator:
 
     def reset(self, style: GaitStyle, clock: float = 0.0) -> None:
         """Start over in `style`, standing still, with the clock (cycles) at `clock`."""
-        self._wanted, self._goal = style, _goal(style)
-        self.style = _numbers(style)
+        self._wanted, self._goal = style, pack(style)
+        self.style = self._goal.record.copy()
         self.style["activity"] = 0.0
         self._values = self.style.view(np.float64)
         self.memory = np.zeros(1, STATE)
@@ -255,14 +288,13 @@ class GaitGenerator:
         if not isfinite(vx + vy + wz):  # one NaN would stay in the filters for good
             raise ValueError(f"a velocity command is three finite numbers; got {command}")
         if style is not self._wanted:
-            self._wanted, self._goal = style, _goal(style)
-        wanted, phases = self._goal
-        return advance(
+            self._wanted, self._goal = style, pack(style)
+        return gait_step(
             self.memory,
             self.style,
             self._values,
-            wanted,
-            phases,
+            self._goal.values,
+            self._goal.offsets,
             (float(vx), float(vy), float(wz)),
             velocity_error,
             _FLAT if ground is None else np.ascontiguousarray(ground, np.float64),
@@ -276,32 +308,3 @@ class GaitGenerator:
 
 _AS_CLOCKED = np.zeros(12)
 _FLAT = np.zeros(4)
-
-
-def _numbers(style: GaitStyle) -> np.ndarray:
-    """(1,) `STYLE`."""
-    return np.array(
-        [
-            (
-                style.frequency_hz,
-                style.effective_duty,
-                style.swing_m,
-                style.bounce,
-                style.slow_bounce,
-                style.height_m,
-                style.pitch_rad,
-                style.roll_rad,
-                style.reach_m,
-                style.lift_lead_s,
-                style.drift_m_s,
-                float(style.stepping),
-            )
-        ],
-        STYLE,
-    )
-
-
-@lru_cache(maxsize=1024)
-def _goal(style: GaitStyle) -> tuple[np.ndarray, np.ndarray]:
-    """What a style asks for: its numbers as they are eased, and the phase offsets (4) of the legs."""
-    return _numbers(style).view(np.float64), np.array(style.phases, np.float64)

@@ -7,7 +7,7 @@ from math import cos, sin
 import numpy as np
 
 from robots.compiled import compiled
-from robots.kinematics import inverse
+from robots.kinematics import leg_ik_kernel
 
 GRAVITY = 9.81  # m/s^2
 MAX_RISE_M = 0.10  # difference in height that the legs make up for
@@ -58,7 +58,7 @@ STATE = np.dtype(
 
 
 @compiled
-def advance(
+def gait_step(
     state: np.ndarray,
     style: np.ndarray,
     values: np.ndarray,
@@ -116,7 +116,7 @@ def advance(
         feet[leg, 2] = lifted + down * crouch * (0.25 - edge * edge) - how.height + now.rises[leg]
         _level(now.leans[leg], now.phases[leg] < duty, lean, dt)
         _turn(feet[leg], hips[leg], how.pitch + pitch_trim + now.leans[leg, 0], how.roll + now.leans[leg, 1])
-    return inverse(feet + residual.reshape((4, 3)), legs).ravel()
+    return leg_ik_kernel(feet + residual.reshape((4, 3)), legs).ravel()
 
 
 @compiled

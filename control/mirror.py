@@ -7,9 +7,11 @@ locomotion", compare, training on mirrored copies of the experience made PPO div
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from control.locomotion_controller import OBSERVATION
+from control.observation import OBSERVATION, PRIVILEGED, Term
 
 # Legs come as FR, FL, RR, RL: the mirror swaps the first with the second and the third with the fourth.
 _LEGS = np.array([1, 0, 3, 2])
@@ -27,30 +29,25 @@ _MIRRORS: dict[str, tuple[np.ndarray, np.ndarray]] = {
     "axial": _stay(-1.0, 1.0, -1.0),
     "plane": _stay(1.0, -1.0),
     "odd": _stay(-1.0),
-    "order": _stay(1.0, -1.0, -1.0, *[1.0] * 7),
+    "even": _stay(1.0),
     "joints": (_BY_JOINT, _FLIP_ABDUCTION),
     "feet": (_BY_JOINT, _FLIP_SIDEWAYS),
     "legs": (_LEGS, np.ones(4)),
     "scan": (_BY_JOINT, np.ones(12)),
 }
-"""Where the entries of a mirrored block come from, and their signs."""
+"""Where the entries of a mirrored term come from, and their signs."""
 
 
-def _observation_map() -> tuple[np.ndarray, np.ndarray]:
-    order: list[np.ndarray] = []
-    signs: list[np.ndarray] = []
-    start = 0
-    for block in OBSERVATION:
-        index, sign = _MIRRORS[block.mirror]
-        order.append(start + index)
-        signs.append(sign)
-        start += block.size
-    return np.concatenate(order), np.concatenate(signs).astype(np.float32)
+def _mirror_map(terms: Sequence[Term]) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the entries of mirrored terms come from, (n,), and their signs, (n,) float32."""
+    starts = np.cumsum([0, *(term.size for term in terms)])
+    sources = [start + _MIRRORS[term.mirror][0] for start, term in zip(starts, terms, strict=False)]
+    return np.concatenate(sources), np.concatenate([_MIRRORS[term.mirror][1] for term in terms]).astype(np.float32)
 
 
-OBSERVATION_ORDER, OBSERVATION_SIGNS = _observation_map()
+OBSERVATION_ORDER, OBSERVATION_SIGNS = _mirror_map(OBSERVATION)
+CRITIC_ORDER, CRITIC_SIGNS = _mirror_map((*OBSERVATION, *PRIVILEGED))
 ACTION_ORDER, ACTION_SIGNS = _BY_JOINT, _FLIP_SIDEWAYS.astype(np.float32)
-PRIVILEGED_SIGNS = np.array([1, -1, 1, -1, -1, 1, 1, 1, 1, 1, 1], np.float32)
 
 
 def mirror_observation(observation: np.ndarray) -> np.ndarray:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from robots.compiled import compiled
-from robots.kinematics import forward, geometry
-from robots.motion import Motion, Vector, pitch_of, worked_out
+from robots.kinematics import geometry, leg_fk_kernel
+from robots.motion import Motion, Vector, pitch_of, trunk_kinematics
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 
@@ -117,8 +117,8 @@ def _update(
     `wrong` m/s^2 is what the accelerometer reads too much, forward and left; `stride` and `gain` are the shares of a
     new reading in the smooth estimate, and of the legs in the estimate.
     """
-    last, seen = memory[0], worked_out(quat_xyzw, velocity, angular_velocity)
-    feet = forward(joints, legs)
+    last, seen = memory[0], trunk_kinematics(quat_xyzw, velocity, angular_velocity)
+    feet = leg_fk_kernel(joints, legs)
     rows, (c, s), yaw = seen.rows, seen.heading, seen.yaw
     if last.readings > 0:
         x, y = velocity[0] - last.last_velocity[0], velocity[1] - last.last_velocity[1]

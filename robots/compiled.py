@@ -44,12 +44,12 @@ def folder_for_code() -> str:
 
     Numba looks at a function's own file only, so its code would outlive a change of what it calls.
     """
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for sources in ("robots", "control", "envs/locomotion"):
         for source in sorted((_ROOT / sources).glob("*.py")):
-            told.update(source.read_bytes())
+            digest.update(source.read_bytes())
     for place in _places():
-        folder = place / f"compiled-{told.hexdigest()[:12]}"
+        folder = place / f"compiled-{digest.hexdigest()[:12]}"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):

@@ -38,16 +38,16 @@ def leg_ik(feet: np.ndarray, spec: QuadrupedSpec) -> np.ndarray:
     Returns:
         (4, 3) rad: hip abduction, thigh, calf.
     """
-    return inverse(feet, geometry(spec))
+    return leg_ik_kernel(feet, geometry(spec))
 
 
 def leg_fk(joints: np.ndarray, spec: QuadrupedSpec) -> np.ndarray:
     """Where joint angles (12,) rad put the feet: (4, 3) m in the frame of the trunk."""
-    return forward(joints, geometry(spec))
+    return leg_fk_kernel(joints, geometry(spec))
 
 
 @compiled
-def inverse(feet: np.ndarray, legs: np.ndarray) -> np.ndarray:
+def leg_ik_kernel(feet: np.ndarray, legs: np.ndarray) -> np.ndarray:
     """`leg_ik` of feet and (1,) `GEOMETRY`."""
     angles = np.empty((4, 3))
     sides, upper, lower = legs[0].sides, legs[0].thigh, legs[0].calf
@@ -64,7 +64,7 @@ def inverse(feet: np.ndarray, legs: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def forward(joints: np.ndarray, legs: np.ndarray) -> np.ndarray:
+def leg_fk_kernel(joints: np.ndarray, legs: np.ndarray) -> np.ndarray:
     """`leg_fk` of joints and (1,) `GEOMETRY`."""
     feet, body = np.empty((4, 3)), legs[0]
     for leg in range(4):

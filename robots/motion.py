@@ -29,11 +29,11 @@ class Motion(NamedTuple):
 
 def motion(state: QuadrupedState) -> Motion:
     """Work a reading out."""
-    return worked_out(state.quat_xyzw, state.velocity, state.angular_velocity)
+    return trunk_kinematics(state.quat_xyzw, state.velocity, state.angular_velocity)
 
 
 @compiled
-def worked_out(quat_xyzw: np.ndarray, velocity: np.ndarray, angular_velocity: np.ndarray) -> Motion:
+def trunk_kinematics(quat_xyzw: np.ndarray, velocity: np.ndarray, angular_velocity: np.ndarray) -> Motion:
     """`motion` of a quaternion, m/s and rad/s in the world."""
     x, y, z, w = quat_xyzw[0], quat_xyzw[1], quat_xyzw[2], quat_xyzw[3]
     vx, vy = velocity[0], velocity[1]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from itertools import permutations
 
-from control.command import Order
+from control.command import GaitCommand
 from control.gait import FREQUENCY_RANGE_HZ, HEIGHT_RANGE_M, SPEED_RANGE_M_S, VelocityCommand, gait_style
 from envs.locomotion.env import LocomotionConfig
 from envs.locomotion.randomization import NONE
 from envs.locomotion.terrain import HARDEST, TERRAINS
 
-# Between walks differ: heading, clock, joint angles (the task's own draw) and the friction of the ground.
-DAYS = replace(NONE, friction=(0.7, 1.1))
+# Nominal but for what differs between walks: heading, clock, joint angles (the task's own draw) and friction.
+EVAL_DYNAMICS = replace(NONE, friction=(0.7, 1.1))
 TERRAIN_LEVEL = 4
 """Level of the uneven ground: 8 cm lumps, slopes of 15 degrees, stairs of 10 cm, gaps of 10 cm between stones."""
 
@@ -33,7 +33,7 @@ _RANGES = {
 
 @dataclass(frozen=True)
 class Case:
-    """One thing to measure: an order, and what makes it hard. None leaves the gait's own, or the usual day.
+    """One thing to measure: a command, and what makes it hard. None leaves the gait's own, or the usual dynamics.
 
     Attributes:
         gait: how to walk.
@@ -84,39 +84,39 @@ class Case:
     @property
     def title(self) -> str:
         """The case in a few words: its gait, its speed, and whatever is not usual."""
-        told = {one.name: getattr(self, one.name) for one in fields(self)[2:] if getattr(self, one.name) != one.default}
-        then = told.pop("to_gait", None)
+        more = {one.name: getattr(self, one.name) for one in fields(self)[2:] if getattr(self, one.name) != one.default}
+        then = more.pop("to_gait", None)
         gait = self.gait if then is None else f"{self.gait} to {then}"
-        return ", ".join([f"{gait} {self.speed:g} m/s", *(f"{name.replace('_', ' ')} {v}" for name, v in told.items())])
+        return ", ".join([f"{gait} {self.speed:g} m/s", *(f"{name.replace('_', ' ')} {v}" for name, v in more.items())])
 
     @property
-    def order(self) -> Order:
-        """What the dog is told."""
-        return self._order(self.gait)
+    def command(self) -> GaitCommand:
+        """The command that the dog begins with."""
+        return self._command(self.gait)
 
     @property
-    def later_order(self) -> Order | None:
-        """What it is told halfway."""
-        return None if self.to_gait is None else self._order(self.to_gait)
+    def later_command(self) -> GaitCommand | None:
+        """The command that it is given halfway, if any."""
+        return None if self.to_gait is None else self._command(self.to_gait)
 
-    def _order(self, gait: str) -> Order:
+    def _command(self, gait: str) -> GaitCommand:
         style = replace(gait_style(gait), pitch_rad=self.pitch)
         if self.frequency is not None:
             style = replace(style, frequency_hz=self.frequency)
         if self.height is not None:
             style = replace(style, height_m=self.height)
-        return Order(VelocityCommand(self.speed, self.vy, self.yaw_rate), style)
+        return GaitCommand(VelocityCommand(self.speed, self.vy, self.yaw_rate), style)
 
     def config(self, terrain_seed: int) -> LocomotionConfig:
         """The task in which it is measured."""
-        day = replace(
-            DAYS,
-            friction=DAYS.friction if self.friction is None else (self.friction, self.friction),
+        dynamics = replace(
+            EVAL_DYNAMICS,
+            friction=EVAL_DYNAMICS.friction if self.friction is None else (self.friction, self.friction),
             added_mass=(self.added_mass, self.added_mass),
             motor_strength=(self.motor_strength, self.motor_strength),
             latency_substeps=(round(self.latency_ms / 4),) * 2,
         )
-        return LocomotionConfig(terrain=self.terrain, terrain_seed=terrain_seed, randomization=day)
+        return LocomotionConfig(terrain=self.terrain, terrain_seed=terrain_seed, randomization=dynamics)
 
 
 def case(cell: str, **more: object) -> Case:
@@ -167,7 +167,7 @@ SUITE: dict[str, tuple[Case, ...]] = {
     "changes": tuple(Case(first, 0.5, to_gait=then) for first, then in permutations(WALKING, 2)),
     "kicks": tuple(Case(gait, speed, kick=kick) for kick in (1.0, 1.3) for gait, speed in _EASY.items()),
     "terrain": tuple(Case("trot", 0.4, terrain=terrain) for terrain in HARDEST),
-    "days": (
+    "dynamics": (
         Case("trot", 0.5, friction=0.3),
         Case("trot", 0.5, added_mass=5.0),
         Case("trot", 0.5, motor_strength=0.85),

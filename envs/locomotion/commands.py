@@ -1,4 +1,4 @@
-"""What a walk is told to do: a velocity and a style. Drawn anew within an episode, so that changes are met."""
+"""Commands of a walk: a velocity and a style. Drawn anew within an episode, so that changes are met."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import hypot
 
 import numpy as np
 
-from control.command import Order
+from control.command import GaitCommand
 from control.gait import GaitStyle, VelocityCommand, gait_style
 
 LONGEST_STEP_M = 0.29
@@ -18,7 +18,7 @@ LONGEST_STEP_M = 0.29
 class CommandConfig:
     """Ranges of what may be commanded; every pair is low, high. SI units.
 
-    `still_share` of the orders ask for stepping in place, `default_share` for the gait's default style, which is what
+    `still_share` of the commands ask for stepping in place, `default_share` for the gait's default style, which is what
     most people will use. `top_speed` bounds vx by gait: a walk cannot run.
     """
 
@@ -48,16 +48,16 @@ UNEVEN = CommandConfig(
     pitch_rad=(-0.1, 0.1),
     swing_m=(0.04, 0.09),
 )
-"""Orders that make sense on uneven ground."""
+"""Commands that make sense on uneven ground."""
 
 
-def sample_order(rng: np.random.Generator, config: CommandConfig) -> Order:
-    """Draw an order that legs can follow: a slow cadence goes with a low speed."""
+def sample_command(rng: np.random.Generator, config: CommandConfig) -> GaitCommand:
+    """Draw a command that legs can follow: a slow cadence goes with a low speed."""
     index = int(rng.choice(len(config.gaits), p=config.gait_shares))
     vx, vy, wz = sample_velocity(rng, config, config.top_speed_m_s[index])
     style = sample_style(rng, config, index)
     share = min(1.0, LONGEST_STEP_M * style.frequency_hz / (style.effective_duty * max(hypot(vx, vy), 1e-6)))
-    return Order(VelocityCommand(vx * share, vy * share, wz), style)
+    return GaitCommand(VelocityCommand(vx * share, vy * share, wz), style)
 
 
 def sample_velocity(rng: np.random.Generator, config: CommandConfig, top_speed: float) -> VelocityCommand:

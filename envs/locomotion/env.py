@@ -9,10 +9,18 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from control.command import NO_SCAN, Footing, Order
+from control.command import NO_SCAN, Footing, GaitCommand, PackedCommand
 from control.dog import CONTROL_HZ, SUBSTEPS, has_fallen, standing_joints
-from control.locomotion_controller import DT_S, NO_NOISE, OBSERVATION_SIZE, SCALES, SENSED, Locomotor
-from envs.locomotion.commands import UNEVEN, CommandConfig, sample_order
+from control.locomotion_controller import DT_S, NO_NOISE, LocomotionController
+from control.observation import (
+    OBSERVATION_SIZE,
+    PRIVILEGED_OFFSETS,
+    PRIVILEGED_SCALES,
+    SCALES,
+    SENSED,
+    SENSED_SIZES,
+)
+from envs.locomotion.commands import UNEVEN, CommandConfig, sample_command
 from envs.locomotion.footholds import Footholds
 from envs.locomotion.randomization import RandomizationConfig, apply, draw, maybe_push
 from envs.locomotion.rewards import TERMS, RewardWeights, weighted
@@ -22,8 +30,6 @@ from robots.compiled import compiled
 from robots.motion import Vector
 from robots.quadruped import Quadruped
 from robots.world import Camera, World, WorldConfig
-
-PRIVILEGED_SIZE = 11
 
 
 @dataclass(frozen=True)
@@ -46,17 +52,17 @@ class LocomotionConfig:
 class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
     """A quadruped at 50 Hz on 250 Hz physics.
 
-    Observation (95,): what `control.locomotion_controller.OBSERVATION` lists. Nothing in it is privileged: the velocity
+    Observation (95,): what `control.observation.OBSERVATION` lists. Nothing in it is privileged: the velocity
     is an estimate from accelerometer, gyroscope and legs. `privileged()` (11,) is for a critic.
 
     Action (12,) in [-1, 1]: residuals of the feet FR, FL, RR, RL along x, y, z, in units of
     `control.locomotion_controller.RESIDUAL_M`. Zero is the clocked gait itself, which catches shoves by Raibert's rule.
 
-    `info` carries `reward_terms` of the step, and `order` and `patch` after a reset. An episode ends with a fall
+    `info` carries `reward_terms` of the step, and `command` and `patch` after a reset. An episode ends with a fall
     (terminated), or after `episode_s` or at the edge of the ground (truncated).
 
-    `reset(options={"order": Order, "level": int})` fixes the order for the whole episode, and bounds the difficulty of
-    the patch of ground (1 to 5, drawn up to it) unless `"patch": Patch` names one.
+    `reset(options={"command": GaitCommand, "level": int})` fixes the command for the whole episode, and bounds the
+    difficulty of the patch of ground (1 to 5, drawn up to it) unless `"patch": Patch` names one.
 
     Raises:
         ValueError: an unknown render mode or terrain.
@@ -79,14 +85,14 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
             self.map = build(self.config.terrain, self.config.terrain_seed)
             self.world.set_ground(self.map.heights, CELL_M, visible=render_mode is not None)
         self._footing: Footing | None = None
-        self._happened: tuple[Any, ...] | None = None
+        self._last_step: tuple[Any, ...] | None = None
         self.commands = self.config.commands or (CommandConfig() if self.map is None else UNEVEN)
         self.robot = Quadruped(self.world)
-        self.locomotor = Locomotor(self.robot.spec)
+        self.controller = LocomotionController(self.robot.spec)
         self._footholds = None if self.map is None else Footholds(self.map, self.robot.spec)
         noise = self.config.randomization
         spread = [noise.gravity_noise, noise.gyro_noise, noise.joint_noise, noise.joint_speed_noise]
-        self._noise = np.repeat(spread, [3, 3, 12, 12]) * SCALES[:SENSED]
+        self._noise = np.repeat(spread, SENSED_SIZES) * SCALES[:SENSED]
         self._noisy = bool(self._noise.any())
         # Bullet's contacts of one episode would warm-start the next; the blank world has none.
         self._blank = self.world.snapshot()
@@ -94,28 +100,28 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Stand somewhere, with a new order, robot and day."""
+        """Stand somewhere, with a new command, robot and ground."""
         super().reset(seed=seed)
         rng, options = self.np_random, options or {}
         self.world.restore(self._blank)
         self.drawn = draw(rng, self.config.randomization)
         apply(self.robot, self.drawn)
-        fixed = options.get("order")
-        self.order: Order = fixed or sample_order(rng, self.commands)
+        fixed = options.get("command")
+        self.command: GaitCommand = fixed or sample_command(rng, self.commands)
         self._hold_steps = 10**9 if fixed else self._draw_hold()
-        targets = standing_joints(self.order.style, self.robot.spec) + rng.normal(0.0, 0.03, 12)
-        self.locomotor.reset(self.order, targets, float(rng.random()))
+        targets = standing_joints(self.command.style, self.robot.spec) + rng.normal(0.0, 0.03, 12)
+        self.controller.reset(self.command, targets, float(rng.random()))
         patch = self._draw_patch(options)
         x, y, ground = self._draw_place(patch)
-        height = self.order.style.height_m + self.robot.spec.foot_radius_m + ground
+        height = self.command.style.height_m + self.robot.spec.foot_radius_m + ground
         self.robot.reset((x, y, height), float(rng.uniform(-np.pi, np.pi)), targets)
-        self._smooth = np.array([0.0, 0.0, 0.0, self.order.style.pitch_rad, self.order.style.height_m])
+        self._smooth = np.array([0.0, 0.0, 0.0, self.command.style.pitch_rad, self.command.style.height_m])
         if self._footholds is not None:
             self._footholds.reset()
         self._steps = 0
-        self._happened = None
+        self._last_step = None
         self._read([False] * 4)  # Bullet finds contacts when it steps; until then it reports old ones
-        return self._observe(), {"order": self.order, "patch": patch}
+        return self._observe(), {"command": self.command, "patch": patch}
 
     def _draw_hold(self) -> int:
         return round(float(self.np_random.uniform(*self.commands.hold_s)) * CONTROL_HZ)
@@ -147,14 +153,14 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         action = np.asarray(action, dtype=np.float64)
         if action.shape != (12,) or not isfinite(sum(action.tolist())):
             raise ValueError(f"an action is 12 finite numbers within [-1, 1]; got shape {action.shape}: {action}")
-        self._move(self.locomotor.act(action, self.order, self._footing))
+        self._move(self.controller.act(action, self.command, self._footing))
         self._read(self.robot.foot_contacts())
-        terms = self._judge()
+        terms = self._rewards()
         fell = has_fallen(self._seen.rows[2][2], float(self.state.position[2]) - self._ground)
         self._steps += 1
         self._hold_steps -= 1
         if self._hold_steps <= 0:
-            self.order, self._hold_steps = sample_order(self.np_random, self.commands), self._draw_hold()
+            self.command, self._hold_steps = sample_command(self.np_random, self.commands), self._draw_hold()
         over = self._steps >= self.config.episode_s * CONTROL_HZ or self._off_the_map()
         # Per second of walking, so that its size does not depend on the control rate; critics like small returns.
         total = sum(terms.values()) * DT_S * 2.5 - (self.config.fall_penalty if fell else 0.0)
@@ -178,7 +184,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         state = self.state = self.robot.read()
         noise = self.drawn.accelerometer
         z = self.np_random.standard_normal() if noise.noise else 0.0
-        self._seen = self.locomotor.sense(state, contacts, self.order, noise, z)
+        self._seen = self.controller.sense(state, contacts, self.command, noise, z)
         self.contacts = contacts
         self._look()
 
@@ -187,17 +193,17 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         if self._footholds is not None:
             x, y, _ = self.state.position.tolist()
             noise = self.config.randomization.scan_noise * self.np_random.standard_normal(12)
-            self._footing = self._footholds.look(self.locomotor.gait, (x, y, self._seen.yaw), noise)
+            self._footing = self._footholds.look(self.controller.gait, (x, y, self._seen.yaw), noise)
 
     @property
     def _ground(self) -> float:
         return 0.0 if self._footing is None else self._footing.ground_m
 
-    def _judge(self) -> dict[str, float]:
+    def _rewards(self) -> dict[str, float]:
         """The terms of the reward of what just happened."""
-        state, legs = self.state, self.locomotor
-        self._happened = happened = (
-            legs.told(self.order),
+        state, legs = self.state, self.controller
+        self._last_step = happened = (
+            self.command.packed,
             (self._seen.velocity, self._seen.gravity),
             (state.position, state.angular_velocity, self._ground + self.robot.spec.foot_radius_m),
             self._smooth,
@@ -208,7 +214,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
             (state.joint_torques, state.joint_velocities),
             (legs.action, legs.last_action),
         )
-        return dict(zip(TERMS, _judged(self.config.weights.in_order, *happened), strict=True))
+        return dict(zip(TERMS, _reward_terms(self.config.weights.in_order, *happened), strict=True))
 
     @property
     def transition(self) -> Transition:
@@ -217,33 +223,30 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         Raises:
             RuntimeError: there was no step since the reset.
         """
-        if self._happened is None:
+        if self._last_step is None:
             raise RuntimeError("nothing has happened since the reset: step first")
-        return transition(*self._happened)
+        return transition(*self._last_step)
 
     def _observe(self) -> np.ndarray:
         noise = self._noise * self.np_random.standard_normal(SENSED) if self._noisy else NO_NOISE
-        return self.locomotor.observe(self.order, NO_SCAN if self._footing is None else self._footing.scan, noise)
+        return self.controller.observe(self.command, NO_SCAN if self._footing is None else self._footing.scan, noise)
 
     def privileged(self) -> np.ndarray:
-        """(11,) what only a critic may see: true velocity errors, now and over a stride, height, friction and so on."""
-        command, drawn, (vx, vy) = self.order.command, self.drawn, self._seen.velocity
-        return np.array(
-            [
-                2 * (vx - command.vx),
-                2 * (vy - command.vy),
-                4 * (self._smooth[0] - command.vx),
-                4 * (self._smooth[1] - command.vy),
-                2 * (self._smooth[2] - command.wz),
-                float(self.state.velocity[2]),
-                10 * (float(self.state.position[2]) - self._ground - 0.3),
-                2 * (drawn.friction - 0.7),
-                0.3 * (drawn.added_mass - 2.0),
-                5 * (drawn.motor_strength - 1.0),
-                0.5 * (drawn.latency_substeps - 2),
-            ],
-            np.float32,
+        """Return (11,) float32: what `control.observation.PRIVILEGED` lists, for a critic only."""
+        (wanted_x, wanted_y, wanted_turn), drawn, (vx, vy) = self.command.velocity, self.drawn, self._seen.velocity
+        smooth_x, smooth_y, smooth_turn, _, _ = self._smooth.tolist()
+        values = (  # in the order of the table
+            *(vx - wanted_x, vy - wanted_y),
+            *(smooth_x - wanted_x, smooth_y - wanted_y),
+            smooth_turn - wanted_turn,
+            float(self.state.velocity[2]),
+            float(self.state.position[2]) - self._ground,
+            drawn.friction,
+            drawn.added_mass,
+            drawn.motor_strength,
+            drawn.latency_substeps,
         )
+        return ((np.array(values) - PRIVILEGED_OFFSETS) * PRIVILEGED_SCALES).astype(np.float32)
 
     def render(self) -> np.ndarray | None:
         """A picture (240, 320, 3) uint8 RGB in mode `rgb_array`; in mode `human` the window follows the robot.
@@ -265,14 +268,14 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
 
 
 @compiled
-def _judged(
+def _reward_terms(
     weights: tuple[float, ...],
-    told: np.ndarray,
+    command: PackedCommand,
     trunk: tuple[tuple[float, float], Vector],
     place: tuple[np.ndarray, np.ndarray, float],
     smooth: np.ndarray,
     *rest: Any,
 ) -> tuple[float, ...]:
     """The weighted terms of what `transition` takes, after the smooth values have been taken on, in one call."""
-    average(smooth, told, trunk, place, DT_S)
-    return weighted(transition(told, trunk, place, smooth, *rest), weights)
+    average(smooth, command, trunk, place, DT_S)
+    return weighted(transition(command, trunk, place, smooth, *rest), weights)

@@ -1,4 +1,4 @@
-"""What differs between robots and days: friction, weight, motors, delay, shoves, errors of the sensors."""
+"""Domain randomisation: friction, weight, motors, delay, shoves, errors of the sensors."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from robots.quadruped import Quadruped
 class RandomizationConfig:
     """Ranges, each low, high; SI units. `NONE` switches everything off.
 
-    `as_designed` is the share of robots that have no added mass, full motors and no delay. Without them a
+    `nominal_fraction` is the share of robots that have no added mass, full motors and no delay. Without them a
     policy makes up for delays and loads that such a robot does not have, and is too fast on it.
     `latency_substeps` is in physics steps of 4 ms; `push_m_s` is the velocity that a shove adds, once in
     `push_every_s` on average. Noises are standard deviations; that of `scan` is of each height under the dog, in m.
     """
 
-    as_designed: float = 0.5
+    nominal_fraction: float = 0.5
     friction: tuple[float, float] = (0.3, 1.2)
     added_mass: tuple[float, float] = (-1.0, 5.0)
     motor_strength: tuple[float, float] = (0.85, 1.1)
@@ -38,7 +38,7 @@ class RandomizationConfig:
 
 
 NONE = RandomizationConfig(
-    as_designed=0.0,
+    nominal_fraction=0.0,
     friction=(0.9, 0.9),
     added_mass=(0.0, 0.0),
     motor_strength=(1.0, 1.0),
@@ -55,8 +55,8 @@ NONE = RandomizationConfig(
 )
 
 
-class Draw(NamedTuple):
-    """One robot on one day."""
+class Dynamics(NamedTuple):
+    """One robot on one ground, as drawn."""
 
     friction: float
     added_mass: float
@@ -65,13 +65,13 @@ class Draw(NamedTuple):
     accelerometer: ImuError
 
 
-def draw(rng: np.random.Generator, config: RandomizationConfig) -> Draw:
-    """Draw a robot and a day."""
-    if rng.random() < config.as_designed:
+def draw(rng: np.random.Generator, config: RandomizationConfig) -> Dynamics:
+    """Draw a robot and its ground."""
+    if rng.random() < config.nominal_fraction:
         config = replace(config, added_mass=(0.0, 0.0), motor_strength=(1.0, 1.0), latency_substeps=(0, 0))
     low, high = config.latency_substeps
     bias = config.accelerometer_bias
-    return Draw(
+    return Dynamics(
         float(rng.uniform(*config.friction)),
         float(rng.uniform(*config.added_mass)),
         float(rng.uniform(*config.motor_strength)),
@@ -80,7 +80,7 @@ def draw(rng: np.random.Generator, config: RandomizationConfig) -> Draw:
     )
 
 
-def apply(robot: Quadruped, drawn: Draw) -> None:
+def apply(robot: Quadruped, drawn: Dynamics) -> None:
     """Make the robot and its ground what was drawn."""
     robot.world.set_ground_friction(drawn.friction)
     robot.set_trunk_mass(robot.spec.trunk_mass + drawn.added_mass)

@@ -21,42 +21,42 @@ def _near(square_error: float, tolerance: float) -> float:
 
 
 @compiled
-def velocity(t: Transition) -> float:
+def tracking_lin_vel(t: Transition) -> float:
     """Follow the commanded velocity, over a stride."""
-    (vx, vy), (told_vx, told_vy, _) = t.smooth_velocity, t.told
-    return _near((vx - told_vx) ** 2 + (vy - told_vy) ** 2, 0.25)
+    (vx, vy), (wanted_x, wanted_y, _) = t.smooth_velocity, t.command
+    return _near((vx - wanted_x) ** 2 + (vy - wanted_y) ** 2, 0.25)
 
 
 @compiled
-def steadiness(t: Transition) -> float:
+def tracking_lin_vel_instant(t: Transition) -> float:
     """Follow it at every instant as well."""
-    (vx, vy), (told_vx, told_vy, _) = t.velocity, t.told
-    return exp(-((vx - told_vx) ** 2 + (vy - told_vy) ** 2) / 0.02)
+    (vx, vy), (wanted_x, wanted_y, _) = t.velocity, t.command
+    return exp(-((vx - wanted_x) ** 2 + (vy - wanted_y) ** 2) / 0.02)
 
 
 @compiled
-def turning(t: Transition) -> float:
+def tracking_ang_vel(t: Transition) -> float:
     """Follow the commanded turn rate."""
-    return _near((t.smooth_turn - t.told[2]) ** 2, 0.25)
+    return _near((t.smooth_turn - t.command[2]) ** 2, 0.25)
 
 
 @compiled
-def height(t: Transition) -> float:
+def base_height(t: Transition) -> float:
     """Carry the trunk as high as the gait stands now."""
-    return _near((t.smooth_height - t.told_height) ** 2, 0.04)
+    return _near((t.smooth_height - t.target_height) ** 2, 0.04)
 
 
 @compiled
-def posture(t: Transition) -> float:
+def orientation(t: Transition) -> float:
     """Hold the commanded pitch and no roll."""
-    return _near((t.smooth_pitch - t.told_pitch) ** 2 + 0.25 * (t.roll - t.told_roll) ** 2, 0.15)
+    return _near((t.smooth_pitch - t.command_pitch) ** 2 + 0.25 * (t.roll - t.command_roll) ** 2, 0.15)
 
 
 _MATCH_OF_A_STUMBLE = 0.5  # less than every gait reaches: with more, policies stumbled for its sake
 
 
 @compiled
-def schedule(t: Transition) -> float:
+def contact_schedule(t: Transition) -> float:
     """Share of the feet that do what the clock says; who is about to fall may step when and where they must."""
     if t.reacting:
         return _MATCH_OF_A_STUMBLE
@@ -67,32 +67,32 @@ def schedule(t: Transition) -> float:
 
 
 @compiled
-def tilting(t: Transition) -> float:
-    """Cost of rocking, (rad/s)^2."""
+def ang_vel_xy(t: Transition) -> float:
+    """Cost of rocking about the horizontal axes, (rad/s)^2."""
     return min(t.tilt_rate, 25.0)
 
 
 @compiled
 def power(t: Transition) -> float:
-    """W, sum over joints of |torque x speed|."""
+    """Return W: the sum over joints of |torque x speed|."""
     return float(np.abs(t.torques * t.joint_speeds).sum())
 
 
 @compiled
-def effort(t: Transition) -> float:
-    """Cost of power, in 100 W."""
+def energy(t: Transition) -> float:
+    """Cost of energy: power in 100 W."""
     return min(power(t) / 100, 10.0)
 
 
 @compiled
-def change(t: Transition) -> float:
-    """Cost of changing the action."""
+def action_rate(t: Transition) -> float:
+    """Cost of changing the action: squared norm of the change."""
     return float(((t.action - t.last_action) ** 2).sum())
 
 
 @compiled
-def size(t: Transition) -> float:
-    """Cost of leaving the nominal gait."""
+def action_l2(t: Transition) -> float:
+    """Cost of leaving the nominal gait: squared norm of the action."""
     return float((t.action**2).sum())
 
 
@@ -100,16 +100,16 @@ def size(t: Transition) -> float:
 class RewardWeights:
     """Weight of each term; costs are negative."""
 
-    velocity: float = 1.6
-    steadiness: float = 0.5
-    turning: float = 0.9
-    height: float = 0.35
-    posture: float = 0.4
-    schedule: float = 1.7
-    tilting: float = -0.03
-    effort: float = -0.6
-    change: float = -0.05
-    size: float = -0.03
+    tracking_lin_vel: float = 1.6
+    tracking_lin_vel_instant: float = 0.5
+    tracking_ang_vel: float = 0.9
+    base_height: float = 0.35
+    orientation: float = 0.4
+    contact_schedule: float = 1.7
+    ang_vel_xy: float = -0.03
+    energy: float = -0.6
+    action_rate: float = -0.05
+    action_l2: float = -0.03
 
     @cached_property
     def in_order(self) -> tuple[float, ...]:
@@ -119,7 +119,18 @@ class RewardWeights:
 
 TERMS: dict[str, Callable[[Transition], float]] = {
     term.__name__: term
-    for term in (velocity, steadiness, turning, height, posture, schedule, tilting, effort, change, size)
+    for term in (
+        tracking_lin_vel,
+        tracking_lin_vel_instant,
+        tracking_ang_vel,
+        base_height,
+        orientation,
+        contact_schedule,
+        ang_vel_xy,
+        energy,
+        action_rate,
+        action_l2,
+    )
 }
 
 
@@ -127,16 +138,16 @@ TERMS: dict[str, Callable[[Transition], float]] = {
 def weighted(t: Transition, weights: tuple[float, ...]) -> tuple[float, ...]:
     """`TERMS` times their weights, in their order: one call into machine code instead of ten."""
     return (
-        weights[0] * velocity(t),
-        weights[1] * steadiness(t),
-        weights[2] * turning(t),
-        weights[3] * height(t),
-        weights[4] * posture(t),
-        weights[5] * schedule(t),
-        weights[6] * tilting(t),
-        weights[7] * effort(t),
-        weights[8] * change(t),
-        weights[9] * size(t),
+        weights[0] * tracking_lin_vel(t),
+        weights[1] * tracking_lin_vel_instant(t),
+        weights[2] * tracking_ang_vel(t),
+        weights[3] * base_height(t),
+        weights[4] * orientation(t),
+        weights[5] * contact_schedule(t),
+        weights[6] * ang_vel_xy(t),
+        weights[7] * energy(t),
+        weights[8] * action_rate(t),
+        weights[9] * action_l2(t),
     )
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from control.command import PackedCommand
 from robots.compiled import compiled
 from robots.motion import Vector, pitch_of, roll_of
 
@@ -16,9 +17,9 @@ class Transition(NamedTuple):
     `smooth` values are averaged over a stride, which is what a person sees: every gait sways within one.
     """
 
-    told: tuple[float, float, float]  # vx, vy in m/s, wz in rad/s
-    told_pitch: float  # rad
-    told_roll: float
+    command: Vector  # vx, vy in m/s, wz in rad/s
+    command_pitch: float  # rad
+    command_roll: float
     velocity: tuple[float, float]  # forward, left, m/s
     smooth_velocity: tuple[float, float]
     smooth_turn: float  # rad/s about the vertical
@@ -28,7 +29,7 @@ class Transition(NamedTuple):
     smooth_pitch: float
     height: float  # m, hips over the feet
     smooth_height: float
-    told_height: float  # m, as the gait stands now: lower than ordered on uneven ground and after a shove
+    target_height: float  # m, as the gait stands now: lower than commanded on uneven ground and after a shove
     contacts: tuple[bool, ...]  # feet (4) that touch
     stance: tuple[bool, ...]  # feet (4) that the clock holds to the ground
     reacting: bool  # whether a shove or a stumble is being caught
@@ -41,7 +42,7 @@ class Transition(NamedTuple):
 @compiled
 def average(
     smooth: np.ndarray,
-    told: np.ndarray,
+    command: PackedCommand,
     trunk: tuple[tuple[float, float], Vector],
     place: tuple[np.ndarray, np.ndarray, float],
     dt: float,
@@ -49,14 +50,15 @@ def average(
     """Take a reading over into the averages over a stride, see `transition`; `dt` in s."""
     (forward, left), gravity = trunk
     position, turning, ground = place
-    now, share = (forward, left, turning[2], pitch_of(gravity), position[2] - ground), min(1.0, dt * told[0].frequency)
+    now = forward, left, turning[2], pitch_of(gravity), position[2] - ground
+    share = min(1.0, dt * command[1][0].frequency)
     for index in range(5):
         smooth[index] += share * (now[index] - smooth[index])
 
 
 @compiled
 def transition(
-    told: np.ndarray,
+    command: PackedCommand,
     trunk: tuple[tuple[float, float], Vector],
     place: tuple[np.ndarray, np.ndarray, float],
     smooth: np.ndarray,
@@ -70,7 +72,7 @@ def transition(
     """Put together what happened in a step.
 
     Args:
-        told: (1,) `envs.locomotion.commands.TOLD`.
+        command: as `control.command.GaitCommand.packed` gives it.
         trunk: its velocity, forward and left, m/s, and gravity in its frame.
         place: position (3,) m, angular velocity (3,) rad/s, and the height (m) of the trunk at which hips touch feet.
         smooth: (5,) forward, left (m/s), turn (rad/s), pitch (rad), height (m) over a stride.
@@ -83,7 +85,7 @@ def transition(
     """
     position, turning, ground = place
     velocity, gravity = trunk
-    asked, how, phases = told[0], style[0], gait[0].phases
+    wanted, how, phases = command[1][0], style[0], gait[0].phases
     still, duty = how.frequency * how.activity == 0.0, how.duty
     stance = (
         still or phases[0] < duty,
@@ -92,9 +94,9 @@ def transition(
         still or phases[3] < duty,
     )
     return Transition(
-        (asked.vx, asked.vy, asked.wz),
-        asked.pitch,
-        asked.roll,
+        command[0],
+        wanted.pitch,
+        wanted.roll,
         velocity,
         (smooth[0], smooth[1]),
         smooth[2],

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from control.command import Order
+from control.command import GaitCommand
 from control.dog import CONTROL_HZ
 from control.gait import GAITS
 from control.gait_kernel import GRAVITY
@@ -50,7 +50,7 @@ class Trace(NamedTuple):
     """A walk as it went, step by step."""
 
     steps: list[Transition]
-    orders: list[Order]
+    commands: list[GaitCommand]
     yaws: np.ndarray  # (n,) rad, continuous
     places: np.ndarray  # (n, 2) m
     fell: bool
@@ -65,40 +65,40 @@ class Walker:
         self.case = case
         self.env = LocomotionEnv(case.config(terrain_seed), render_mode)
         self._policy = policy
-        self.env.locomotor.losses = getattr(policy, "losses", {})
+        self.env.controller.slip_compensation = getattr(policy, "slip_compensation", {})
         self._mass = self.env.robot.spec.mass + case.added_mass
 
     def walk(self, seconds: float, seed: int) -> Walk:
         """Walk once and measure; the seed decides everything that is left to chance."""
-        return measure(self.trace(seconds, seed), self.case.later_order or self.case.order, self._mass)
+        return measure(self.trace(seconds, seed), self.case.later_command or self.case.command, self._mass)
 
     def trace(self, seconds: float, seed: int, watch: Callable[[LocomotionEnv], None] | None = None) -> Trace:
         """Walk once; `watch` is called after every control step."""
         env, case, steps = self.env, self.case, round(seconds * CONTROL_HZ)
         observation, _ = env.reset(seed=seed, options=self._options())
         done: list[Transition] = []
-        orders: list[Order] = []
+        commands: list[GaitCommand] = []
         yaws, places, fell = [env.state.yaw], [env.state.position[:2]], False
         for index in range(steps):
             if case.kick and index == round(KICK_S * CONTROL_HZ):
                 angle = env.np_random.uniform(-np.pi, np.pi)
                 env.robot.push((case.kick * np.cos(angle), case.kick * np.sin(angle), 0.0))
-            if case.later_order is not None and index == steps // 2:
-                env.order = case.later_order
+            if case.later_command is not None and index == steps // 2:
+                env.command = case.later_command
             action = np.zeros(12) if self._policy is None else self._policy(observation)
             observation, _, fell, ended, _ = env.step(action)
             done.append(env.transition)
-            orders.append(env.order)
+            commands.append(env.command)
             yaws.append(env.state.yaw)
             places.append(env.state.position[:2])
             if watch is not None:
                 watch(env)
             if fell or ended:
                 break
-        return Trace(done, orders, np.unwrap(yaws), np.array(places), fell)
+        return Trace(done, commands, np.unwrap(yaws), np.array(places), fell)
 
     def _options(self) -> dict[str, object]:
-        options: dict[str, object] = {"order": self.case.order}
+        options: dict[str, object] = {"command": self.case.command}
         if self.env.map is not None:
             options["patch"] = next(patch for patch in self.env.map.patches if patch.level == TERRAIN_LEVEL)
         return options
@@ -114,42 +114,42 @@ def walks_fingerprint() -> str:
     Figures that are kept in a file hold only for the same. It is taken from where zero action is after a second of each
     gait, on flat ground and on stairs, to a tenth of a millimetre, and from the cases, whose order decides their seeds.
     """
-    told = hashlib.sha256(repr([case.title for cases in SUITE.values() for case in cases]).encode())
+    digest = hashlib.sha256(repr([case.title for cases in SUITE.values() for case in cases]).encode())
     for case in (*(Case(name, 0.3) for name in GAITS if name != "stand"), Case("trot", 0.3, terrain="stairs")):
         walker = Walker(case)
         try:
-            told.update(np.round(walker.trace(1.0, 0).places[-1], 4).tobytes())
+            digest.update(np.round(walker.trace(1.0, 0).places[-1], 4).tobytes())
         finally:
             walker.close()
-    return told.hexdigest()[:16]
+    return digest.hexdigest()[:16]
 
 
-def measure(trace: Trace, order: Order, mass: float) -> Walk:
-    """Turn a walk into figures; `order` is the last that was given, `mass` in kg."""
-    changed = sum(told != order for told in trace.orders)
+def measure(trace: Trace, command: GaitCommand, mass: float) -> Walk:
+    """Turn a walk into figures; `command` is the last that was given, `mass` in kg."""
+    changed = sum(given != command for given in trace.commands)
     settle = changed + round(SETTLE_S * CONTROL_HZ)
     steps, yaws = trace.steps[settle:], trace.yaws[settle:]
     if len(steps) < CONTROL_HZ:
         return Walk(trace.fell, *[np.nan] * 10)
-    command, style = order
+    wanted, style = command
     forward, left = np.array([step.velocity for step in steps]).T
     stride = round(CONTROL_HZ / style.frequency_hz)
     smooth = np.convolve(forward, np.full(stride, 1 / stride), mode="valid")
-    drift = (yaws[-1] - yaws[0]) / ((len(yaws) - 1) / CONTROL_HZ) - command.wz
+    drift = (yaws[-1] - yaws[0]) / ((len(yaws) - 1) / CONTROL_HZ) - wanted.wz
     speed = float(np.hypot(forward.mean(), left.mean()))
-    told = float(np.hypot(command.vx, command.vy))
+    wanted_speed = float(np.hypot(wanted.vx, wanted.vy))
     watts = float(np.mean([power(step) for step in steps]))
     way = float(np.hypot(*(trace.places[-1] - trace.places[settle])))
     return Walk(
         trace.fell,
-        float(np.sqrt(np.mean((smooth - command.vx) ** 2))),
-        float(np.sqrt(np.mean((forward - command.vx) ** 2))),
+        float(np.sqrt(np.mean((smooth - wanted.vx) ** 2))),
+        float(np.sqrt(np.mean((forward - wanted.vx) ** 2))),
         float(forward.mean()),
-        float(left.mean() - command.vy),
+        float(left.mean() - wanted.vy),
         float(drift),
         float(np.mean([step.height for step in steps]) - style.height_m),
         float(np.mean([step.pitch for step in steps]) - style.pitch_rad),
         watts / (mass * GRAVITY * speed) if speed > 0.05 else float("nan"),
         float(np.mean([np.equal(step.contacts, step.stance).mean() for step in steps])),
-        way / (told * len(steps) / CONTROL_HZ) if told else float("nan"),
+        way / (wanted_speed * len(steps) / CONTROL_HZ) if wanted_speed else float("nan"),
     )

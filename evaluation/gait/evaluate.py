@@ -16,7 +16,7 @@ from rich.table import Table
 
 from envs.locomotion.cases import SUITE, Case, case
 from envs.locomotion.walks import Walk, Walker, walks_fingerprint
-from evaluation.gait.ledger import Figures, Ledger, Row
+from evaluation.gait.ledger import Ledger, Metrics, Row
 from policies.intervals import wilson
 from policies.locomotion.actor import Actor, load_policy
 from robots.io import check_writable
@@ -41,7 +41,7 @@ class Evaluate(JsonOption, ResumeOption, WorkersOption, SeedOption):
     """What to measure, each gait:speed with the speed in m/s. The options below hold for each of them."""
     suite: tuple[str, ...] = ()
     """Instead of cells: parts of the README's table (tracking, directions, cadence, posture, changes, kicks, terrain,
-    days), or 'all'."""
+    dynamics), or 'all'."""
     policy: tuple[str, ...] = ("none", "default")
     """'none' for the clocked gait alone (zero action), 'default' for the shipped policy, or folders of others."""
     episodes: int = 100
@@ -115,7 +115,7 @@ def evaluate(args: Evaluate) -> list[Row]:
     console = Console(stderr=True)
     missing = [(index, name) for index, name in places if (cases[index], name) not in ledger.rows]
     for (index, name), walks in _walk_all(args, cases, policies, missing, console):
-        ledger.add(Row(name, cases[index], _figures(walks, cases[index], np.random.default_rng(args.seed))))
+        ledger.add(Row(name, cases[index], _metrics(walks, cases[index], np.random.default_rng(args.seed))))
     ledger.finish()
     rows = [ledger.rows[cases[index], name] for index, name in places]
     console.print(_table(rows))
@@ -177,13 +177,13 @@ def _seed(seed: int, index: int, episode: int) -> int:
     return int(np.random.SeedSequence(seed, spawn_key=(index, episode)).generate_state(1)[0])
 
 
-def _figures(walks: list[Walk], one: Case, rng: np.random.Generator) -> Figures:
+def _metrics(walks: list[Walk], one: Case, rng: np.random.Generator) -> Metrics:
     measured = [walk for walk in walks if not np.isnan(walk.rmse_instant)]
     drift = np.abs([walk.yaw_drift for walk in measured])
     fell = sum(walk.fell for walk in walks)
     low, high = _bootstrap(np.array([walk.rmse for walk in measured]), rng)
     falls_low, falls_high = wilson(fell, len(walks))
-    return Figures(
+    return Metrics(
         len(walks),
         _mean(walk.rmse for walk in measured),
         low,
@@ -222,17 +222,17 @@ def _bootstrap(values: np.ndarray, rng: np.random.Generator) -> tuple[float | No
 def _table(rows: list[Row]) -> Table:
     table = Table("case", "policy", "walks", "rmse [95 %]", "instant", "falls %", "drift", "effort", "schedule")
     for row in rows:
-        figures = row.figures
+        metrics = row.metrics
         table.add_row(
             row.case.title,
             row.policy,
-            str(figures.episodes),
-            f"{_show(figures.rmse)} [{_show(figures.rmse_low)}, {_show(figures.rmse_high)}]",
-            _show(figures.rmse_instant),
-            f"{100 * figures.falls:.0f} (<= {100 * figures.falls_high:.0f})",
-            _show(figures.yaw_drift),
-            _show(figures.cost_of_transport),
-            _show(figures.contact_match),
+            str(metrics.episodes),
+            f"{_show(metrics.rmse)} [{_show(metrics.rmse_low)}, {_show(metrics.rmse_high)}]",
+            _show(metrics.rmse_instant),
+            f"{100 * metrics.falls:.0f} (<= {100 * metrics.falls_high:.0f})",
+            _show(metrics.yaw_drift),
+            _show(metrics.cost_of_transport),
+            _show(metrics.contact_match),
         )
     return table
 

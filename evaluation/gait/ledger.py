@@ -1,4 +1,4 @@
-"""Figures of walks, and the file that keeps them: written after every case, so that a broken run can go on."""
+"""Metrics of walks, and the file that keeps them: written after every case, so that a broken run can go on."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from robots.io import write_json
 
 
 @dataclass(frozen=True)
-class Figures:
-    """Figures of one case with one policy. Intervals are 95 %: bootstrap over walks for `rmse`, Wilson's for `falls`.
+class Metrics:
+    """Metrics of one case with one policy. Intervals are 95 %: bootstrap over walks for `rmse`, Wilson's for `falls`.
 
     `rmse` in m/s is over the velocity averaged over a stride, `rmse_instant` over every control step (the trunk sways
     within a stride, a bound by 0.2 m/s);
@@ -50,11 +50,11 @@ class Row:
 
     policy: str
     case: Case
-    figures: Figures
+    metrics: Metrics
 
     def flat(self) -> dict[str, object]:
         """One level, as JSON takes it."""
-        return {"policy": self.policy, **asdict(self.case), **asdict(self.figures)}
+        return {"policy": self.policy, **asdict(self.case), **asdict(self.metrics)}
 
     @classmethod
     def read(cls, flat: Mapping[str, Any]) -> Row:
@@ -64,8 +64,8 @@ class Row:
             KeyError: something is missing.
             ValueError: a case that cannot be.
         """
-        case, figures = ({one.name: flat[one.name] for one in fields(kind)} for kind in (Case, Figures))
-        return cls(flat["policy"], Case(**case), Figures(**figures))
+        case, metrics = ({one.name: flat[one.name] for one in fields(kind)} for kind in (Case, Metrics))
+        return cls(flat["policy"], Case(**case), Metrics(**metrics))
 
 
 class Ledger:
@@ -153,9 +153,9 @@ def _check(rows: Sequence[Row], policies: Mapping[str, str], settings: Mapping[s
     for row in rows:
         if row.policy not in policies:
             raise ValueError(f"a row of {row.policy!r}, which is not among the policies")
-        if row.figures.episodes != settings.get("episodes"):
-            raise ValueError(f"a row of {row.figures.episodes} walks")
-        for one in fields(Figures):
-            value, missing = getattr(row.figures, one.name), "None" in str(one.type)
+        if row.metrics.episodes != settings.get("episodes"):
+            raise ValueError(f"a row of {row.metrics.episodes} walks")
+        for one in fields(Metrics):
+            value, missing = getattr(row.metrics, one.name), "None" in str(one.type)
             if not ((value is None and missing) or (isinstance(value, (int, float)) and isfinite(value))):
                 raise ValueError(f"{one.name} {value!r} of {row.policy!r}")

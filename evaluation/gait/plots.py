@@ -50,16 +50,16 @@ def draw_plots(rows: Sequence[Row], policies: Mapping[str, Policy | None], folde
 def _tracking(pyplot: Any, rows: Sequence[Row]) -> Any:
     """Measured over commanded speed, the ideal as a line."""
     figure, axes = pyplot.subplots(figsize=(5, 5))
-    straight = [row for row in rows if row.figures.mean_speed is not None and not row.case.kick]
+    straight = [row for row in rows if row.metrics.mean_speed is not None and not row.case.kick]
     for policy, marker in zip(dict.fromkeys(row.policy for row in straight), "osd^v", strict=False):
         for color, gait in enumerate(dict.fromkeys(row.case.gait for row in straight)):
             points = [row for row in straight if row.policy == policy and row.case.gait == gait]
-            told, went = [row.case.speed for row in points], [row.figures.mean_speed for row in points]
+            commanded, walked = [row.case.speed for row in points], [row.metrics.mean_speed for row in points]
             filled = {} if policy != "none" else {"markerfacecolor": "none"}
-            axes.plot(told, went, marker, color=f"C{color}", label=f"{gait}, {policy}", **filled)
+            axes.plot(commanded, walked, marker, color=f"C{color}", label=f"{gait}, {policy}", **filled)
     low, high = axes.get_xlim()
     axes.plot((low, high), (low, high), color="grey", linewidth=0.8)
-    axes.set(xlabel="commanded speed, m/s", ylabel="mean speed, m/s", title="Speed as told and as walked")
+    axes.set(xlabel="commanded speed, m/s", ylabel="mean speed, m/s", title="Speed as commanded and as walked")
     axes.legend(fontsize=7)
     return figure
 

@@ -1,4 +1,4 @@
-"""Make a learned gait walk as fast as it is told.
+"""Fit a policy's slip compensation, so that it walks as fast as it is commanded.
 
 The clocked gait adds to its command what it loses to scuffing feet. A policy that lifts the feet better loses less, and
 learns to make up for shoves and delays besides; on a sound robot it is then a few centimetres a second too fast. Walks
@@ -7,7 +7,6 @@ of each gait tell how much, and the policy's own loss is kept beside its weights
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,10 +19,10 @@ from rich.console import Console
 from rich.progress import track
 
 from control.gait import GAITS
-from control.locomotion_controller import Losses, Table, interpolated
+from control.locomotion_controller import SlipCompensation, Table, interpolated
 from envs.locomotion.cases import Case
 from envs.locomotion.walks import Walker
-from policies.locomotion.actor import MOST_LOSS_M_S, Actor
+from policies.locomotion.actor import MOST_LOSS_M_S, Actor, read_about
 from robots.options import SeedOption, WorkersOption
 
 SPEEDS = {
@@ -97,28 +96,28 @@ def calibrate(args: Calibrate) -> Path:
                 for hz, some in found.forward.items()
             )
             console.print(f"{gait:6} m/s too fast: {off}", highlight=False)
-        actor = replace(actor, losses={gait: corrected(actor.losses, gait, errors[gait]) for gait in errors})
-    about = json.loads((args.policy / "config.json").read_text())
-    actor.save(args.policy, {name: value for name, value in about.items() if name not in ("layers", "losses")})
+        mended = {gait: corrected(actor.slip_compensation, gait, errors[gait]) for gait in errors}
+        actor = replace(actor, slip_compensation=mended)
+    actor.save(args.policy, read_about(args.policy))
     console.print(f"policy: {args.policy}")
     return args.policy
 
 
-def corrected(losses: Mapping[str, Losses], gait: str, errors: Errors) -> Losses:
-    """What the legs lose, given by how much they are too fast; as before where every walk ended in a fall.
+def corrected(known: Mapping[str, SlipCompensation], gait: str, errors: Errors) -> SlipCompensation:
+    """Return a gait's compensation, given by how much it is too fast; as before where every walk ended in a fall.
 
     The part by speed comes from the walks at the gait's own cadence, where speeds differ most; on the mean it is 0. The
     part by cadence is what the part by speed leaves over, and the part sideways what both leave over.
     """
     own = GAITS[gait].frequency_hz
-    before = losses.get(gait, Losses(((own, GAITS[gait].drift_m_s),)))
+    before = known.get(gait, SlipCompensation(((own, GAITS[gait].drift_m_s),)))
     by_speed = _by_speed(before, errors.forward.get(own, []))
 
     def at(hz: float) -> float:
         apart = [off + interpolated(by_speed, v) - interpolated(before.by_speed, v) for v, off in errors.forward[hz]]
         return _bounded(interpolated(before.by_cadence, hz) - _mean(apart))
 
-    forward = Losses(tuple((hz, at(hz)) for hz in sorted(errors.forward)), by_speed)
+    forward = SlipCompensation(tuple((hz, at(hz)) for hz in sorted(errors.forward)), by_speed)
     given = forward.at(own, 0.0) - before.at(own, 0.0)
     by_sideways = [
         (v, _bounded(interpolated(before.by_sideways, v) - _mean([too_fast + given for too_fast in off])))
@@ -131,7 +130,7 @@ def _mean(values: list[float]) -> float:
     return float(np.mean(values)) if values else 0.0
 
 
-def _by_speed(before: Losses, errors: list[tuple[float, float]]) -> Table:
+def _by_speed(before: SlipCompensation, errors: list[tuple[float, float]]) -> Table:
     off: dict[float, list[float]] = {}
     for speed, too_fast in errors:
         off.setdefault(speed, []).append(too_fast)

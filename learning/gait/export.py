@@ -12,10 +12,10 @@ import torch
 import tyro
 from rich.console import Console
 
-from control.locomotion_controller import OBSERVATION_SIZE
 from control.mirror import ACTION_ORDER, ACTION_SIGNS, OBSERVATION_ORDER, OBSERVATION_SIGNS
+from control.observation import OBSERVATION_SIZE
 from learning.gait.train_config import PPOConfig
-from policies.locomotion.actor import Actor
+from policies.locomotion.actor import Actor, read_about
 
 TOLERANCE = 1e-5
 
@@ -51,9 +51,7 @@ def export(args: Export) -> Path:
 
 def _read(folder: Path) -> tuple[Actor, dict[str, Any]]:
     if not (folder / "checkpoint.pt").exists():
-        actor = Actor.load(folder)
-        about = json.loads((folder / "config.json").read_text())
-        return actor, {name: told for name, told in about.items() if name not in ("layers", "losses")}
+        return Actor.load(folder), read_about(folder)
     from learning.gait.ppo import Learner
     from learning.gait.train import restore
 

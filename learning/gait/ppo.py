@@ -15,23 +15,21 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 
-from control.locomotion_controller import OBSERVATION_SIZE
 from control.mirror import (
     ACTION_ORDER,
     ACTION_SIGNS,
+    CRITIC_ORDER,
+    CRITIC_SIGNS,
     OBSERVATION_ORDER,
-    OBSERVATION_SIGNS,
-    PRIVILEGED_SIGNS,
     mirror_observation,
 )
-from envs.locomotion.env import PRIVILEGED_SIZE
+from control.observation import OBSERVATION_SIZE, PRIVILEGED_SIZE
 from learning.gait.train_config import PPOConfig
 from learning.gait.workers import Rollout
 from policies.locomotion.actor import Actor
 
 SEEN_BY_CRITIC = OBSERVATION_SIZE + PRIVILEGED_SIZE
-_ORDER = np.concatenate([OBSERVATION_ORDER, OBSERVATION_SIZE + np.arange(PRIVILEGED_SIZE)])
-_SIGNS = torch.from_numpy(np.concatenate([OBSERVATION_SIGNS, PRIVILEGED_SIGNS]))
+_SIGNS = torch.from_numpy(CRITIC_SIGNS)
 _ACTION_SIGNS = torch.from_numpy(ACTION_SIGNS)
 
 
@@ -107,7 +105,7 @@ class SymmetricPolicy(ActorCriticPolicy):
 
 
 def _mirror(obs: torch.Tensor) -> torch.Tensor:
-    return obs[:, _ORDER] * _SIGNS
+    return obs[:, CRITIC_ORDER] * _SIGNS
 
 
 def make_ppo(config: PPOConfig, envs: VecEnv, seed: int) -> PPO:

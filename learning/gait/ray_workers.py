@@ -1,4 +1,4 @@
-"""The rollout workers on a Ray cluster: the same crews, the same seeds, the same rollouts."""
+"""The rollout workers on a Ray cluster: the same batches, the same seeds, the same rollouts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from envs.locomotion.env import LocomotionConfig
-from learning.gait.workers import Crew, Rollout, RolloutSource, crew_seeds
+from learning.gait.workers import EnvBatch, Rollout, RolloutSource, env_seeds
 from policies.locomotion.actor import Actor
 
 
@@ -33,14 +33,14 @@ class RayWorkers(RolloutSource):
         except (ConnectionError, ValueError) as problem:
             raise RuntimeError(f"no Ray cluster answers at {address}: {problem}") from problem
         self._coming: list[Any] = []
-        remote: Any = ray.remote(num_cpus=1)(Crew)
-        self._crews = [
-            remote.remote(crew, crew_seeds(seed, generation, worker, len(crew))) for worker, crew in enumerate(configs)
+        remote: Any = ray.remote(num_cpus=1)(EnvBatch)
+        self._batches = [
+            remote.remote(some, env_seeds(seed, generation, worker, len(some))) for worker, some in enumerate(configs)
         ]
 
     def start(self, actor: Actor, steps: int) -> None:
         """Let all workers act at once, and do not wait for them; who has died is told of by `collect`."""
-        self._coming = [crew.roll.remote(actor, steps) for crew in self._crews]
+        self._coming = [batch.roll.remote(actor, steps) for batch in self._batches]
 
     def collect(self) -> list[Rollout]:
         """Wait for what was started; the rollouts in the order of the workers.
@@ -56,6 +56,6 @@ class RayWorkers(RolloutSource):
 
     def close(self) -> None:
         """Give the cluster its workers back."""
-        for crew in self._crews:
-            self._ray.kill(crew)
+        for batch in self._batches:
+            self._ray.kill(batch)
         self._ray.shutdown()

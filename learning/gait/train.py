@@ -76,22 +76,22 @@ def run(args: Train, folder: Path, report: Callable[[Report], None]) -> Learner:
 
 
 def note_task(args: Train, folder: Path) -> None:
-    """Write to config.json what the run is told, with the task as the recipe has it.
+    """Write the settings of the run to config.json, with the task as the recipe has it.
 
     Raises:
         ValueError: the run that is to go on learned another task.
     """
     path = folder / "config.json"
-    told = json.loads(json.dumps(asdict(replace(args, task=args.recipe_task)), default=str))
+    settings = json.loads(json.dumps(asdict(replace(args, task=args.recipe_task)), default=str))
     if args.resume and path.exists():
         before = json.loads(path.read_text())
-        if any(before.get(name) != told[name] for name in ("recipe", "task")):
+        if any(before.get(name) != settings[name] for name in ("recipe", "task")):
             raise ValueError(
                 f"{folder} learned another task, with --recipe {before.get('recipe')}; see its config.json. Go on with "
                 f"the --recipe and --task options of then (--recipe {args.recipe} came), or begin in another folder"
             )
         return
-    path.write_text(json.dumps(told, indent=1) + "\n")
+    path.write_text(json.dumps(settings, indent=1) + "\n")
 
 
 class Turn(NamedTuple):
@@ -143,10 +143,10 @@ def _about(args: Train, steps: int) -> dict[str, Any]:
 
 def _workers(args: Train, generation: int) -> RolloutSource:
     if args.engine == "processes":
-        return Workers(args.crews(), args.seed, generation)
+        return Workers(args.env_configs(), args.seed, generation)
     from learning.gait.ray_workers import RayWorkers
 
-    return RayWorkers(args.crews(), args.seed, generation, args.address)
+    return RayWorkers(args.env_configs(), args.seed, generation, args.address)
 
 
 def restore(folder: Path, learner: Learner) -> int:

@@ -1,4 +1,4 @@
-"""What a training run is told: one dataclass is the command line, the saved config and the documentation."""
+"""Settings of a training run: one dataclass is the command line, the saved config and the documentation."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class Train(EngineOption, ResumeOption, SeedOption):
         dear = 10.0 if self.task.fall_penalty == LocomotionConfig().fall_penalty else self.task.fall_penalty
         return replace(self.task, fall_penalty=dear, randomization=shoves)
 
-    def crews(self) -> list[list[LocomotionConfig]]:
+    def env_configs(self) -> list[list[LocomotionConfig]]:
         """The task of every dog of every worker; the kinds of uneven ground take turns, and the hardest come first."""
         task = self.recipe_task
         uneven = {"full": 0.375, "quick": 0.0}[self.recipe] if self.uneven is None else self.uneven

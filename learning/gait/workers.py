@@ -38,8 +38,8 @@ class Rollout(NamedTuple):
     level: float  # mean difficulty of the ground, 0 where all is flat
 
 
-class Member:
-    """One environment of a crew, and how difficult its ground may be by now."""
+class EnvSlot:
+    """One environment of a batch, and how difficult its ground may be by now."""
 
     def __init__(self, config: LocomotionConfig, seed: np.random.SeedSequence) -> None:
         self.env = LocomotionEnv(config)
@@ -61,14 +61,14 @@ class Member:
         return self.env.reset(options={"level": self.level})[0]
 
 
-class Crew:
+class EnvBatch:
     """The environments of one worker, stepped one after the other."""
 
     def __init__(self, configs: list[LocomotionConfig], seeds: list[np.random.SeedSequence]) -> None:
         self._rng = np.random.default_rng(seeds[0].spawn(1)[0])
-        self._members = [Member(config, seed) for config, seed in zip(configs, seeds, strict=True)]
-        self._raw = np.stack([member.first() for member in self._members])
-        self._privileged = np.stack([member.env.privileged() for member in self._members])
+        self._slots = [EnvSlot(config, seed) for config, seed in zip(configs, seeds, strict=True)]
+        self._raw = np.stack([slot.first() for slot in self._slots])
+        self._privileged = np.stack([slot.env.privileged() for slot in self._slots])
         self._starts = np.ones(len(seeds), bool)
 
     def roll(self, actor: Actor, steps: int) -> Rollout:
@@ -100,28 +100,28 @@ class Crew:
             raw_square_sum,
             log.episodes,
             {name: total / (steps * n) for name, total in log.terms.items()},
-            float(np.mean([member.level if member.uneven else 0.0 for member in self._members])),
+            float(np.mean([slot.level if slot.uneven else 0.0 for slot in self._slots])),
         )
 
     def _seen(self, actor: Actor) -> np.ndarray:
         return np.concatenate([actor.normalise(self._raw), self._privileged], axis=1).astype(np.float32)
 
     def _act(self, index: int, action: np.ndarray, actor: Actor, step: int, log: _Log) -> float:
-        member = self._members[index]
-        observation, value, fell, ended, info = member.env.step(action)
+        slot = self._slots[index]
+        observation, value, fell, ended, info = slot.env.step(action)
         for name, term in info["reward_terms"].items():
             log.terms[name] = log.terms.get(name, 0.0) + term
-        member.total += value
-        member.length += 1
+        slot.total += value
+        slot.length += 1
         self._starts[index] = fell or ended
         if fell or ended:
             if ended:
-                last = np.concatenate([actor.normalise(observation), member.env.privileged()])
+                last = np.concatenate([actor.normalise(observation), slot.env.privileged()])
                 log.truncated.append((step, index, last.astype(np.float32)))
-            log.episodes.append((member.total, member.length, fell))
-            observation = member.again(fell)
+            log.episodes.append((slot.total, slot.length, fell))
+            observation = slot.again(fell)
         self._raw[index] = observation
-        self._privileged[index] = member.env.privileged()
+        self._privileged[index] = slot.env.privileged()
         return value
 
 
@@ -138,9 +138,9 @@ def _work(pipe: Connection, configs: list[LocomotionConfig], seeds: list[np.rand
     # One core for each worker. Numpy's BLAS would set a thread on every core at the policy of eight dogs, and wait for
     # it spinning: two such workers then take turns at being in each other's way, and walk at a quarter of their speed.
     with threadpool_limits(1, user_api="blas"):
-        crew = Crew(configs, seeds)
-        while (order := pipe.recv()) is not None:
-            pipe.send(crew.roll(*order))
+        batch = EnvBatch(configs, seeds)
+        while (work := pipe.recv()) is not None:
+            pipe.send(batch.roll(*work))
 
 
 class RolloutSource(ABC):
@@ -172,13 +172,13 @@ class RolloutSource(ABC):
         return self.collect()
 
 
-def crew_seeds(seed: int, generation: int, worker: int, envs: int) -> list[np.random.SeedSequence]:
+def env_seeds(seed: int, generation: int, worker: int, envs: int) -> list[np.random.SeedSequence]:
     """Seeds of the environments of a worker; a run that goes on is another generation."""
     return [np.random.SeedSequence(seed, spawn_key=(generation, worker, env)) for env in range(envs)]
 
 
 class Workers(RolloutSource):
-    """A number of processes, each with a crew. The same seed and number of workers give the same rollouts."""
+    """A number of processes, each with an `EnvBatch`. The same seed and number of workers give the same rollouts."""
 
     def __init__(self, configs: list[list[LocomotionConfig]], seed: int, generation: int = 0) -> None:
         """One worker for each list of configurations, one environment for each of them."""
@@ -186,10 +186,10 @@ class Workers(RolloutSource):
         self._pipes: list[Connection] = []
         self._processes = []
         self._walking = False
-        for worker, crew in enumerate(configs):
+        for worker, some in enumerate(configs):
             ours, theirs = context.Pipe()
-            seeds = crew_seeds(seed, generation, worker, len(crew))
-            process = context.Process(target=_work, args=(theirs, crew, seeds), daemon=True)
+            seeds = env_seeds(seed, generation, worker, len(some))
+            process = context.Process(target=_work, args=(theirs, some, seeds), daemon=True)
             process.start()
             theirs.close()
             self._pipes.append(ours)
@@ -198,13 +198,13 @@ class Workers(RolloutSource):
     def start(self, actor: Actor, steps: int) -> None:
         """Let all workers act at once, and do not wait for them."""
         self._walking = True  # some may, even if not all can be told
-        with _told_of_death():
+        with _noticing_death():
             for pipe in self._pipes:
                 pipe.send((actor, steps))
 
     def collect(self) -> list[Rollout]:
         """Wait for what was started; the rollouts in the order of the workers."""
-        with _told_of_death():
+        with _noticing_death():
             rollouts = [pipe.recv() for pipe in self._pipes]
         self._walking = False
         return rollouts
@@ -225,7 +225,7 @@ class Workers(RolloutSource):
 
 
 @contextlib.contextmanager
-def _told_of_death() -> Iterator[None]:
+def _noticing_death() -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError) as problem:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from control.gait import GAITS
-from control.locomotion_controller import OBSERVATION_SIZE, Losses, Table
+from control.locomotion_controller import SlipCompensation, Table
 from control.mirror import ACTION_SIGNS, mirror_action, mirror_observation
+from control.observation import OBSERVATION_SIZE
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "gait"
 _CLIP = 8.0
@@ -43,8 +44,8 @@ def rough_elu(x: np.ndarray) -> np.ndarray:
 class Actor:
     """A Gaussian policy: `mean` and `scale` (obs,) normalise, ELU layers follow, `log_std` (12,) is for exploring.
 
-    `losses` are what its legs lose to scuffing feet by gait, cadence and velocity, as `learning.gait.calibrate`
-    measured it; gaits that are not in it lose what the clocked gait does.
+    `slip_compensation` holds by gait what its legs lose to scuffing feet, by cadence and velocity, as
+    `learning.gait.calibrate` measured it; gaits that are not in it lose what the clocked gait does.
     """
 
     mean: np.ndarray
@@ -52,7 +53,7 @@ class Actor:
     weights: tuple[np.ndarray, ...]  # each (outputs, inputs)
     biases: tuple[np.ndarray, ...]
     log_std: np.ndarray
-    losses: Mapping[str, Losses] = field(default_factory=dict)
+    slip_compensation: Mapping[str, SlipCompensation] = field(default_factory=dict)
 
     def normalise(self, observations: np.ndarray) -> np.ndarray:
         """(..., obs) -> (..., obs), clipped."""
@@ -83,10 +84,10 @@ class Actor:
     @property
     def fingerprint(self) -> str:
         """What tells these weights from others: the first 16 hexadecimal digits of a SHA-256."""
-        told = hashlib.sha256(json.dumps(losses_as_json(self.losses), sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps(_as_json(self.slip_compensation), sort_keys=True).encode())
         for values in (self.mean, self.scale, *self.weights, *self.biases):
-            told.update(np.asarray(values, np.float32).tobytes())
-        return told.hexdigest()[:16]
+            digest.update(np.asarray(values, np.float32).tobytes())
+        return digest.hexdigest()[:16]
 
     def sample(self, normalised: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw actions (n, 12) for normalised observations (n, obs)."""
@@ -103,9 +104,8 @@ class Actor:
             tensors |= {f"weight.{index}": weight, f"bias.{index}": bias}
         drafts = folder / ".model.part", folder / ".config.part"  # a full disk leaves what was there before
         drafts[0].write_bytes(save({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}))
-        drafts[1].write_text(
-            json.dumps({"layers": len(self.weights), "losses": losses_as_json(self.losses), **about}, indent=1) + "\n"
-        )
+        slip = {"slip_compensation": _as_json(self.slip_compensation)}
+        drafts[1].write_text(json.dumps({"layers": len(self.weights), **slip, **about}, indent=1) + "\n")
         for draft, name in zip(drafts, ("model.safetensors", "config.json"), strict=True):
             draft.replace(folder / name)
 
@@ -129,7 +129,7 @@ class Actor:
                 tuple(tensors[f"weight.{index}"] for index in range(layers)),
                 tuple(tensors[f"bias.{index}"] for index in range(layers)),
                 tensors["log_std"],
-                {str(gait): _losses(**lost) for gait, lost in config.get("losses", {}).items()},
+                _slip_compensation(config),
             )
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
             raise ActorError(
@@ -152,12 +152,12 @@ class Actor:
                 f"{folder} holds a policy for {inputs} observations and {len(self.log_std)} actions; this task has "
                 f"{OBSERVATION_SIZE} and {len(ACTION_SIGNS)}: it is of another version or another robot"
             )
-        for gait, losses in self.losses.items():
-            if gait not in GAITS or not all(map(_is_sound, losses)):
+        for gait, tables in self.slip_compensation.items():
+            if gait not in GAITS or not all(map(_is_sound, tables)):
                 raise ActorError(
-                    f"{folder}: losses has {losses} for {gait!r}; allowed are rising cadences, Hz, and rising speeds, "
-                    f"m/s, each with up to {MOST_LOSS_M_S} m/s, for {', '.join(GAITS)}. Run train_gait.py calibrate "
-                    "again"
+                    f"{folder}: slip_compensation has {tables} for {gait!r}; allowed are rising cadences, Hz, and "
+                    f"rising speeds, m/s, each with up to {MOST_LOSS_M_S} m/s, for {', '.join(GAITS)}. Run "
+                    "train_gait.py calibrate again"
                 )
         for weight, bias in zip(self.weights, self.biases, strict=True):
             if weight.shape != (len(bias), inputs):
@@ -167,15 +167,28 @@ class Actor:
             raise ActorError(f"{folder}: the tensors do not fit each other")
 
 
-def losses_as_json(losses: Mapping[str, Losses]) -> dict[str, dict[str, Any]]:
-    """What config.json says of them."""
-    return {gait: lost._asdict() for gait, lost in losses.items()}
+def read_about(folder: Path) -> dict[str, Any]:
+    """Return what config.json says of a policy beside what `Actor.save` writes itself."""
+    about: dict[str, Any] = json.loads((folder / "config.json").read_text())
+    return {name: value for name, value in about.items() if name not in ("layers", "slip_compensation", _OLD_KEY)}
 
 
-def _losses(
+_OLD_KEY = "losses"  # of the slip compensation, in policies that were written before
+
+
+def _as_json(slip_compensation: Mapping[str, SlipCompensation]) -> dict[str, dict[str, Any]]:
+    return {gait: tables._asdict() for gait, tables in slip_compensation.items()}
+
+
+def _slip_compensation(config: dict[str, Any]) -> dict[str, SlipCompensation]:
+    held = config.get("slip_compensation", config.get(_OLD_KEY, {}))
+    return {str(gait): SlipCompensation(*_tables(**tables)) for gait, tables in held.items()}
+
+
+def _tables(
     by_cadence: list[list[float]], by_speed: list[list[float]], by_sideways: list[list[float]] | None = None
-) -> Losses:
-    return Losses(_table(by_cadence), _table(by_speed), _table(by_sideways or [[0.0, 0.0]]))
+) -> tuple[Table, Table, Table]:
+    return _table(by_cadence), _table(by_speed), _table(by_sideways or [[0.0, 0.0]])
 
 
 def _table(pairs: list[list[float]]) -> Table:

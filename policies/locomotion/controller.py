@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from control.command import Order
+from control.command import GaitCommand
 from control.gait import GaitGenerator, GaitStyle, VelocityCommand
-from control.locomotion_controller import Locomotor
+from control.locomotion_controller import LocomotionController
 from policies.locomotion.actor import Actor
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
@@ -19,21 +19,21 @@ class LearnedLegs:
 
     def __init__(self, actor: Actor, spec: QuadrupedSpec) -> None:
         self._actor = actor
-        self._locomotor = Locomotor(spec, actor.losses)
+        self._controller = LocomotionController(spec, actor.slip_compensation)
 
     @property
     def gait(self) -> GaitGenerator:
         """The clock and the style as they stand now."""
-        return self._locomotor.gait
+        return self._controller.gait
 
     def reset(self, style: GaitStyle, joints: np.ndarray, clock: float) -> None:
         """Start anew, standing with joints at (12,) rad."""
-        self._locomotor.reset(Order(VelocityCommand(), style), joints, clock)
+        self._controller.reset(GaitCommand(VelocityCommand(), style), joints, clock)
 
     def step(
         self, command: VelocityCommand, style: GaitStyle, state: QuadrupedState, contacts: list[bool]
     ) -> np.ndarray:
         """Joint targets (12,) rad for the next 20 ms."""
-        order = Order(command, style)
-        self._locomotor.sense(state, contacts, order)
-        return self._locomotor.act(self._actor(self._locomotor.observe(order)), order)
+        wanted = GaitCommand(command, style)
+        self._controller.sense(state, contacts, wanted)
+        return self._controller.act(self._actor(self._controller.observe(wanted)), wanted)

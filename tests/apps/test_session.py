@@ -12,7 +12,7 @@ from apps.config import SessionConfig
 from apps.headless import Run, run
 from apps.mp4 import VideoError
 from apps.session import Session
-from control.locomotion_controller import OBSERVATION_SIZE
+from control.observation import OBSERVATION_SIZE
 from perception.speech.audio import Sound, SoundError
 from policies.behaviour import default_table
 from policies.locomotion.actor import Actor

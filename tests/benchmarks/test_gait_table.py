@@ -6,17 +6,17 @@ import pytest
 
 from benchmarks.gait_table import CLAIMS, PARTS, details, over_seeds, part, summary, worse_than_nothing
 from envs.locomotion.cases import SUITE, Case
-from evaluation.gait.ledger import Figures, Row
+from evaluation.gait.ledger import Metrics, Row
 
-GOOD = Figures(
+GOOD = Metrics(
     100, 0.02, 0.018, 0.022, 0.05, 0.5, 0.02, 0.01, 0.0, 0.0, 0.04, 1.0, 0.01, 0.03, 0.004, 0.01, 0.7, 0.94, 1.0
 )
 BAD = replace(GOOD, rmse=0.2, rmse_low=0.19, rmse_high=0.21, falls=0.5, falls_low=0.4, falls_high=0.6, survival=0.5)
-LOST = Figures(100, *[None] * 7, 1.0, 0.96, 1.0, 0.0, *[None] * 7)
+LOST = Metrics(100, *[None] * 7, 1.0, 0.96, 1.0, 0.0, *[None] * 7)
 
 
-def rows(policy: str, figures: Figures) -> list[dict]:
-    return [Row(policy, case, figures).flat() for cases in SUITE.values() for case in cases]
+def rows(policy: str, metrics: Metrics) -> list[dict]:
+    return [Row(policy, case, metrics).flat() for cases in SUITE.values() for case in cases]
 
 
 def test_every_case_of_the_suite_is_of_its_part_and_in_a_claim():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from control.balance import CatchStep
-from control.command import Order
+from control.command import GaitCommand
 from control.gait import GAITS, VelocityCommand, gait_style
 from control.velocity_estimator import ImuError, VelocityEstimator
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
@@ -28,7 +28,7 @@ def errors(
 ) -> np.ndarray:
     """(n, 2) m/s: estimate minus truth over a walk, the first second left out."""
     env = LocomotionEnv(LocomotionConfig(randomization=replace(NONE, latency_substeps=(latency, latency))))
-    env.reset(seed=0, options={"order": Order(VelocityCommand(speed), gait_style(gait))})
+    env.reset(seed=0, options={"command": GaitCommand(VelocityCommand(speed), gait_style(gait))})
     estimator, rng, found = VelocityEstimator(SPEC), np.random.default_rng(0), []
     for index in range(200):
         env.step(np.zeros(12))

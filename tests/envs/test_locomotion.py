@@ -9,15 +9,15 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import envs
-from control.command import Order
+from control.command import GaitCommand
 from control.dog import standing_joints
 from control.gait import GAITS, VelocityCommand, gait_style
-from control.locomotion_controller import OBSERVATION, OBSERVATION_SIZE
 from control.mirror import mirror_action, mirror_observation
-from envs.locomotion.commands import LONGEST_STEP_M, CommandConfig, sample_order
+from control.observation import OBSERVATION, OBSERVATION_SIZE, PRIVILEGED, PRIVILEGED_SIZE, Term
+from envs.locomotion.commands import LONGEST_STEP_M, CommandConfig, sample_command
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.randomization import NONE
-from envs.locomotion.rewards import TERMS, RewardWeights, reward, schedule
+from envs.locomotion.rewards import TERMS, RewardWeights, contact_schedule, reward
 
 REGISTERED = [name for name in gym.registry if name.startswith("Empaw/")]
 CALM = LocomotionConfig(randomization=NONE)
@@ -30,9 +30,9 @@ def env():
     made.close()
 
 
-def roll(env: LocomotionEnv, seed: int, steps: int = 60, order: Order | None = None) -> np.ndarray:
+def roll(env: LocomotionEnv, seed: int, steps: int = 60, command: GaitCommand | None = None) -> np.ndarray:
     actions = np.random.default_rng(seed).uniform(-1, 1, (steps, 12)) * 0.3
-    observation, _ = env.reset(seed=seed, options={"order": order} if order else None)
+    observation, _ = env.reset(seed=seed, options={"command": command} if command else None)
     seen = [observation]
     for action in actions:
         observation, _, fell, ended, _ = env.step(action)
@@ -66,8 +66,8 @@ def test_the_same_seed_gives_the_same_walk():
 
 
 def test_zero_action_is_the_clocked_gait(env):
-    order = Order(VelocityCommand(0.5), gait_style("trot"))
-    env.reset(seed=0, options={"order": order})
+    command = GaitCommand(VelocityCommand(0.5), gait_style("trot"))
+    env.reset(seed=0, options={"command": command})
     speeds = []
     for _ in range(250):
         _, _, fell, _, _ = env.step(np.zeros(12))
@@ -89,12 +89,12 @@ def test_terms_are_reported_and_add_up(env):
 def test_going_as_told_pays_more_than_not(env):
     """The same walk, judged by the command that it follows and by one that it does not."""
 
-    def earned(told: float) -> float:
-        env.reset(seed=0, options={"order": Order(VelocityCommand(0.5), gait_style("trot"))})
+    def earned(wanted: float) -> float:
+        env.reset(seed=0, options={"command": GaitCommand(VelocityCommand(0.5), gait_style("trot"))})
         total = 0.0
         for _ in range(150):
             env.step(np.zeros(12))
-            judged = env.transition._replace(told=(told, 0.0, 0.0))
+            judged = env.transition._replace(command=(wanted, 0.0, 0.0))
             total += reward(judged, RewardWeights())[0]
         return total
 
@@ -104,7 +104,7 @@ def test_going_as_told_pays_more_than_not(env):
 @pytest.mark.parametrize("wanted", [-0.15, 0.0, 0.15])
 def test_the_pitch_is_held_against_a_policy_that_lifts_the_front(env, wanted):
     """Front feet 1.6 cm lower than the clock says pitch the trunk up by 0.04 rad; gravity tells, and it is undone."""
-    env.reset(seed=0, options={"order": Order(VelocityCommand(0.3), gait_style("trot", pitch_rad=wanted))})
+    env.reset(seed=0, options={"command": GaitCommand(VelocityCommand(0.3), gait_style("trot", pitch_rad=wanted))})
     lifting = np.tile([0.0, 0.0, -0.4], 4) * np.repeat([1.0, 0.0], 6)
     pitches = []
     for _ in range(300):
@@ -115,44 +115,86 @@ def test_the_pitch_is_held_against_a_policy_that_lifts_the_front(env, wanted):
 
 
 def test_an_observation_is_laid_out_as_it_is_described(env):
-    env.reset(seed=0, options={"order": Order(VelocityCommand(0.3, 0.1), gait_style("trot"))})
+    env.reset(seed=0, options={"command": GaitCommand(VelocityCommand(0.3, 0.1), gait_style("trot"))})
     for _ in range(30):
         seen = env.step(np.full(12, 0.2))[0]
-    legs, state = env.locomotor, env.state
+    legs, state = env.controller, env.state
+    style = env.command.style
     expected = {
-        "joint_speeds": state.joint_velocities,
-        "motor_errors": legs.targets - state.joint_positions,
+        "projected_gravity": -state.rotation[2],
+        "angular_velocity": state.rotation.T @ state.angular_velocity,
+        "joint_positions": state.joint_positions - standing_joints(GAITS["stand"], env.robot.spec),
+        "joint_velocities": state.joint_velocities,
+        "target_errors": legs.targets - state.joint_positions,
         "action": legs.action,
         "clock_cosine": np.cos(2 * np.pi * np.array(legs.gait.phases)),
         "clock_sine": np.sin(2 * np.pi * np.array(legs.gait.phases)),
         "contacts": np.array(env.contacts, float),
-        "velocity_error": np.subtract(legs.estimator.velocity, (0.3, 0.1)),
+        "command_lin_vel": (0.3, 0.1),
+        "command_ang_vel": 0.0,
+        "frequency": style.frequency_hz,
+        "duty": legs.gait.duty,
+        "swing": style.swing_m,
+        "bounce": style.bounce,
+        "height": legs.gait.height_m,
+        "pitch": style.pitch_rad,
+        "stepping": 1.0,
+        "lin_vel_error": np.subtract(legs.estimator.velocity, (0.3, 0.1)),
+        "lin_vel_error_stride": np.subtract(legs.estimator.memory["smooth"][0, :2], (0.3, 0.1)),
+        "ang_vel_error_stride": legs.estimator.memory["smooth"][0, 2],
         "caught": legs.gait.caught,
-        "scan": np.zeros(12),
+        "height_scan": np.zeros(12),
     }
+    assert_laid_out(seen, OBSERVATION, expected)
+
+
+def assert_laid_out(seen: np.ndarray, terms: tuple[Term, ...], expected: dict[str, object]) -> None:
+    assert [term.name for term in terms] == list(expected)
     start = 0
-    for block in OBSERVATION:
-        if block.name in expected:
-            assert np.allclose(
-                seen[start : start + block.size], block.scale * np.array(expected[block.name]), atol=1e-5
-            )
-        start += block.size
+    for term in terms:
+        scaled = term.scale * (np.array(expected[term.name]) - term.offset)
+        assert np.allclose(seen[start : start + term.size], scaled, atol=1e-5), term.name
+        start += term.size
     assert start == len(seen)
 
 
+def test_what_only_a_critic_sees_is_laid_out_as_it_is_described():
+    env = LocomotionEnv()
+    env.reset(seed=2, options={"command": GaitCommand(VelocityCommand(0.3, 0.1, 0.2), gait_style("trot"))})
+    for _ in range(30):
+        env.step(np.full(12, 0.2))
+    step, drawn = env.transition, env.drawn
+    expected = {
+        "lin_vel_error": np.subtract(step.velocity, (0.3, 0.1)),
+        "lin_vel_error_stride": np.subtract(step.smooth_velocity, (0.3, 0.1)),
+        "ang_vel_error_stride": step.smooth_turn - 0.2,
+        "lin_vel_z": env.state.velocity[2],
+        "height": env.state.position[2],
+        "friction": drawn.friction,
+        "added_mass": drawn.added_mass,
+        "motor_strength": drawn.motor_strength,
+        "latency": drawn.latency_substeps,
+    }
+    privileged = env.privileged()
+    env.close()
+    assert_laid_out(privileged, PRIVILEGED, expected)
+    assert len(privileged) == PRIVILEGED_SIZE
+
+
 def test_the_schedule_is_not_asked_of_who_is_about_to_fall(env):
-    env.reset(seed=0, options={"order": Order(VelocityCommand(), gait_style("trot"))})
+    env.reset(seed=0, options={"command": GaitCommand(VelocityCommand(), gait_style("trot"))})
     for _ in range(50):
         env.step(np.zeros(12))
     calm = env.transition
     assert not calm.reacting
     late = calm._replace(contacts=tuple(not stands for stands in calm.stance))
-    assert schedule(late) == 0.0 < schedule(calm._replace(contacts=calm.stance)) == 1.0
+    assert contact_schedule(late) == 0.0 < contact_schedule(calm._replace(contacts=calm.stance)) == 1.0
     env.robot.push((0.0, 1.2, 0.0))
     for _ in range(5):
         env.step(np.zeros(12))
     assert env.transition.reacting
-    assert schedule(env.transition) == schedule(env.transition._replace(contacts=(True,) * 4))
+    reacting = env.transition
+    assert contact_schedule(reacting) == contact_schedule(reacting._replace(contacts=(True,) * 4))
 
 
 @pytest.mark.parametrize("action", [np.full(12, np.nan), np.full(12, np.inf), np.zeros(11), np.zeros((1, 12))])
@@ -165,19 +207,19 @@ def test_actions_that_are_none_are_refused_and_nothing_moves(env, action):
 
 
 def test_a_command_that_is_none_is_refused_and_leaves_nothing_behind(env):
-    env.reset(seed=0, options={"order": Order(VelocityCommand(0.3), gait_style("trot"))})
+    env.reset(seed=0, options={"command": GaitCommand(VelocityCommand(0.3), gait_style("trot"))})
     with pytest.raises(RuntimeError, match="step first"):
         _ = env.transition
-    good = env.order
-    env.order = good._replace(command=VelocityCommand(0.3, 0.0, float("nan")))
+    good = env.command
+    env.command = good._replace(velocity=VelocityCommand(0.3, 0.0, float("nan")))
     with pytest.raises(ValueError, match="finite"):
         env.step(np.zeros(12))
-    env.order = good
+    env.command = good
     assert np.isfinite(env.step(np.zeros(12))[0]).all()
 
 
 def test_a_fall_ends_the_episode_and_costs(env):
-    env.reset(seed=0, options={"order": Order(VelocityCommand(), gait_style("trot"))})
+    env.reset(seed=0, options={"command": GaitCommand(VelocityCommand(), gait_style("trot"))})
     env.robot.push((0.0, 6.0, 2.0))
     for _ in range(150):
         _, value, fell, ended, _ = env.step(np.zeros(12))
@@ -190,28 +232,30 @@ def test_a_fall_ends_the_episode_and_costs(env):
 
 def test_an_episode_is_cut_after_its_time():
     env = LocomotionEnv(replace(CALM, episode_s=1.0))
-    env.reset(seed=1, options={"order": Order(VelocityCommand(), gait_style("trot"))})
+    env.reset(seed=1, options={"command": GaitCommand(VelocityCommand(), gait_style("trot"))})
     ends = [env.step(np.zeros(12))[3] for _ in range(50)]
     env.close()
     assert ends == [False] * 49 + [True]
 
 
-def test_orders_change_within_an_episode_and_stay_in_range():
+def test_commands_change_within_an_episode_and_stay_in_range():
     config = CommandConfig()
     rng = np.random.default_rng(0)
-    orders = [sample_order(rng, config) for _ in range(500)]
-    assert {order.style.name for order in orders} == set(config.gaits)
-    for order in orders:
-        assert config.speed_m_s[0] <= order.command.vx <= config.top_speed_m_s[config.gaits.index(order.style.name)]
-        stance_s = order.style.effective_duty / order.style.frequency_hz
-        assert np.hypot(*order.command[:2]) * stance_s <= LONGEST_STEP_M + 1e-9
-        assert abs(order.command.wz) <= 0.9
+    commands = [sample_command(rng, config) for _ in range(500)]
+    assert {command.style.name for command in commands} == set(config.gaits)
+    for command in commands:
+        assert (
+            config.speed_m_s[0] <= command.velocity.vx <= config.top_speed_m_s[config.gaits.index(command.style.name)]
+        )
+        stance_s = command.style.effective_duty / command.style.frequency_hz
+        assert np.hypot(*command.velocity[:2]) * stance_s <= LONGEST_STEP_M + 1e-9
+        assert abs(command.velocity.wz) <= 0.9
     env = LocomotionEnv(replace(CALM, commands=CommandConfig(gaits=("trot",), gait_shares=(1.0,))))
     env.reset(seed=0)
     seen = set()
     for _ in range(400):
         _, _, fell, _, _ = env.step(np.zeros(12))
-        seen.add(env.order)
+        seen.add(env.command)
         if fell:
             break
     env.close()
@@ -253,42 +297,42 @@ def test_the_physics_looks_the_same_in_the_mirror(env, rng):
     """A mirrored action from a mirrored state leads to the mirrored state: the maps get every sign and leg right."""
     action = rng.uniform(-0.5, 0.5, 12)
 
-    def after(order: Order, act: np.ndarray, clock: list[float]) -> np.ndarray:
-        env.reset(seed=0, options={"order": order})
+    def after(command: GaitCommand, act: np.ndarray, clock: list[float]) -> np.ndarray:
+        env.reset(seed=0, options={"command": command})
         standing = standing_joints(GAITS["stand"], env.robot.spec)
-        env.locomotor.reset(order, standing, 0.2)
-        env.locomotor.gait.offsets[:] = clock
+        env.controller.reset(command, standing, 0.2)
+        env.controller.gait.offsets[:] = clock
         env.robot.reset((0, 0, 0.32), 0.0, standing)
         for _ in range(6):
             observation = env.step(act)[0]
         return observation
 
     style = gait_style("walk", roll_rad=0.0)
-    order = Order(VelocityCommand(0.3, 0.2, 0.4), style)
+    command = GaitCommand(VelocityCommand(0.3, 0.2, 0.4), style)
     phases = style.phases
     mirrored_style = replace(style, phases=(phases[1], phases[0], phases[3], phases[2]))
-    mirrored_order = Order(VelocityCommand(0.3, -0.2, -0.4), mirrored_style)
-    seen = after(order, action, list(style.phases))
-    mirrored = after(mirrored_order, mirror_action(action), list(mirrored_style.phases))
+    mirrored_command = GaitCommand(VelocityCommand(0.3, -0.2, -0.4), mirrored_style)
+    seen = after(command, action, list(style.phases))
+    mirrored = after(mirrored_command, mirror_action(action), list(mirrored_style.phases))
     assert np.abs(seen - mirror_observation(seen)).max() > 0.5, "the walk itself must not be symmetric"
     assert np.allclose(mirror_observation(seen), mirrored, atol=0.05)
 
 
 def test_the_heading_is_held_against_a_gait_that_turns(env, monkeypatch):
-    order = Order(VelocityCommand(0.4), gait_style("trot"))
-    step = env.locomotor.gait.step
+    command = GaitCommand(VelocityCommand(0.4), gait_style("trot"))
+    step = env.controller.gait.step
 
-    def crooked(told, *more, **further):
-        return step(told._replace(wz=told.wz + 0.25), *more, **further)
+    def crooked(velocity, *more, **further):
+        return step(velocity._replace(wz=velocity.wz + 0.25), *more, **further)
 
-    monkeypatch.setattr(env.locomotor.gait, "step", crooked)
+    monkeypatch.setattr(env.controller.gait, "step", crooked)
 
     def turn(held: bool) -> float:
-        env.reset(seed=0, options={"order": order})
+        env.reset(seed=0, options={"command": command})
         rates = []
         for _ in range(300):
             if not held:
-                env.locomotor._trims[:] = 0.0
+                env.controller._trims[:] = 0.0
             env.step(np.zeros(12))
             rates.append(env.state.angular_velocity[2])
         return float(np.mean(rates[-100:]))

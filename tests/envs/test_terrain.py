@@ -6,12 +6,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from control.command import Order
+from control.command import GaitCommand
 from control.gait import GaitGenerator, VelocityCommand, gait_style
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.footholds import Footholds
 from envs.locomotion.randomization import NONE
-from envs.locomotion.rewards import height
+from envs.locomotion.rewards import base_height
 from envs.locomotion.terrain import CELL_M, HARDEST, LEVELS, PATCH_M, Patch, TerrainMap, build
 from robots.quadruped import QuadrupedSpec
 
@@ -113,29 +113,29 @@ def test_feet_take_the_height_of_the_ground():
 
 def test_walking_on_uneven_ground_is_deterministic_and_ends_at_the_edge():
     config = LocomotionConfig(terrain="rough", randomization=NONE)
-    order = Order(VelocityCommand(0.5), gait_style("trot"))
+    command = GaitCommand(VelocityCommand(0.5), gait_style("trot"))
     first, second = LocomotionEnv(config), LocomotionEnv(config)
 
     def walk(env: LocomotionEnv) -> np.ndarray:
-        seen = [env.reset(seed=4, options={"order": order, "level": 2})[0]]
+        seen = [env.reset(seed=4, options={"command": command, "level": 2})[0]]
         seen += [env.step(np.full(12, 0.1))[0] for _ in range(50)]
         return np.array(seen)
 
     assert np.array_equal(walk(first), walk(second))
     assert np.array_equal(walk(first), walk(second)), "ground that was walked on must not remember"
     assert first.map is not None
-    first.reset(seed=0, options={"order": order})
-    first.robot.reset((first.map.half_size[0], 0.0, 0.5), 0.0, first.locomotor.targets)
+    first.reset(seed=0, options={"command": command})
+    first.robot.reset((first.map.half_size[0], 0.0, 0.5), 0.0, first.controller.targets)
     _, _, fell, ended, _ = first.step(np.zeros(12))
     assert ended and not fell
 
 
 def test_a_scan_is_noisy_only_when_told():
-    order = Order(VelocityCommand(), gait_style("trot"))
+    command = GaitCommand(VelocityCommand(), gait_style("trot"))
     scans = []
     for noise in (0.0, 0.02):
         env = LocomotionEnv(LocomotionConfig(terrain="rough", randomization=replace(NONE, scan_noise=noise)))
-        scans.append(env.reset(seed=1, options={"order": order, "level": 1})[0][-12:])
+        scans.append(env.reset(seed=1, options={"command": command, "level": 1})[0][-12:])
         env.close()
     assert np.abs(scans[0] - scans[1]).max() > 0.05
 
@@ -143,15 +143,15 @@ def test_a_scan_is_noisy_only_when_told():
 def test_on_uneven_ground_the_dog_crouches_lifts_its_feet_higher_and_is_paid_for_that():
     env = LocomotionEnv(LocomotionConfig(terrain="stones", randomization=NONE))
     try:
-        order = Order(VelocityCommand(0.3), gait_style("trot"))
-        env.reset(seed=0, options={"order": order, "level": 1})
+        command = GaitCommand(VelocityCommand(0.3), gait_style("trot"))
+        env.reset(seed=0, options={"command": command, "level": 1})
         for _ in range(60):
             env.step(np.zeros(12))
-        told = env.transition.told_height
-        assert told == pytest.approx(0.29, abs=0.005)
-        assert told < order.style.height_m
-        as_told, as_ordered = (env.transition._replace(smooth_height=h) for h in (told, order.style.height_m))
-        assert height(as_told) > height(as_ordered)
-        assert env.locomotor.gait.duty == pytest.approx(0.65, abs=0.01)
+        target = env.transition.target_height
+        assert target == pytest.approx(0.29, abs=0.005)
+        assert target < command.style.height_m
+        lower, as_commanded = (env.transition._replace(smooth_height=h) for h in (target, command.style.height_m))
+        assert base_height(lower) > base_height(as_commanded)
+        assert env.controller.gait.duty == pytest.approx(0.65, abs=0.01)
     finally:
         env.close()

@@ -25,7 +25,7 @@ def test_figures_do_not_depend_on_the_number_of_workers():
 
 def test_a_trot_tracks_its_speed_and_an_impossible_walk_does_not_pass():
     args = replace(CLOCKED, cells=("trot:0.5", "walk:1.2"), episodes=3, seconds=4.0, workers=1)
-    good, bad = (row.figures for row in evaluate(args))
+    good, bad = (row.metrics for row in evaluate(args))
     assert good.rmse is not None and good.rmse < 0.06
     assert good.falls == 0
     assert good.progress == pytest.approx(1.0, abs=0.1)
@@ -35,7 +35,7 @@ def test_a_trot_tracks_its_speed_and_an_impossible_walk_does_not_pass():
 def test_what_makes_a_walk_hard_makes_it_fall():
     def falls(**more) -> float:
         args = replace(CLOCKED, cells=("trot:0.4",), episodes=6, seconds=5.0, workers=1, **more)
-        return evaluate(args)[0].figures.falls
+        return evaluate(args)[0].metrics.falls
 
     assert falls() == 0.0
     assert falls(kick=3.0) > 0.5
@@ -44,9 +44,9 @@ def test_what_makes_a_walk_hard_makes_it_fall():
 
 def test_an_order_that_changes_is_measured_after_the_change():
     args = replace(CLOCKED, cells=("trot:0.4",), to_gait="walk", episodes=2, seconds=6.0, workers=1)
-    figures = evaluate(args)[0].figures
-    assert figures.mean_speed == pytest.approx(0.4, abs=0.08)
-    assert figures.contact_match is not None and figures.contact_match > 0.8
+    metrics = evaluate(args)[0].metrics
+    assert metrics.mean_speed == pytest.approx(0.4, abs=0.08)
+    assert metrics.contact_match is not None and metrics.contact_match > 0.8
 
 
 @pytest.mark.parametrize(
@@ -140,8 +140,8 @@ def test_another_policy_joins_the_rows_that_are_there(whole, tmp_path):
     assert [row for row in rows if row["policy"] == "none"] == json.loads(path.read_text())["rows"]
 
 
-def spoilt(held: dict, **figures) -> dict:
-    return {**held, "rows": [held["rows"][0] | figures, *held["rows"][1:]]}
+def spoilt(held: dict, **metrics) -> dict:
+    return {**held, "rows": [held["rows"][0] | metrics, *held["rows"][1:]]}
 
 
 @pytest.mark.parametrize(

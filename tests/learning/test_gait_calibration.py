@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from control.gait import GAITS
-from control.locomotion_controller import OBSERVATION_SIZE, Losses
+from control.locomotion_controller import SlipCompensation
+from control.observation import OBSERVATION_SIZE
 from envs.locomotion.cases import SUITE, Case
 from envs.locomotion.walks import Walker
 from learning.gait.calibrate import CADENCES, SIDEWAYS, SPEEDS, Calibrate, Errors, calibrate, corrected
@@ -20,8 +21,12 @@ def idle() -> Actor:
     return Actor(np.zeros(95), np.ones(95), tuple(map(np.zeros, size)), (np.zeros(12),), np.zeros(12))
 
 
-def speed(actor: Actor, gait: str, told: float) -> float:
-    walker = Walker(Case(gait, told), actor)
+def slipping(**by_gait: SlipCompensation) -> Actor:
+    return replace(idle(), slip_compensation=by_gait)
+
+
+def speed(actor: Actor, gait: str, command: float) -> float:
+    walker = Walker(Case(gait, command), actor)
     try:
         return float(np.mean([walker.walk(4.0, seed).mean_speed for seed in range(3)]))
     finally:
@@ -30,43 +35,41 @@ def speed(actor: Actor, gait: str, told: float) -> float:
 
 def test_legs_that_lose_more_are_told_to_go_faster():
     usual, hz = GAITS["trot"].drift_m_s, GAITS["trot"].frequency_hz
-    slow, fast = (
-        speed(replace(idle(), losses={"trot": Losses(((hz, usual + more),))}), "trot", 0.5) for more in (-0.1, 0.1)
-    )
+    slow, fast = (speed(slipping(trot=SlipCompensation(((hz, usual + more),))), "trot", 0.5) for more in (-0.1, 0.1))
     assert fast - slow == pytest.approx(0.2, abs=0.05)
-    elsewhere = replace(idle(), losses={"trot": Losses(((1.2, 0.3), (2.0, usual)))})
-    assert speed(elsewhere, "trot", 0.5) == speed(replace(idle(), losses={"trot": Losses(((hz, usual),))}), "trot", 0.5)
-    other = replace(idle(), losses={"pace": Losses(((3.0, 0.3),))})
+    elsewhere = slipping(trot=SlipCompensation(((1.2, 0.3), (2.0, usual))))
+    assert speed(elsewhere, "trot", 0.5) == speed(slipping(trot=SlipCompensation(((hz, usual),))), "trot", 0.5)
+    other = slipping(pace=SlipCompensation(((3.0, 0.3),)))
     assert speed(other, "trot", 0.5) == speed(idle(), "trot", 0.5)
 
 
 def test_calibration_undoes_a_loss_that_is_wrong(tmp_path, monkeypatch):
     monkeypatch.setattr("learning.gait.calibrate.SPEEDS", {"trot": (0.4, 0.7), "walk": (0.3,)})
     monkeypatch.setattr("learning.gait.calibrate.CADENCES", (2.0,))
-    wrong = replace(
-        idle(), losses={"trot": Losses(((2.0, 0.2),), ((0.0, 0.0), (1.0, 0.1))), "walk": Losses(((1.6, -0.1),))}
+    wrong = slipping(
+        trot=SlipCompensation(((2.0, 0.2),), ((0.0, 0.0), (1.0, 0.1))), walk=SlipCompensation(((1.6, -0.1),))
     )
     wrong.save(tmp_path, {"timesteps": 7})
     before = abs(speed(wrong, "trot", 0.5) - 0.5)
     calibrate(Calibrate(tmp_path, walks=2, passes=1, seconds=4.0, workers=1))
     mended = Actor.load(tmp_path)
     assert before > 0.1
-    for told in (0.4, 0.5, 0.7):
-        assert abs(speed(mended, "trot", told) - told) < 0.04
-    assert [hz for hz, _ in mended.losses["trot"].by_cadence] == [2.0, GAITS["trot"].frequency_hz]
-    assert abs(mended.losses["walk"].at(GAITS["walk"].frequency_hz, 0.3) - GAITS["walk"].drift_m_s) < 0.05
+    for command in (0.4, 0.5, 0.7):
+        assert abs(speed(mended, "trot", command) - command) < 0.04
+    assert [hz for hz, _ in mended.slip_compensation["trot"].by_cadence] == [2.0, GAITS["trot"].frequency_hz]
+    assert abs(mended.slip_compensation["walk"].at(GAITS["walk"].frequency_hz, 0.3) - GAITS["walk"].drift_m_s) < 0.05
     assert json.loads((tmp_path / "config.json").read_text())["timesteps"] == 7
-    again = dict(mended.losses)
+    again = dict(mended.slip_compensation)
     wrong.save(tmp_path, {})
     calibrate(Calibrate(tmp_path, walks=2, passes=1, seconds=4.0, workers=2))
-    assert Actor.load(tmp_path).losses == again  # whatever the number of workers
+    assert Actor.load(tmp_path).slip_compensation == again  # whatever the number of workers
 
 
 def test_who_drifts_forward_when_going_sideways_is_told_less(tmp_path, monkeypatch):
     monkeypatch.setattr("learning.gait.calibrate.SPEEDS", {"trot": (0.4,)})
     monkeypatch.setattr("learning.gait.calibrate.CADENCES", ())
     usual = ((GAITS["trot"].frequency_hz, GAITS["trot"].drift_m_s),)
-    wrong = replace(idle(), losses={"trot": Losses(usual, by_sideways=((0.0, 0.0), (0.3, 0.1)))})
+    wrong = slipping(trot=SlipCompensation(usual, by_sideways=((0.0, 0.0), (0.3, 0.1))))
     wrong.save(tmp_path, {})
     drifts = []
     calibrate(Calibrate(tmp_path, walks=2, passes=2, seconds=4.0, workers=1))
@@ -79,10 +82,10 @@ def test_who_drifts_forward_when_going_sideways_is_told_less(tmp_path, monkeypat
 
 def test_where_every_walk_fell_nothing_is_changed_and_no_correction_is_wild():
     faster = ((0.2, -0.02), (0.6, 0.02))
-    before = {"pace": Losses(((1.0, 0.0), (3.0, 0.1)), faster)}
-    assert corrected(before, "pace", Errors({2.0: []}, {})) == Losses(((2.0, 0.05),), faster)
-    assert corrected({}, "pace", Errors({2.0: []}, {})) == Losses(((2.0, GAITS["pace"].drift_m_s),))
-    assert corrected({}, "pace", Errors({2.0: [(0.3, -5.0)]}, {})) == Losses(((2.0, 0.3),))
+    before = {"pace": SlipCompensation(((1.0, 0.0), (3.0, 0.1)), faster)}
+    assert corrected(before, "pace", Errors({2.0: []}, {})) == SlipCompensation(((2.0, 0.05),), faster)
+    assert corrected({}, "pace", Errors({2.0: []}, {})) == SlipCompensation(((2.0, GAITS["pace"].drift_m_s),))
+    assert corrected({}, "pace", Errors({2.0: [(0.3, -5.0)]}, {})) == SlipCompensation(((2.0, 0.3),))
     wild = Errors({3.0: [(0.3, -5.0), (0.9, 5.0)]}, {0.2: [5.0], 0.35: []})
     assert corrected({}, "pace", wild).by_speed == ((0.3, 0.3), (0.9, -0.3))
     assert corrected({}, "pace", wild).by_sideways == ((0.0, 0.0), (0.2, -0.3), (0.35, 0.0))
@@ -91,7 +94,7 @@ def test_where_every_walk_fell_nothing_is_changed_and_no_correction_is_wild():
 def test_what_depends_on_speed_is_told_from_what_depends_on_cadence():
     """A pace that is 0.01 m/s too fast at its own 3 Hz, 0.03 at 2 Hz, and 0.04 more at 0.9 m/s than at 0.3."""
     errors = {3.0: [(0.3, 0.01), (0.3, 0.03), (0.9, 0.06)], 2.0: [(0.3, 0.04), (0.6, 0.06)]}
-    found = corrected({"pace": Losses(((3.0, 0.1),))}, "pace", Errors(errors, {}))
+    found = corrected({"pace": SlipCompensation(((3.0, 0.1),))}, "pace", Errors(errors, {}))
     assert np.allclose(found.by_speed, ((0.3, 0.02), (0.9, -0.02)))
     for hz, v, too_fast in ((3.0, 0.3, 0.02), (3.0, 0.9, 0.06), (2.0, 0.3, 0.04), (2.0, 0.6, 0.06)):
         assert found.at(hz, v) == pytest.approx(0.1 - too_fast, abs=0.007)
@@ -101,7 +104,7 @@ def test_what_is_lost_sideways_is_told_from_what_is_lost_anyway():
     """A pace that is 0.05 m/s too fast wherever it goes, and 0.02 more at 0.2 m/s to the left."""
     hz = GAITS["pace"].frequency_hz
     errors = Errors({hz: [(0.3, 0.05), (0.9, 0.05)]}, {0.2: [0.07], 0.35: [0.05]})
-    found = corrected({"pace": Losses(((hz, 0.1),))}, "pace", errors)
+    found = corrected({"pace": SlipCompensation(((hz, 0.1),))}, "pace", errors)
     assert np.allclose(found.by_sideways, ((0.0, 0.0), (0.2, -0.02), (0.35, 0.0)))
     assert found.at(hz, 0.0, -0.2) == pytest.approx(0.03)
 
@@ -114,11 +117,11 @@ def test_calibration_and_evaluation_use_other_speeds_and_cadences():
 
 
 def test_the_shipped_policy_is_calibrated_for_every_gait_that_steps():
-    assert set(Actor.load(DEFAULT_FOLDER).losses) == {name for name in GAITS if name != "stand"}
+    assert set(Actor.load(DEFAULT_FOLDER).slip_compensation) == {name for name in GAITS if name != "stand"}
 
 
 @pytest.mark.parametrize(
-    "losses",
+    "tables",
     [
         {"gallop": {"by_cadence": [[2.0, 0.1]], "by_speed": [[0.3, 0.0]]}},
         {"trot": {"by_cadence": [[2.0, 2.0]], "by_speed": [[0.3, 0.0]]}},
@@ -134,10 +137,12 @@ def test_the_shipped_policy_is_calibrated_for_every_gait_that_steps():
         [0.1],
     ],
 )
-def test_losses_that_cannot_be_are_named(tmp_path, losses):
+@pytest.mark.parametrize("key", ["slip_compensation", "losses"])
+def test_a_slip_compensation_that_cannot_be_is_named(tmp_path, tables, key):
     idle().save(tmp_path, {})
     config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "losses": losses}))
+    del config["slip_compensation"]
+    (tmp_path / "config.json").write_text(json.dumps({**config, key: tables}))
     with pytest.raises(ActorError, match=str(tmp_path)):
         Actor.load(tmp_path)
 

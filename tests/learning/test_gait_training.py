@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from stable_baselines3.common.logger import configure
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from control.command import Order
+from control.command import GaitCommand
 from control.gait import VelocityCommand, gait_style
 from control.mirror import mirror_action, mirror_observation
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
@@ -28,7 +28,7 @@ from learning.gait.export import Export, export
 from learning.gait.ppo import Learner, Normaliser
 from learning.gait.train import note_task, train, turns
 from learning.gait.train_config import PPOConfig, Train
-from learning.gait.workers import Crew, Member, Rollout, RolloutSource, Workers, _work, crew_seeds
+from learning.gait.workers import EnvBatch, EnvSlot, Rollout, RolloutSource, Workers, _work, env_seeds
 from policies.locomotion.actor import DEFAULT_FOLDER, Actor, ActorError, elu, rough_elu
 from policies.locomotion.controller import LearnedLegs
 from tests.conftest import PATIENCE_S, ROOT, wait_until
@@ -79,14 +79,14 @@ def test_exploring_actors_take_the_cheaper_elu():
 @pytest.mark.parametrize("overlap", [True, False])
 def test_who_walks_while_the_learner_learns_is_one_update_old(overlap):
     """The learner gets every rollout, in order, and the workers the newest policy there is when they start."""
-    told: list[str] = []
+    log: list[str] = []
 
     class Scripted(RolloutSource):
         def start(self, actor: Actor, steps: int) -> None:
-            told.append(f"walk with policy {actor}")
+            log.append(f"walk with policy {actor}")
 
         def collect(self) -> list[Rollout]:
-            told.append("collect")
+            log.append("collect")
             return []
 
         def close(self) -> None:
@@ -96,22 +96,22 @@ def test_who_walks_while_the_learner_learns_is_one_update_old(overlap):
         updates = 0
 
         def explore(self, progress: float) -> None:
-            told.append(f"explore at {progress:.2f}")
+            log.append(f"explore at {progress:.2f}")
 
         def actor(self) -> int:
             return self.updates
 
         def learn(self, rollouts: list[Rollout], progress: float) -> None:
             self.updates += 1
-            told.append(f"learn at {progress:.2f}")
+            log.append(f"learn at {progress:.2f}")
 
     args = Train(n_timesteps=3 * 64, workers=1, envs=2, ppo=SMALL, overlap=overlap)
     done = [turn.iteration for turn in turns(args, Counting(), Scripted())]  # type: ignore[arg-type]
     assert done == [1, 2, 3]
-    assert [line for line in told if "collect" in line or "learn" in line] == [
+    assert [line for line in log if "collect" in line or "learn" in line] == [
         line for progress in ("0.00", "0.33", "0.67") for line in ("collect", f"learn at {progress}")
     ]
-    assert [line[-1] for line in told if "walk" in line] == (["0", "0", "1"] if overlap else ["0", "1", "2"])
+    assert [line[-1] for line in log if "walk" in line] == (["0", "0", "1"] if overlap else ["0", "1", "2"])
 
 
 @pytest.mark.parametrize("overlap", [True, False])
@@ -124,10 +124,10 @@ def test_no_update_is_broken_off_because_the_normaliser_moved(overlap, monkeypat
     monkeypatch.setattr(learner.model.policy.optimizer, "step", lambda *more: (steps.append(1), step(*more))[1])
 
     class Here(RolloutSource):
-        crew = Crew([LocomotionConfig()] * 4, crew_seeds(0, 0, 0, 4))
+        batch = EnvBatch([LocomotionConfig()] * 4, env_seeds(0, 0, 0, 4))
 
         def start(self, actor: Actor, steps: int) -> None:
-            self.rolled = self.crew.roll(actor, steps)
+            self.rolled = self.batch.roll(actor, steps)
 
         def collect(self) -> list[Rollout]:
             return [self.rolled]
@@ -169,10 +169,10 @@ def test_a_worker_keeps_to_one_core(monkeypatch):
         def recv(self):
             return None
 
-    monkeypatch.setattr("learning.gait.workers.Crew", Noted)
+    monkeypatch.setattr("learning.gait.workers.EnvBatch", Noted)
     with threadpool_limits(2, user_api="blas"):
         before = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
-        _work(Pipe(), [LocomotionConfig()], crew_seeds(0, 0, 0, 1))
+        _work(Pipe(), [LocomotionConfig()], env_seeds(0, 0, 0, 1))
     assert max(before) == 2
     assert set(seen) == {1}
 
@@ -235,16 +235,16 @@ def test_the_legs_of_the_simulation_do_what_the_task_does(learner):
     """Same policy, same start: the dog's controller and the environment send the same motor targets."""
     actor = learner.actor()
     env = LocomotionEnv(LocomotionConfig(randomization=NONE))
-    order = Order(VelocityCommand(0.4), gait_style("trot"))
-    observation, _ = env.reset(seed=0, options={"order": order})
+    command = GaitCommand(VelocityCommand(0.4), gait_style("trot"))
+    observation, _ = env.reset(seed=0, options={"command": command})
     legs = LearnedLegs(actor, env.robot.spec)
-    legs.reset(order.style, env.locomotor.targets, env.locomotor.gait.clock)
+    legs.reset(command.style, env.controller.targets, env.controller.gait.clock)
     contacts = [False] * 4
     for _ in range(60):
-        targets = legs.step(*order, env.state, contacts)
+        targets = legs.step(*command, env.state, contacts)
         observation, _, fell, _, _ = env.step(actor(observation))
         contacts = env.contacts
-        assert np.allclose(env.locomotor.targets, targets, atol=1e-4)
+        assert np.allclose(env.controller.targets, targets, atol=1e-4)
         if fell:
             break
     env.close()
@@ -301,11 +301,11 @@ def test_bad_settings_are_named(more, complaint, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_recipes_and_crews():
+def test_recipes_and_their_environments():
     full, quick = Train(), Train(recipe="quick")
     assert quick.timesteps < full.timesteps
-    assert {task.terrain for crew in quick.crews() for task in crew} == {"flat"}
-    uneven = [task for crew in full.crews() for task in crew if task.terrain != "flat"]
+    assert {task.terrain for batch in quick.env_configs() for task in batch} == {"flat"}
+    uneven = [task for batch in full.env_configs() for task in batch if task.terrain != "flat"]
     assert {task.terrain for task in uneven} == set(HARDEST)
     assert len({task.terrain_seed for task in uneven}) == len(uneven), "no two grounds are laid out alike"
 
@@ -316,8 +316,8 @@ def test_the_quick_recipe_shoves_more_unless_told_otherwise():
     assert quick.fall_penalty > usual.fall_penalty
     assert quick.randomization.push_every_s < usual.randomization.push_every_s
     assert Train().recipe_task == usual
-    told = replace(usual, fall_penalty=4.0, randomization=replace(usual.randomization, push_every_s=9.0))
-    assert {task for crew in Train(recipe="quick", task=told).crews() for task in crew} == {told}
+    own = replace(usual, fall_penalty=4.0, randomization=replace(usual.randomization, push_every_s=9.0))
+    assert {task for batch in Train(recipe="quick", task=own).env_configs() for task in batch} == {own}
     icy = replace(usual, randomization=replace(usual.randomization, friction=(0.1, 0.2)))
     both = replace(quick, randomization=replace(quick.randomization, friction=(0.1, 0.2)))
     assert Train(recipe="quick", task=icy).recipe_task == both
@@ -337,12 +337,12 @@ def test_a_run_says_what_it_learned_and_goes_on_with_nothing_else(tmp_path):
 
 
 def test_ground_grows_harder_only_for_who_stays_up():
-    member = Member(LocomotionConfig(terrain="stairs"), np.random.SeedSequence(0))
+    slot = EnvSlot(LocomotionConfig(terrain="stairs"), np.random.SeedSequence(0))
     levels = []
     for fell in (False, False, True, False, True, True, True):
-        member.again(fell)
-        levels.append(member.level)
-    member.env.close()
+        slot.again(fell)
+        levels.append(slot.level)
+    slot.env.close()
     assert levels == [2, 3, 2, 3, 2, 1, 1]
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import envs.locomotion.env as env_module
-from control import locomotion_controller as locomotor
+from control import locomotion_controller as controller
 from control import velocity_estimator as estimator
 from control.dog import Dog
 from control.gait import VelocityCommand, gait_style
-from control.gait_kernel import advance
+from control.gait_kernel import gait_step
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from policies.locomotion.actor import DEFAULT_FOLDER, Actor
 from policies.locomotion.controller import LearnedLegs
@@ -81,7 +81,13 @@ def test_each_compiled_function_has_one_form(rng):
         for _ in range(5):
             dog.control(VelocityCommand(1, 0, 0), gait_style("trot", frequency_hz=3), dog.body.read())
             world.step(5)
-        for made in (advance, locomotor._prepared, locomotor._observation, env_module._judged, estimator._update):
+        for made in (
+            gait_step,
+            controller._prepare_action,
+            controller._observation,
+            env_module._reward_terms,
+            estimator._update,
+        ):
             assert len(made.signatures) == 1, made
 
 
