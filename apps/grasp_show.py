@@ -7,9 +7,10 @@ import webbrowser
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+import tyro
 from rich.console import Console
 
 from apps.mp4 import filming
@@ -19,10 +20,11 @@ from envs.grasping.objects import resting
 from envs.grasping.parts import load_bodies
 from evaluation.grasping.evaluate import check
 from evaluation.grasping.pictures import VIEW, Filmed, data_url, eye_on
-from evaluation.grasping.single import LeftOutError, Look, Planned, Setting, Task, attempt, plan, setting
+from evaluation.grasping.single import LeftOutError, Planned, Scene, Task, TrialConfig, attempt, make_scene, plan
 from geometry.transforms import transform_points
 from robots.hand import PANDA_HAND, Grasp
 from robots.io import check_writable
+from robots.options import SeedOption
 from robots.world import Camera
 
 _VIEWER = Path(__file__).parents[1] / "assets" / "web" / "clouds.js"
@@ -38,7 +40,7 @@ img{width:31%;margin-right:1%;border-radius:6px}td,th{padding:.1rem .8rem;text-a
 
 
 @dataclass(frozen=True)
-class Show:
+class Show(SeedOption):
     """Open one trial in the browser: clouds, candidates, the chosen grasp and what came of it."""
 
     object: str = "mug_900"
@@ -53,8 +55,8 @@ class Show:
     """The cloud that is planned on, one of those that single compares."""
     arm: bool = False
     """Let the whole Panda arm do it, which passes over grasps that it cannot get to."""
-    look: Look = field(default_factory=Look)
-    """As for single: the same look, seed and object give the same trial."""
+    trial: Annotated[TrialConfig, tyro.conf.arg(name="")] = field(default_factory=TrialConfig)
+    """As for single: the same view, seed and object give the same trial."""
     out: Path = Path("runs/grasp/show.html")
     """The page."""
     record: Path | None = None
@@ -70,8 +72,8 @@ def show(args: Show) -> dict[str, Any]:
         ValueError: no such object, cloud or view, or a look that cannot be tried.
         OSError, VideoError: something cannot be written.
     """
-    look, cloud = replace(args.look, clouds=(args.cloud,)), args.cloud
-    check(1, 1, look)
+    config, cloud = replace(args.trial, clouds=(args.cloud,)), args.cloud
+    check(1, config)
     if args.view < 0:
         raise ValueError(f"--view {args.view} came; allowed are 0 or more")
     check_writable(args.out)
@@ -80,11 +82,11 @@ def show(args: Show) -> dict[str, Any]:
     if args.object not in models:
         raise ValueError(f"--object {args.object!r} came; {args.objects} has {', '.join(models)}")
     try:
-        scene = setting(Task(0, models[args.object], args.view, look))
+        scene = make_scene(Task(0, models[args.object], args.view, config, args.seed))
     except LeftOutError as problem:
         raise ValueError(f"{args.object} cannot be tried: {problem}; take another --view") from problem
-    planned = plan(scene, look, cloud)
-    tried = (_try_by_arm if args.arm else _try)(scene, planned, look)
+    planned = plan(scene, config, cloud)
+    tried = _try_by_arm(scene, planned, config, args.seed) if args.arm else _try(scene, planned, config)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(page(args.object, cloud, scene, planned, tried))
     if args.record is not None:
@@ -92,11 +94,11 @@ def show(args: Show) -> dict[str, Any]:
             for frame in tried.frames:
                 film.add(frame)
             film.end()
-    told = _told(tried.outcome)
-    Console(stderr=True).print(f"{args.object}, {cloud}: {told}; {args.out}")
+    result = _result(tried.outcome)
+    Console(stderr=True).print(f"{args.object}, {cloud}: {result}; {args.out}")
     if args.browser:
         webbrowser.open(args.out.resolve().as_uri())
-    return {"object": args.object, "cloud": cloud, "result": told, "page": str(args.out)}
+    return {"object": args.object, "cloud": cloud, "result": result, "page": str(args.out)}
 
 
 class Tried(NamedTuple):
@@ -107,38 +109,38 @@ class Tried(NamedTuple):
     frames: list[np.ndarray]
 
 
-def _told(outcome: Outcome | None) -> str:
+def _result(outcome: Outcome | None) -> str:
     if outcome is None:
         return "no grasp"
     return ("held" if outcome.held else outcome.cause) + (", touched before closing" if outcome.touched_early else "")
 
 
-def _try(scene: Setting, planned: Planned, look: Look) -> Tried:
+def _try(scene: Scene, planned: Planned, config: TrialConfig) -> Tried:
     if not planned.grasps:
         return Tried(None, None, [])
     best = planned.grasps[0]
     film = Filmed(eye_on(best.T_world_hand[:3, 3] + (0.0, 0.0, 0.08), 0.55), 1 / _FRAMES_HZ)
-    return Tried(best, attempt(scene, best, look.friction, watch=film.watch), film.frames)
+    return Tried(best, attempt(scene, best, config.friction, watch=film.watch), film.frames)
 
 
-def _try_by_arm(scene: Setting, planned: Planned, look: Look) -> Tried:
+def _try_by_arm(scene: Scene, planned: Planned, config: TrialConfig, seed: int) -> Tried:
     """As `_try`, by the arm.
 
     Raises:
         ReachError: it can get to none of the grasps.
     """
     film = Filmed(Camera((0.75, -0.85, 0.75), (-0.15, 0.0, 0.25)), 1 / _FRAMES_HZ)
-    known = np.concatenate([planned.seen.target, scene.observation.cloud_world])
-    with resting([scene.placed.model], [scene.placed.T_world_object], look.friction, seen=True) as table:
-        done = execute_by_arm(table, planned.grasps, known, np.random.default_rng(look.seed), watch=film.watch)
+    known = np.concatenate([planned.shape.target, scene.observation.cloud_world])
+    with resting([scene.placed.model], [scene.placed.T_world_object], config.friction, seen=True) as table:
+        done = execute_by_arm(table, planned.grasps, known, np.random.default_rng(seed), watch=film.watch)
     return Tried(done.grasp, done.outcome, film.frames)
 
 
-def page(name: str, cloud: str, scene: Setting, planned: Planned, tried: Tried) -> str:
+def page(name: str, cloud: str, scene: Scene, planned: Planned, tried: Tried) -> str:
     """The page as text; it needs nothing from elsewhere."""
     layers = [
         _cloud("the object", scene.observation.true, "#c9c2b6", hidden=True),
-        _cloud(f"{cloud} (planned on)", planned.seen.target, "#3b6ea5"),
+        _cloud(f"{cloud} (planned on)", planned.shape.target, "#3b6ea5"),
         _cloud("seen", scene.observation.cloud_world, "#e08a3c"),
         {
             "name": "candidates",
@@ -152,18 +154,18 @@ def page(name: str, cloud: str, scene: Setting, planned: Planned, tried: Tried) 
     middle = scene.observation.true.mean(axis=0)
     eye = scene.observation.T_world_cam[:2, 3]
     azimuth = float(np.arctan2(eye[1], eye[0])) + 2.2  # so that the first look shows what the camera did not see
-    told = {"layers": layers, "middle": np.round(middle, 4).tolist(), "size": 0.4, "azimuth": azimuth}
-    reasons = (tried.grasp.reasons if tried.grasp else None) or {}
-    rows = "".join(f"<tr><td>{escape(key)}<td>{value:.2f}</tr>" for key, value in reasons.items())
+    drawn = {"layers": layers, "middle": np.round(middle, 4).tolist(), "size": 0.4, "azimuth": azimuth}
+    features = (tried.grasp.features if tried.grasp else None) or {}
+    rows = "".join(f"<tr><td>{escape(key)}<td>{value:.2f}</tr>" for key, value in features.items())
     pictures = "".join(
         f'<img src="{data_url(tried.frames[int(place)])}" alt="">' for place in _moments(len(tried.frames))
     )
     return (
         f'<!doctype html><meta charset="utf-8"><title>{escape(name)}</title><style>{_STYLE}</style>'
-        f"<h1>{escape(name)}, {escape(cloud)}: {escape(_told(tried.outcome))}</h1>"
+        f"<h1>{escape(name)}, {escape(cloud)}: {escape(_result(tried.outcome))}</h1>"
         f'<canvas id="view" width="1000" height="620"></canvas><p id="layers"></p>{pictures}'
         f"<h2>Why this grasp</h2><table>{rows}</table>"
-        f'<script type="application/json" id="scene">{json.dumps(told)}</script>'
+        f'<script type="application/json" id="scene">{json.dumps(drawn)}</script>'
         f'<script type="module">{_VIEWER.read_text()}</script>'
     )
 

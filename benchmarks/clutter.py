@@ -10,19 +10,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 from scipy.stats import t as student_t
 
 from benchmarks.command import run
-from evaluation.grasping.clutter import Table
+from envs.grasping.scenes import SceneKind
+from evaluation.grasping.clutter import ClutterConfig
 from evaluation.grasping.rounds import Clutter, evaluate_clutter
 from evaluation.grasping.single import CLOUDS
 from robots.io import check_writable, write_json
 from robots.options import JsonOption, WorkersOption
-
-Scene = Literal["packed", "pile"]
 
 
 @dataclass(frozen=True)
@@ -50,28 +49,29 @@ class Args(JsonOption, WorkersOption):
 def main(args: Args) -> dict[str, Any]:
     """Play and return the figures."""
     check_writable(args.json)
-    result = {"rows": [_row(args, scene, cloud) for scene in get_args(Scene) for cloud in args.clouds]}
+    result = {"rows": [_row(args, scene, cloud) for scene in get_args(SceneKind) for cloud in args.clouds]}
     if args.json is not None:
         write_json(result, args.json)
     return result
 
 
-def _row(args: Args, scene: Scene, cloud: str) -> dict[str, Any]:
+def _row(args: Args, scene: SceneKind, cloud: str) -> dict[str, Any]:
     found = [_seed(args, scene, cloud, seed) for seed in range(args.seeds)]
     return {
         "scene": scene,
         "cloud": cloud,
         "rounds": sum(one["rounds"] for one in found),
-        **{name: _over_seeds([one[name] for one in found]) for name in ("success_rate", "declutter_rate")},
+        **{name: _over_seeds([one[name]["mean"] for one in found]) for name in ("success", "declutter_rate")},
         "plan_seconds": round(float(np.mean([one["plan_seconds"] for one in found])), 3),
         "seeds": found,
     }
 
 
-def _seed(args: Args, scene: Scene, cloud: str, seed: int) -> dict[str, Any]:
+def _seed(args: Args, scene: SceneKind, cloud: str, seed: int) -> dict[str, Any]:
     out = args.out / f"{scene}_{cloud}_{seed}"
-    table = Table(scene=scene, cloud=cloud, seed=seed)
-    return evaluate_clutter(Clutter(f"{scene}/test", args.data, args.rounds, table, out, True, args.workers))
+    table = ClutterConfig(scene=scene, cloud=cloud)
+    run = Clutter(f"{scene}/test", args.data, args.rounds, table, out, seed=seed, resume=True, workers=args.workers)
+    return evaluate_clutter(run)
 
 
 def _over_seeds(shares: list[float]) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
     empaw bench grasping --json benchmarks/results/grasping.json
 
-One worker and two take turns on the same looks, so that other work on the machine spoils their ratio little.
+One worker and two take turns on the same views, so that other work on the machine spoils their ratio little.
 """
 
 from __future__ import annotations
@@ -11,25 +11,24 @@ import resource
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-from evaluation.grasping.ledger import Done, Row
+import tyro
 from rich.console import Console
 from rich.progress import track
 
 from benchmarks.command import run, spread
 from envs.grasping.parts import load_bodies
-from evaluation.grasping.clutter import Round, Table, play
+from evaluation.grasping.clutter import ClutterConfig, Episode, run_episode
 from evaluation.grasping.evaluate import check, tasks_of
-from evaluation.grasping.single import LeftOutError, Look, Task, plan, setting
+from evaluation.grasping.single import LeftOutError, Task, TrialConfig, make_scene, plan
 from evaluation.grasping.single import run as try_all
+from evaluation.grasping.trials import TIMED, Done, Trial
 from geometry.objects import ObjectModel
 from robots.io import check_writable, write_json
 from robots.options import JsonOption
 from robots.parallel import Engine, in_order
-
-_CLOCKS = ("plan_seconds", "shape_seconds")
 
 
 @dataclass(frozen=True)
@@ -38,22 +37,22 @@ class Args(JsonOption):
 
     objects: str = "household/test"
     """Which objects, as for grasp_eval.py single."""
-    look: Look = field(default_factory=Look)
+    trial: Annotated[TrialConfig, tyro.conf.arg(name="")] = field(default_factory=TrialConfig)
     """What is compared, as there."""
     turns: int = 4
     """How often one worker and two take turns."""
-    looks: int = 40
-    """Looks in each turn; every cloud is tried on each."""
+    views: int = 40
+    """Views in each turn; every cloud is tried on each."""
     plans: int = 60
-    """Looks on which plans are timed."""
+    """Views on which plans are timed."""
     rounds: int = 20
     """Packed scenes of up to five things that are cleared, every plan timed."""
     ray: int = 12
-    """Looks that Ray tries as well, to compare the rows; 0 leaves it out."""
+    """Views that Ray tries as well, to compare the rows; 0 leaves it out."""
 
     def __post_init__(self) -> None:
-        if not 2 <= self.turns <= 100 or not 4 <= self.looks <= 10_000:
-            raise ValueError(f"--turns {self.turns} --looks {self.looks} came; allowed are 2 to 100 and 4 to 10000")
+        if not 2 <= self.turns <= 100 or not 4 <= self.views <= 10_000:
+            raise ValueError(f"--turns {self.turns} --views {self.views} came; allowed are 2 to 100 and 4 to 10000")
         if not 10 <= self.plans <= 10_000 or not 5 <= self.rounds <= 1000:
             raise ValueError(f"--plans {self.plans} --rounds {self.rounds} came; allowed are 10 to 10000 and 5 to 1000")
 
@@ -61,10 +60,10 @@ class Args(JsonOption):
 def main(args: Args) -> dict[str, Any]:
     """Measure and return the figures."""
     check_writable(args.json)
-    check(1, 1, args.look)
+    check(1, args.trial)
     models = load_bodies(args.objects)
-    tasks = tasks_of(models, args.looks * args.turns // len(models.objects) + 2, args.look)
-    rates = [Turn(*_turn(tasks[k * args.looks : (k + 1) * args.looks])) for k in track(range(args.turns), "turns")]
+    tasks = tasks_of(models, args.views * args.turns // len(models.objects) + 2, args.trial, 0)
+    rates = [Turn(*_turn(tasks[k * args.views : (k + 1) * args.views])) for k in track(range(args.turns), "turns")]
     result = {
         "trials_per_hour_two_workers": spread([turn.two for turn in rates]),
         "two_workers_over_one": spread([turn.two / turn.one for turn in rates]),
@@ -72,8 +71,8 @@ def main(args: Args) -> dict[str, Any]:
         "plan": plan_seconds(tasks[: args.plans]),
         "packed": packed_seconds(models.objects, args.rounds),
         "ray": same_rows(tasks[: args.ray]) if args.ray else None,
-        "looks": args.looks * args.turns,
-        "clouds": list(args.look.clouds),
+        "views": args.views * args.turns,
+        "clouds": list(args.trial.clouds),
     }
     Console(stderr=True).print(result)
     if args.json is not None:
@@ -109,43 +108,43 @@ def plan_seconds(tasks: list[Task]) -> dict[str, dict[str, float]]:
     spent: dict[str, list[tuple[float, float]]] = {}
     for task in track(tasks, "plans", console=Console(stderr=True)):
         try:
-            scene = setting(task)
+            scene = make_scene(task)
         except LeftOutError:
             continue
-        for cloud in task.look.clouds:
-            planned = plan(scene, task.look, cloud)
+        for cloud in task.config.clouds:
+            planned = plan(scene, task.config, cloud)
             spent.setdefault(cloud, []).append((planned.shape_seconds, planned.plan_seconds))
-    told = {}
+    found = {}
     for cloud, pairs in spent.items():
         shape, whole = np.array(pairs).T[0], np.array(pairs).sum(axis=1)
         parts = {"shape": np.median(shape), "shape_p95": np.percentile(shape, 95)}
         parts |= {"whole": np.median(whole), "whole_p95": np.percentile(whole, 95)}
-        told[cloud] = {name: round(float(value), 3) for name, value in parts.items()}
-    return told
+        found[cloud] = {name: round(float(value), 3) for name, value in parts.items()}
+    return found
 
 
 def packed_seconds(models: Sequence[ObjectModel], rounds: int) -> dict[str, float]:
     """Processor seconds of shapes and plan together in packed scenes: of all plans, and where most things stood."""
     spent: list[tuple[int, float]] = []
     for number in track(range(rounds), "scenes", console=Console(stderr=True)):
-        rows = play(Round(number, tuple(models), Table())).rows
+        rows = run_episode(Episode(number, tuple(models), ClutterConfig())).rows
         spent += [(row.left, row.plan_seconds + row.shape_seconds) for row in rows]
     left, seconds = np.array(spent).T
     most = seconds[left == left.max()]
-    told = {"mean": seconds.mean(), "p95": np.percentile(seconds, 95), "most": left.max(), "mean_of_most": most.mean()}
-    return {name: round(float(value), 3) for name, value in told.items()} | {"plans": len(seconds)}
+    found = {"mean": seconds.mean(), "p95": np.percentile(seconds, 95), "most": left.max(), "mean_of_most": most.mean()}
+    return {name: round(float(value), 3) for name, value in found.items()} | {"plans": len(seconds)}
 
 
 def same_rows(tasks: list[Task]) -> dict[str, int]:
     """How many rows Ray's workers gave, and how many of them are those of joblib's."""
 
     def rows(engine: Engine) -> list[dict[str, Any]]:
-        found: list[Done[Row]] = list(in_order(try_all, tasks, 2, engine))
-        return [asdict(row) | dict.fromkeys(_CLOCKS, 0.0) for done in found for row in done.rows]
+        found: list[Done[Trial]] = list(in_order(try_all, tasks, 2, engine))
+        return [asdict(row) | dict.fromkeys(TIMED, 0.0) for done in found for row in done.rows]
 
     one, other = rows("processes"), rows("ray")
     same = sum(a == b for a, b in zip(one, other, strict=False))
-    return {"rows": len(other), "the_same": same if len(one) == len(other) else 0}
+    return {"rows": len(other), "identical": same if len(one) == len(other) else 0}
 
 
 if __name__ == "__main__":

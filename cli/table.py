@@ -34,7 +34,7 @@ TRAIN = Group("Train a network or a policy.", {
 }, "  {prog} gait --recipe quick --out runs/quick\n  {prog} speech --help")
 
 _COMPLETED = Command(
-    "evaluation.completion.object_sets", "Completing", "evaluate_completion",
+    "evaluation.completion.object_sets", "EvaluateCompletion", "evaluate_completion",
     "how well the shapes of whole sets of objects are completed", "--objects household/test --views 8", "grasp")
 _SIMILARITY = Command(
     "benchmarks.similarity", "Args", "main",
@@ -46,7 +46,7 @@ GRASP = Group("Measure grasping, or the completion that it plans on.", {
         "one object at a time, by every cloud", "--objects household/test --views 2", "grasp"),
     "clutter": Command(
         "evaluation.grasping.rounds", "Clutter", "evaluate_clutter",
-        "clear tables of five objects", "--table.scene pile --rounds 10", "grasp"),
+        "clear tables of five objects", "--scene pile --rounds 10", "grasp"),
     "completion": _COMPLETED,
 }, "  {prog} single --objects household/test --views 2")
 

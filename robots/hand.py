@@ -21,13 +21,13 @@ class Grasp(NamedTuple):
 
     `T_world_hand` (4, 4): the origin lies midway between the ends of the fingers, z is the way that the hand comes, y
     the way that the fingers close. `width_m` is the opening between the fingers on the way there. `score` is higher
-    for better ones; `reasons` are what it was made of.
+    for better ones; `features` are what it was made of.
     """
 
     T_world_hand: np.ndarray
     width_m: float
     score: float = 0.0
-    reasons: dict[str, float] | None = None
+    features: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)

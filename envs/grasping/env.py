@@ -39,7 +39,7 @@ class GraspConfig:
     upright: float = 0.5
     strict: bool = False
     camera: DepthCamera = field(default_factory=lambda: DepthCamera(width=160, height=120))
-    trial: ExecutionConfig = field(default_factory=ExecutionConfig)
+    execution: ExecutionConfig = field(default_factory=ExecutionConfig)
 
 
 class GraspEnv(gym.Env[np.ndarray, np.ndarray]):

@@ -16,8 +16,8 @@ from geometry.transforms import about_vertical, transform
 SIDE_M = 0.30
 """Edge of the square that clutter lies in, as in VGN."""
 _FAR_M = 0.5
-Scene = Literal["packed", "pile"]
-_SCALES: dict[Scene, tuple[float, float]] = {"packed": (0.7, 0.9), "pile": (0.8, 1.0)}
+SceneKind = Literal["packed", "pile"]
+_SCALES: dict[SceneKind, tuple[float, float]] = {"packed": (0.7, 0.9), "pile": (0.8, 1.0)}
 """As in VGN: many things of its sets are wider than its hand, which opens 8 cm, as ours does."""
 
 
@@ -62,7 +62,7 @@ def rest_single(
 
 
 def clutter(
-    models: Sequence[ObjectModel], scene: Scene, count: int, rng: np.random.Generator, friction: float = 0.5
+    models: Sequence[ObjectModel], scene: SceneKind, count: int, rng: np.random.Generator, friction: float = 0.5
 ) -> Tabletop:
     """A table with `count` objects drawn from a set, standing side by side (packed) or dropped in a heap (pile).
 

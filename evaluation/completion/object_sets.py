@@ -9,11 +9,11 @@ from typing import Any
 from evaluation.grasping.identity import shapes
 from geometry.objects import load_objects
 from robots.io import check_writable
-from robots.options import JsonOption, WorkersOption
+from robots.options import JsonOption, SeedOption, WorkersOption
 
 
 @dataclass(frozen=True)
-class Completing(JsonOption, WorkersOption):
+class EvaluateCompletion(JsonOption, WorkersOption, SeedOption):
     """Complete partial views of objects that were never met, and say how far off the surfaces are.
 
     Example: python grasp_eval.py completion --objects household/test
@@ -24,7 +24,7 @@ class Completing(JsonOption, WorkersOption):
     data: Path | None = None
     """Folder that holds vgn_giga and ycb_dev: for their sets, and to look for objects that were trained on."""
     views: int = 8
-    """Looks at each object."""
+    """Views of each object."""
     weights: tuple[Path, ...] = ()
     """Folders of networks, the others compared with the first; the shipped one unless told."""
     out: Path = Path("runs/grasp/completion")
@@ -33,7 +33,7 @@ class Completing(JsonOption, WorkersOption):
     """Of the views."""
 
 
-def evaluate_completion(args: Completing) -> dict[str, Any]:
+def evaluate_completion(args: EvaluateCompletion) -> dict[str, Any]:
     """Render what is missing, complete and compare; returns the figures, those of the first row above all.
 
     Raises:

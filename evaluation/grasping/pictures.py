@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from envs.grasping.objects import Tabletop
-from evaluation.grasping.ledger import Row
-from evaluation.grasping.single import LeftOutError, Task, attempt, setting
+from evaluation.grasping.single import LeftOutError, Task, attempt, make_scene
+from evaluation.grasping.trials import Trial
 from robots.hand import Grasp, Gripper
 from robots.world import Camera
 
@@ -39,14 +39,14 @@ class Filmed:
         self._steps += 1
 
 
-def grasp_of(row: Row) -> Grasp | None:
+def grasp_of(row: Trial) -> Grasp | None:
     """The grasp that a row tried."""
     if row.T_world_hand is None or row.width_m is None:
         return None
     return Grasp(np.array(row.T_world_hand).reshape(4, 4), row.width_m)
 
 
-def failures(rows: Sequence[Row], tasks: Sequence[Task], cloud: str) -> Iterator[tuple[str, str]]:
+def failures(rows: Sequence[Trial], tasks: Sequence[Task], cloud: str) -> Iterator[tuple[str, str]]:
     """Caption and data URL of two failures of a cloud for each cause; the trials are run again for it."""
     by_number = {task.number: task for task in tasks}
     shown: dict[str, int] = {}
@@ -55,7 +55,7 @@ def failures(rows: Sequence[Row], tasks: Sequence[Task], cloud: str) -> Iterator
         if row.cloud != cloud or row.held or grasp is None or shown.get(row.cause, 0) == _EACH:
             continue
         try:
-            scene = setting(by_number[row.task])
+            scene = make_scene(by_number[row.task])
         except (LeftOutError, KeyError):
             continue
         shown[row.cause] = shown.get(row.cause, 0) + 1

@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from evaluation.grasping.ledger import Row
+from evaluation.grasping.trials import Trial
 from robots.io import write_whole
 
 _STYLE = """
@@ -26,7 +26,7 @@ _CAUSES = {
 
 
 def write_report(
-    figures: dict[str, Any], rows: Sequence[Row], path: Path, title: str, pictures: Sequence[tuple[str, str]] = ()
+    figures: dict[str, Any], rows: Sequence[Trial], path: Path, title: str, pictures: Sequence[tuple[str, str]] = ()
 ) -> None:
     """Write the page.
 
@@ -64,14 +64,14 @@ def bars(rows: Sequence[dict[str, Any]]) -> str:
     """An SVG of success with its interval, a bar for each cloud."""
     out = [f'<svg width="640" height="{26 * len(rows) + 10}" font-size="13">']
     for place, row in enumerate(rows):
-        y, scale = 8 + 26 * place, 440
+        y, scale, held = 8 + 26 * place, 440, row["success"]
         colour = _BLUE if row["cloud"] == "completed" else _GREY
-        middle, left, right = y + 9, 110 + scale * row["low"], 110 + scale * row["high"]
+        middle, left, right = y + 9, 110 + scale * held["low"], 110 + scale * held["high"]
         out.append(
             f'<text x="100" y="{y + 14}" text-anchor="end">{escape(row["cloud"])}</text>'
-            f'<rect x="110" y="{y}" width="{scale * row["success"]:.1f}" height="18" fill="{colour}"/>'
+            f'<rect x="110" y="{y}" width="{scale * held["mean"]:.1f}" height="18" fill="{colour}"/>'
             f'<path d="M{left:.1f} {middle}H{right:.1f}" stroke="#34302c" stroke-width="2"/>'
-            f'<text x="{right + 8:.1f}" y="{y + 14}">{100 * row["success"]:.0f} %</text>'
+            f'<text x="{right + 8:.1f}" y="{y + 14}">{100 * held["mean"]:.0f} %</text>'
         )
     return "".join([*out, "</svg>"])
 
@@ -96,12 +96,15 @@ def causes(rows: Sequence[dict[str, Any]]) -> str:
     return "".join([*out, "</svg>"])
 
 
+def _interval(share: dict[str, float]) -> str:
+    return f"{100 * share['low']:.0f} to {100 * share['high']:.0f}"
+
+
 def _table(rows: Sequence[dict[str, Any]]) -> str:
     head = "<tr><th>cloud<th>n<th>held %<th>95 %<th>95 % by object<th>strict %<th>CD mm</tr>"
     body = "".join(
-        f"<tr><td>{escape(row['cloud'])}<td>{row['n']}<td>{100 * row['success']:.1f}"
-        f"<td>{100 * row['low']:.0f} to {100 * row['high']:.0f}"
-        f"<td>{100 * row['low_objects']:.0f} to {100 * row['high_objects']:.0f}"
+        f"<tr><td>{escape(row['cloud'])}<td>{row['n']}<td>{100 * row['success']['mean']:.1f}"
+        f"<td>{_interval(row['success'])}<td>{_interval(row['success_by_object'])}"
         f"<td>{100 * row['strict']:.1f}<td>{row['cd_mm']:.1f}</tr>"
         for row in rows
     )

@@ -1,4 +1,4 @@
-"""Fit the planner's score: try drawn grasps on objects that the completion network was not trained on, and regress.
+"""Try grasps to learn the planner's score from, on objects that the completion network was not trained on.
 
     empaw train grasp-score --data ../shared/data/objects
 
@@ -8,44 +8,41 @@ taught is printed as `Weights`, beside how well it tells grasps that hold on obj
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import tyro
 from rich.console import Console
-from rich.progress import track
 
+from datasets.held_out import is_held_out
 from envs.grasping.parts import load_bodies
 from evaluation.grasping.evaluate import check, tasks_of
 from evaluation.grasping.identity import settings_of
-from evaluation.grasping.ledger import Done, Ledger, Sample
-from evaluation.grasping.single import LeftOutError, Look, Task, attempt, clouds, random_of, setting
+from evaluation.grasping.single import LeftOutError, Task, TrialConfig, attempt, clouds, make_scene, random_of
+from evaluation.grasping.trials import Done, GraspOptions, run_tasks
 from geometry.clouds import CloudError
-from policies.grasping.planner import Planner, PlannerConfig, Weights
+from learning.grasp_score.fit import Sample, fit_weights
+from policies.grasping.planner import Planner, PlannerConfig
 from robots.io import check_writable, write_json
-from robots.options import EngineOption, JsonOption, ResumeOption
-from robots.parallel import in_order
 
 _BEST, _DRAWN = 2, 2
-"""Grasps tried on a look: among the ten best by today's score, and anywhere."""
-_FOLDS = 5
+"""Grasps tried on a view: among the ten best by today's score, and anywhere."""
 
 
 @dataclass(frozen=True)
-class Fit(JsonOption, ResumeOption, EngineOption):
+class Fit(GraspOptions):
     """Try grasps on training objects and fit the weights of the score to what held."""
 
     objects: str = "household/train+packed/train+pile/train"
-    """As for grasp_eval.py single; those with which the network was trained are passed over."""
-    data: Path | None = None
-    """Folder that holds vgn_giga, for its sets."""
+    """Sets or folders, joined by +; those with which the completion network was trained are passed over."""
     views: int = 16
-    """Looks at each object."""
-    look: Look = field(default_factory=lambda: Look(clouds=("completed", "true")))
-    """What is seen; each look is planned on one of its clouds."""
+    """Views of each object."""
+    trial: Annotated[TrialConfig, tyro.conf.arg(name="")] = field(
+        default_factory=lambda: TrialConfig(clouds=("completed", "true"))
+    )
+    """What is seen; each view is planned on one of its clouds."""
     strength: float = 1.0
     """Inverse of the penalty on the square of (standardised) weights."""
     out: Path = Path("runs/grasp/fit")
@@ -59,89 +56,34 @@ def fit(args: Fit) -> dict[str, Any]:
         ValueError: something unknown or out of range, or a run of other settings in the folder.
         OSError: nothing can be written, or there is no network.
     """
-    check(args.views, args.workers, args.look)
+    args.check()
+    check(args.views, args.trial)
     check_writable(args.json)
     models = load_bodies(args.objects, args.data)
-    models = models._replace(objects=[model for model in models.objects if kept_back(model.name)])
-    tasks = tasks_of(models, args.views, args.look)
-    settings = settings_of(args.objects, models.objects, args.look)
-    ledger = Ledger(args.out / "trials.jsonl", settings, args.resume, Sample)
-    missing = [task for task in tasks if task.number not in ledger.done]
-    console = Console(stderr=True)
-    for done in track(in_order(sample, missing, args.workers, args.engine), "trying", len(missing), console=console):
-        ledger.add(done)
-    found = regress(ledger.rows, args.strength)
-    console.print(found)
+    models = models._replace(objects=[model for model in models.objects if is_held_out(model.name)])
+    tasks = tasks_of(models, args.views, args.trial, args.seed)
+    done = run_tasks(try_some, tasks, Sample, args, settings_of(args, models.objects, args.trial))
+    found = fit_weights([row for one in done for row in one.rows], args.strength).as_json()
+    Console(stderr=True).print(found)
     if args.json is not None:
         write_json(found, args.json)
     return found
 
 
-def kept_back(name: str) -> bool:
-    """Whether the training of the completion network kept an object back (`learning.completion.train.split`)."""
-    return zlib.crc32(name.encode()) % 12 == 0
-
-
-def sample(task: Task) -> Done[Sample]:
-    """Try some grasps of one look, planned on one of the clouds."""
-    rng = random_of(task)
-    cloud = task.look.clouds[(task.number + task.view) % len(task.look.clouds)]
+def try_some(task: Task) -> Done[Sample]:
+    """Try some grasps of one view, planned on one of the clouds."""
+    rng, config = random_of(task), task.config
+    cloud = config.clouds[(task.number + task.view) % len(config.clouds)]
     try:
-        scene = setting(task)
-        grasps = Planner(PlannerConfig(kept=1000)).plan(clouds(task.look)[cloud](scene.observation))
+        scene = make_scene(task)
+        grasps = Planner(PlannerConfig(kept=1000)).plan(clouds(config)[cloud](scene.observation))
     except (LeftOutError, CloudError) as problem:
         return Done(task.number, task.model.name, [], str(problem))
     best = rng.permutation(min(10, len(grasps)))[:_BEST]
     others = rng.permutation(np.arange(10, max(len(grasps), 10)))[:_DRAWN]
     rows = []
-    for number in [*best.tolist(), *others.tolist()]:
-        outcome = attempt(scene, grasps[number], task.look.friction)
-        reasons = {name: round(value, 5) for name, value in (grasps[number].reasons or {}).items()}
-        rows.append(Sample(task.number, task.model.name, cloud, number, reasons, outcome.held, outcome.cause))
+    for rank in [*best.tolist(), *others.tolist()]:
+        outcome = attempt(scene, grasps[rank], config.friction)
+        features = {name: round(value, 5) for name, value in (grasps[rank].features or {}).items()}
+        rows.append(Sample(task.number, task.model.name, cloud, rank, features, outcome.held, outcome.cause))
     return Done(task.number, task.model.name, rows, "" if rows else "no grasp is found")
-
-
-def regress(samples: Sequence[Sample], strength: float) -> dict[str, Any]:
-    """Logistic regression of holding on the features; discrimination on objects left out.
-
-    Raises:
-        ValueError: too few trials, or all ended alike.
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import GroupKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    names = [one.name for one in fields(Weights) if one.name != "bias"]
-    held = np.array([one.held for one in samples])
-    groups = np.array([one.object for one in samples])
-    if len(set(groups)) < _FOLDS or len(set(held.tolist())) < 2:
-        raise ValueError(f"{len(samples)} trials of {len(set(groups))} objects cannot be told apart; try more")
-    x = np.array([[one.reasons[name] for name in names] for one in samples])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength))
-    odds = cross_val_predict(model, x, held, groups=groups, cv=GroupKFold(_FOLDS), method="decision_function")
-    scaler, line = model.fit(x, held).named_steps.values()
-    slopes = line.coef_[0] / scaler.scale_
-    weights = {"bias": line.intercept_[0] - slopes @ scaler.mean_} | dict(zip(names, slopes, strict=True))
-    today = Weights()
-    before = x @ [getattr(today, name) for name in names]
-    return {
-        "weights": {name: round(float(value), 3) for name, value in weights.items()},
-        "auc": round(float(roc_auc_score(held, odds)), 4),
-        "auc_of_the_shipped": round(float(roc_auc_score(held, before)), 4),
-        "auc_completed": {
-            name: _auc(samples, values, "completed") for name, values in (("new", odds), ("old", before))
-        },
-        "held": round(float(held.mean()), 4),
-        "trials": len(samples),
-        "objects": len(set(groups)),
-    }
-
-
-def _auc(samples: Sequence[Sample], odds: np.ndarray, cloud: str) -> float | None:
-    from sklearn.metrics import roc_auc_score
-
-    chosen = np.array([one.cloud == cloud for one in samples])
-    held = np.array([one.held for one in samples])[chosen]
-    return round(float(roc_auc_score(held, odds[chosen])), 4) if 0 < held.sum() < len(held) else None

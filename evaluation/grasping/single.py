@@ -1,4 +1,4 @@
-"""One object, one look, every cloud: paired trials through the same planner."""
+"""One object, one view, every cloud: paired trials through the same planner."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
+import tyro
 
 from envs.grasping.execution import Outcome, execute
 from envs.grasping.objects import resting
 from envs.grasping.scenes import Placed, RestlessError, look_at_models, rest_single, side_camera
-from evaluation.grasping.ledger import Done, Row
+from evaluation.grasping.trials import Done, Trial, outcome_columns
 from geometry.cameras import DepthCamera
 from geometry.clouds import CloudError, chamfer_l1
 from geometry.objects import ObjectModel
@@ -26,42 +27,42 @@ from robots.hand import Grasp
 
 TALL_M = 0.04
 """Resting height from which a far side is hidden; lower objects are the set on which completion must do no harm."""
-LOOKS_DEG = {"35-50": (35.0, 50.0), "15-25": (15.0, 25.0)}
+ELEVATIONS_DEG = {"35-50": (35.0, 50.0), "15-25": (15.0, 25.0)}
 CLOUDS = (*WITHOUT_LEARNING, "completed")
 _TRUE_POINTS = 4096
 _LEAST_POINTS = 50
 
 
 @dataclass(frozen=True)
-class Look:
+class TrialConfig:
     """What every task of a run shares; it decides the rows, with the objects and the seed."""
 
     clouds: tuple[str, ...] = CLOUDS
     """Of partial, mirrored, top-down, extruded, shadow, true, completed."""
     elevations: tuple[str, ...] = ("35-50", "15-25")
-    """How steeply the camera looks down, in degrees; looks take turns."""
+    """How steeply the camera looks down, in degrees; views take turns."""
     friction: float = 0.5
     """Of the objects; the fingers' is 1."""
     upright: float = 0.5
     """Share of objects that are put down upright; the rest is dropped turned at random."""
     camera: DepthCamera = field(default_factory=DepthCamera)
-    seed: int = 0
     completion: Path | None = None
     """Folder of the network that completes; the shipped one unless told."""
-    peer: str | None = None
+    external_planner: Annotated[str | None, tyro.conf.arg(aliases=("--peer", "--look.peer"))] = None
     """Another planner beside ours, as module:callable from a cloud (N, 3) to grasps; its row is named after it."""
 
 
 class Task(NamedTuple):
-    """One look at one object."""
+    """One view of one object."""
 
     number: int
     model: ObjectModel
     view: int
-    look: Look
+    config: TrialConfig
+    seed: int = 0
 
 
-class Setting(NamedTuple):
+class Scene(NamedTuple):
     """What all clouds of a task share: an object at rest, and what was seen of it."""
 
     placed: Placed
@@ -74,112 +75,105 @@ class LeftOutError(RuntimeError):
 
 
 def random_of(task: Task) -> np.random.Generator:
-    """The generator of a task: the same whatever else runs, and for an object whatever set it came in."""
-    return np.random.default_rng((task.look.seed, zlib.crc32(task.model.name.encode()), task.view))
+    """Seed the generator of a task: the same whatever else runs, and for an object whatever set it came in."""
+    return np.random.default_rng((task.seed, zlib.crc32(task.model.name.encode()), task.view))
 
 
-def setting(task: Task) -> Setting:
+def make_scene(task: Task) -> Scene:
     """Put the object down and look at it.
 
     Raises:
         LeftOutError: it does not come to rest, or is hardly seen.
     """
-    rng, look = random_of(task), task.look
+    rng, config = random_of(task), task.config
     try:
-        placed = rest_single(task.model, rng, look.friction, look.upright)
+        placed = rest_single(task.model, rng, config.friction, config.upright)
     except RestlessError as problem:
         raise LeftOutError(str(problem)) from problem
-    elevation = look.elevations[task.view % len(look.elevations)]
+    elevation = config.elevations[task.view % len(config.elevations)]
     target = (0.0, 0.0, placed.height_m / 2)
-    T_world_cam = side_camera(target, float(rng.uniform(*LOOKS_DEG[elevation])), rng)
-    view = look_at_models([(task.model.mesh, placed.T_world_object)], T_world_cam, look.camera, rng)
+    T_world_cam = side_camera(target, float(rng.uniform(*ELEVATIONS_DEG[elevation])), rng)
+    view = look_at_models([(task.model.mesh, placed.T_world_object)], T_world_cam, config.camera, rng)
     cloud = view.of(0)
     if len(cloud) < _LEAST_POINTS:
         raise LeftOutError(f"only {len(cloud)} points of it are seen")
     true = transform_points(placed.T_world_object, task.model.surface(_TRUE_POINTS, rng)[0])
     height = "tall" if placed.height_m >= TALL_M else "flat"
-    return Setting(placed, Observation(cloud, view.depth, T_world_cam, look.camera, true), f"{height} {elevation}")
+    return Scene(placed, Observation(cloud, view.depth, T_world_cam, config.camera, true), f"{height} {elevation}")
 
 
-def run(task: Task) -> Done[Row]:
+def run(task: Task) -> Done[Trial]:
     """Try every cloud of one task; poses that cannot be grasped even on the true shape are left out before."""
+    external = [task.config.external_planner] if task.config.external_planner else []
     try:
-        scene = setting(task)
-        known = planner("true").plan(clouds(task.look)["true"](scene.observation))
+        scene = make_scene(task)
+        known = planner("true").plan(clouds(task.config)["true"](scene.observation))
         if not known or known[0].score < WORTH_TRYING:
             raise LeftOutError("no grasp worth trying is found on its true shape")
-        rows = [_row(task, scene, name) for name in (*task.look.clouds, *([task.look.peer] if task.look.peer else []))]
+        rows = [_trial(task, scene, name) for name in (*task.config.clouds, *external)]
     except (LeftOutError, CloudError) as problem:
         return Done(task.number, task.model.name, [], str(problem))
     return Done(task.number, task.model.name, rows, "")
 
 
 class Planned(NamedTuple):
-    """What was made of a look: the shape, grasps on it, and how long both took, in processor seconds."""
+    """What was made of a view: the shape, grasps on it, and how long both took, in processor seconds."""
 
-    seen: PlanningScene
+    shape: PlanningScene
     grasps: list[Grasp]
     shape_seconds: float
     plan_seconds: float
 
 
-def plan(scene: Setting, look: Look, cloud: str) -> Planned:
+def plan(scene: Scene, config: TrialConfig, cloud: str) -> Planned:
     """Make a cloud and plan on it.
 
     Raises:
         CloudError: the cloud cannot be used.
     """
+    external = cloud == config.external_planner
     begin = time.process_time()
-    if cloud == look.peer:
-        seen = WITHOUT_LEARNING["partial"](scene.observation)
-        middle = time.process_time()
-        grasps = load_external_planner(cloud)(seen.target)
-    else:
-        seen = clouds(look)[cloud](scene.observation)
-        middle = time.process_time()
-        grasps = planner(cloud).plan(seen)
-    return Planned(seen, grasps, middle - begin, time.process_time() - middle)
+    shape = clouds(config)["partial" if external else cloud](scene.observation)
+    middle = time.process_time()
+    grasps = load_external_planner(cloud)(shape.target) if external else planner(cloud).plan(shape)
+    return Planned(shape, grasps, middle - begin, time.process_time() - middle)
 
 
-def attempt(scene: Setting, grasp: Grasp, friction: float, **options: Any) -> Outcome:
+def attempt(scene: Scene, grasp: Grasp, friction: float, **options: Any) -> Outcome:
     """Try a grasp on the object of a task, in a world of its own."""
     seen = options.get("watch") is not None
     with resting([scene.placed.model], [scene.placed.T_world_object], friction, seen) as table:
         return execute(table, grasp, **options)
 
 
-def _row(task: Task, scene: Setting, cloud: str) -> Row:
-    planned = plan(scene, task.look, cloud)
+def _trial(task: Task, scene: Scene, cloud: str) -> Trial:
+    planned = plan(scene, task.config, cloud)
     best = planned.grasps[0] if planned.grasps else None
-    outcome = attempt(scene, best, task.look.friction) if best else None
-    return Row(
+    outcome = attempt(scene, best, task.config.friction) if best else None
+    return Trial(
         task=task.number,
         object=task.model.name,
         stratum=scene.stratum,
         height_m=round(scene.placed.height_m, 4),
-        friction=task.look.friction,
+        friction=task.config.friction,
         cloud=cloud,
-        held=bool(outcome and outcome.held),
-        strict=bool(outcome and outcome.strict),
-        cause=outcome.cause if outcome else "no grasp",
-        cd_mm=round(1000 * chamfer_l1(planned.seen.target, scene.observation.true), 3),
-        width_m=round(best.width_m, 5) if best else None,
-        T_world_hand=np.round(best.T_world_hand, 6).ravel().tolist() if best else None,
+        cd_mm=round(1000 * chamfer_l1(planned.shape.target, scene.observation.true), 3),
         plan_seconds=round(planned.plan_seconds, 4),
         shape_seconds=round(planned.shape_seconds, 4),
+        **outcome_columns(best, outcome),
     )
 
 
 def planner(cloud: str) -> Planner:
-    """Our planner, as it stands behind a cloud: `top-down` may come only from above."""
+    """Make our planner, as it stands behind a cloud: `top-down` may come only from above."""
     return Planner(PlannerConfig(from_above=cloud == "top-down"))
 
 
-def clouds(look: Look) -> dict[str, Callable[[Observation], PlanningScene]]:
-    """The clouds that a run compares."""
+def clouds(config: TrialConfig) -> dict[str, Callable[[Observation], PlanningScene]]:
+    """Make the clouds that a run compares, by name."""
     found = dict(WITHOUT_LEARNING)
-    if "completed" in look.clouds:
+    if "completed" in config.clouds:
         from perception.completion.model import load_completion
 
-        found["completed"] = completed(load_completion(look.completion))
+        found["completed"] = completed(load_completion(config.completion))
     return found

@@ -13,13 +13,13 @@ import pytest
 from apps import grasp_show
 from apps.grasp_show import Show, Tried, fork, page, show
 from evaluation.grasping.pictures import VIEW
-from evaluation.grasping.single import Look, Task, plan, run, setting
+from evaluation.grasping.single import Task, TrialConfig, make_scene, plan, run
 from geometry.cameras import DepthCamera
 from geometry.objects import household_object
 from robots.hand import Grasp
 
-LOOK = Look(upright=1.0, camera=DepthCamera(160, 120))
-ASKED = Show("box_900", cloud="true", look=LOOK, browser=False)
+CONFIG = TrialConfig(upright=1.0, camera=DepthCamera(160, 120))
+ASKED = Show("box_900", cloud="true", trial=CONFIG, browser=False)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_the_page_shows_what_was_seen_planned_and_tried(shown):
     scene = scene_of(text)
     layers = {layer["name"]: layer for layer in scene["layers"]}
     assert list(layers) == ["the object", "true (planned on)", "seen", "candidates", "chosen"]
-    trial = setting(Task(0, household_object("box_900"), 0, replace(LOOK, clouds=("true",))))
+    trial = make_scene(Task(0, household_object("box_900"), 0, replace(CONFIG, clouds=("true",))))
     seen, whole = (np.array(layers[name]["points"]) for name in ("seen", "the object"))
     assert len(seen) > 200 and {tuple(point) for point in seen} <= {
         tuple(p) for p in trial.observation.cloud_world.round(4)
@@ -67,7 +67,7 @@ def test_the_page_shows_what_was_seen_planned_and_tried(shown):
 
 def test_the_trial_is_that_of_a_run_with_the_same_settings(shown):
     answer, text, _ = shown
-    (row,) = run(Task(0, household_object("box_900"), 0, replace(LOOK, clouds=("true",)))).rows
+    (row,) = run(Task(0, household_object("box_900"), 0, replace(CONFIG, clouds=("true",)))).rows
     assert answer["result"].split(",")[0] == ("held" if row.held else row.cause)
     assert f"<h1>box_900, true: {answer['result']}</h1>" in text
     ends = fork(Grasp(np.array(row.T_world_hand).reshape(4, 4), row.width_m))
@@ -85,9 +85,11 @@ def test_the_film_can_be_read_and_something_moves(shown):
 
 
 def test_a_page_without_a_grasp_says_so():
-    look = replace(LOOK, clouds=("partial",))
-    scene = setting(Task(0, household_object("box_900"), 0, look))
-    text = page("<b>box</b>", "partial", scene, plan(scene, look, "partial")._replace(grasps=[]), Tried(None, None, []))
+    config = replace(CONFIG, clouds=("partial",))
+    scene = make_scene(Task(0, household_object("box_900"), 0, config))
+    text = page(
+        "<b>box</b>", "partial", scene, plan(scene, config, "partial")._replace(grasps=[]), Tried(None, None, [])
+    )
     assert "&lt;b&gt;box&lt;/b&gt;, partial: no grasp" in text and "<b>" not in text
     assert [layer["name"] for layer in scene_of(text)["layers"]][-1] == "candidates"
     assert "<img" not in text
@@ -106,8 +108,8 @@ def test_a_hand_is_drawn_with_its_fingers_where_they_are():
         ({"objects": "cupboard"}, "'cupboard' is no set"),
         ({"cloud": "fog"}, "fog came; allowed are partial"),
         ({"view": -1}, "--view -1"),
-        ({"look": replace(LOOK, friction=float("nan"))}, "friction nan"),
-        ({"look": replace(LOOK, camera=DepthCamera(160, 120, dropout=0.999))}, "take another --view"),
+        ({"trial": replace(CONFIG, friction=float("nan"))}, "friction nan"),
+        ({"trial": replace(CONFIG, camera=DepthCamera(160, 120, dropout=0.999))}, "take another --view"),
     ],
     ids=["object", "objects", "cloud", "view", "friction", "blind"],
 )
@@ -119,7 +121,7 @@ def test_what_cannot_be_shown_is_told(tmp_path, more, said):
 
 @pytest.mark.parametrize("what", ["out", "record"])
 def test_a_file_that_cannot_be_written_is_told_before_the_trial(tmp_path, monkeypatch, what):
-    monkeypatch.setattr(grasp_show, "setting", None)
+    monkeypatch.setattr(grasp_show, "make_scene", None)
     (tmp_path / "file").write_text("")
     paths = {"out": tmp_path / "page.html", what: tmp_path / "file" / "x"}
     with pytest.raises(OSError, match="file"):

@@ -1,4 +1,4 @@
-"""Measured grasping: single objects, clutter, the ledger, workers, reports and what is refused."""
+"""Measured grasping: single objects, clutter, what a run keeps, workers, reports and what is refused."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 import grasp_eval
-from evaluation.grasping import clutter, evaluate, identity
-from evaluation.grasping.clutter import Table
+from evaluation.grasping import clutter, evaluate, identity, trials
+from evaluation.grasping.clutter import ClutterConfig
 from evaluation.grasping.evaluate import Single, evaluate_single
 from evaluation.grasping.identity import settings_of
-from evaluation.grasping.ledger import TIMED, Attempt
 from evaluation.grasping.rounds import Clutter, evaluate_clutter
-from evaluation.grasping.single import Look, Task, run
+from evaluation.grasping.single import Task, TrialConfig, run
+from evaluation.grasping.trials import TIMED, Attempt
 from geometry.cameras import DepthCamera
 from geometry.objects import household_object
 from policies.grasping.planner import PlannerConfig
@@ -31,7 +31,7 @@ from robots.parallel import in_order
 from tests.conftest import PATIENCE_S, ROOT, wait_until
 
 SMALL = DepthCamera(160, 120)
-LOOK = Look(("partial", "true"), upright=1.0, camera=SMALL)
+CONFIG = TrialConfig(("partial", "true"), upright=1.0, camera=SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def objects(tmp_path_factory) -> str:
 
 
 def asked(objects: str, out: Path, **more) -> Single:
-    return Single(objects, views=2, look=LOOK, out=out, workers=1, **more)
+    return Single(objects, views=2, trial=CONFIG, out=out, workers=1, **more)
 
 
 def untimed(path: Path) -> list[dict[str, str]]:
@@ -92,8 +92,9 @@ def test_figures_are_those_of_the_rows(whole):
     for share in figures["rows"]:
         mine = [row for row in rows if (row["cloud"], row["stratum"]) == (share["cloud"], share["stratum"])]
         held = sum(row["held"] == "True" for row in mine)
-        assert share["n"] == len(mine) and share["success"] == pytest.approx(held / len(mine), abs=1e-4)
-        assert share["low"] <= share["success"] <= share["high"]
+        assert share["n"] == len(mine) and share["success"]["mean"] == pytest.approx(held / len(mine), abs=1e-4)
+        for interval in (share["success"], share["success_by_object"]):
+            assert interval["low"] <= share["success"]["mean"] <= interval["high"]
         assert held + sum(share["causes"].values()) == len(mine)
     assert sum(share["n"] for share in figures["rows"]) == len(rows) == 8
     assert all("true against partial" in tests for tests in figures["mcnemar"].values())
@@ -105,7 +106,7 @@ def test_the_report_holds_everything_and_fetches_nothing(whole):
     assert not re.search(r"https?://", page)
     assert "8 trials" in page and "<svg" in page and "McNemar" in page
     for share in figures["rows"]:
-        assert share["stratum"] in page and f"<td>{100 * share['success']:.1f}" in page
+        assert share["stratum"] in page and f"<td>{100 * share['success']['mean']:.1f}" in page
     failed = {cause for share in figures["rows"] for cause in share["causes"]} - {"no grasp"}
     assert page.count("data:image/jpeg;base64,") >= len(failed)
     assert all(reason.split(":")[0] in page for _, reason in figures["left_out"])
@@ -140,14 +141,14 @@ def test_a_broken_run_goes_on_where_it_was(objects, whole, tmp_path, monkeypatch
 def test_a_killed_run_goes_on_where_it_was(objects, whole, tmp_path):
     command = [sys.executable, "grasp_eval.py", "single", "--objects", objects, "--views", "2", "--workers", "1"]
     more = [
-        "--look.clouds",
+        "--clouds",
         "partial",
         "true",
-        "--look.camera.width",
+        "--camera.width",
         "160",
-        "--look.camera.height",
+        "--camera.height",
         "120",
-        "--look.upright",
+        "--upright",
         "1",
     ]
     place = tmp_path / "trials.jsonl"
@@ -168,10 +169,10 @@ def test_a_killed_run_goes_on_where_it_was(objects, whole, tmp_path):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({"look": replace(LOOK, seed=1)}, "seed 0 there, 1 now"),
-        ({"look": replace(LOOK, friction=0.4)}, "friction 0.5 there, 0.4 now"),
-        ({"look": replace(LOOK, clouds=("true",))}, "clouds"),
-        ({"look": replace(LOOK, camera=DepthCamera(160, 121))}, "camera"),
+        ({"seed": 1}, "seed 0 there, 1 now"),
+        ({"trial": replace(CONFIG, friction=0.4)}, "friction 0.5 there, 0.4 now"),
+        ({"trial": replace(CONFIG, clouds=("true",))}, "clouds"),
+        ({"trial": replace(CONFIG, camera=DepthCamera(160, 121))}, "camera"),
         ({"objects": "household/test"}, "objects"),
     ],
     ids=["seed", "friction", "clouds", "camera", "objects"],
@@ -199,29 +200,28 @@ def test_a_folder_that_holds_other_objects_by_now_is_not_mixed_in(objects, whole
 
 def test_trials_by_another_network_or_planner_are_others(tmp_path, monkeypatch):
     (tmp_path / "model.safetensors").write_bytes(b"one")
-    look = replace(LOOK, clouds=("completed",), completion=tmp_path)
-    told = settings_of("box", [household_object("box_0")], look)
-    assert told == settings_of("box", [household_object("box_0")], look)
+    config, box = replace(CONFIG, clouds=("completed",), completion=tmp_path), [household_object("box_0")]
+    settings = settings_of(Single("box"), box, config)
+    assert settings == settings_of(Single("box"), box, config)
     (tmp_path / "model.safetensors").write_bytes(b"other")
-    other = settings_of("box", [household_object("box_0")], look)
-    assert {name for name in told if told[name] != other[name]} == {"network"}
-    assert "network" not in settings_of("box", [], replace(look, clouds=("true",)))
+    other = settings_of(Single("box"), box, config)
+    assert {name for name in settings if settings[name] != other[name]} == {"network"}
+    assert "network" not in settings_of(Single("box"), [], replace(config, clouds=("true",)))
     monkeypatch.setattr(identity, "PlannerConfig", lambda: PlannerConfig(anchors=91))
-    assert settings_of("box", [household_object("box_0")], look)["planner"] != told["planner"]
+    assert settings_of(Single("box"), box, config)["planner"] != settings["planner"]
 
 
 def mistake(monkeypatch, capsys, *arguments: str) -> str:
     """What the command line answers; anything but status 2 with one line is a failure."""
-    for module in ("evaluate", "rounds"):
-        monkeypatch.setattr(f"evaluation.grasping.{module}.in_order", lambda *_: pytest.fail("it began to work"))
+    monkeypatch.setattr(trials, "in_order", lambda *_: pytest.fail("it began to work"))
     assert grasp_eval.cli(arguments) == 2
     told = capsys.readouterr().err
     assert told.startswith("error: ") and told.count("\n") == 1
     return told
 
 
-CLOUDS = ["--look.clouds", "partial"]
-TABLE = ["--table.cloud", "partial"]
+CLOUDS = ["--clouds", "partial"]
+TABLE = ["--cloud", "partial"]
 
 
 @pytest.mark.parametrize(
@@ -230,25 +230,25 @@ TABLE = ["--table.cloud", "partial"]
         (["single", *CLOUDS, "--objects", "cupboard"], "'cupboard' is no set.*household/test"),
         (["single", *CLOUDS, "--objects", "packed/test"], "--data"),
         (["single", *CLOUDS, "--objects", "packed/test", "--data", "/nowhere"], "/nowhere"),
-        (["single", "--look.clouds", "partial", "fog"], "fog.*allowed are partial.*completed"),
-        (["single", *CLOUDS, "--look.elevations", "90"], "90 came; allowed are 35-50, 15-25"),
-        (["single", *CLOUDS, "--look.friction", "nan"], "friction nan.*0.05 to 2"),
-        (["single", *CLOUDS, "--look.upright", "1.5"], "upright 1.5"),
-        (["single", *CLOUDS, "--look.seed", "-1"], "seed -1"),
+        (["single", "--clouds", "partial", "fog"], "fog.*allowed are partial.*completed"),
+        (["single", *CLOUDS, "--elevations", "90"], "90 came; allowed are 35-50, 15-25"),
+        (["single", *CLOUDS, "--friction", "nan"], "friction nan.*0.05 to 2"),
+        (["single", *CLOUDS, "--upright", "1.5"], "upright 1.5"),
+        (["single", *CLOUDS, "--seed", "-1"], "--seed -1"),
         (["single", *CLOUDS, "--views", "0"], "--views 0"),
         (["single", *CLOUDS, "--workers", "0"], "--workers 0"),
         (["single", *CLOUDS, "--look.peer", "nobody:plan"], "nobody:plan"),
-        (["single", "--look.clouds", "completed", "--look.completion", "/nowhere"], "/nowhere"),
+        (["single", "--clouds", "completed", "--completion", "/nowhere"], "/nowhere"),
         (["single", *CLOUDS, "--out", "/proc/nowhere"], "/proc/nowhere"),
         (["single", *CLOUDS, "--json", "/proc/nowhere/x.json"], "/proc/nowhere"),
         (["single", *CLOUDS, "--json", "/"], "folder"),
         (["clutter", *TABLE, "--objects", "cupboard"], "'cupboard' is no set"),
-        (["clutter", "--table.cloud", "fog"], "fog"),
+        (["clutter", "--cloud", "fog"], "fog"),
         (["clutter", *TABLE, "--rounds", "0"], "--rounds 0"),
-        (["clutter", *TABLE, "--table.seed", "-1"], "--table.seed -1"),
-        (["clutter", *TABLE, "--table.friction", "nan"], "friction nan"),
-        (["clutter", *TABLE, "--table.friction", "-1"], "friction -1"),
-        (["clutter", *TABLE, "--table.peer", "nobody:plan"], "nobody:plan"),
+        (["clutter", *TABLE, "--seed", "-1"], "--seed -1"),
+        (["clutter", *TABLE, "--friction", "nan"], "friction nan"),
+        (["clutter", *TABLE, "--friction", "-1"], "friction -1"),
+        (["clutter", *TABLE, "--peer", "nobody:plan"], "nobody:plan"),
         (["clutter", *TABLE, "--out", "/proc/nowhere"], "/proc/nowhere"),
         (["completion", "--weights", "/nowhere"], "/nowhere"),
     ],
@@ -279,7 +279,7 @@ def test_mistakes_of_completion_are_told_before_any_view_is_made(monkeypatch, ca
     assert not list(tmp_path.rglob("*.npz"))
 
 
-ROUNDS = Clutter(rounds=2, table=Table(cloud="true", camera=SMALL), workers=1)
+ROUNDS = Clutter(rounds=2, table=ClutterConfig(cloud="true", camera=SMALL), workers=1)
 
 
 @pytest.fixture
@@ -291,7 +291,7 @@ def test_rounds_of_clutter_add_up_and_go_on(few, objects, tmp_path):
     args = replace(ROUNDS, objects=objects, out=tmp_path, json=str(tmp_path / "told.json"))
     figures = evaluate_clutter(args)
     rows = [Attempt(**row) for line in (tmp_path / "trials.jsonl").read_text().splitlines()[1:]
-            for row in json.loads(line)["rows"]]  # fmt: skip
+            for row in json.loads(line)["row"]["rows"]]  # fmt: skip
     assert {row.task for row in rows} == {0, 1}
     for number in (0, 1):
         mine = [row for row in rows if row.task == number]
@@ -305,10 +305,10 @@ def test_rounds_of_clutter_add_up_and_go_on(few, objects, tmp_path):
     held = sum(row.held for row in rows)
     assert held > 0, "boxes and cylinders known as a whole can be lifted"
     assert figures["objects"] == sum(row.left for row in rows if row.attempt == 0)
-    assert figures["success_rate"] == pytest.approx(held / figures["attempts"], abs=1e-4)
-    assert figures["declutter_rate"] == pytest.approx(held / figures["objects"], abs=1e-4)
-    for name in ("success_rate", "declutter_rate", "low", "high", "declutter_low", "declutter_high"):
-        assert 0.0 <= figures[name] <= 1.0
+    assert figures["success"]["mean"] == pytest.approx(held / figures["attempts"], abs=1e-4)
+    assert figures["declutter_rate"]["mean"] == pytest.approx(held / figures["objects"], abs=1e-4)
+    for name in ("success", "declutter_rate"):
+        assert 0.0 <= figures[name]["low"] <= figures[name]["mean"] <= figures[name]["high"] <= 1.0
     assert json.loads((tmp_path / "told.json").read_text()) == figures
     _goes_on(args, figures)
 
@@ -335,20 +335,21 @@ def test_another_planner_is_tried_on_the_same_looks(objects, whole, tmp_path, mo
     )
     monkeypatch.syspath_prepend(tmp_path)
     args = replace(asked(objects, tmp_path / "out"), views=1)
-    look = replace(LOOK, clouds=("partial",), peer="my_planner:from_above")
-    evaluate_single(replace(args, look=look))
+    config = replace(CONFIG, clouds=("partial",), external_planner="my_planner:from_above")
+    evaluate_single(replace(args, trial=config))
     ours, theirs = (
-        [row for row in untimed(tmp_path / "out") if row["cloud"] == name] for name in ("partial", look.peer)
+        [row for row in untimed(tmp_path / "out") if row["cloud"] == name]
+        for name in ("partial", config.external_planner)
     )
     assert ours == [row for row in untimed(whole[1])[:4] if row["cloud"] == "partial"], "ours are not disturbed"
     assert [row["width_m"] for row in theirs] == ["0.08"] * 2 and all(row["cause"] != "no grasp" for row in theirs)
     model = household_object("box_1")
-    (row,) = run(Task(0, model, 0, replace(look, clouds=(), peer="my_planner:nothing"))).rows
+    (row,) = run(Task(0, model, 0, replace(config, clouds=(), external_planner="my_planner:nothing"))).rows
     assert (row.cause, row.held, row.width_m) == ("no grasp", False, None)
 
 
 def test_what_cannot_be_tried_is_told_and_has_no_rows(tmp_path, monkeypatch):
-    done = run(Task(3, household_object("box_1"), 0, replace(LOOK, camera=replace(SMALL, dropout=0.999))))
+    done = run(Task(3, household_object("box_1"), 0, replace(CONFIG, camera=replace(SMALL, dropout=0.999))))
     assert (done.task, done.object, done.rows) == (3, "box_1", []) and "points of it are seen" in done.left_out
 
 
@@ -361,7 +362,7 @@ def test_ray_that_is_not_there_is_told(monkeypatch):
 @pytest.mark.ray
 def test_ray_gives_the_same_rows():
     ray = pytest.importorskip("ray")
-    tasks = [Task(view, household_object("box_1"), view, LOOK) for view in range(2)]
+    tasks = [Task(view, household_object("box_1"), view, CONFIG) for view in range(2)]
 
     def rows(engine) -> list[dict]:
         found = [asdict(row) for done in in_order(run, tasks, 1, engine) for row in done.rows]

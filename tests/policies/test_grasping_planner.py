@@ -168,7 +168,7 @@ def test_a_neighbour_is_kept_clear_of():
 
 def test_a_face_that_is_guessed_lowers_the_score():
     sure, unsure = (QUICK.plan(PlanningScene(BOX, np.full(len(BOX), doubt))) for doubt in (0.0, 0.02))
-    assert unsure[0].reasons["uncertainty_cm"] == pytest.approx(2.0)
+    assert unsure[0].features["uncertainty_cm"] == pytest.approx(2.0)
     assert unsure[0].score == pytest.approx(sure[0].score - 2.0, abs=1e-6)
     enough = sure[len(sure) // 2].score
     better = Planner(replace(QUICK.config, least_score=enough))(BOX)

@@ -1,0 +1,1 @@
+"""The planner's score, learned from grasps that were tried."""
