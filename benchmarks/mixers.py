@@ -1,4 +1,4 @@
-"""What self-attention is worth to the face network: beside a convolution with as many weights, trained alike.
+"""Measure what self-attention is worth to the face network: beside a convolution with as many weights, trained alike.
 
 empaw bench mixers --data ../shared/data/faces/fer2013.tar.gz --json benchmarks/results/mixers.json
 """
@@ -22,7 +22,8 @@ from learning.face.fitting import FitConfig
 from learning.face.judging import judge
 from perception.command import one_core
 from perception.face import weights
-from perception.face.network import NetworkConfig, count_parameters
+from perception.face.network import NetworkConfig
+from perception.weights import count_parameters
 from robots.io import check_writable, write_json
 from robots.options import JsonOption, ThreadsOption
 

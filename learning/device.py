@@ -1,4 +1,4 @@
-"""Where training runs, and in which number format."""
+"""Choose where training runs, and in which number format."""
 
 from __future__ import annotations
 

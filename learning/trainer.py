@@ -82,7 +82,7 @@ def seeded(seed: int, device: torch.device = torch.device("cpu")) -> Iterator[No
 
 
 class Bar(NamedTuple):
-    """What moves a bar on by a step, with a word beside it, and what prints a line above it."""
+    """Functions of a bar: one moves it on by a step, with a word beside it, one prints a line above it."""
 
     step: Callable[[str], None]
     say: Callable[[str], None]

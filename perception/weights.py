@@ -59,6 +59,11 @@ def read_config(folder: Path, kind: type[Config]) -> Config:
         raise WeightsError(f"{path} describes no network of ours ({error}). {_RESTORE}") from error
 
 
+def part_of(config: Any, kind: type[Config]) -> Config:
+    """Take from a config those fields that `kind`, a dataclass, has."""
+    return kind(**{field.name: getattr(config, field.name) for field in fields(kind)})  # type: ignore[arg-type]
+
+
 def _check_entry(path: Path, name: str, value: object, default: object) -> None:
     """Refuse an entry of another type than the default of its field, or a size that no network of ours has."""
     if isinstance(default, tuple):
@@ -192,6 +197,17 @@ def write_atomic(path: Path, content: bytes) -> None:
         raise
 
 
+def round_to_stored(module: Network) -> Network:
+    """Round the weights of a module to what `write_folder` keeps of them, so that figures are those of the file."""
+    module.load_state_dict({name: _half(tensor) for name, tensor in module.state_dict().items()})
+    return module
+
+
+def count_parameters(module: nn.Module) -> int:
+    """Count the numbers that are learned."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 def training_of(folder: Path) -> Any:
-    """How the weights in a folder were trained, as their config.json tells."""
+    """Read from config.json how the weights in a folder were trained."""
     return json.loads((folder / "config.json").read_text()).get("training")

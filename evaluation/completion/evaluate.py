@@ -16,8 +16,8 @@ from geometry.objects import load_objects
 from learning.completion.judging import Judged, by_object, judge, measure
 from perception.command import check_run
 from perception.completion import weights
-from perception.completion.network import count_parameters
 from perception.completion.weights import DEFAULT_FOLDER, Stored
+from perception.weights import count_parameters
 from robots.io import check_writable, write_json
 from robots.options import JsonOption, SeedOption
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from learning.completion.judging import Metrics
-from perception.completion.network import count_parameters
 from perception.completion.weights import Stored
+from perception.weights import count_parameters
 
 
 def card(stored: Stored, metrics: Metrics, settings: Mapping[str, Any]) -> str:

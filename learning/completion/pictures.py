@@ -1,4 +1,4 @@
-"""What completions look like, side by side: for TensorBoard and for reports."""
+"""Draw completions side by side: for TensorBoard and for reports."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from perception.command import CommandError, check_run
 from perception.completion import weights
 from perception.completion.network import CompletionNetwork, NetworkConfig
 from perception.completion.weights import DEFAULT_FOLDER, Stored
-from perception.weights import training_of
+from perception.weights import round_to_stored, training_of
 from robots.options import DeviceOption, ResumeOption, SeedOption, ThreadsOption
 
 
@@ -101,7 +101,7 @@ def main(config: TrainConfig) -> TrainResult:
     if config.resume:
         checkpoint.resume(config.run, settings, trainer.restore)
     _train(trainer, learned, kept_back, config, settings)
-    stored = Stored(_rounded(trainer), 1.0)
+    stored = Stored(round_to_stored(trainer.result()), 1.0)
     stored = Stored(stored.network, round(calibration(judge(stored, kept_back)), 4))
     metrics = measure(judge(stored, kept_back))
     notes = {"training": settings, "kept_back": metrics._asdict()}
@@ -117,7 +117,7 @@ def _same_shape(folder: Path, shape: NetworkConfig) -> CompletionNetwork:
 
 
 def split(views: Views) -> tuple[Views, Views]:
-    """What is learned from, and what is kept back: a twelfth of the objects, chosen by their names.
+    """Split views into those to learn from and those kept back, of a twelfth of the objects, by `is_held_out`.
 
     Raises:
         CommandError: one of the two would be empty.
@@ -161,15 +161,6 @@ def _train(trainer: Trainer, learned: Views, kept_back: Views, config: TrainConf
                 picture = completions(trainer.result(), kept_back, 4)
                 board.add_image("kept back", picture, trainer.done, dataformats="HWC")
     board.close()
-
-
-def _rounded(trainer: Trainer) -> Any:
-    """The averaged network, its weights rounded to what the file keeps, so that the figures are those of the file."""
-    network = trainer.result()
-    network.load_state_dict(
-        {name: t.half().float() if t.is_floating_point() else t for name, t in network.state_dict().items()}
-    )
-    return network
 
 
 def report(result: TrainResult) -> int:

@@ -1,4 +1,4 @@
-"""What cameras, rooms and hands do to a face, drawn anew for each picture of a batch.
+"""Augmentation: what cameras, rooms and hands do to a face, drawn anew for each picture of a batch.
 
 Poses follow FER2013 itself: landmarks of its Training pictures stand off the template by 3.3 pixels across, 2.7 down,
 5.6 degrees and a factor of 1.2 (standard deviations, `detector.TEMPLATE`). Aligned faces are steadier than that, so a

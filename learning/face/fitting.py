@@ -91,7 +91,7 @@ class Teacher(NamedTuple):
 
 
 class Epoch(NamedTuple):
-    """What one epoch gave: mean training `loss`, share `right` of the validation pictures if judged, `seconds`."""
+    """Figures of one epoch: mean training `loss`, share `right` of the validation pictures if judged, `seconds`."""
 
     number: int
     loss: float

@@ -20,9 +20,9 @@ from learning.metrics import Scores, score
 from learning.trainer import training_bar
 from perception.command import CommandError, check_run, one_core
 from perception.face import weights
-from perception.face.network import FaceNetwork, NetworkConfig, count_parameters, net2net_deepen
+from perception.face.network import FaceNetwork, NetworkConfig, net2net_deepen
 from perception.face.weights import DEFAULT_FOLDER, Stored
-from perception.weights import training_of
+from perception.weights import count_parameters, round_to_stored, training_of
 from robots.options import DeviceOption, ResumeOption, SeedOption, ThreadsOption
 
 
@@ -66,7 +66,7 @@ class TrainConfig(ThreadsOption, DeviceOption, ResumeOption, SeedOption):
 
 
 class Material(NamedTuple):
-    """What to learn from, what to choose by, and how many Training pictures were dropped as leaks."""
+    """Pictures to learn from and to choose by, and how many of Training were dropped as leaks."""
 
     training: Faces
     validation: Faces
@@ -173,9 +173,8 @@ def _train(trainer: Trainer, material: Material, keep: Callable[[], None]) -> No
 
 
 def _calibrated(network: FaceNetwork, validation: Faces) -> Stored:
-    """Round the weights to what the file keeps, so that the figures are those of the file, and fit the temperature."""
-    state = {name: t.half().float() if t.is_floating_point() else t for name, t in network.state_dict().items()}
-    network.load_state_dict(state)
+    """Round the weights to those of the file, and fit the temperature."""
+    network = round_to_stored(network)
     return Stored(network, round(fit_temperature(network, validation), 4))
 
 

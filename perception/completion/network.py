@@ -204,8 +204,3 @@ def fibonacci_sphere(count: int) -> Tensor:
     turn = np.pi * (1.0 + 5.0**0.5) * index
     across = np.sqrt(1.0 - z**2)
     return torch.from_numpy(np.stack([across * np.cos(turn), across * np.sin(turn), z], axis=1))
-
-
-def count_parameters(network: nn.Module) -> int:
-    """How many numbers are learned."""
-    return sum(parameter.numel() for parameter in network.parameters())

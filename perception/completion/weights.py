@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from perception.completion.network import CompletionNetwork, NetworkConfig
-from perception.weights import WeightsError, build, read_config, write_folder
+from perception.weights import WeightsError, build, part_of, read_config, write_folder
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "completion"
 
@@ -22,12 +22,9 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True)
 class _StoredConfig(NetworkConfig):
-    """What config.json holds beside the network's shape."""
+    """Names what config.json holds beside the shape of the network."""
 
     calibration: float = 1.0
-
-    def shape(self) -> NetworkConfig:
-        return NetworkConfig(**{field.name: getattr(self, field.name) for field in fields(NetworkConfig)})
 
 
 def load(folder: Path) -> Stored:
@@ -39,7 +36,7 @@ def load(folder: Path) -> Stored:
     config = read_config(folder, _StoredConfig)
     if not 0.01 <= config.calibration <= 100.0:
         raise WeightsError(f"{folder}: calibration is {config.calibration}; expected 0.01 to 100.")
-    return Stored(build(lambda: CompletionNetwork(config.shape()), folder), config.calibration)
+    return Stored(build(lambda: CompletionNetwork(part_of(config, NetworkConfig)), folder), config.calibration)
 
 
 def save(folder: Path, stored: Stored, notes: Mapping[str, Any], card: str) -> None:

@@ -63,7 +63,7 @@ class NetworkConfig:
 
 
 def offsets(side: int) -> Tensor:
-    """Where each place of a square map lies as seen from each other: (side**2, side**2, 3) of dx, dy, dx**2 + dy**2."""
+    """Tabulate how each place of a square map lies to each: (side**2, side**2, 3) of dx, dy, dx**2 + dy**2."""
     y, x = np.divmod(np.arange(side**2), side)
     dx, dy = x - x[:, None], y - y[:, None]
     return torch.from_numpy(np.stack([dx, dy, dx**2 + dy**2], axis=-1)).float()
@@ -286,8 +286,3 @@ def standardise(crops: Tensor) -> Tensor:
     mean = crops.mean(dim=(1, 2, 3), keepdim=True)
     deviation = (crops - mean).square().mean(dim=(1, 2, 3), keepdim=True).sqrt()
     return (crops - mean) / torch.maximum(deviation, 0.005 * mean.abs() + 1e-6)
-
-
-def count_parameters(network: nn.Module) -> int:
-    """How many numbers are learned."""
-    return sum(parameter.numel() for parameter in network.parameters())

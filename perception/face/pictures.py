@@ -26,7 +26,7 @@ class PictureError(ValueError):
 
 
 class Header(NamedTuple):
-    """What a file says of itself: format, width and height in pixels, and whether its end is there."""
+    """Header of a file: format, width and height in pixels, and whether its end is there."""
 
     kind: str
     width: int
@@ -92,7 +92,7 @@ def check_size(width: int, height: int, label: str) -> None:
 
 
 def is_picture(content: bytes) -> bool:
-    """Whether a file begins like one of the pictures that are read here; RIFF files may be sounds too."""
+    """Tell whether a file begins like one of the pictures that are read here; RIFF files may be sounds too."""
     known = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*")
     return content.startswith(known) or (content.startswith(b"RIFF") and content[8:12] == b"WEBP")
 

@@ -62,7 +62,7 @@ class PredictConfig:
 
 
 class PredictResult(NamedTuple):
-    """How many files and rows came out, how many rows have an estimate, and which files failed."""
+    """Counts: how many files and rows came out, how many rows have an estimate, and which files failed."""
 
     files: int
     rows: int

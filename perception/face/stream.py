@@ -17,7 +17,7 @@ from perception.face.videos import Frame
 
 
 class LogitModel(Protocol):
-    """What the stream needs of a model; `FaceEmotionModel` is one."""
+    """Gives the logits that the stream needs; `FaceEmotionModel` is one."""
 
     def logits(self, crops: np.ndarray) -> np.ndarray:
         """Calibrated logits (B, 7) of crops (B, 48, 48) uint8."""
@@ -53,7 +53,7 @@ class StreamConfig:
 
 
 class FaceReading(NamedTuple):
-    """What one frame says.
+    """Reading of one frame.
 
     Attributes:
         time_s: time of the frame.
@@ -209,7 +209,7 @@ def shrink_to_uniform(probabilities: np.ndarray, trust: float | np.ndarray) -> n
 
 
 def is_turned(landmarks: np.ndarray) -> bool:
-    """Whether a head is turned so far that its nose is not between its eyes, seen along their line; (5, 2) pixels."""
+    """Tell whether a head is turned until its nose is not between its eyes, along their line; (5, 2) pixels."""
     left, right, nose = landmarks[:3]
     along = right - left
     length = float(along @ along)

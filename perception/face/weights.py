@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from perception.face.network import CLASSES, FaceNetwork, NetworkConfig
-from perception.weights import WeightsError, build, read_config, write_folder
+from perception.weights import WeightsError, build, part_of, read_config, write_folder
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "face_emotion"
 
@@ -22,13 +22,10 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True)
 class _StoredConfig(NetworkConfig):
-    """What config.json holds beside the network's shape."""
+    """Names what config.json holds beside the shape of the network."""
 
     temperature: float = 1.0
     labels: tuple[str, ...] = CLASSES
-
-    def shape(self) -> NetworkConfig:
-        return NetworkConfig(**{field.name: getattr(self, field.name) for field in fields(NetworkConfig)})
 
 
 def load(folder: Path) -> Stored:
@@ -42,7 +39,7 @@ def load(folder: Path) -> Stored:
         raise WeightsError(f"{folder}: temperature is {config.temperature}; expected 0.01 to 100.")
     if config.labels != CLASSES:
         raise WeightsError(f"{folder}: labels are {config.labels}; expected {CLASSES}.")
-    return Stored(build(lambda: FaceNetwork(config.shape()), folder), config.temperature)
+    return Stored(build(lambda: FaceNetwork(part_of(config, NetworkConfig)), folder), config.temperature)
 
 
 def save(folder: Path, stored: Stored, notes: Mapping[str, Any], card: str) -> None:

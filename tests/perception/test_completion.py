@@ -28,11 +28,10 @@ from perception.completion.network import (
     CompletionNetwork,
     CompletionOutput,
     NetworkConfig,
-    count_parameters,
 )
 from perception.completion.predict import PredictConfig
 from perception.completion.weights import Stored
-from perception.weights import WeightsError
+from perception.weights import WeightsError, count_parameters
 
 SMALL = NetworkConfig(points=128, tokens=16, neighbours=8, width=32, heads=2, encoder=1, decoder=1, queries=16, fold=4)
 QUICK = FitConfig(steps=6, batch=2, truth=128, averaged_checkpoints=2)

@@ -11,12 +11,11 @@ from perception.face.network import (
     FaceNetwork,
     GatedPositionalSelfAttention,
     NetworkConfig,
-    count_parameters,
     logits_tta,
     net2net_deepen,
     standardise,
 )
-from perception.weights import WeightsError
+from perception.weights import WeightsError, count_parameters
 from tests.faces import SMALL, crops, fake_weights
 
 
