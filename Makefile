@@ -49,6 +49,7 @@ check: $(VENV)/.developing
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@sh tools/page.sh
 
 results: $(VENV)/.developing  ## make the README's tables again (five hours; needs DATA)
 	$(BIN)/empaw evaluate gait --suite all --policy none default assets/weights/gait/seed_1 \
@@ -92,4 +93,4 @@ lock:  ## write requirements.lock anew, from what pyproject.toml allows
 	@sh tools/lock.sh $(PYTHON)
 
 clean:  ## remove .venv and caches; runs/ stays
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

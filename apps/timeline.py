@@ -15,18 +15,18 @@ _TOLD_CONFIDENCE = 0.93
 
 
 class Step(NamedTuple):
-    """One control step of the timeline: what was felt, what was done, how the body moved. SI units."""
+    """One control step of the timeline: what was felt, what was done, how the body moved."""
 
-    t: float
+    t: float  # simulation time, s
     emotion: str | None
-    confidence: float | None
-    valence: float | None
-    arousal: float | None
+    confidence: float | None  # 0..1
+    valence: float | None  # -1..1
+    arousal: float | None  # -1..1
     behaviour: str
     gait: str
-    frequency: float
-    height: float
-    vx: float
+    frequency: float  # Hz
+    height: float  # m
+    vx: float  # measured, m/s
     fallen: bool
 
 

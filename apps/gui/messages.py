@@ -1,23 +1,136 @@
-"""What goes over the wire: poses as bytes, states and the scene as JSON. `assets/web/messages.js` is the other end."""
+"""What goes over the wire: poses as bytes, all else as JSON. `assets/web/messages.d.ts` is made from the types here.
+
+World frame: z up, x forward, metres. Quaternions are xyzw.
+"""
 
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
-from apps.timeline import Sight, Snapshot
+from apps.timeline import Manual, Sight, Snapshot
 from control.dog import CONTROL_HZ
 from control.gait import GAITS, SPEED_RANGE_M_S
 from perception.emotion import LABELS
+from perception.speech.speech_detector import LEAST_SPEECH
 from policies.behaviour import BehaviourTable
+from robots.face import FaceParameters
+from robots.shapes import Link
 from robots.sounds import CALLS
+
+MAX_UPLOAD_BYTES = 25 * 2**20
+REFUSED_CODE = 4400
+_POSE_HEADER = struct.Struct("<d")
+_FLOATS_PER_LINK = 7
+
+
+class PlayedMessage(TypedDict):
+    """A file that is heard."""
+
+    name: str
+    position_s: float
+    duration_s: float
+
+
+class SightMessage(TypedDict):
+    """The face that the dog looks at."""
+
+    box: (
+        tuple[float, float, float, float] | None
+    )  # x, y, width, height as shares of the picture, from the upper left corner
+    faces: int  # how many there are
+    reason: str  # why it is not judged: "no face", "too small", "blurred", "turned away"; or ""
+    reliability: float  # 0..1
+    emotion: str | None
+    confidence: float | None  # 0..1
+
+
+class StateMessage(TypedDict):
+    """What is shown of a session, ten times a second on /ws/live; the step of the timeline is in it as well."""
+
+    type: Literal["state"]
+    probabilities: list[float] | None  # (8,), in the order of the scene's labels
+    source: str | None  # "voice", "face", "voice and face", "manual"
+    says: str
+    speed: float  # commanded, m/s
+    unsure: bool  # nothing was sensed of late, or nothing clear
+    agreement: float | None  # of voice and face, 0..1
+    sight: SightMessage | None
+    speech: float | None  # how likely the last sound was speech, 0..1
+    voice_active: bool
+    level_db: float | None
+    hearing: PlayedMessage | None
+    manual: Manual
+    face: FaceParameters
+    person: tuple[float, float]  # (2,) m
+
+
+class ClockMessage(TypedDict):
+    """How the simulation keeps time, and who looks on; in every state."""
+
+    paused: bool
+    real_time_factor: float
+    clients: int
+
+
+class SoundMessage(TypedDict):
+    """The dog makes a sound."""
+
+    type: Literal["sound"]
+    name: str
+    id: int
+
+
+class AckMessage(TypedDict):
+    """The answer to a command; `error` says why it was not obeyed."""
+
+    type: Literal["ack"]
+    id: int | None
+    ok: bool
+    error: str | None
+
+
+class NoticeMessage(TypedDict):
+    """Something to tell the person in words."""
+
+    type: Literal["notice"]
+    level: Literal["info", "error"]
+    text: str
+
+
+class CommandMessage(TypedDict):
+    """What a page asks of the session, on /ws/live."""
+
+    type: Literal["command"]
+    id: int
+    name: Literal["emotion", "gait", "speed", "push", "reset", "stop_hearing", "pause"]
+    value: Any
+
+
+class SceneMessage(TypedDict):
+    """Reply of GET /api/scene: what does not change while the page is open, and the numbers that both sides need."""
+
+    labels: list[str]  # (8,) emotions
+    links: list[Link]  # in the order of the pose messages
+    screen_link: str
+    gaits: list[str]
+    behaviours: list[dict[str, str]]  # name, and what it says when it begins
+    sounds: list[str]
+    speed_range: tuple[float, float]  # lowest and highest, m/s
+    person: dict[str, list[float]]  # position (3,) m
+    control_hz: int
+    upload_bytes: int  # largest file that the server takes
+    least_speech: float  # sounds less likely to be speech than this are not judged
+    refused_code: int  # close code of a socket that the server will not take: trying again would not help
+    pose_header_bytes: int  # a pose message begins with the time, float64 in s;
+    floats_per_link: int  # so many float32 for each link follow: position in m, quat_xyzw
 
 
 def pose_message(snapshot: Snapshot) -> bytes:
     """Little-endian: float64 time in s, then 7 float32 for each link: position in m and quat_xyzw."""
-    return struct.pack("<d", snapshot.t) + np.ascontiguousarray(snapshot.poses, "<f4").tobytes()
+    return _POSE_HEADER.pack(snapshot.t) + np.ascontiguousarray(snapshot.poses, "<f4").tobytes()
 
 
 def state_message(snapshot: Snapshot, person: tuple[float, float]) -> dict[str, Any]:
@@ -42,19 +155,20 @@ def state_message(snapshot: Snapshot, person: tuple[float, float]) -> dict[str, 
         else {"name": playing[0], "position_s": round(playing[1], 2), "duration_s": round(playing[2], 2)},
         "manual": snapshot.manual._asdict(),
         "face": snapshot.face.as_json(),
-        "person": list(person),
+        "person": person,
     }
 
 
-def _sight(sight: Sight) -> dict[str, Any]:
-    """The face that is followed; its box as shares of the picture, from the upper left corner."""
+def _sight(sight: Sight) -> SightMessage:
+    """The face that is followed."""
     reading, estimate = sight.reading, sight.reading.estimate
     box = None
     if reading.face is not None:
-        x, y, width, height = reading.face.box
-        box = [x / sight.width, y / sight.height, width / sight.width, height / sight.height]
+        x, y, width, height = map(float, reading.face.box)
+        across, down = sight.width, sight.height
+        box = (round(x / across, 4), round(y / down, 4), round(width / across, 4), round(height / down, 4))
     return {
-        "box": None if box is None else [round(float(share), 4) for share in box],
+        "box": box,
         "faces": reading.faces,
         "reason": reading.reason,
         "reliability": round(reading.reliability, 3),
@@ -72,7 +186,12 @@ def scene_message(links: list[dict[str, Any]], table: BehaviourTable, person: tu
         "gaits": list(GAITS),
         "behaviours": [{"name": name, "says": beats[0].says} for name, beats in table.beats.items()],
         "sounds": list(CALLS),
-        "speed_range": list(SPEED_RANGE_M_S),
+        "speed_range": SPEED_RANGE_M_S,
         "person": {"position": [*person, 0.0]},
         "control_hz": CONTROL_HZ,
+        "upload_bytes": MAX_UPLOAD_BYTES,
+        "least_speech": LEAST_SPEECH,
+        "refused_code": REFUSED_CODE,
+        "pose_header_bytes": _POSE_HEADER.size,
+        "floats_per_link": _FLOATS_PER_LINK,
     }

@@ -21,7 +21,7 @@ from apps.gui.bodies import read_body
 from apps.gui.commands import CommandError, to_command
 from apps.gui.films import camera_picture, picture_film, video_film
 from apps.gui.live import Listener, LiveSession
-from apps.gui.messages import scene_message
+from apps.gui.messages import MAX_UPLOAD_BYTES, REFUSED_CODE, scene_message
 from apps.gui.security import Gate
 from apps.session import Session
 from perception.face.pictures import PictureError, is_picture
@@ -32,7 +32,6 @@ from robots.sounds import CALLS, sound_wav
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 SAMPLE = ASSETS / "samples" / "hello.wav"
-MAX_UPLOAD_BYTES = 25 * 2**20
 # What is over the limit is read and thrown away up to here, so that the sender gets to see the answer.
 MAX_DRAINED_BYTES = 512 * 2**20
 MAX_CHUNK_BYTES = 2**16
@@ -231,15 +230,14 @@ async def _serve(socket: WebSocket, live: LiveSession, listener: Listener, send:
 
 
 async def _obey(socket: WebSocket, live: LiveSession, message: dict[str, Any]) -> None:
-    number: int | None = None
+    number, error = None, None
     try:
         order = json.loads(message.get("text") or "null")
         number = _id(order)
         await asyncio.wrap_future(live.submit(to_command(order, live)))
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as problem:
-        await socket.send_json({"type": "ack", "id": number, "ok": False, "error": str(problem)[:300]})
-    else:
-        await socket.send_json({"type": "ack", "id": number, "ok": True})
+        error = str(problem)[:300]
+    await socket.send_json({"type": "ack", "id": number, "ok": error is None, "error": error})
 
 
 def _id(order: Any) -> int | None:
@@ -276,7 +274,7 @@ class _Sense:
 
     async def _refuse(self, socket: WebSocket, text: str) -> None:
         await socket.send_json({"type": "notice", "level": "error", "text": text})
-        await socket.close(code=4400)
+        await socket.close(code=REFUSED_CODE)
 
 
 class _Microphone(_Sense):

@@ -10,6 +10,7 @@ const ECHO_TAIL_S = 0.25;
 /** The microphone drops chunks rather than queue more than about 2 s of sound, bytes. */
 const BACKLOG_LIMIT = 192 * 1024;
 
+/** @type {AudioContext|null} */
 let sharedContext = null;
 
 /** The page's AudioContext; call it from a gesture the first time. */
@@ -82,7 +83,7 @@ export class DogVoice {
 
 /** Why the microphone cannot be used here, or null if it can. */
 export function microphoneObstacle() {
-  if (navigator.mediaDevices?.getUserMedia && window.AudioWorkletNode) return null;
+  if (navigator.mediaDevices && "AudioWorkletNode" in window) return null;
   return "The microphone needs https or localhost. Upload a recording instead.";
 }
 
@@ -99,12 +100,18 @@ export function refusalText(error, device, upload) {
 export class Microphone {
   /**
    * @param {{isMuted: () => boolean, onLevel: (db: number, muted: boolean) => void,
-   *   onNotice: (level: string, text: string) => void, onRefused: () => void}} options  `isMuted` tells when to send
+   *   onNotice: (level: "info"|"error", text: string) => void, onRefused: () => void}} options  `isMuted` tells when to send
    *   silence instead; `onRefused`: the server does not want it, and it is off now
    */
   constructor(options) {
     this.options = options;
     this.isOn = false;
+    /** @type {MediaStream|null} */
+    this.stream = null;
+    /** @type {ReconnectingSocket|null} */
+    this.socket = null;
+    /** @type {AudioNode[]} */
+    this.nodes = [];
   }
 
   /** @throws {Error} with a sentence for the user */
@@ -117,10 +124,10 @@ export class Microphone {
       });
       await context.resume();
       await context.audioWorklet.addModule(new URL("./microphone-worklet.js", import.meta.url));
-      this.#connect(context);
+      this.#connect(context, this.stream);
     } catch (error) {
       this.stop();
-      throw new Error(refusalText(error, "microphone", "a recording"));
+      throw new Error(refusalText(error, "microphone", "a recording"), { cause: error });
     }
     this.isOn = true;
   }
@@ -128,12 +135,14 @@ export class Microphone {
   stop() {
     this.isOn = false;
     this.socket?.close();
-    for (const node of this.nodes ?? []) node.disconnect();
+    for (const node of this.nodes) node.disconnect();
     for (const track of this.stream?.getTracks() ?? []) track.stop();
-    this.socket = this.nodes = this.stream = null;
+    this.socket = this.stream = null;
+    this.nodes = [];
   }
 
-  #connect(context) {
+  /** @param {AudioContext} context @param {MediaStream} stream */
+  #connect(context, stream) {
     const socket = new ReconnectingSocket("/ws/microphone", {
       onOpen: () => socket.send(JSON.stringify({ rate: context.sampleRate })),
       onMessage: (data) => this.#heard(data),
@@ -143,7 +152,7 @@ export class Microphone {
       },
     });
     this.socket = socket;
-    const source = context.createMediaStreamSource(this.stream);
+    const source = context.createMediaStreamSource(stream);
     const worklet = new AudioWorkletNode(context, "microphone", { numberOfOutputs: 1 });
     const silent = new GainNode(context, { gain: 0 }); // A node that leads nowhere is never run.
     source.connect(worklet).connect(silent).connect(context.destination);
@@ -152,7 +161,7 @@ export class Microphone {
   }
 
   #send({ samples, level_db }) {
-    if (!this.isOn) return;
+    if (!this.isOn || !this.socket) return;
     const muted = this.options.isMuted();
     if (muted) samples.fill(0);
     if (this.socket.backlog < BACKLOG_LIMIT) this.socket.send(samples.buffer);
@@ -170,6 +179,7 @@ export class Microphone {
 export class Playback {
   constructor() {
     this.element = new Audio();
+    /** @type {string|null} */
     this.url = null;
   }
 

@@ -56,7 +56,7 @@ function facePlane(shape, texture) {
   return plane;
 }
 
-/** Canvas and texture of the dog's screen, in the proportions of its box. */
+/** Canvas and texture of the dog's screen, in the proportions of its box. @param {{size: number[]}} shape */
 function screenTexture({ size: [, width, height] }) {
   const canvas = document.createElement("canvas");
   canvas.height = 192;
@@ -68,13 +68,14 @@ function screenTexture({ size: [, width, height] }) {
 
 /**
  * The dog, one group per link.
- * @param {import("./messages.js").SceneDescription} description
+ * @param {{links: import("./messages.js").Link[]}} description
  * @param {boolean} simple  cheaper materials, for software rendering
  * @returns {{root: THREE.Group, links: THREE.Group[], screen: THREE.CanvasTexture|null}}
  */
 export function buildDog(description, simple) {
   const root = new THREE.Group();
   const materials = new Map();
+  /** @type {THREE.CanvasTexture|null} */
   let screen = null;
   const materialOf = ({ material, color }) => {
     const key = `${material} ${color}`;
@@ -130,8 +131,10 @@ function limb(from, to, radius, material) {
 }
 
 /**
+ * @typedef {THREE.Mesh<THREE.BufferGeometry, THREE.MeshBasicMaterial>} Flat  lies on the floor
+ *
  * A stylised standing person of 1.7 m looking along +x, and a ring on the floor that takes the emotion's colour.
- * @returns {{root: THREE.Group, figure: THREE.Group, ring: THREE.Mesh, wave: THREE.Mesh}}
+ * @returns {{root: THREE.Group, figure: THREE.Group, ring: Flat, wave: Flat, materials: THREE.Material[]}}
  */
 export function buildPerson() {
   const cloth = new THREE.MeshLambertMaterial({ color: "#7d93a8" });

@@ -6,7 +6,7 @@
 import { refusalText } from "./audio.js";
 import { ReconnectingSocket } from "./connection.js";
 import { emotionColor, themeColor } from "./palette.js";
-import { readable } from "./messages.js";
+import { penOf, readable } from "./page.js";
 
 const WIDTH = 320;
 const HEIGHT = 240;
@@ -22,18 +22,25 @@ const WHY_NOT = {
 
 /** Why the camera cannot be used here, or null if it can. */
 export function cameraObstacle() {
-  return navigator.mediaDevices?.getUserMedia ? null : "The camera needs https or localhost. Upload a picture or video instead.";
+  return navigator.mediaDevices ? null : "The camera needs https or localhost. Upload a picture or video instead.";
 }
 
 /** Streams the camera to /ws/camera while it is on. */
 export class Camera {
   /**
    * @param {HTMLVideoElement} video  shows what is sent
-   * @param {{onNotice: (level: string, text: string) => void, onRefused: () => void}} options  `onRefused`: the server
+   * @param {{onNotice: (level: "info"|"error", text: string) => void, onRefused: () => void}} options  `onRefused`: the server
    *   does not want it, and it is off now
    */
   constructor(video, options) {
-    Object.assign(this, { video, options, isOn: false });
+    this.video = video;
+    this.options = options;
+    this.isOn = false;
+    this.sentAt = 0;
+    /** @type {MediaStream|null} */
+    this.stream = null;
+    /** @type {ReconnectingSocket|null} */
+    this.socket = null;
     this.canvas = Object.assign(document.createElement("canvas"), { width: WIDTH, height: HEIGHT });
   }
 
@@ -46,13 +53,13 @@ export class Camera {
       await this.video.play();
     } catch (error) {
       this.stop();
-      throw new Error(refusalText(error, "camera", "a picture or video"));
+      throw new Error(refusalText(error, "camera", "a picture or video"), { cause: error });
     }
     this.isOn = true;
     this.stream.getVideoTracks()[0].onended = () => this.#end();
     const socket = new ReconnectingSocket("/ws/camera", {
       onOpen: () => this.#send(),
-      onMessage: (data) => this.#answered(JSON.parse(data)),
+      onMessage: (data) => this.#answered(JSON.parse(String(data))),
       onRefused: () => this.#end(),
     });
     this.socket = socket;
@@ -87,21 +94,21 @@ export class Camera {
     const scale = Math.min(videoWidth / WIDTH, videoHeight / HEIGHT);
     const [width, height] = [scale * WIDTH, scale * HEIGHT];
     const [x, y] = [(videoWidth - width) / 2, (videoHeight - height) / 2];
-    this.canvas.getContext("2d").drawImage(this.video, x, y, width, height, 0, 0, WIDTH, HEIGHT);
-    this.canvas.toBlob((blob) => { if (this.isOn && blob) this.socket.send(blob); }, "image/jpeg", JPEG_QUALITY);
+    penOf(this.canvas).drawImage(this.video, x, y, width, height, 0, 0, WIDTH, HEIGHT);
+    this.canvas.toBlob((blob) => { if (this.isOn && blob) this.socket?.send(blob); }, "image/jpeg", JPEG_QUALITY);
   }
 }
 
-/** What the dog makes of the picture, in words. @param {import("./messages.js").Sight} sight */
+/** What the dog makes of the picture, in words. @param {import("./messages.js").SightMessage} sight */
 export function sightText(sight) {
   if (sight.reason) return WHY_NOT[sight.reason] ?? sight.reason;
   const others = sight.faces > 1 ? `, 1 of ${sight.faces} faces` : "";
-  return `looks ${readable(sight.emotion)}, ${Math.round(100 * sight.confidence)} %${others}`;
+  return `looks ${readable(sight.emotion)}, ${Math.round(100 * (sight.confidence ?? 0))} %${others}`;
 }
 
-/** Draw the frame around the face. @param {HTMLCanvasElement} canvas @param {import("./messages.js").Sight|null} sight */
+/** Draw the frame around the face. @param {HTMLCanvasElement} canvas @param {import("./messages.js").SightMessage|null} sight */
 export function drawBox(canvas, sight) {
-  const context = canvas.getContext("2d");
+  const context = penOf(canvas);
   context.clearRect(0, 0, canvas.width, canvas.height);
   if (!sight?.box) return;
   const [x, y, width, height] = sight.box;

@@ -7,6 +7,7 @@ import { emotionColor, themeColor } from "./palette.js";
 const SPAN_S = 30;
 const REDRAW_MS = 250;
 
+/** @returns {any} of uPlot */
 function options(width, height, series, range, splits) {
   const axis = {
     stroke: () => themeColor("--ink-soft"), grid: { stroke: () => themeColor("--line"), width: 1 }, ticks: { show: false },
@@ -45,7 +46,7 @@ export class EmotionChart {
     this.hosts.forEach((host) => observer.observe(host));
   }
 
-  /** @param {import("./messages.js").State} state */
+  /** @param {import("./messages.js").StateMessage} state */
   add(state) {
     const now = performance.now();
     this.rows.push({ at: now / 1000, p: state.probabilities, affect: [state.valence ?? null, state.arousal ?? null] });

@@ -1,6 +1,8 @@
 // A small viewer of point clouds and boxes on a canvas: drag to turn, wheel to come nearer. No library.
-const scene = JSON.parse(document.getElementById("scene").textContent);
-const canvas = document.getElementById("view");
+/** @returns {any} the page is made around this script, and has what is asked for */
+const byId = (id) => document.getElementById(id);
+const scene = JSON.parse(byId("scene").textContent ?? "");
+const canvas = byId("view");
 const pen = canvas.getContext("2d");
 const hidden = new Set(scene.layers.filter((layer) => layer.hidden).map((layer) => layer.name));
 let azimuth = scene.azimuth, elevation = 0.5, zoom = 1.2;
@@ -39,7 +41,7 @@ function draw() {
   }
 }
 
-const list = document.getElementById("layers");
+const list = byId("layers");
 for (const layer of scene.layers) {
   const label = document.createElement("label");
   const box = document.createElement("input");

@@ -6,8 +6,6 @@ const FIRST_WAIT_MS = 400;
 const LONGEST_WAIT_MS = 6000;
 const SILENCE_MS = 8000;
 const ACK_TIMEOUT_MS = 5000;
-/** Close code of a server that will not take this connection: trying again would not help. */
-const REFUSED_CODE = 4400;
 
 /** Full WebSocket address of a path on this page's server. */
 export function socketAddress(path) {
@@ -19,6 +17,9 @@ export function socketAddress(path) {
  * for too long is replaced.
  */
 export class ReconnectingSocket {
+  /** Close code of a server that will not take a connection: trying again would not help. */
+  static refusedCode = 0;
+
   /**
    * @param {string} path
    * @param {{onOpen?: () => void, onMessage: (data: string|ArrayBuffer) => void, onClose?: () => void,
@@ -29,8 +30,10 @@ export class ReconnectingSocket {
     this.handlers = handlers;
     this.failures = 0;
     this.stopped = false;
+    /** @type {WebSocket|undefined} */
+    this.socket = undefined;
     this.lastHeard = performance.now();
-    this.watch = handlers.expectsMessages ? setInterval(() => this.#checkSilence(), 2000) : null;
+    this.watch = handlers.expectsMessages ? setInterval(() => this.#checkSilence(), 2000) : undefined;
     this.#open();
   }
 
@@ -45,7 +48,7 @@ export class ReconnectingSocket {
 
   /** @returns {boolean} false when the message could not be handed over */
   send(data) {
-    if (!this.isOpen) return false;
+    if (!this.socket || !this.isOpen) return false;
     this.socket.send(data);
     return true;
   }
@@ -78,7 +81,7 @@ export class ReconnectingSocket {
     if (socket !== this.socket) return;
     this.handlers.onClose?.();
     if (this.stopped) return;
-    if (code === REFUSED_CODE) {
+    if (code === ReconnectingSocket.refusedCode) {
       this.close();
       this.handlers.onRefused?.();
       return;
@@ -89,8 +92,8 @@ export class ReconnectingSocket {
   }
 
   #checkSilence() {
-    if (document.hidden || !this.isOpen || performance.now() - this.lastHeard < SILENCE_MS) return;
-    const socket = this.socket;
+    const { socket } = this;
+    if (!socket || document.hidden || !this.isOpen || performance.now() - this.lastHeard < SILENCE_MS) return;
     socket.onclose = null;
     socket.close();
     this.#closed(socket);

@@ -67,7 +67,7 @@ function channels(hex) {
 /** Colour `weight` of the way from `from` to `to`, both "#rrggbb". */
 export function mix(from, to, weight) {
   const [a, b] = [channels(from), channels(to)];
-  return "#" + a.map((v, i) => Math.round(v + (b[i] - v) * weight).toString(16).padStart(2, "0")).join("");
+  return `#${a.map((v, i) => Math.round(v + (b[i] - v) * weight).toString(16).padStart(2, "0")).join("")}`;
 }
 
 /** All parameters present and inside their ranges. */

@@ -8,9 +8,9 @@ import { Camera, cameraObstacle } from "./camera.js";
 import { EmotionChart } from "./chart.js";
 import { Commands, RateMeter, ReconnectingSocket, getJson, post } from "./connection.js";
 import { FaceAnimator } from "./face.js";
-import { UPLOAD_LIMIT_BYTES } from "./messages.js";
+import { $, megabytes } from "./page.js";
 import { emotionColor } from "./palette.js";
-import { $, Panel } from "./panel.js";
+import { Panel } from "./panel.js";
 
 const RETRY_SCENE_MS = 2000;
 
@@ -19,11 +19,15 @@ const voice = new DogVoice();
 const playback = new Playback();
 const poses = new RateMeter();
 const frames = new RateMeter();
+/** @type {ReconnectingSocket|null} */
 let live = null;
+/** @type {import("./scene.js").DogScene|null} */
 let scene = null;
+/** @type {EmotionChart|null} */
 let chart = null;
-let sceneText = "";
-/** @type {import("./messages.js").State|null} */
+/** @type {import("./messages.js").SceneMessage} */
+let description;
+/** @type {import("./messages.js").StateMessage|null} */
 let state = null;
 
 const panel = new Panel({ command: (name, value, event) => commands.issue(name, value, event) });
@@ -56,7 +60,7 @@ async function openView() {
       animateFaceAlone();
     });
     $("view").addEventListener("webglcontextrestored", () => { $("view-message").hidden = true; });
-    $("centre").addEventListener("click", () => scene.centreView());
+    $("centre").addEventListener("click", () => scene?.centreView());
   } catch (error) {
     explainMissingView(error);
     animateFaceAlone();
@@ -68,16 +72,16 @@ async function openView() {
 
 /** Ask what there is to show; a server that was restarted may have another dog. */
 async function loadScene() {
-  const description = await getJson("/api/scene");
-  const text = JSON.stringify(description);
-  if (text === sceneText) return;
-  sceneText = text;
+  const told = await getJson("/api/scene");
+  if (JSON.stringify(told) === JSON.stringify(description)) return;
+  description = told;
+  ReconnectingSocket.refusedCode = description.refused_code;
   panel.build(description);
   scene?.setDescription(description);
   chart = new EmotionChart($("chart"), $("affect-chart"), description.labels);
 }
 
-/** @param {import("./messages.js").State} next */
+/** @param {import("./messages.js").StateMessage} next */
 function showState(next) {
   const heardBefore = state?.hearing;
   state = next;
@@ -103,7 +107,7 @@ function openSockets() {
       loadScene().catch((error) => panel.notice("error", error.message));
     },
     onMessage: (text) => {
-      const message = JSON.parse(text);
+      const message = JSON.parse(String(text));
       liveHandlers[message.type]?.(message);
     },
     onClose: () => {
@@ -115,7 +119,7 @@ function openSockets() {
     expectsMessages: true,
     onMessage: (data) => {
       poses.tick();
-      scene?.setPoses(data);
+      scene?.setPoses(/** @type {ArrayBuffer} */ (data));
     },
   });
 }
@@ -158,9 +162,9 @@ function wireDevice(button, device, obstacle, show, note) {
 
 /** @param {File} file */
 async function hearFile(file) {
-  const megabytes = file.size / 1024 / 1024;
-  if (file.size > UPLOAD_LIMIT_BYTES) {
-    panel.notice("error", `"${file.name}" has ${megabytes.toFixed(1)} MB; the dog takes 25 MB at most. Try a shorter piece.`);
+  const [size, most] = [file.size, description.upload_bytes].map(megabytes);
+  if (file.size > description.upload_bytes) {
+    panel.notice("error", `"${file.name}" has ${size.toFixed(1)} MB; the dog takes ${most} MB at most. Try a shorter piece.`);
     return;
   }
   const progress = (share) => panel.notice("info", `Sending "${file.name}": ${Math.round(100 * share)} %`);
@@ -169,7 +173,7 @@ async function hearFile(file) {
     const headers = { "X-File-Name": encodeURIComponent(file.name) };
     const heard = await post("/api/hear", file, { headers, onProgress: progress });
     const sounds = heard.duration_s > 0;
-    const length = heard.duration_s > 0 ? ` (${heard.duration_s.toFixed(1)} s)` : "";
+    const length = sounds ? ` (${heard.duration_s.toFixed(1)} s)` : "";
     panel.notice("info", `The dog ${heard.seen ? "watches" : "listens to"} "${heard.name}"${length}.`);
     if (sounds && $("aloud").checked) await playback.play(file);
   } catch (error) {
@@ -191,12 +195,13 @@ async function hearSample() {
 }
 
 function wireFiles() {
-  $("upload").addEventListener("change", ({ target }) => {
-    if (target.files.length) hearFile(target.files[0]);
-    target.value = ""; // The same file may be chosen again.
+  const upload = $("upload");
+  upload.addEventListener("change", () => {
+    if (upload.files?.length) hearFile(upload.files[0]);
+    upload.value = ""; // The same file may be chosen again.
   });
   $("sample").addEventListener("click", hearSample);
-  $("aloud").addEventListener("change", ({ target }) => { if (!target.checked) playback.stop(); });
+  $("aloud").addEventListener("change", () => { if (!$("aloud").checked) playback.stop(); });
   const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
   addEventListener("dragover", (event) => {
     if (!carriesFiles(event)) return;
@@ -208,7 +213,7 @@ function wireFiles() {
     $("drop").hidden = true;
     if (!carriesFiles(event)) return;
     event.preventDefault();
-    if (event.dataTransfer.files.length) hearFile(event.dataTransfer.files[0]);
+    if (event.dataTransfer?.files.length) hearFile(event.dataTransfer.files[0]);
   });
 }
 

@@ -10,10 +10,6 @@ class MicrophoneProcessor extends AudioWorkletProcessor {
   constructor() {
     super();
     this.length = Math.round(sampleRate * CHUNK_SECONDS);
-    this.startChunk();
-  }
-
-  startChunk() {
     this.chunk = new Int16Array(this.length);
     this.filled = 0;
     this.energy = 0;
@@ -36,7 +32,9 @@ class MicrophoneProcessor extends AudioWorkletProcessor {
     const power = this.energy / this.length;
     const level_db = power > 0 ? Math.max(SILENCE_DB, 10 * Math.log10(power)) : SILENCE_DB;
     this.port.postMessage({ samples: this.chunk, level_db }, [this.chunk.buffer]);
-    this.startChunk();
+    this.chunk = new Int16Array(this.length);
+    this.filled = 0;
+    this.energy = 0;
   }
 }
 

@@ -2,26 +2,22 @@
  * The controls and read-outs around the view. Knows the document, nothing about sockets: what the user wants goes out
  * through the handlers, what the server says comes in through `show*`.
  *
- * @typedef {import("./messages.js").State} State
+ * @typedef {import("./messages.js").StateMessage} State
  * @typedef {Object} PanelHandlers
  * @property {(name: string, value: *, event: Event) => void} command
  */
 
 import { drawBox, sightText } from "./camera.js";
 import { EMOTION_FACES, drawFace } from "./face.js";
-import { readable } from "./messages.js";
+import { $, megabytes, penOf, readable } from "./page.js";
 import { emotionColor, themeColor } from "./palette.js";
 
 /** After a click the server's older states must not flip the button back, ms. */
 const HOLD_MS = 600;
 const ANNOUNCE_EVERY_MS = 4000;
 const SPEED_EVERY_MS = 100;
-/** Sounds less likely to be speech than this are not judged. */
-const LEAST_SPEECH = 0.5;
 /** Share of the pad's radius that means "at random". */
 const PAD_CENTRE = 0.3;
-
-export const $ = (id) => document.getElementById(id);
 
 function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
@@ -45,9 +41,9 @@ class ChoiceGroup {
     this.attribute = attribute;
     this.heldUntil = 0;
     document.addEventListener("click", (event) => {
-      const button = event.target.closest?.(`button[data-${attribute}]`);
-      if (!button || button.disabled) return;
-      const value = button.dataset[attribute];
+      const button = event.target instanceof Element && event.target.closest(`button[data-${attribute}]`);
+      if (!(button instanceof HTMLButtonElement) || button.disabled) return;
+      const value = button.dataset[attribute] ?? "auto";
       this.heldUntil = 0;
       this.show(value === "auto" ? null : value);
       this.heldUntil = performance.now() + HOLD_MS;
@@ -56,7 +52,7 @@ class ChoiceGroup {
   }
 
   get buttons() {
-    return document.querySelectorAll(`button[data-${this.attribute}]`);
+    return /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll(`button[data-${this.attribute}]`));
   }
 
   /** @param {string|null} value */
@@ -67,6 +63,10 @@ class ChoiceGroup {
 }
 
 export class Panel {
+  leastSpeech = 0;
+  /** @type {string[]} */
+  labels = [];
+
   /** @param {PanelHandlers} handlers */
   constructor({ command }) {
     this.command = command;
@@ -85,9 +85,13 @@ export class Panel {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.lastAffect = null; });
   }
 
-  /** Buttons and bars for what this server offers. @param {import("./messages.js").SceneDescription} scene */
+  /** Buttons and bars for what this server offers. @param {import("./messages.js").SceneMessage} scene */
   build(scene) {
     this.labels = scene.labels;
+    this.leastSpeech = scene.least_speech;
+    const most = `${megabytes(scene.upload_bytes)} MB at most`;
+    setText($("upload-limit"), most);
+    $("upload").setAttribute("aria-label", `Upload a recording, video or picture, ${most}`);
     $("emotions").replaceChildren(...scene.labels.map((label) => this.#emotionButton(label)));
     $("gaits").replaceChildren(...scene.gaits.map((gait) => this.#gaitButton(gait)));
     $("bars").replaceChildren(...scene.labels.map((label) => this.#bar(label)));
@@ -102,7 +106,7 @@ export class Panel {
     const canvas = document.createElement("canvas");
     Object.assign(canvas, { width: 112, height: 84 });
     canvas.setAttribute("aria-hidden", "true");
-    drawFace(canvas.getContext("2d"), 112, 84, EMOTION_FACES[label] ?? {});
+    drawFace(penOf(canvas), 112, 84, EMOTION_FACES[label] ?? {});
     button.append(canvas, readable(label));
     return button;
   }
@@ -214,9 +218,9 @@ export class Panel {
     setText($("emotion"), emotion ? readable(emotion) : "–");
     $("emotion").dataset.emotionNow = emotion ?? "";
     $("emotion").style.setProperty("--emotion", emotionColor(emotion));
-    const noise = voice_active && speech !== null && speech < LEAST_SPEECH;
+    const noise = voice_active && speech !== null && speech < this.leastSpeech;
     setText($("source"), sourceText(emotion, source, unsure, noise));
-    $("emotion").closest(".verdict").classList.toggle("unsure", unsure);
+    $("emotion").closest(".verdict")?.classList.toggle("unsure", unsure);
     const percent = Math.round(100 * (confidence ?? 0));
     setText($("confidence"), confidence === null ? "–" : `${percent} %`);
     $("confidence-bar").setAttribute("aria-valuenow", String(percent));
@@ -224,7 +228,8 @@ export class Panel {
     $("confidence-fill").style.backgroundColor = emotionColor(emotion);
     [...$("bars").children].forEach((row, i) => {
       const value = probabilities?.[i];
-      row.children[1].firstChild.style.transform = `scaleX(${value ?? 0})`;
+      const fill = /** @type {HTMLElement} */ (row.children[1].firstChild);
+      fill.style.transform = `scaleX(${value ?? 0})`;
       setText(row.children[2], value === undefined ? "–" : `${Math.round(100 * value)}`);
       row.classList.toggle("current", this.labels[i] === emotion);
     });
@@ -239,7 +244,7 @@ export class Panel {
     const canvas = $("affect");
     const known = valence !== null && arousal !== null && valence !== undefined;
     canvas.setAttribute("aria-label", known ? `Valence ${signed(valence)}, arousal ${signed(arousal)}` : "Valence and arousal: unknown");
-    const context = canvas.getContext("2d");
+    const context = penOf(canvas);
     const [size, middle, radius] = [canvas.width, canvas.width / 2, 0.385 * canvas.width];
     context.clearRect(0, 0, size, size);
     context.lineWidth = 2;
@@ -254,7 +259,7 @@ export class Panel {
     Object.assign(context, { fillStyle: themeColor("--ink-soft"), font: "500 18px system-ui, sans-serif", textAlign: "center" });
     context.fillText("excited", middle, 16);
     context.fillText("tired", middle, size - 5);
-    for (const [text, x, turn] of [["pleasant", size - 6, 1], ["unpleasant", 6, -1]]) {
+    for (const { text, x, turn } of [{ text: "pleasant", x: size - 6, turn: 1 }, { text: "unpleasant", x: 6, turn: -1 }]) {
       context.save();
       context.translate(x, middle);
       context.rotate(turn * Math.PI / 2);
@@ -341,8 +346,10 @@ export class Panel {
     $("connection").dataset.status = status;
     setText($("connection-text"), status === "lost" ? "reconnecting" : status);
     $("banner").hidden = status !== "lost";
-    for (const group of document.querySelectorAll("fieldset[data-needs-server]")) group.disabled = status !== "connected";
-    $("upload").parentElement.classList.toggle("disabled", status !== "connected");
+    for (const group of document.querySelectorAll("fieldset")) {
+      if ("needsServer" in group.dataset) group.disabled = status !== "connected";
+    }
+    $("upload").parentElement?.classList.toggle("disabled", status !== "connected");
     $("stop-hearing").disabled = status !== "connected";
   }
 

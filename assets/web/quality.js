@@ -28,7 +28,7 @@ export class QualityKeeper {
   /** @param {import("three").WebGLRenderer} renderer @param {boolean} software */
   constructor(renderer, software) {
     this.renderer = renderer;
-    this.gl = renderer.getContext();
+    this.gl = /** @type {WebGL2RenderingContext} */ (renderer.getContext());
     this.kind = software ? "software" : "card";
     this.level = software ? 2 : 0;
     this.shadows = true;

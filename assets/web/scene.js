@@ -6,7 +6,6 @@
 import * as THREE from "./vendor/three/three.module.min.js";
 import { OrbitControls } from "./vendor/three/OrbitControls.js";
 import { buildDog, buildGround, buildPerson, buildSky, disposeDog } from "./bodies.js";
-import { FLOATS_PER_LINK, POSE_HEADER_BYTES } from "./messages.js";
 import { QualityKeeper, isSoftwareRendered } from "./quality.js";
 
 const THEMES = {
@@ -33,6 +32,22 @@ const IN_THE_WAY_M = 0.55;
 const GHOST_OPACITY = 0.14;
 
 export class DogScene {
+  sky = buildSky();
+  ground = buildGround();
+  person = buildPerson();
+  hemisphere = new THREE.HemisphereLight("#ffffff", "#d9c3a5", 1.6);
+  sun = new THREE.DirectionalLight("#fff1dc", 2.4);
+  /** @type {ReturnType<typeof buildDog>|null} */
+  dog = null;
+  /** Poses of the links as they came last. */
+  target = new Float32Array(0);
+  floatsPerLink = 0;
+  headerBytes = 0;
+  /** Whether `target` holds a pose, and whether it is the first of this dog. */
+  posed = false;
+  fresh = true;
+  speaking = false;
+
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {import("./face.js").FaceAnimator} face  drawn onto the dog's screen
@@ -51,13 +66,14 @@ export class DogScene {
     this.scene = new THREE.Scene();
     this.camera = new THREE.PerspectiveCamera(FIELD_OF_VIEW, 1, 0.05, 90);
     this.camera.up.set(0, 0, 1);
-    this.dog = null;
+    this.controls = new OrbitControls(this.camera, canvas);
+    this.frame = /** @type {HTMLElement} */ (canvas.parentElement);
     this.follow = new THREE.Vector3(0, 0, 0.28);
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.#furnish();
     this.#makeControls();
     this.#followTheme();
-    new ResizeObserver(() => this.#resize()).observe(canvas.parentElement);
+    new ResizeObserver(() => this.#resize()).observe(this.frame);
     this.#resize();
     this.centreView();
     this.lastFrame = performance.now();
@@ -65,11 +81,6 @@ export class DogScene {
   }
 
   #furnish() {
-    this.sky = buildSky();
-    this.ground = buildGround();
-    this.person = buildPerson();
-    this.hemisphere = new THREE.HemisphereLight("#ffffff", "#d9c3a5", 1.6);
-    this.sun = new THREE.DirectionalLight("#fff1dc", 2.4);
     this.sun.castShadow = true;
     this.sun.shadow.mapSize.setScalar(this.software ? 512 : 1024);
     Object.assign(this.sun.shadow.camera, { left: -0.9, right: 0.9, top: 0.9, bottom: -0.9, near: 0.2, far: 5 });
@@ -81,7 +92,6 @@ export class DogScene {
   }
 
   #makeControls() {
-    this.controls = new OrbitControls(this.camera, this.canvas);
     Object.assign(this.controls, {
       enablePan: false, enableDamping: false, minDistance: 0.7, maxDistance: 9, maxPolarAngle: 1.53, rotateSpeed: 0.7,
     });
@@ -125,7 +135,7 @@ export class DogScene {
     apply();
   }
 
-  /** @param {import("./messages.js").SceneDescription} description */
+  /** @param {import("./messages.js").SceneMessage} description */
   setDescription(description) {
     if (this.dog) {
       this.scene.remove(this.dog.root);
@@ -139,18 +149,20 @@ export class DogScene {
     if (screen) this.face.add(screen.image, () => { screen.needsUpdate = true; });
     const [x, y] = description.person.position;
     this.person.root.position.set(x, y, 0);
-    this.target = new Float32Array(description.links.length * FLOATS_PER_LINK);
+    this.headerBytes = description.pose_header_bytes;
+    this.floatsPerLink = description.floats_per_link;
+    this.target = new Float32Array(description.links.length * this.floatsPerLink);
     this.fresh = true;
   }
 
   /** @param {ArrayBuffer} message  float64 time, then (links, 7) float32: position m, quat_xyzw */
   setPoses(message) {
-    if (!this.target || message.byteLength !== POSE_HEADER_BYTES + this.target.byteLength) return;
-    this.target.set(new Float32Array(message, POSE_HEADER_BYTES));
+    if (message.byteLength !== this.headerBytes + this.target.byteLength) return;
+    this.target.set(new Float32Array(message, this.headerBytes));
     this.posed = true;
   }
 
-  /** @param {import("./messages.js").State} state @param {string} color  of the person's emotion, "#rrggbb" */
+  /** @param {import("./messages.js").StateMessage} state @param {string} color  of the person's emotion, "#rrggbb" */
   setState(state, color) {
     if (state.person) this.person.root.position.set(state.person[0], state.person[1], 0);
     this.person.ring.material.color.set(color);
@@ -166,7 +178,7 @@ export class DogScene {
   }
 
   #resize() {
-    const { clientWidth: width, clientHeight: height } = this.canvas.parentElement;
+    const { clientWidth: width, clientHeight: height } = this.frame;
     if (!width || !height) return;
     this.renderer.setSize(width, height, false);
     this.camera.aspect = width / height;
@@ -194,13 +206,13 @@ export class DogScene {
   }
 
   #movePoses(seconds) {
-    if (!this.posed) return;
+    if (!this.posed || !this.dog) return;
     const weight = this.fresh ? 1 : 1 - Math.exp(-seconds / POSE_EASING_S);
     const position = new THREE.Vector3();
     const rotation = new THREE.Quaternion();
     this.dog.links.forEach((link, i) => {
-      position.fromArray(this.target, i * FLOATS_PER_LINK);
-      rotation.fromArray(this.target, i * FLOATS_PER_LINK + 3);
+      position.fromArray(this.target, i * this.floatsPerLink);
+      rotation.fromArray(this.target, i * this.floatsPerLink + 3);
       const far = link.position.distanceToSquared(position) > JUMP_M ** 2;
       link.position.lerp(position, far ? 1 : weight);
       link.quaternion.slerp(rotation, far ? 1 : weight);
@@ -209,7 +221,7 @@ export class DogScene {
   }
 
   #moveCamera(seconds) {
-    if (this.posed) {
+    if (this.posed && this.dog) {
       const trunk = this.dog.links[0].position;
       const goal = this.person.root.position.clone().sub(trunk).setZ(0).clampLength(0, TOWARDS_PERSON_M);
       goal.add(trunk).setZ(0.28);

@@ -5,14 +5,24 @@ const TIMEOUT_MS = 20000;
 
 /** `status` 0: the network swallowed it. `code`: the server's word. `retryable`: the same request may succeed later. */
 export class ApiError extends Error {
+  /** @param {number} status @param {{error?: string, code?: string, next?: any}} told @param {number|null} retryAfterS */
   constructor(status, { error = "", code = "", next = null } = {}, retryAfterS = null) {
     super(error || `${status}`);
-    Object.assign(this, { status, code, next, retryAfterS });
+    this.status = status;
+    this.code = code;
+    this.next = next;
+    this.retryAfterS = retryAfterS;
     this.retryable = status === 0 || status === 429 || status >= 500;
   }
 }
 
+/**
+ * @param {string} path
+ * @param {{method?: string, body?: Object, session?: string, kind?: "json"|"bytes"}} [options]
+ * @returns {Promise<any>}
+ */
 async function request(path, { method = "GET", body, session, kind = "json" } = {}) {
+  /** @type {Record<string, string>} */
   const headers = {};
   if (session) headers["X-Study-Session"] = session;
   if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -49,7 +59,7 @@ export function pause(attempt, askedS = null) {
     const done = () => {
       clearTimeout(timer);
       removeEventListener("online", done);
-      resolve();
+      resolve(undefined);
     };
     const timer = setTimeout(done, 1000 * seconds);
     addEventListener("online", done);

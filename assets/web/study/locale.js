@@ -9,8 +9,9 @@ const FALLBACK = "en";
  * @param {string[]} offered  codes that the study has @param {string} own  the study's own
  */
 export function chooseLanguage(offered, own, search = location.search, browser = navigator.languages) {
-  const wanted = [new URLSearchParams(search).get("lang"), ...browser].filter(Boolean);
+  const wanted = [new URLSearchParams(search).get("lang"), ...browser];
   for (const language of wanted) {
+    if (!language) continue;
     const code = language.toLowerCase().split(/[-_]/)[0];
     const exact = offered.find((one) => one.toLowerCase() === language.toLowerCase());
     const near = exact ?? offered.find((one) => one.toLowerCase().split(/[-_]/)[0] === code);
@@ -30,6 +31,6 @@ export function translatePage(strings, language) {
   const t = translator(strings);
   document.documentElement.lang = language;
   document.documentElement.dir = strings.dir ?? "ltr";
-  for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
-  for (const element of document.querySelectorAll("[data-t-title]")) element.title = t(element.dataset.tTitle);
+  for (const element of document.querySelectorAll(/** @type {"p"} */ ("[data-t]"))) element.textContent = t(element.dataset.t);
+  for (const element of document.querySelectorAll(/** @type {"p"} */ ("[data-t-title]"))) element.title = t(element.dataset.tTitle);
 }

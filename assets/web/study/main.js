@@ -5,7 +5,7 @@ import { chooseLanguage, loadStrings, translatePage } from "./locale.js";
 import { Outbox } from "./outbox.js";
 import { Runner, StepError } from "./runner.js";
 import { Session, TabGuard, externalIds } from "./session.js";
-import { Shell } from "./shell.js";
+import { $, Shell } from "./shell.js";
 import { Stage } from "./stage/stage.js";
 import { Storage } from "./storage.js";
 import { translator } from "./plugins/dom.js";
@@ -93,7 +93,7 @@ async function take(language, strings, shell, platforms) {
     t = shell.t = translator(strings);
   }
   await oneTab(session, shell, t);
-  const stage = new Stage(document.getElementById("ground"), {
+  const stage = new Stage($("ground"), {
     clip: (id) => persist(() => api.clip(id), onTrouble).finally(() => shell.banner(null)),
     scene: (task) => persist(() => api.scene(task), onTrouble).finally(() => shell.banner(null)),
   });

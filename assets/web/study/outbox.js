@@ -18,7 +18,9 @@ export function uuid() {
 export class Outbox {
   /** @param {import("./storage.js").Storage} storage @param {(error: ApiError|null) => void} onTrouble  null: it is over */
   constructor(api, storage, onTrouble) {
-    Object.assign(this, { api, storage, onTrouble });
+    this.api = api;
+    this.storage = storage;
+    this.onTrouble = onTrouble;
     this.waiting = new Set();
     addEventListener("beforeunload", (event) => { if (this.waiting.size) event.preventDefault(); });
   }

@@ -20,20 +20,39 @@ export class StepError extends Error {
   /** @param {string} key  of the text to show @param {Object} values */
   constructor(key, values = {}) {
     super(key);
-    Object.assign(this, { key, values });
+    this.key = key;
+    this.values = values;
   }
 }
 
 export class Runner {
   /**
-   * @param {Object} parts  api, session {secret}, outbox, storage, stage, shell, strings, clock (ms since this person began),
+   * @param {any} parts  api, session {secret}, outbox, storage, stage, shell, strings, clock (ms since this person began),
    *   plugins (Map of a lab's own plugin classes by name)
    */
   constructor(parts) {
-    Object.assign(this, parts);
+    this.api = parts.api;
+    this.session = parts.session;
+    this.outbox = parts.outbox;
+    this.storage = parts.storage;
+    this.stage = parts.stage;
+    this.shell = parts.shell;
+    this.strings = parts.strings;
+    this.clock = parts.clock;
+    this.plugins = parts.plugins;
+    /** What to do with an error that no trial can answer for. @type {(error: any) => void} */
+    this.onFailure = () => {};
+    /** jsPsych, and the timeline that it runs: it goes on with what is added. @type {any} */
+    this.jsPsych = null;
+    /** @type {any[]} */
+    this.timeline = [];
+    /** @type {any} */
+    this.last = null;
+    /** @type {any} */
     this.step = null;
-    /** The next step where something else than the trial's answer led to it. */
+    /** The next step where something else than the trial's answer led to it. @type {any} */
     this.moved = null;
+    /** @type {any} */
     this.reply = null;
     this.shell.onWithdraw = () => this.#interrupt("withdraw", { reason: null });
     this.shell.onUndo = () => this.#interrupt("undo", {});
@@ -43,8 +62,6 @@ export class Runner {
   /** Run until the server says "done". @returns {Promise<Object>} that last step */
   async run(first) {
     this.jsPsych = globalThis.jsPsychModule.initJsPsych({ display_element: "jspsych" });
-    // jsPsych goes on with what is added to a running timeline.
-    this.timeline = [];
     await this.#add(first);
     if (this.timeline.length) await this.jsPsych.run(this.timeline);
     if (!this.last) throw new StepError("trouble_script");

@@ -1,6 +1,6 @@
 /** Who takes part: ids from the recruiting site's link, the session's secret, and one tab at a time. */
 
-import { ApiError, persist } from "./api.js";
+import { persist } from "./api.js";
 import { uuid } from "./outbox.js";
 
 const MTURK_PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE";
@@ -17,7 +17,7 @@ export function externalIds(platforms, search = location.search) {
   const preview = query.get("assignmentId") === MTURK_PREVIEW;
   for (const [platform, names] of Object.entries(platforms)) {
     if (!query.get(names[0])) continue;
-    const ids = Object.fromEntries(names.filter((name) => query.get(name)).map((name) => [name, query.get(name)]));
+    const ids = Object.fromEntries(names.filter((name) => query.get(name)).map((name) => [name, query.get(name) ?? ""]));
     return { platform, ids, preview };
   }
   return { platform: null, ids: {}, preview };
@@ -30,7 +30,11 @@ function client() {
 export class Session {
   /** @param {import("./storage.js").Storage} storage @param {Object<string, string[]>} platforms  see `externalIds` */
   constructor(api, storage, platforms) {
-    Object.assign(this, { api, storage, platforms });
+    this.api = api;
+    this.storage = storage;
+    this.platforms = platforms;
+    this.began = Date.now();
+    /** @type {string|null} */
     this.secret = null;
     this.resumed = false;
   }
@@ -38,7 +42,7 @@ export class Session {
   /**
    * Find the session that this visit belongs to, or begin one.
    * @param {string} language
-   * @param {{ask: () => Promise<boolean>, onTrouble: (error: ApiError) => void}} hooks  `ask`: go on with what was left
+   * @param {{ask: () => Promise<boolean>, onTrouble: (error: import("./api.js").ApiError) => void}} hooks  `ask`: go on with what was left
    *   unfinished on this device? Asked only where neither the tab nor the link tells.
    */
   async find(language, { ask, onTrouble }) {

@@ -6,7 +6,13 @@ const NOTICE_MS = 6000;
 /** Links to recruiting sites: nothing but the web. */
 const WEB = /^https?:\/\//i;
 
-const $ = (id) => document.getElementById(id);
+/**
+ * The element of study/index.html with an id.
+ * @template {keyof import("../messages.js").StudyElements} K
+ * @param {K} id
+ * @returns {import("../messages.js").StudyElements[K]}
+ */
+export const $ = (id) => /** @type {any} */ (document.getElementById(id));
 
 export class Shell {
   /** @param {Object<string, string>} strings */
@@ -24,7 +30,7 @@ export class Shell {
     document.title = text;
   }
 
-  /** A step is about to be shown. */
+  /** A step is about to be shown. @param {{kind: string, progress?: any, can_undo?: boolean}} step */
   step({ kind, progress, can_undo: canUndo }) {
     $("splash").hidden = true;
     $("withdraw").hidden = kind === "done";

@@ -19,13 +19,32 @@ function pictogram(count, chosen) {
 
 /** The part of the page that takes the answer: pairs or clips, "cannot tell", how sure. */
 export class Answering {
+  /** @type {HTMLElement} */
+  hint;
+  /** @type {HTMLElement} */
+  live;
+  /** @type {HTMLElement} */
+  choices;
+  /** @type {HTMLElement} */
+  confidence;
+  /** @type {HTMLElement} */
+  question;
+  /** @type {HTMLElement[]} */
+  buttons = [];
+  /** What to put on the page. @type {HTMLElement[]} */
+  elements = [];
+  /** When the choice was made, `performance.now()`. */
+  rt = 0;
+
   constructor(view, trial, transport) {
-    Object.assign(this, { view, trial, transport, t: view.t });
+    this.view = view;
+    this.trial = trial;
+    this.transport = transport;
+    this.t = view.t;
     this.needed = { triplet: 2, preference: 1, grid: trial.choose }[trial.query];
     /** Possible answers as positions of clips; empty where clips are chosen one by one. */
     this.options = { triplet: PAIRS, preference: [[0], [1]], grid: [] }[trial.query];
     this.selected = [];
-    this.rt = null;
     this.done = new Promise((resolve) => { this.resolve = resolve; });
     this.#build();
     this.listener = (event) => this.#key(event);

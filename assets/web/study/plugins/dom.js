@@ -1,10 +1,11 @@
 /** Small helpers that the plugins share. Text goes in as text, never as HTML. */
 
 /**
- * @param {string} tag  "p", "button.primary.wide": the name and its classes
+ * @template {string} T
+ * @param {T} tag  "p", "button.primary.wide": the name and its classes
  * @param {Object<string, any>} [attributes]  null and false leave one out; functions become listeners of that event
  * @param {...(Node|string|null)} children
- * @returns {HTMLElement}
+ * @returns {ElementOf<T>}
  */
 export function el(tag, attributes = {}, ...children) {
   const [name, ...classes] = tag.split(".");
@@ -15,8 +16,8 @@ export function el(tag, attributes = {}, ...children) {
     if (typeof value === "function") element.addEventListener(key, value);
     else element.setAttribute(key, value === true ? "" : value);
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
-  return element;
+  for (const child of children) if (child !== null && child !== undefined) element.append(child);
+  return /** @type {any} */ (element);
 }
 
 /** An SVG element. */

@@ -135,7 +135,7 @@ function radios(item, { answer, instrument, t }) {
   const options = inputs.map((input, i) => el("label.point", {}, input, el("span.mark", { "aria-hidden": "true" }, item.kind === "differential" ? "" : String(values[i])),
     labels ? el("span.point-label", { "aria-hidden": "true" }, labels[i]) : null));
   const scale = el("div.points", { "data-points": values.length, "data-labelled": String(Boolean(labels)) }, ...options);
-  scale.style.setProperty("--points", values.length);
+  scale.style.setProperty("--points", String(values.length));
   const end = (side) => (item[side] && !labels ? el(`span.anchor.${side}`, { "aria-hidden": "true" }, item[side]) : null);
   return {
     element: el("div.scale", { "data-anchored": String(Boolean(!labels && (item.left || item.right))) }, end("left"), scale, end("right")),

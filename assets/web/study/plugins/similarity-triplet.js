@@ -112,7 +112,7 @@ export default class SimilarityTripletPlugin {
 
   /** Play, and wait for an answer. */
   async #ask(view, playback, trial) {
-    const { stageBox, panel, t } = view;
+    const { stageBox, panel } = view;
     stageBox.removeAttribute("data-loading");
     stageBox.querySelector(".loading").remove();
     const transport = new Transport(view, playback);

@@ -14,7 +14,8 @@ function icon(name) {
 /** Play, pause, again, and a slider over the clip; keeps the account of what was watched. */
 export class Transport {
   constructor({ shown, t }, playback) {
-    Object.assign(this, { playback, t });
+    this.playback = playback;
+    this.t = t;
     this.watching = new Watching(shown, playback);
     this.replays = 0;
     this.startedAt = performance.now();

@@ -23,7 +23,7 @@ export class Watching {
     this.piece = 0;
     this.scrubbed = -Infinity;
     this.observer = new IntersectionObserver((entries) => {
-      for (const entry of entries) this.visible[elements.indexOf(entry.target)] = entry.intersectionRatio >= 0.5;
+      for (const entry of entries) this.visible[elements.indexOf(/** @type {HTMLElement} */ (entry.target))] = entry.intersectionRatio >= 0.5;
     }, { threshold: [0, 0.5, 1] });
     for (const element of elements) this.observer.observe(element);
   }

@@ -22,7 +22,7 @@ function arrow({ size_m: [length, width, height], rgba }) {
   outline.closePath();
   const geometry = new THREE.ExtrudeGeometry(outline, { depth: height * 0.6, bevelSize: 0.03, bevelThickness: 0.04, bevelSegments: 2 });
   geometry.translate(0, 0, -height / 2);
-  const color = rgba ? new THREE.Color().setRGB(...rgba.slice(0, 3), THREE.SRGBColorSpace) : ARROW_COLOR;
+  const color = rgba ? new THREE.Color().setRGB(rgba[0], rgba[1], rgba[2], THREE.SRGBColorSpace) : ARROW_COLOR;
   const group = new THREE.Group();
   group.add(new THREE.Mesh(geometry, new THREE.MeshLambertMaterial({ color })));
   return group;
@@ -62,7 +62,7 @@ function boardShapes({ grid: { side, cell_m: cell }, laptop, obstacles = [] }) {
       box([0.54, 0.02, 0.36], [x, y + 0.235, 0.22], LAPTOP.glow, [-lean[0], 0, 0, lean[3]]));
   }
   for (const [x, y] of obstacles) {
-    shapes.push({ kind: "cylinder", size: [0.26, 0.5], position: [x * cell, y * cell, 0.25], quat_xyzw: [0, 0, 0, 1], color: OBSTACLE });
+    shapes.push({ kind: "cylinder", size: [0.26, 0.5], position: [x * cell, y * cell, 0.25], quat_xyzw: [0, 0, 0, 1], color: OBSTACLE, material: "shell" });
   }
   return shapes;
 }

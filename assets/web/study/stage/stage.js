@@ -33,6 +33,20 @@ export class StageError extends Error {
 }
 
 export class Stage {
+  /** @type {THREE.WebGLRenderer} */
+  renderer;
+  /** @type {SharpKeeper} */
+  quality;
+  /** @type {HTMLCanvasElement} */
+  canvas;
+  /** @type {Playback|null} */
+  playback = null;
+  /** Where the canvas lies, and each view on it, px. @type {{x: number, y: number, width: number, height: number}[]} */
+  views = [];
+  placed = "";
+  ratio = 0;
+  dirty = false;
+
   /**
    * @param {HTMLElement} ground  positioned element that holds the canvas and, somewhere below, the clips' elements
    * @param {{clip: (id: string) => Promise<ArrayBuffer>, scene: (task: string) => Promise<Object>}} source
@@ -59,12 +73,12 @@ export class Stage {
   }
 
   #world(task) {
-    if (!this.worlds.has(task)) {
-      const world = this.source.scene(task).then((scene) => new World(scene));
-      world.catch(() => this.worlds.delete(task));
-      this.worlds.set(task, world);
-    }
-    return this.worlds.get(task);
+    const known = this.worlds.get(task);
+    if (known) return known;
+    const world = this.source.scene(task).then((scene) => new World(scene));
+    world.catch(() => this.worlds.delete(task));
+    this.worlds.set(task, world);
+    return world;
   }
 
   /** What moves in a task: "dog", "arm" or "grid"; null if that cannot be found out now. */
@@ -99,7 +113,7 @@ export class Stage {
    */
   async mount(elements, stimuli, task) {
     this.#start();
-    const [world, ...clips] = await Promise.all([this.#world(task), ...stimuli.map((id) => this.store.get(id))])
+    const [world, clips] = await Promise.all([this.#world(task), Promise.all(stimuli.map((id) => this.store.get(id)))])
       .catch((error) => { throw new StageError("clips", error); });
     this.#leave();
     this.playback = new Playback(this, elements, clips, world);
@@ -110,7 +124,7 @@ export class Stage {
     return this.playback;
   }
 
-  /** @param {Playback} [playback]  only if it is still the one that plays */
+  /** @param {Playback|null} [playback]  only if it is still the one that plays */
   unmount(playback = this.playback) {
     if (playback === this.playback) this.#leave();
   }
@@ -124,6 +138,7 @@ export class Stage {
 
   #frame() {
     const { playback } = this;
+    if (!playback) return;
     const now = performance.now();
     playback.tick(now / 1000);
     const moved = this.#place(playback.elements);
@@ -172,8 +187,12 @@ export class Stage {
 
 /** Clips that play together. What a plugin holds on to. */
 class Playback {
+  /** @param {Stage} stage @param {HTMLElement[]} elements @param {import("./clips.js").Clip[]} clips @param {World} world */
   constructor(stage, elements, clips, world) {
-    Object.assign(this, { stage, elements, clips, world });
+    this.stage = stage;
+    this.elements = elements;
+    this.clips = clips;
+    this.world = world;
     this.clock = new Clock(Math.max(...clips.map((clip) => clip.seconds)));
     this.listeners = new Set();
   }

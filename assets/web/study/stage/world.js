@@ -54,6 +54,14 @@ const hasFloor = ({ ground, grid }) => ground !== false && !grid;
 
 /** One robot with its flat shadow, and the path it has gone. */
 class Body {
+  /** @type {THREE.Group[]|null} */
+  shadows = null;
+  /** @type {THREE.Material|null} */
+  dark = null;
+  /** @type {THREE.Mesh<THREE.BufferGeometry, THREE.Material>|null} */
+  trail = null;
+  trailLink = 0;
+
   constructor(scene, description) {
     this.robot = buildRobot(description);
     if (this.robot.screen) {
@@ -76,7 +84,7 @@ class Body {
     flat.matrix.copy(flattening());
     this.shadows = this.robot.links.map((link) => {
       const copy = new THREE.Group();
-      for (const mesh of link.children) {
+      for (const mesh of /** @type {THREE.Mesh[]} */ (link.children)) {
         const twin = new THREE.Mesh(mesh.geometry, dark);
         twin.position.copy(mesh.position);
         twin.quaternion.copy(mesh.quaternion);
@@ -117,11 +125,11 @@ class Body {
       this.shadows?.[i].position.copy(link.position);
       this.shadows?.[i].quaternion.copy(link.quaternion);
     });
-    if (this.trail) this.#drawTrail(clip, at);
+    if (this.trail) this.#drawTrail(this.trail.geometry, clip, at);
   }
 
-  #drawTrail(clip, at) {
-    const positions = this.trail.geometry.getAttribute("position");
+  #drawTrail(geometry, clip, at) {
+    const positions = geometry.getAttribute("position");
     const stride = clip.links * FLOATS_PER_LINK;
     const place = (frame) => {
       const start = Math.round(frame) * stride + this.trailLink * FLOATS_PER_LINK;
@@ -139,7 +147,7 @@ class Body {
       positions.setXYZ(2 * i + 1, x - sideX, y - sideY, z);
     }
     positions.needsUpdate = true;
-    this.trail.geometry.setDrawRange(0, 6 * (points - 1));
+    geometry.setDrawRange(0, 6 * (points - 1));
   }
 
   dispose() {
@@ -152,6 +160,9 @@ class Body {
 }
 
 export class World {
+  /** What stands still. @type {ReturnType<typeof buildFurniture>} */
+  fixed;
+
   /** @param {Object} description  the task's scene, see docs of the study server */
   constructor(description) {
     this.description = description;
@@ -223,9 +234,9 @@ export class World {
     const tangent = Math.tan((degrees / 2) * Math.PI / 180);
     // A view narrower than 4:3 opens further, so that what fitted sideways still does.
     const opened = this.points ? tangent : tangent * Math.max(1, (4 / 3) / aspect);
-    let [position, target] = [camera?.eye, camera?.target].map((place) => (place ? new THREE.Vector3(...place) : null));
+    let [position, target] = [camera?.eye, camera?.target].map((place) => new THREE.Vector3(...(place ?? [])));
     if (this.points) {
-      const direction = position && this.kind !== "dog" ? position.sub(target) : this.from;
+      const direction = camera?.eye && this.kind !== "dog" ? position.sub(target) : this.from;
       ({ position, target } = fitCamera(this.points, direction, tangent, aspect));
     }
     this.camera.position.copy(position);

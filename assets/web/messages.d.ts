@@ -1,0 +1,287 @@
+// Made by tools/page_types.py from the types of the server: change them there.
+
+/** One primitive in the frame of its link. `size` is [x, y, z] full lengths of a box, [radius] of a sphere, [radius, length] of a capsule (the straight part) or a cylinder, all in m; capsules and cylinders lie along their local z. */
+export interface Shape {
+  kind: "box" | "sphere" | "capsule" | "cylinder";
+  size: number[];
+  position: [number, number, number];
+  quat_xyzw: [number, number, number, number];
+  color: string;
+  material: "shell" | "dark" | "metal" | "rubber" | "screen" | "ear" | "tail";
+}
+
+/** A named rigid part and what one sees of it. */
+export interface Link {
+  name: string;
+  shapes: Shape[];
+}
+
+/** What the screen shows; numbers without unit, the page draws the same ones. `brow_angle` runs from -1 (inner ends up: sad, worried) to +1 (inner ends down: angry), `smile` from -1 to +1, `pupil_x` and `pupil_y` from -1 to +1 (the dog's left, up), the rest from 0; `eye_open` above 1 is wide-eyed. */
+export interface FaceParameters {
+  eye_open: number;
+  pupil_x: number;
+  pupil_y: number;
+  brow_angle: number;
+  brow_height: number;
+  smile: number;
+  mouth_open: number;
+  blush: number;
+  color: string;
+}
+
+/** What a person has set by hand; None leaves it to the dog. */
+export interface Manual {
+  emotion: string | null;
+  gait: string | null;
+  speed: number | null;
+}
+
+/** One control step of the timeline: what was felt, what was done, how the body moved. */
+export interface Step {
+  /** simulation time, s */
+  t: number;
+  emotion: string | null;
+  /** 0..1 */
+  confidence: number | null;
+  /** -1..1 */
+  valence: number | null;
+  /** -1..1 */
+  arousal: number | null;
+  behaviour: string;
+  gait: string;
+  /** Hz */
+  frequency: number;
+  /** m */
+  height: number;
+  /** measured, m/s */
+  vx: number;
+  fallen: boolean;
+}
+
+/** One event as it came; `sha256` is the hash of what it says, without the clock of the page. */
+export interface EventRequest {
+  key: string;
+  type: "answer" | "undo" | "withdraw" | "note";
+  trial_id: string;
+  expected_seq: number;
+  data: Record<string, any>;
+  client_ms: number | null;
+}
+
+/** Who wants to begin: `ids` of their platform (or none), language, and what the browser says of itself. */
+export interface SessionRequest {
+  platform: "none" | "prolific" | "mturk" | "jatos";
+  ids: Record<string, string>;
+  language: string;
+  client: Record<string, any>;
+}
+
+/** A file that is heard. */
+export interface PlayedMessage {
+  name: string;
+  position_s: number;
+  duration_s: number;
+}
+
+/** The face that the dog looks at. */
+export interface SightMessage {
+  box: [number, number, number, number] | null;
+  /** how many there are */
+  faces: number;
+  /** why it is not judged: "no face", "too small", "blurred", "turned away"; or "" */
+  reason: string;
+  /** 0..1 */
+  reliability: number;
+  emotion: string | null;
+  /** 0..1 */
+  confidence: number | null;
+}
+
+/** What is shown of a session, ten times a second on /ws/live; the step of the timeline is in it as well. */
+export interface StateMessage extends Step, ClockMessage {
+  type: "state";
+  /** (8,), in the order of the scene's labels */
+  probabilities: number[] | null;
+  /** "voice", "face", "voice and face", "manual" */
+  source: string | null;
+  says: string;
+  /** commanded, m/s */
+  speed: number;
+  /** nothing was sensed of late, or nothing clear */
+  unsure: boolean;
+  /** of voice and face, 0..1 */
+  agreement: number | null;
+  sight: SightMessage | null;
+  /** how likely the last sound was speech, 0..1 */
+  speech: number | null;
+  voice_active: boolean;
+  level_db: number | null;
+  hearing: PlayedMessage | null;
+  manual: Manual;
+  face: FaceParameters;
+  /** (2,) m */
+  person: [number, number];
+}
+
+/** How the simulation keeps time, and who looks on; in every state. */
+export interface ClockMessage {
+  paused: boolean;
+  real_time_factor: number;
+  clients: number;
+}
+
+/** The dog makes a sound. */
+export interface SoundMessage {
+  type: "sound";
+  name: string;
+  id: number;
+}
+
+/** The answer to a command; `error` says why it was not obeyed. */
+export interface AckMessage {
+  type: "ack";
+  id: number | null;
+  ok: boolean;
+  error: string | null;
+}
+
+/** Something to tell the person in words. */
+export interface NoticeMessage {
+  type: "notice";
+  level: "info" | "error";
+  text: string;
+}
+
+/** What a page asks of the session, on /ws/live. */
+export interface CommandMessage {
+  type: "command";
+  id: number;
+  name: "emotion" | "gait" | "speed" | "push" | "reset" | "stop_hearing" | "pause";
+  value: any;
+}
+
+/** Reply of GET /api/scene: what does not change while the page is open, and the numbers that both sides need. */
+export interface SceneMessage {
+  /** (8,) emotions */
+  labels: string[];
+  /** in the order of the pose messages */
+  links: Link[];
+  screen_link: string;
+  gaits: string[];
+  /** name, and what it says when it begins */
+  behaviours: Record<string, string>[];
+  sounds: string[];
+  /** lowest and highest, m/s */
+  speed_range: [number, number];
+  /** position (3,) m */
+  person: Record<string, number[]>;
+  control_hz: number;
+  /** largest file that the server takes */
+  upload_bytes: number;
+  /** sounds less likely to be speech than this are not judged */
+  least_speech: number;
+  /** close code of a socket that the server will not take: trying again would not help */
+  refused_code: number;
+  /** a pose message begins with the time, float64 in s; */
+  pose_header_bytes: number;
+  /** so many float32 for each link follow: position in m, quat_xyzw */
+  floats_per_link: number;
+}
+
+export type LiveMessage = StateMessage | SoundMessage | AckMessage | NoticeMessage;
+
+/** Elements of index.html by id. */
+export interface PageElements {
+  "connection": HTMLElementTagNameMap["p"];
+  "connection-text": HTMLElementTagNameMap["span"];
+  "real-time": HTMLElementTagNameMap["span"];
+  "view": HTMLElementTagNameMap["canvas"];
+  "view-message": HTMLElementTagNameMap["p"];
+  "banner": HTMLElementTagNameMap["p"];
+  "drop": HTMLElementTagNameMap["div"];
+  "toast": HTMLElementTagNameMap["div"];
+  "notice": HTMLElementTagNameMap["p"];
+  "notice-close": HTMLElementTagNameMap["button"];
+  "face": HTMLElementTagNameMap["canvas"];
+  "behaviour": HTMLElementTagNameMap["h2"];
+  "says": HTMLElementTagNameMap["p"];
+  "gait": HTMLElementTagNameMap["dd"];
+  "measured-speed": HTMLElementTagNameMap["dd"];
+  "cadence": HTMLElementTagNameMap["dd"];
+  "height": HTMLElementTagNameMap["dd"];
+  "push": HTMLElementTagNameMap["button"];
+  "pad-arrow": SVGElementTagNameMap["g"];
+  "pause": HTMLElementTagNameMap["button"];
+  "reset": HTMLElementTagNameMap["button"];
+  "mute": HTMLElementTagNameMap["button"];
+  "centre": HTMLElementTagNameMap["button"];
+  "panel": HTMLElementTagNameMap["aside"];
+  "sheet-toggle": HTMLElementTagNameMap["button"];
+  "sheet-label": HTMLElementTagNameMap["span"];
+  "panel-body": HTMLElementTagNameMap["div"];
+  "talk-title": HTMLElementTagNameMap["h2"];
+  "microphone": HTMLElementTagNameMap["button"];
+  "microphone-text": HTMLElementTagNameMap["span"];
+  "camera": HTMLElementTagNameMap["button"];
+  "camera-text": HTMLElementTagNameMap["span"];
+  "upload": HTMLElementTagNameMap["input"];
+  "sample": HTMLElementTagNameMap["button"];
+  "level": HTMLElementTagNameMap["div"];
+  "level-fill": HTMLElementTagNameMap["span"];
+  "microphone-note": HTMLElementTagNameMap["p"];
+  "camera-note": HTMLElementTagNameMap["p"];
+  "sight": HTMLElementTagNameMap["div"];
+  "mirror": HTMLElementTagNameMap["div"];
+  "camera-video": HTMLElementTagNameMap["video"];
+  "face-box": HTMLElementTagNameMap["canvas"];
+  "sight-text": HTMLElementTagNameMap["span"];
+  "agreement": HTMLElementTagNameMap["span"];
+  "hearing": HTMLElementTagNameMap["div"];
+  "hearing-name": HTMLElementTagNameMap["span"];
+  "hearing-time": HTMLElementTagNameMap["span"];
+  "hearing-progress": HTMLElementTagNameMap["progress"];
+  "stop-hearing": HTMLElementTagNameMap["button"];
+  "aloud": HTMLElementTagNameMap["input"];
+  "upload-limit": HTMLElementTagNameMap["span"];
+  "hears-title": HTMLElementTagNameMap["h2"];
+  "emotion": HTMLElementTagNameMap["span"];
+  "source": HTMLElementTagNameMap["p"];
+  "confidence-bar": HTMLElementTagNameMap["div"];
+  "confidence-fill": HTMLElementTagNameMap["span"];
+  "confidence": HTMLElementTagNameMap["span"];
+  "affect": HTMLElementTagNameMap["canvas"];
+  "bars": HTMLElementTagNameMap["ul"];
+  "set-title": HTMLElementTagNameMap["h2"];
+  "emotions": HTMLElementTagNameMap["div"];
+  "gait-title": HTMLElementTagNameMap["h2"];
+  "gaits": HTMLElementTagNameMap["div"];
+  "speed-value": HTMLElementTagNameMap["output"];
+  "speed-auto": HTMLElementTagNameMap["button"];
+  "speed": HTMLElementTagNameMap["input"];
+  "past-title": HTMLElementTagNameMap["h2"];
+  "chart": HTMLElementTagNameMap["div"];
+  "affect-chart": HTMLElementTagNameMap["div"];
+  "announcer": HTMLElementTagNameMap["p"];
+}
+
+/** Elements of study/index.html by id. */
+export interface StudyElements {
+  "title": HTMLElementTagNameMap["p"];
+  "progress": HTMLElementTagNameMap["div"];
+  "progress-bar": HTMLElementTagNameMap["progress"];
+  "progress-text": HTMLElementTagNameMap["span"];
+  "undo": HTMLElementTagNameMap["button"];
+  "withdraw": HTMLElementTagNameMap["button"];
+  "banner": HTMLElementTagNameMap["p"];
+  "main": HTMLElementTagNameMap["main"];
+  "notice": HTMLElementTagNameMap["p"];
+  "ground": HTMLElementTagNameMap["div"];
+  "jspsych": HTMLElementTagNameMap["div"];
+  "splash": HTMLElementTagNameMap["p"];
+  "live": HTMLElementTagNameMap["p"];
+  "dialog": HTMLElementTagNameMap["dialog"];
+  "dialog-title": HTMLElementTagNameMap["h2"];
+  "dialog-text": HTMLElementTagNameMap["p"];
+  "dialog-no": HTMLElementTagNameMap["button"];
+  "dialog-yes": HTMLElementTagNameMap["button"];
+}

@@ -1,0 +1,22 @@
+/** Small helpers of every page. */
+
+/**
+ * The element of index.html with an id.
+ * @template {keyof import("./messages.js").PageElements} K
+ * @param {K} id
+ * @returns {import("./messages.js").PageElements[K]}
+ */
+export const $ = (id) => /** @type {any} */ (document.getElementById(id));
+
+/** What draws on a canvas. @param {HTMLCanvasElement} canvas */
+export function penOf(canvas) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+}
+
+/** @param {number} bytes */
+export const megabytes = (bytes) => bytes / 1024 / 1024;
+
+/** "play_bow" -> "play bow" @param {string|null} [name] */
+export function readable(name) {
+  return String(name ?? "").replaceAll("_", " ");
+}

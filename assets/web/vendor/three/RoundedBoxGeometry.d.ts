@@ -1,0 +1,1 @@
+export * from "three/addons/geometries/RoundedBoxGeometry.js";
