@@ -100,6 +100,7 @@ def measure_answers(args: Args, study: Path) -> dict[str, Any]:
         time.sleep(WARM_UP_S)
         before, spent, began = len(crowd.delays), _processor(server), time.perf_counter()
         time.sleep(args.seconds)
+        crowd.go_on(1)  # one at least, however busy the machine
         delays, wall = crowd.delays[before:], time.perf_counter() - began
         cores = {name: (now - spent[name]) / wall for name, now in _processor(server).items()}
         memory = psutil.Process(server.pid).memory_info().rss / 2**20
@@ -204,7 +205,7 @@ def _closed_loop(works: list[Callable[[], Any]], seconds: float) -> list[float]:
     until = time.perf_counter() + seconds
 
     def again(work: Callable[[], Any]) -> None:
-        while (began := time.perf_counter()) < until:
+        while (began := time.perf_counter()) < until or not times:
             work()
             times.append(time.perf_counter() - began)
 

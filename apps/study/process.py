@@ -25,7 +25,7 @@ class ServerProcess:
         patience_s: how long to wait for the first answer, s.
     """
 
-    def __init__(self, folder: Path, port: int | None = None, patience_s: float = 120.0) -> None:
+    def __init__(self, folder: Path, port: int | None = None, patience_s: float = 300.0) -> None:
         self.folder, self.port, self.patience_s = folder, port or free_port(), patience_s
         self.log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None

@@ -19,6 +19,7 @@ from apps.study.storage_open import database_url, open_engines
 from tests.apps.study.databases import database, postgresql, template  # noqa: F401
 from tests.apps.study.folder import make_study
 from tests.apps.study.visitor import SHORT, Visitor, ids, rows, serving
+from tests.conftest import wait_until
 
 
 @pytest.fixture
@@ -161,10 +162,7 @@ def test_nothing_of_whoever_withdrew_is_left_in_the_file(tmp_path):
 def test_the_caretaker_copies_from_time_to_time_and_at_the_end(tmp_path, engines):
     caretaker = Caretaker(engines, tmp_path, every_minutes=0.001)
     caretaker.start()
-    for _ in range(600):
-        if len(list((tmp_path / "backups").glob("study-*.db"))) >= 2:
-            break
-        threading.Event().wait(0.05)
+    wait_until(lambda: len(list((tmp_path / "backups").glob("study-*.db"))) >= 2)
     caretaker.stop()
     assert len(list((tmp_path / "backups").glob("study-*.db"))) >= 3
 
