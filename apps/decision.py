@@ -10,7 +10,7 @@ from apps.senses import Sensed
 from apps.timeline import Manual
 from control.gait import SPEED_RANGE_M_S, GaitStyle, VelocityCommand, gait_style
 from perception.emotion import LABELS, EmotionEstimate
-from perception.fusion.filter import EmotionFilter
+from perception.fusion.filter import EmotionFilter, FusionConfig
 from policies.behaviour import Behaviour, BehaviourSelector
 from policies.navigation import movement, steer
 from policies.taste.applied import Manner
@@ -28,7 +28,7 @@ class Decision:
     """
 
     def __init__(self, selector: BehaviourSelector, manner: Manner, seed: int) -> None:
-        self.feelings = EmotionFilter()
+        self.feelings = EmotionFilter(FusionConfig(unsure_below=selector.table.rules.unsure_below))
         self.selector, self.manner, self._seed = selector, manner, seed
         self.reset()
 

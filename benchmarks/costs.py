@@ -28,7 +28,7 @@ from perception.face.detector import FaceDetector
 from perception.face.model import FaceEmotionModel
 from perception.face.stream import FaceReading, FaceStream
 from perception.sound.array import HeadPose, MicArray
-from perception.sound.doa import Direction, DirectionStream
+from perception.sound.doa import DoaEstimate, DoaStream
 from perception.speech.audio import RATE_HZ, read_sound
 from perception.speech.model import Judgement, SpeechEmotionModel
 from perception.speech.windows import WindowConfig
@@ -119,13 +119,13 @@ def windows() -> Callable[[], Judgement]:
     return lambda: model.judge(window)
 
 
-def seconds_of_sound(rng: np.random.Generator) -> Callable[[], list[Direction]]:
+def seconds_of_sound(rng: np.random.Generator) -> Callable[[], list[DoaEstimate]]:
     """Follow the next second of a voice in a room, in blocks of 50 ms as a sound card gives them."""
     array = MicArray()
     voice = Source(speech_like(10.0, rng), np.array([4.0, 3.5, 1.2]))
     heard = 0.05 * record(Room(), array, HeadPose(2.0, 2.0, 0.0), voice)
     heard = np.clip(heard + 0.001 * white_noise(array, heard.shape[1], rng), -1.0, 1.0)
-    stream = DirectionStream(array)
+    stream = DoaStream(array)
     blocks = cycle(np.array_split(heard, 200, axis=1))
 
     return lambda: [direction for block in islice(blocks, 20) for direction in stream.push(block)]

@@ -16,7 +16,7 @@ TRAIN = Group("Train a network or a policy.", {
         "learning.speech.train", "TrainConfig", "main",
         "emotion from the voice", "--data RAVDESS --folds FOLDS.json --out runs/speech", report="report"),
     "speech-detector": Command(
-        "learning.speech.speech_detector", "PresenceTraining", "main",
+        "learning.speech.speech_detector", "SpeechDetectorTraining", "main",
         "speech or not", "--voices RAVDESS --other-voices NEMO --out runs/presence", report="report"),
     "face": Command(
         "learning.face.train", "TrainConfig", "main",

@@ -10,13 +10,14 @@ import numpy as np
 from scipy.special import softmax
 
 from datasets.voices import DatasetError
-from evaluation.fusion.pairs import FACES, FEELINGS, VOICES, Judged, judge_faces, judge_voices, mismatch, pair
+from evaluation.fusion.pairs import FACES, FEELINGS, VOICES, SensePredictions, judge_faces, judge_voices, mismatch, pair
 from evaluation.metrics import confusion_tables, difference_in_recall, interval, mean_recall
 from evaluation.statistics import Interval
 from learning.metrics import expected_calibration_error, unweighted_accuracy
 from perception.command import check_run
 from perception.emotion import LABELS
 from perception.fusion.filter import FusionConfig, SenseConfig, agreement, likelihood
+from policies.behaviour import default_table
 from robots.io import check_writable, write_json
 from robots.options import JsonOption, SeedOption, ThreadsOption
 
@@ -119,7 +120,7 @@ def main(config: EvaluateConfig) -> Evaluation:
     return result
 
 
-def _judge(config: EvaluateConfig, split: str) -> tuple[dict[str, Judged], dict[str, Judged]]:
+def _judge(config: EvaluateConfig, split: str) -> tuple[dict[str, SensePredictions], dict[str, SensePredictions]]:
     """Each sense under each of its conditions."""
     from datasets.faces import load_fer2013
     from datasets.voices import load_ravdess
@@ -140,7 +141,7 @@ def _judge(config: EvaluateConfig, split: str) -> tuple[dict[str, Judged], dict[
     )
 
 
-def fuse_pairs(voices: Judged, faces: Judged, config: FusionConfig) -> np.ndarray:
+def fuse_pairs(voices: SensePredictions, faces: SensePredictions, config: FusionConfig) -> np.ndarray:
     """Fuse row by row what was said at one moment: probabilities (N, 8), as `perception.fusion.filter.fuse` does."""
     total = np.zeros_like(voices.probabilities)
     for judged, sense in ((voices, config.speech), (faces, config.face)):
@@ -159,8 +160,8 @@ def merged(probabilities: np.ndarray) -> np.ndarray:
 
 
 def _pairs(
-    voices: Judged, faces: Judged, config: EvaluateConfig, contradicting: bool = False
-) -> tuple[Judged, Judged, np.ndarray]:
+    voices: SensePredictions, faces: SensePredictions, config: EvaluateConfig, contradicting: bool = False
+) -> tuple[SensePredictions, SensePredictions, np.ndarray]:
     """Rows of both senses that belong together, and the clip of each."""
     draw = mismatch if contradicting else pair
     rows, drawn = draw(voices.truth, faces.truth, config.each, np.random.default_rng(config.seed))
@@ -194,7 +195,7 @@ def _loss(probabilities: np.ndarray, truth: np.ndarray) -> float:
 def _test(config: EvaluateConfig) -> Evaluation:
     part = "PrivateTest" if config.faces_of == "private" else "PublicTest"
     voices, faces = _judge(config, part)
-    fusion = FusionConfig()
+    fusion = FusionConfig(unsure_below=default_table().rules.unsure_below)
     rows = [
         measure(v, f, *_pairs(voices[v], faces[f], config), fusion, config.seed)
         for v in VOICES
@@ -209,7 +210,13 @@ def _test(config: EvaluateConfig) -> Evaluation:
 
 
 def measure(
-    voice: str, face: str, voices: Judged, faces: Judged, clips: np.ndarray, fusion: FusionConfig, seed: int
+    voice: str,
+    face: str,
+    voices: SensePredictions,
+    faces: SensePredictions,
+    clips: np.ndarray,
+    fusion: FusionConfig,
+    seed: int,
 ) -> Row:
     """Measure one condition; `clips` (N,) says which pairs are of one clip. The truth is the voice's."""
     truth = voices.truth
@@ -240,7 +247,7 @@ def measure(
     )
 
 
-def _agreements(voices: Judged, faces: Judged, fusion: FusionConfig) -> list[float]:
+def _agreements(voices: SensePredictions, faces: SensePredictions, fusion: FusionConfig) -> list[float]:
     knows = fusion.speech.knows_calm, fusion.face.knows_calm
     return [
         agreement(likelihood(v, knows[0]), likelihood(f, knows[1]))

@@ -32,7 +32,7 @@ FEELINGS = tuple(LABELS.index(name) for name in CLASSES)
 """Indices into `LABELS` of what both senses know: calm counts as neutral, for there are no pictures of calm."""
 
 
-class Judged(NamedTuple):
+class SensePredictions(NamedTuple):
     """What one sense says of N clips or pictures.
 
     `probabilities` (N, 8), how far each is to be trusted `reliability` (N,), 0 where nothing is said, and the `truth`
@@ -43,9 +43,9 @@ class Judged(NamedTuple):
     reliability: np.ndarray
     truth: np.ndarray
 
-    def take(self, rows: np.ndarray) -> Judged:
+    def take(self, rows: np.ndarray) -> SensePredictions:
         """The rows in a mask or a list of places."""
-        return Judged(*(column[rows] for column in self))
+        return SensePredictions(*(column[rows] for column in self))
 
 
 # ------------------------------------------------------------------ voices
@@ -70,7 +70,7 @@ VOICES: dict[str, Spoil | None] = {
 """A voice as it was recorded; with a sound of a home 5 dB below it; 15 dB above it; none."""
 
 
-def judge_voices(model: SpeechEmotionModel, clips: list[Clip], condition: str, seed: int) -> Judged:
+def judge_voices(model: SpeechEmotionModel, clips: list[Clip], condition: str, seed: int) -> SensePredictions:
     """Judge the clips as a stream would at their ends; sounds that are no speech say nothing.
 
     Raises:
@@ -86,7 +86,7 @@ def judge_voices(model: SpeechEmotionModel, clips: list[Clip], condition: str, s
         judgement = model.judge(trim_to_voice(spoil(read_sound(clip.path).samples, rng)))
         probabilities.append(softmax(judgement.logits.astype(np.float64), axis=-1))
         reliability.append(judgement.speech if judgement.speech >= LEAST_SPEECH else 0.0)
-    return Judged(np.array(probabilities), np.array(reliability), truth)
+    return SensePredictions(np.array(probabilities), np.array(reliability), truth)
 
 
 # ------------------------------------------------------------------ faces
@@ -115,7 +115,7 @@ FACES: dict[str, Spoil | None] = {
 """A face as it is; a little out of focus; with the mouth covered; blurred beyond use; none."""
 
 
-def judge_faces(model: FaceEmotionModel, faces: Faces, condition: str, seed: int) -> Judged:
+def judge_faces(model: FaceEmotionModel, faces: Faces, condition: str, seed: int) -> SensePredictions:
     """Judge the crops as a stream would, which trusts blurred ones less or not at all."""
     truth = np.array(FEELINGS)[faces.targets]
     spoil = FACES[condition]
@@ -127,11 +127,11 @@ def judge_faces(model: FaceEmotionModel, faces: Faces, condition: str, seed: int
     trust = np.array([reliability(CROP, d, config) * (d >= config.least_sharpness) for d in details])
     probabilities = to_labels(shrink_to_uniform(softmax(model.logits(crops), axis=-1), trust[:, None]))
     # How far a face is trusted is in its probabilities already; what is left is whether it says anything.
-    return Judged(probabilities, (trust > 0.0).astype(float), truth)
+    return SensePredictions(probabilities, (trust > 0.0).astype(float), truth)
 
 
-def _nothing(truth: np.ndarray) -> Judged:
-    return Judged(np.full((len(truth), len(LABELS)), 1 / len(LABELS)), np.zeros(len(truth)), truth)
+def _nothing(truth: np.ndarray) -> SensePredictions:
+    return SensePredictions(np.full((len(truth), len(LABELS)), 1 / len(LABELS)), np.zeros(len(truth)), truth)
 
 
 # ------------------------------------------------------------------ pairs

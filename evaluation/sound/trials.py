@@ -23,7 +23,7 @@ from evaluation.sound.rooms import (
     white_noise,
 )
 from perception.sound.array import RATE_HZ, HeadPose, MicArray, SoundInputError, wrap
-from perception.sound.doa import Direction, DirectionStream
+from perception.sound.doa import DoaEstimate, DoaStream
 from perception.sound.spatial_spectrum import FRAME, HIGH_HZ, HOP, HOP_S, LOW_HZ
 
 LEVEL = 0.05  # RMS of the voice at the array: -26 dB of full scale
@@ -227,7 +227,7 @@ def pose_at(poses: Sequence[HeadPose], time_s: float) -> HeadPose:
     return HeadPose(a.x_m + share * (b.x_m - a.x_m), a.y_m + share * (b.y_m - a.y_m), a.heading_rad + share * turn)
 
 
-def listen(scene: Scene, stream: DirectionStream) -> tuple[list[Direction], float]:
+def listen(scene: Scene, stream: DoaStream) -> tuple[list[DoaEstimate], float]:
     """Push a scene through a fresh stream as a sound card would; return directions and processor seconds."""
     stream.reset()
     out, spent = [], 0.0
@@ -240,10 +240,10 @@ def listen(scene: Scene, stream: DirectionStream) -> tuple[list[Direction], floa
     return out, spent
 
 
-def judge(scene: Scene, directions: Sequence[Direction], compute_s: float, baseline_rad: float) -> Outcome:
+def judge(scene: Scene, directions: Sequence[DoaEstimate], compute_s: float, baseline_rad: float) -> Outcome:
     """Compare directions with the truth, hop by hop."""
     hops = scene.spoken.shape[1]
-    by_hop: dict[int, list[Direction]] = {}
+    by_hop: dict[int, list[DoaEstimate]] = {}
     for direction in directions:
         by_hop.setdefault(round(direction.time_s / HOP_S) - 1, []).append(direction)
     errors, confidences, detected, false_hops = [], [], 0, 0
@@ -289,7 +289,7 @@ def norm_music(scene: Scene, array: MicArray) -> float:
 
 def run_trial(condition: Condition, files: Sequence[Path], seed: Sequence[int]) -> Outcome:
     """Draw a scene from a seed, listen, and judge."""
-    rng, stream = np.random.default_rng(seed), DirectionStream()
+    rng, stream = np.random.default_rng(seed), DoaStream()
     scene = draw_scene(condition, stream.array, files, rng)
     directions, compute_s = listen(scene, stream)
     static = condition.sources == 1 and not condition.moving

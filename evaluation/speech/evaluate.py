@@ -30,7 +30,7 @@ from learning.speech.clips import Data, load_data, load_other
 from learning.speech.features import DEFAULT_CACHE
 from learning.speech.fitting import FitConfig, fit_calibrated, fit_ensemble
 from learning.speech.judging import (
-    Judgements,
+    ClipLogits,
     judge,
     judge_whole,
 )
@@ -127,7 +127,7 @@ def random_split(data: Data, parts: int, config: FitConfig, seed: int) -> Predic
     for number in track(range(parts), "random split"):
         head = fit_ensemble(data.table, data.targets, part != number, config, seed)
         judged.append(judge_whole(head, data.table, part == number))
-    return _predictions(data, Judgements.join(judged))
+    return _predictions(data, ClipLogits.join(judged))
 
 
 def other_sentence(data: Data, folds: Folds, config: FitConfig, seed: int) -> list[Predictions]:
@@ -143,7 +143,7 @@ def other_sentence(data: Data, folds: Folds, config: FitConfig, seed: int) -> li
             same = data.statements == known
             head = fit_ensemble(data.table, data.targets, ~test & same, config, seed)
             judged.append(judge_whole(head, data.table, test & ~same))
-        found.append(_predictions(data, Judgements.join(judged)))
+        found.append(_predictions(data, ClipLogits.join(judged)))
     return found
 
 
@@ -166,7 +166,7 @@ def held_out(data: Data, folds: Folds, config: FitConfig, seed: int) -> Predicti
     return Predictions.join(judged)
 
 
-def _predictions(data: Data, judged: Judgements) -> Predictions:
+def _predictions(data: Data, judged: ClipLogits) -> Predictions:
     return Predictions(data.targets[judged.clips], softmax(judged.logits, axis=-1), data.actors[judged.clips])
 
 

@@ -13,7 +13,7 @@ from torch.nn import functional
 from datasets.voices import DatasetError
 from learning.metrics import fit_temperature
 from learning.speech.features import CLEAN, SPED, WINDOW, FeatureTable
-from learning.speech.judging import Judgements, judge_stream, judge_whole
+from learning.speech.judging import ClipLogits, judge_stream, judge_whole
 from perception.emotion import LABELS
 from perception.speech.model import HeadConfig, HeadEnsemble
 from perception.weights import MOST_SIZE
@@ -193,7 +193,7 @@ def fit_calibrated(
 
 def cross_validate(
     table: FeatureTable, targets: np.ndarray, actors: np.ndarray, clips: np.ndarray, config: FitConfig, seed: int
-) -> tuple[Judgements, Judgements]:
+) -> tuple[ClipLogits, ClipLogits]:
     """Judge each clip in the mask, whole and streamed, by an ensemble that was trained without its actor."""
     whole, stream = [], []
     for number, group in enumerate(actor_groups(actors[clips], config.inner_groups)):
@@ -201,4 +201,4 @@ def cross_validate(
         head = fit_ensemble(table, targets, clips & ~out, config, seed + 1 + number)
         whole.append(judge_whole(head, table, clips & out))
         stream.append(judge_stream(head, table, clips & out))
-    return Judgements.join(whole), Judgements.join(stream)
+    return ClipLogits.join(whole), ClipLogits.join(stream)

@@ -64,36 +64,36 @@ def enrolled_log_probabilities(
     return out
 
 
-class Judgements(NamedTuple):
+class ClipLogits(NamedTuple):
     """Clip numbers `clips` (K,) and what is said of each, `logits` (K, 8): log-probabilities before the temperature."""
 
     clips: np.ndarray
     logits: np.ndarray
 
     @staticmethod
-    def join(parts: Sequence[Judgements]) -> Judgements:
+    def join(parts: Sequence[ClipLogits]) -> ClipLogits:
         """Put judgements of different clips behind each other."""
-        return Judgements(np.concatenate([p.clips for p in parts]), np.concatenate([p.logits for p in parts]))
+        return ClipLogits(np.concatenate([p.clips for p in parts]), np.concatenate([p.logits for p in parts]))
 
-    def last(self) -> Judgements:
+    def last(self) -> ClipLogits:
         """Keep the last judgement of each clip; those of a clip must lie together."""
         ends = np.append(self.clips[1:] != self.clips[:-1], True)[: len(self.clips)]
-        return Judgements(self.clips[ends], self.logits[ends])
+        return ClipLogits(self.clips[ends], self.logits[ends])
 
 
-def judge_whole(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> Judgements:
+def judge_whole(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> ClipLogits:
     """Judge the whole utterances of the clips in a mask (C,)."""
     rows = table.rows(clips, CLEAN)
-    return Judgements(table.clip[rows], log_probabilities(head, table, rows))
+    return ClipLogits(table.clip[rows], log_probabilities(head, table, rows))
 
 
-def judge_stream(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> Judgements:
+def judge_stream(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> ClipLogits:
     """Judge each window that a stream hears of the clips in a mask (C,): several for each clip, in order.
 
     Clips in which the voice gate finds too little voice are absent.
     """
     rows = table.rows(clips, STREAM)
-    return Judgements(table.clip[rows], log_probabilities(head, table, rows))
+    return ClipLogits(table.clip[rows], log_probabilities(head, table, rows))
 
 
 @dataclass(frozen=True)

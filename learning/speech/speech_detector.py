@@ -18,14 +18,14 @@ from perception.command import check_folder, check_run, find_files
 from perception.progress import track
 from perception.speech.audio import RATE_HZ, SUFFIXES, read_sound
 from perception.speech.encoder import SpeechEncoder, pool
-from perception.speech.speech_detector import DEFAULT_FOLDER, PresenceConfig, SpeechPresence
+from perception.speech.speech_detector import DEFAULT_FOLDER, SpeechDetector, SpeechDetectorConfig
 from perception.speech.windows import VoiceWindows, WindowConfig
 from perception.weights import write_folder
 from robots.options import SeedOption, ThreadsOption
 
 
 @dataclass(frozen=True)
-class PresenceTraining(ThreadsOption, SeedOption):
+class SpeechDetectorTraining(ThreadsOption, SeedOption):
     """Train the layer that tells speech from other sounds, judge it on kinds of sound and voices it never met."""
 
     voices: Path
@@ -46,7 +46,7 @@ class PresenceTraining(ThreadsOption, SeedOption):
             raise ValueError(f"{self} came; clips and sounds must be 2 to 1000000, regularisation more than 0.")
 
 
-class PresenceFigures(NamedTuple):
+class SpeechDetectorMetrics(NamedTuple):
     """Shares of windows that are judged right.
 
     Attributes:
@@ -60,15 +60,15 @@ class PresenceFigures(NamedTuple):
     kept_other: float | None
 
 
-class PresenceResult(NamedTuple):
+class SpeechDetectorResult(NamedTuple):
     """The layer, where it lies, and how good it is."""
 
-    layer: SpeechPresence
+    layer: SpeechDetector
     folder: Path
-    figures: PresenceFigures
+    figures: SpeechDetectorMetrics
 
 
-def main(config: PresenceTraining) -> PresenceResult:
+def main(config: SpeechDetectorTraining) -> SpeechDetectorResult:
     """Make sounds, encode them and the voices, train, judge and write the weights.
 
     Raises:
@@ -90,19 +90,19 @@ def main(config: PresenceTraining) -> PresenceResult:
         kind: 1.0 - _share(fit(voices, [sounds[k] for k in sounds if k != kind], config.regularisation), found)
         for kind, found in sounds.items()
     }
-    figures = PresenceFigures(rejected, _share(layer, voices), None if others is None else _share(layer, others))
+    figures = SpeechDetectorMetrics(rejected, _share(layer, voices), None if others is None else _share(layer, others))
     notes = {"kinds": list(sounds), "rejected": rejected, "kept": figures.kept, "kept_other": figures.kept_other}
     write_folder(config.out, layer.state_dict(), layer.config, notes, card(figures))
-    return PresenceResult(layer, config.out, figures)
+    return SpeechDetectorResult(layer, config.out, figures)
 
 
-def fit(voices: np.ndarray, sounds: Sequence[np.ndarray], regularisation: float) -> SpeechPresence:
+def fit(voices: np.ndarray, sounds: Sequence[np.ndarray], regularisation: float) -> SpeechDetector:
     """Fit the layer to pooled states of voices (n, inputs) and of other sounds (each (m, inputs))."""
     from sklearn.linear_model import LogisticRegression
 
     features = np.concatenate([voices, *sounds])
     wanted = np.arange(len(features)) < len(voices)
-    layer = SpeechPresence(PresenceConfig(features.shape[1]))
+    layer = SpeechDetector(SpeechDetectorConfig(features.shape[1]))
     mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-3)
     found = LogisticRegression(C=regularisation, class_weight="balanced", max_iter=1000).fit(
         (features - mean) / scale, wanted
@@ -114,7 +114,7 @@ def fit(voices: np.ndarray, sounds: Sequence[np.ndarray], regularisation: float)
 
 
 @torch.inference_mode()
-def _share(layer: SpeechPresence, features: np.ndarray) -> float:
+def _share(layer: SpeechDetector, features: np.ndarray) -> float:
     """Share of pooled states (n, inputs) that are taken for speech."""
     return round(float((layer(torch.from_numpy(features)) > 0).float().mean()), 4)
 
@@ -142,14 +142,14 @@ def _encode(encoder: SpeechEncoder, sounds: Iterable[np.ndarray], rng: np.random
     return np.stack(rows)
 
 
-def report(result: PresenceResult) -> int:
+def report(result: SpeechDetectorResult) -> int:
     """Say how good it is, on stderr."""
     print(f"wrote {result.folder}", file=sys.stderr)
     print(_figures_text(result.figures), file=sys.stderr)
     return 0
 
 
-def _figures_text(figures: PresenceFigures) -> str:
+def _figures_text(figures: SpeechDetectorMetrics) -> str:
     lines = ["| windows | judged right |", "|---|---|"]
     lines += [f"| {kind}, by a layer that never heard one | {share:.1%} |" for kind, share in figures.rejected.items()]
     lines.append(f"| voices of the training | {figures.kept:.1%} |")
@@ -158,7 +158,7 @@ def _figures_text(figures: PresenceFigures) -> str:
     return "\n".join(lines)
 
 
-def card(figures: PresenceFigures) -> str:
+def card(figures: SpeechDetectorMetrics) -> str:
     """Describe the weights."""
     return CARD.format(figures=_figures_text(figures))
 
@@ -167,7 +167,7 @@ CARD = """# Speech or not: a linear layer on Whisper-tiny
 
 - What: logistic regression on the mean and standard deviation over time of the first three layers of the Whisper-tiny
   encoder; says whether a window holds speech before anybody asks how it sounds.
-- Use: `perception.speech.speech_detector.SpeechPresence.load()`; `SpeechStream` asks it for every window.
+- Use: `perception.speech.speech_detector.SpeechDetector.load()`; `SpeechStream` asks it for every window.
 - Made by: `empaw train speech-detector --voices RAVDESS --other-voices NEMO`.
 
 ## Data and licence

@@ -19,9 +19,8 @@ from perception.command import check_folder, check_run
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.model import DEFAULT_FOLDER, HeadEnsemble
 from perception.weights import write_folder
+from policies.behaviour import default_table
 from robots.options import SeedOption, ThreadsOption
-
-ACTS_FROM = 0.38  # unsure_below in policies/behaviour.toml
 
 
 @dataclass(frozen=True)
@@ -45,12 +44,12 @@ class TrainConfig(ThreadsOption, SeedOption):
 
 
 class Acted(NamedTuple):
-    """Estimates of a stream by confidence: the `share` from `ACTS_FROM` on, and how many of which are right."""
+    """Estimates of a stream by confidence: the `share` that the dog acts on, and how many of these are right."""
 
     share: float
     right: float
     right_to_half: float
-    """Of those from `ACTS_FROM` to 0.5."""
+    """Of those from `unsure_below` to 0.5."""
     right_below: float
 
 
@@ -100,7 +99,7 @@ def judge_acted(head: HeadEnsemble, data: Data, clips: np.ndarray) -> Acted:
     judged = judge_stream(head, data.table, clips)
     p = softmax(judged.logits / head.config.window_temperature, axis=-1)
     confidence, right = p.max(axis=1), p.argmax(axis=1) == data.targets[judged.clips]
-    acts = confidence >= ACTS_FROM
+    acts = confidence >= default_table().rules.unsure_below
 
     def accuracy(which: np.ndarray) -> float:
         return float(right[which].mean()) if which.any() else float("nan")
@@ -144,13 +143,14 @@ def _metrics_text(result: TrainResult) -> str:
 
 
 def _acted_text(result: TrainResult) -> str:
-    text = f"The dog's shipped table\n  (`policies/behaviour.toml`) acts on an estimate from {ACTS_FROM} on"
+    least = default_table().rules.unsure_below
+    text = f"The dog's shipped table\n  (`policies/behaviour.toml`) acts on an estimate from {least} on"
     a = result.acted
     if a is None:
         return f"{text}; how many of those are right, no clip of RAVDESS can say."
     return (
         f"{text}. Of the estimates streamed from the held-out voices\n"
-        f"  {a.share:.0%} reach it, and {a.right:.0%} of these are right; of those between {ACTS_FROM} and 0.5 "
+        f"  {a.share:.0%} reach it, and {a.right:.0%} of these are right; of those between {least} and 0.5 "
         f"{a.right_to_half:.0%}, of those below {a.right_below:.0%}."
     )
 

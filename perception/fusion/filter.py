@@ -52,8 +52,8 @@ class FusionConfig:
     """How long a feeling lasts on average before another may take its place, s."""
     fresh_s: float = 1.5
     """When no sense has said anything for longer, nobody knows what is felt now, s."""
-    unsure_below: float = 0.38
-    """With less confidence than this, no label is worth acting on."""
+    unsure_below: float = 0.0
+    """With less confidence than this, no label is worth acting on; how sure a dog wants to be, its behaviours say."""
 
     def __post_init__(self) -> None:
         times = 0.1 <= self.dwell_s <= 3600.0 and 0.0 <= self.fresh_s <= 3600.0

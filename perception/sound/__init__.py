@@ -3,7 +3,7 @@
 Import what you need from its module, so that nothing heavy is loaded on the way::
 
     from perception.sound.array import HeadPose, MicArray
-    from perception.sound.doa import Direction, DirectionStream
+    from perception.sound.doa import DoaEstimate, DoaStream
     from evaluation.sound.rooms import Room, record
 
 Only `rooms` and the evaluation need pyroomacoustics; listening needs numpy alone.

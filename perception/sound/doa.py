@@ -19,12 +19,22 @@ from perception.sound.array import (
     check_rate,
     wrap,
 )
-from perception.sound.spatial_spectrum import FRAME, GRID, HOP, HOP_S, STEP, Evidence, EvidenceMaker, Peak, highest
+from perception.sound.spatial_spectrum import (
+    FRAME,
+    GRID,
+    HOP,
+    HOP_S,
+    STEP,
+    Peak,
+    SpatialSpectrum,
+    SpatialSpectrumEstimator,
+    highest,
+)
 from perception.sound.tracks import Track, TrackConfig, Tracker, seen_from
 
 MEMORY_FACTOR = 2.5  # the memory fades by a factor e in memory_s and is cut where 8 % are left
 # A frequency votes for a second source as far as the first explains it worse than its best direction does: 0.15 of
-# evidence is a fit of .9 against .7.
+# the spectrum is a fit of .9 against .7.
 UNEXPLAINED = 0.15
 # Noise from everywhere makes peaks by chance, higher where fewer frequencies vote: this over the root of their number.
 CHANCE = 0.25
@@ -35,7 +45,7 @@ FRESH_HOPS, LEAST_FRESH = 3, 5.0
 CONFIDENCE_SLOPE, CONFIDENCE_WAITING = 70.0, 0.1
 
 
-class Direction(NamedTuple):
+class DoaEstimate(NamedTuple):
     """Where one source is.
 
     Attributes:
@@ -58,19 +68,19 @@ class Direction(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """One hop of the past: its evidence, and where the head was in its middle."""
+    """One hop of the past: its spectrum, and where the head was in its middle."""
 
-    evidence: Evidence
+    spectrum: SpatialSpectrum
     pose: HeadPose
 
 
 @dataclass(frozen=True)
-class DirectionConfig:
+class DoaConfig:
     """Settings of the stream."""
 
     memory_s: float = 0.8
-    """Evidence fades by a factor e in this time; longer is steadier, shorter follows a moving source better."""
-    least_evidence: float = 30.0
+    """The memory fades by a factor e in this time; longer is steadier, shorter follows a moving source better."""
+    least_weight: float = 30.0
     """Sum of the weights of all frequencies in the memory below which nothing is heard; voice at 5 dB has 100."""
     tracks: TrackConfig = field(default_factory=TrackConfig)
     """Birth and death of tracks."""
@@ -78,24 +88,24 @@ class DirectionConfig:
     def __post_init__(self) -> None:
         if not 0.1 <= self.memory_s <= 10.0:
             raise SoundInputError(f"memory_s is {self.memory_s}; allowed are 0.1 to 10 s. Choose another.")
-        if not 1.0 <= self.least_evidence <= 1e6:
-            raise SoundInputError(f"least_evidence is {self.least_evidence}; allowed are 1 to 1e6. Choose another.")
+        if not 1.0 <= self.least_weight <= 1e6:
+            raise SoundInputError(f"least_weight is {self.least_weight}; allowed are 1 to 1e6. Choose another.")
 
 
-class DirectionStream:
+class DoaStream:
     """Directions of up to two sources for a circular array that may move and turn.
 
     Every 100 ms of sound give one direction for each track; silence, steady noise and sound from everywhere give none.
     Any chunk size gives the same directions as long as the pose is the same. Steady sounds, a fan for instance, mostly
     become background within 3 s, wherever they come from.
 
-    >>> stream = DirectionStream()  # doctest: +SKIP
+    >>> stream = DoaStream()  # doctest: +SKIP
     >>> for direction in stream.push(samples, HeadPose(x, y, heading)):  # doctest: +SKIP
     ...     print(direction.time_s, direction.azimuth_rad, direction.confidence)
     """
 
     def __init__(
-        self, array: MicArray | None = None, config: DirectionConfig | None = None, rate_hz: float = RATE_HZ
+        self, array: MicArray | None = None, config: DoaConfig | None = None, rate_hz: float = RATE_HZ
     ) -> None:
         """Start at time 0.
 
@@ -104,14 +114,14 @@ class DirectionStream:
         """
         check_rate(rate_hz)
         self.array = array or MicArray()
-        self.config = config or DirectionConfig()
-        self._maker = EvidenceMaker(self.array)
+        self.config = config or DoaConfig()
+        self._estimator = SpatialSpectrumEstimator(self.array)
         self._tracker = Tracker(self.config.tracks)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything heard and start at time 0."""
-        self._maker.reset()
+        self._estimator.reset()
         self._tracker.reset()
         hops = math.ceil(MEMORY_FACTOR * self.config.memory_s / HOP_S)
         self._memory: deque[Memory] = deque(maxlen=hops)
@@ -126,7 +136,7 @@ class DirectionStream:
         """Sound pushed since the last reset, in seconds."""
         return self._pushed / RATE_HZ
 
-    def push(self, samples: np.ndarray, pose: HeadPose | None = None) -> list[Direction]:
+    def push(self, samples: np.ndarray, pose: HeadPose | None = None) -> list[DoaEstimate]:
         """Take floats (mics, n) within [-1, 1] at 16 kHz and return the directions that became due, oldest first.
 
         Args:
@@ -142,7 +152,7 @@ class DirectionStream:
         start = self._pose or end
         first, self._pushed, self._pose = self._pushed, self._pushed + block.shape[1], end
         self._samples = np.concatenate([self._samples, block], axis=1)
-        out: list[Direction] = []
+        out: list[DoaEstimate] = []
         while self._samples.shape[1] >= FRAME - STEP + HOP:
             self._hops += 1
             share = (self._hops * HOP - first) / block.shape[1]
@@ -150,37 +160,37 @@ class DirectionStream:
             self._samples = self._samples[:, HOP:]
         return out
 
-    def _hop(self, samples: np.ndarray, pose: HeadPose) -> list[Direction]:
+    def _hop(self, samples: np.ndarray, pose: HeadPose) -> list[DoaEstimate]:
         """One hop of sound that ends at `pose`."""
         before = self._centre_pose or pose
         # The sound of the hop was heard half a hop before its end.
         middle = _between(before, pose, 0.5)
-        self._memory.append(Memory(self._maker(samples, middle.heading_rad), middle))
+        self._memory.append(Memory(self._estimator(samples, middle.heading_rad), middle))
         self._tracker.predict(before, pose)
         self._centre_pose = pose
-        return [self._direction(track, pose) for track in self._tracker.update(self._peaks(pose))]
+        return [self._estimate(track, pose) for track in self._tracker.update(self._peaks(pose))]
 
     def _peaks(self, pose: HeadPose) -> list[Peak]:
         """Up to two peaks of the faded memory: the highest, and the highest of what it leaves unexplained.
 
         None when the newest hops were quiet: the memory would go on pointing to who has stopped speaking.
         """
-        if sum(memory.evidence.weights.sum() for memory in list(self._memory)[-FRESH_HOPS:]) < LEAST_FRESH:
+        if sum(memory.spectrum.weights.sum() for memory in list(self._memory)[-FRESH_HOPS:]) < LEAST_FRESH:
             return []
         fading = np.exp(-np.arange(len(self._memory))[::-1] * HOP_S / self.config.memory_s)
-        weights = [share * memory.evidence.weights for share, memory in zip(fading, self._memory, strict=True)]
+        weights = [share * memory.spectrum.weights for share, memory in zip(fading, self._memory, strict=True)]
         peaks: list[Peak] = []
         for _ in range(self.config.tracks.most):
             shares = np.array([w.sum() for w in weights], dtype=np.float64)
             total = float(shares.sum())
-            if total < self.config.least_evidence:
+            if total < self.config.least_weight:
                 break
             curve = np.zeros(GRID)
             for w, memory in zip(weights, self._memory, strict=True):
-                curve += w @ memory.evidence.curves
+                curve += w @ memory.spectrum.by_frequency
             peak = highest(curve / total, by_chance=CHANCE / math.sqrt(total))
             peaks.append(peak._replace(azimuth_rad=self._seen_now(peak.azimuth_rad, shares / total, pose)))
-            weights = [_unexplained(w, m.evidence, peak) for w, m in zip(weights, self._memory, strict=True)]
+            weights = [_unexplained(w, m.spectrum, peak) for w, m in zip(weights, self._memory, strict=True)]
         return peaks
 
     def _seen_now(self, azimuth_rad: float, shares: np.ndarray, pose: HeadPose) -> float:
@@ -189,9 +199,9 @@ class DirectionStream:
         then = HeadPose(float(x_m), float(y_m))
         return seen_from(pose, azimuth_rad, then, self.config.tracks.assumed_distance_m)
 
-    def _direction(self, track: Track, pose: HeadPose) -> Direction:
+    def _estimate(self, track: Track, pose: HeadPose) -> DoaEstimate:
         fresh = 1.0 - CONFIDENCE_WAITING * track.silent_s / self.config.tracks.hold_s
-        return Direction(
+        return DoaEstimate(
             azimuth_rad=track.azimuth_rad,
             confidence=fresh / (1.0 + math.exp(-CONFIDENCE_SLOPE * track.contrast)),
             time_s=self._hops * HOP_S,
@@ -202,10 +212,10 @@ class DirectionStream:
         )
 
 
-def _unexplained(weights: np.ndarray, evidence: Evidence, peak: Peak) -> np.ndarray:
+def _unexplained(weights: np.ndarray, spectrum: SpatialSpectrum, peak: Peak) -> np.ndarray:
     """Weights (F,) of what is left when a source at the peak is taken away."""
     nearest = round((peak.azimuth_rad + np.pi) / (2.0 * np.pi) * GRID) % GRID
-    out: np.ndarray = weights * np.clip((evidence.best - evidence.curves[:, nearest]) / UNEXPLAINED, 0.0, 1.0)
+    out: np.ndarray = weights * np.clip((spectrum.best - spectrum.by_frequency[:, nearest]) / UNEXPLAINED, 0.0, 1.0)
     return out
 
 

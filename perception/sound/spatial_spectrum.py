@@ -1,8 +1,8 @@
-"""From 100 ms of sound to evidence for each direction: a weighted, whitened, softened relative of MUSIC.
+"""From 100 ms of sound to a spatial spectrum, its power by direction: a weighted, whitened, softened relative of MUSIC.
 
 For every frequency the covariance of the microphones is whitened against sound from everywhere (the coherence of a
 diffuse field, Cook et al. 1955, J. Acoust. Soc. Am. 27), because late reverberation and room noise look like that.
-Its principal vector v is compared with the steering vectors a(azimuth): fit = |a* v|^2, and evidence = 1 / (2 - fit).
+Its principal vector v is compared with the steering vectors a(azimuth): fit = |a* v|^2; the spectrum is 1 / (2 - fit).
 MUSIC (Schmidt 1986) would be 1 / (1 - fit), whose sharp peaks are those of single frequencies and their errors.
 NormMUSIC scales each frequency to its own peak, which gives a frequency of noise the say of one of voice; here each
 is weighted by how far it rises over the floor of the room (minimum statistics, Martin 2001).
@@ -39,22 +39,22 @@ FLOOR_FACTOR = 3.0
 LEAST_POWER = 1e-9 * FRAME  # per frequency and microphone: -90 dB of full scale is silence
 
 
-class Evidence(NamedTuple):
+class SpatialSpectrum(NamedTuple):
     """Of one hop, for those F frequencies that rise over the floor; there may be none.
 
     Attributes:
-        curves: (F, GRID) in [0.5, 1] for each frequency and world azimuth.
+        by_frequency: (F, GRID) in [0.5, 1] for each frequency and world azimuth.
         best: (F,) the highest of each curve.
         weights: (F,) in [0, 1], how much each frequency counts.
     """
 
-    curves: np.ndarray
+    by_frequency: np.ndarray
     best: np.ndarray
     weights: np.ndarray
 
 
-class EvidenceMaker:
-    """Turns hops of sound of one array into evidence; remembers only the floor of the room."""
+class SpatialSpectrumEstimator:
+    """Turns hops of sound of one array into spatial spectra; remembers only the floor of the room."""
 
     def __init__(self, array: MicArray, elevation_rad: float = ELEVATION_RAD) -> None:
         """Precompute whitening and steering for an array and the elevation at which sources are expected, rad."""
@@ -71,22 +71,22 @@ class EvidenceMaker:
         """Forget the room."""
         self._powers: deque[np.ndarray] = deque(maxlen=FLOOR_HOPS)
 
-    def __call__(self, samples: np.ndarray, heading_rad: float) -> Evidence:
-        """Evidence of samples (mics, FRAME + HOP - STEP), the last HOP of them new, with the head turned by rad."""
+    def __call__(self, samples: np.ndarray, heading_rad: float) -> SpatialSpectrum:
+        """From samples (mics, FRAME + HOP - STEP), the last HOP of them new, with the head turned by rad."""
         covariance = self._covariance(samples)
         weights = self._weights(np.einsum("fcc->f", covariance).real)
         loud = np.flatnonzero(weights)
         whitened = self._whitening[loud] @ covariance[loud] @ self._whitening[loud]
         principal = np.linalg.eigh(whitened)[1][..., -1].astype(np.complex64)
-        # Steering tables turn with the head, so that the evidence is in the world however fast the dog turns.
+        # Steering tables turn with the head, so that the spectrum is in the world however fast the dog turns.
         steps = round(heading_rad / (2.0 * np.pi) * GRID * FINE)
         steering = self._steering[-steps % FINE][loud]
         fit = np.abs(np.matmul(steering, principal[..., None])[..., 0]) ** 2
         # What fits overhead better is no direction on the circle: one signal wired to all channels, for instance.
         above = np.abs(np.einsum("fm,fm->f", self._overhead[loud], principal)) ** 2
         weights = np.where(fit.max(axis=1, initial=0.0) > above, weights[loud], 0.0)
-        curves = np.roll(1.0 / (2.0 - fit), -(-steps // FINE), axis=1)
-        return Evidence(curves, curves.max(axis=1), weights)
+        by_frequency = np.roll(1.0 / (2.0 - fit), -(-steps // FINE), axis=1)
+        return SpatialSpectrum(by_frequency, by_frequency.max(axis=1), weights)
 
     def _covariance(self, samples: np.ndarray) -> np.ndarray:
         frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME, axis=1)[:, ::STEP]
@@ -135,7 +135,7 @@ class Peak(NamedTuple):
 
 
 def grid_rad() -> np.ndarray:
-    """World azimuths (GRID,) of the evidence, rad, from -pi."""
+    """World azimuths (GRID,) of the spectrum, rad, from -pi."""
     azimuths: np.ndarray = 2.0 * np.pi * np.arange(GRID) / GRID - np.pi
     return azimuths
 

@@ -22,8 +22,8 @@ from perception.speech import encoder as whisper
 from perception.speech.audio import RATE_HZ
 from perception.speech.encoder import SpeechEncoder, check_samples, pool
 from perception.speech.speaker import Speaker
-from perception.speech.speech_detector import DEFAULT_FOLDER as PRESENCE_FOLDER
-from perception.speech.speech_detector import SpeechPresence
+from perception.speech.speech_detector import DEFAULT_FOLDER as SPEECH_DETECTOR_FOLDER
+from perception.speech.speech_detector import SpeechDetector
 from perception.speech.windows import trim_to_voice
 from perception.weights import WeightsError, build, read_config, useless
 
@@ -131,28 +131,28 @@ class Judgement(NamedTuple):
 class SpeechEmotionModel:
     """Voice -> calibrated probabilities over `perception.emotion.LABELS`. One call at a time; no state is kept."""
 
-    def __init__(self, encoder: SpeechEncoder, head: HeadEnsemble, presence: SpeechPresence) -> None:
+    def __init__(self, encoder: SpeechEncoder, head: HeadEnsemble, detector: SpeechDetector) -> None:
         expected = encoder.config.layers * 2 * encoder.config.d_model
         if head.config.inputs != expected or tuple(head.config.labels) != LABELS:
             raise WeightsError(
                 f"the head takes {head.config.inputs} features and knows {head.config.labels}; this encoder gives "
                 f"{expected} and the labels are {LABELS}. Use weights that were trained together."
             )
-        if presence.config.inputs != expected:
+        if detector.config.inputs != expected:
             raise WeightsError(
-                f"the layer that tells speech from other sounds takes {presence.config.inputs} features; this encoder "
+                f"the layer that tells speech from other sounds takes {detector.config.inputs} features; this encoder "
                 f"gives {expected}. Use weights that were trained together."
             )
         self.encoder = encoder.eval()
         self.head = head.eval()
-        self.presence = presence.eval()
+        self.detector = detector.eval()
 
     @classmethod
     def load(
         cls,
         folder: Path | str = DEFAULT_FOLDER,
         encoder_folder: Path | str = whisper.DEFAULT_FOLDER,
-        presence_folder: Path | str = PRESENCE_FOLDER,
+        detector_folder: Path | str = SPEECH_DETECTOR_FOLDER,
     ) -> SpeechEmotionModel:
         """Load the shipped weights, or others that `empaw train speech` wrote.
 
@@ -161,8 +161,8 @@ class SpeechEmotionModel:
         """
         folder = Path(folder)
         config = read_config(folder, HeadConfig)
-        head, presence = build(lambda: HeadEnsemble(config), folder), SpeechPresence.load(presence_folder)
-        model = cls(SpeechEncoder.load(encoder_folder), head, presence)
+        head, detector = build(lambda: HeadEnsemble(config), folder), SpeechDetector.load(detector_folder)
+        model = cls(SpeechEncoder.load(encoder_folder), head, detector)
         model._try_out(folder, Path(encoder_folder))
         return model
 
@@ -198,7 +198,7 @@ class SpeechEmotionModel:
         """
         features = self.features(samples)
         logits = self._log_probabilities(features, speaker) / self.head.config.window_temperature
-        return Judgement(logits, self.presence.probability(features), features)
+        return Judgement(logits, self.detector.probability(features), features)
 
     @torch.inference_mode()
     def _log_probabilities(self, features: np.ndarray, speaker: Speaker | None) -> np.ndarray:

@@ -23,7 +23,7 @@ MOST_HISTORY = 30
 """A history longer than this forgets the oldest, gradually: a voice changes with the room and the day."""
 
 
-class Heard(NamedTuple):
+class RunningMean(NamedTuple):
     """Mean features (inputs,) of so many clips."""
 
     clips: int
@@ -39,8 +39,8 @@ class Speaker:
     """
 
     def __init__(self) -> None:
-        self.neutral: Heard | None = None
-        self.history: Heard | None = None
+        self.neutral: RunningMean | None = None
+        self.history: RunningMean | None = None
 
     def add(self, features: np.ndarray, neutral: bool = False) -> None:
         """Take the pooled features (inputs,) of a clip or window; `neutral` ones are known to be calm talk.
@@ -92,7 +92,7 @@ class Speaker:
 
         tensors = {}
         for name in ("neutral", "history"):
-            heard: Heard | None = getattr(self, name)
+            heard: RunningMean | None = getattr(self, name)
             if heard is not None:
                 tensors[name] = heard.mean.astype(np.float32)
                 tensors[f"{name}_count"] = np.array([heard.clips], np.int64)
@@ -116,7 +116,7 @@ class Speaker:
                 raise _foreign(path)
             if not np.isfinite(mean).all() or not 1 <= int(count[0]) <= 10**6:
                 raise _foreign(path)
-            setattr(speaker, name, Heard(int(count[0]), mean.astype(np.float64)))
+            setattr(speaker, name, RunningMean(int(count[0]), mean.astype(np.float64)))
         if tensors or (speaker.neutral is None and speaker.history is None):
             raise _foreign(path)
         return speaker
@@ -126,8 +126,8 @@ def _foreign(path: Path) -> WeightsError:
     return WeightsError(f"{path} is no voice that empaw enrol voice wrote. Enrol it again.")
 
 
-def _one_more(heard: Heard | None, features: np.ndarray, most: int) -> Heard:
+def _one_more(heard: RunningMean | None, features: np.ndarray, most: int) -> RunningMean:
     if heard is None:
-        return Heard(1, features)
+        return RunningMean(1, features)
     count = min(heard.clips + 1, most)
-    return Heard(count, heard.mean + (features - heard.mean) / count)
+    return RunningMean(count, heard.mean + (features - heard.mean) / count)

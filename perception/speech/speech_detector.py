@@ -22,19 +22,19 @@ LEAST_SPEECH = 0.5
 
 
 @dataclass(frozen=True)
-class PresenceConfig:
+class SpeechDetectorConfig:
     """Shape of the layer; stored as config.json beside its weights."""
 
     inputs: int = 2304
 
 
-class SpeechPresence(nn.Module):
+class SpeechDetector(nn.Module):
     """Pooled encoder states (B, inputs) -> logit of being speech (B,)."""
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, config: PresenceConfig) -> None:
+    def __init__(self, config: SpeechDetectorConfig) -> None:
         super().__init__()
         self.config = config
         self.register_buffer("mean", torch.zeros(config.inputs))
@@ -52,11 +52,11 @@ class SpeechPresence(nn.Module):
         return float(torch.sigmoid(self(torch.from_numpy(features)[None]))[0])
 
     @classmethod
-    def load(cls, folder: Path | str = DEFAULT_FOLDER) -> SpeechPresence:
+    def load(cls, folder: Path | str = DEFAULT_FOLDER) -> SpeechDetector:
         """Load the shipped weights, or others.
 
         Raises:
             WeightsError: a file is missing, damaged, or of another network.
         """
-        config = read_config(Path(folder), PresenceConfig)
+        config = read_config(Path(folder), SpeechDetectorConfig)
         return build(lambda: cls(config), Path(folder))

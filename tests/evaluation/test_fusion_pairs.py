@@ -10,7 +10,7 @@ from datasets.faces import Faces
 from datasets.voices import Clip
 from evaluation.fusion import evaluate as evaluation
 from evaluation.fusion.evaluate import fuse_pairs, measure, merged
-from evaluation.fusion.pairs import FACES, FEELINGS, VOICES, Judged, judge_faces, judge_voices, mismatch, pair
+from evaluation.fusion.pairs import FACES, FEELINGS, VOICES, SensePredictions, judge_faces, judge_voices, mismatch, pair
 from perception.emotion import LABELS
 from perception.face.network import CLASSES
 from perception.fusion.filter import FusionConfig, fuse
@@ -19,13 +19,13 @@ from perception.speech.model import Judgement
 NEUTRAL, CALM, HAPPY, SAD = (LABELS.index(name) for name in ("neutral", "calm", "happy", "sad"))
 
 
-def judged(rng: np.random.Generator, truth: np.ndarray, skill: float, reliability: float = 1.0) -> Judged:
+def judged(rng: np.random.Generator, truth: np.ndarray, skill: float, reliability: float = 1.0) -> SensePredictions:
     """Probabilities that point at the truth with `skill`, calibrated by construction to be far from certain."""
     logits = rng.normal(0, 1, (len(truth), 8))
     logits[np.arange(len(truth)), truth] += skill
     logits[:, CALM] = -9.0
     p = np.exp(logits)
-    return Judged(p / p.sum(axis=1, keepdims=True), np.full(len(truth), reliability), truth)
+    return SensePredictions(p / p.sum(axis=1, keepdims=True), np.full(len(truth), reliability), truth)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_the_command_tests_and_fits(monkeypatch, tmp_path, truth, capsys):
     ("told", "said"),
     [
         (["--each", "0"], "allowed are 1 to 1000"),
-        (["--json", str(Path(__file__) / "x.json")], "nothing can be written"),
+        (["--json", str(Path(__file__) / "x.json")], "File exists"),
         ([], "is no folder"),
     ],
 )

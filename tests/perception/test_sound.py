@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from perception.sound.array import MOST_BLOCK_S, RATE_HZ, HeadPose, MicArray, SoundInputError, wrap
-from perception.sound.doa import DirectionConfig, DirectionStream
+from perception.sound.doa import DoaConfig, DoaStream
 from perception.sound.spatial_spectrum import GRID, HOP_S, Peak, grid_rad, highest
 from perception.sound.tracks import TrackConfig, Tracker, seen_from
 
@@ -28,7 +28,7 @@ def syllables(seconds: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def heard(samples, poses=None, chunk=1_600, **settings):
-    stream, out = DirectionStream(**settings), []
+    stream, out = DoaStream(**settings), []
     for k, start in enumerate(range(0, samples.shape[1], chunk)):
         out += stream.push(samples[:, start : start + chunk], None if poses is None else poses[k])
     return out
@@ -70,7 +70,7 @@ def test_any_chunks_give_the_same_directions():
 
 
 def test_single_samples_are_welcome_and_reset_is_a_fresh_start():
-    stream = DirectionStream()
+    stream = DoaStream()
     assert [stream.push(np.zeros((4, 1), np.float32)) for _ in range(50)] == [[]] * 50
     assert stream.time_s == 50 / RATE_HZ
     stream.reset()
@@ -219,7 +219,7 @@ def with_bad(value):
     ],
 )
 def test_bad_blocks_are_refused_in_one_line_and_change_nothing(block, says):
-    stream = DirectionStream()
+    stream = DoaStream()
     with pytest.raises(ValueError, match=says) as caught:
         stream.push(block)
     assert "expected" in str(caught.value) or "allowed" in str(caught.value)
@@ -228,7 +228,7 @@ def test_bad_blocks_are_refused_in_one_line_and_change_nothing(block, says):
 
 @pytest.mark.parametrize("pose", [HeadPose(math.nan), HeadPose(0, 0, math.inf), HeadPose(1e9), (1, 2), "here"])
 def test_bad_poses(pose):
-    stream = DirectionStream()
+    stream = DoaStream()
     with pytest.raises(ValueError, match="pose"):
         stream.push(good(), pose)
     assert stream.time_s == 0.0 and stream.push(good(), HeadPose()) == []
@@ -237,13 +237,13 @@ def test_bad_poses(pose):
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: DirectionStream(rate_hz=48_000),
-        lambda: DirectionStream(rate_hz=math.nan),
+        lambda: DoaStream(rate_hz=48_000),
+        lambda: DoaStream(rate_hz=math.nan),
         lambda: MicArray(radius_m=0.0),
         lambda: MicArray(radius_m=math.nan),
         lambda: MicArray(mics=2),
-        lambda: DirectionConfig(memory_s=0.0),
-        lambda: DirectionConfig(least_evidence=math.nan),
+        lambda: DoaConfig(memory_s=0.0),
+        lambda: DoaConfig(least_weight=math.nan),
         lambda: TrackConfig(keep_contrast=0.2),
         lambda: TrackConfig(most=3),
         lambda: TrackConfig(hold_s=-1.0),

@@ -7,10 +7,10 @@ import pytest
 from cli.main import cli
 from datasets import nonspeech
 from datasets.voices import DatasetError
-from learning.speech import speech_detector as presence_training
-from learning.speech.speech_detector import PresenceTraining
+from learning.speech import speech_detector as speech_detector_training
+from learning.speech.speech_detector import SpeechDetectorTraining
 from perception.speech.audio import RATE_HZ
-from perception.speech.speech_detector import DEFAULT_FOLDER, SpeechPresence
+from perception.speech.speech_detector import DEFAULT_FOLDER, SpeechDetector
 from perception.speech.stream import SpeechStream
 from perception.weights import WeightsError
 
@@ -78,18 +78,18 @@ def test_training_makes_the_same_layer_again(tmp_path, capsys):
     first, second = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b"))
     assert first == second
     assert "never heard one" in (tmp_path / "a" / "CARD.md").read_text()
-    assert SpeechPresence.load(tmp_path / "a").config.inputs == 2304
+    assert SpeechDetector.load(tmp_path / "a").config.inputs == 2304
 
 
 def test_bad_input(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="no recordings"):
-        presence_training.main(PresenceTraining(tmp_path / "empty", out=tmp_path / "out"))
+        speech_detector_training.main(SpeechDetectorTraining(tmp_path / "empty", out=tmp_path / "out"))
     with pytest.raises(ValueError, match="clips"):
-        PresenceTraining(Path("x"), clips=0)
+        SpeechDetectorTraining(Path("x"), clips=0)
     folder = tmp_path / "weights"
     shutil.copytree(DEFAULT_FOLDER, folder)
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(WeightsError, match="cannot be read"):
-        SpeechPresence.load(folder)
+        SpeechDetector.load(folder)
