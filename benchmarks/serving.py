@@ -14,18 +14,6 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 
-CHROMIUM_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-)
-"""Headless, with WebGL in software, and nothing fetched behind the test's back."""
 START_S = 300.0
 """Ends what hangs: a server that shares its cores with twenty others takes a minute."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -79,10 +78,9 @@ def held_out(ravdess: Path):
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    pytest.skip("Chromium is not installed")
+    from benchmarks.browsing import find_chromium
+
+    return find_chromium() or pytest.skip("Chromium is not installed")
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import cv2
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, WebSocket, sync_playwright
+from playwright.sync_api import Browser, Playwright, WebSocket, sync_playwright
 
-from benchmarks.serving import CHROMIUM_FLAGS, Server, running_server
+from benchmarks.browsing import CHROMIUM_FLAGS, DESKTOP, PHONE, Tab
+from benchmarks.serving import Server, running_server
 from perception.speech.audio import read_sound
-from tests.conftest import PATIENCE_S, ROOT, wait_until
+from tests.conftest import ROOT, wait_until
 from tests.faces import drawn_face
 
 pytestmark = pytest.mark.browser
@@ -22,7 +23,6 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 ]
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 SAMPLE = ROOT / "assets" / "samples" / "hello.wav"
 
 
@@ -49,37 +49,16 @@ def browser(playwright, chromium) -> Iterator[Browser]:
     started.close()
 
 
-class Visit:
-    """A page that is open, and what went wrong or outside while it was."""
+class Visit(Tab):
+    """The page of the dog."""
 
     def __init__(self, browser: Browser, server: Server, size: dict[str, int]) -> None:
-        self.page: Page = browser.new_page(viewport=size)
-        self.page.set_default_timeout(1000 * PATIENCE_S)
-        self.complaints: list[str] = []
-        self.foreign: list[str] = []
-        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda r: None if self._own(r.url, server) else self.foreign.append(r.url))
-        self.page.goto(server.address)
+        super().__init__(browser.new_page(viewport=size), server.address)
         self.until("window.empaw && window.empaw.ready && window.empaw.state")
-
-    @staticmethod
-    def _own(url: str, server: Server) -> bool:
-        return url.startswith((server.address, server.sockets, "blob:", "data:"))
-
-    def until(self, expression: str) -> None:
-        """Wait until an expression holds in the page. (Playwright's own wait needs eval, which the page forbids.)"""
-        try:
-            wait_until(lambda: self.page.evaluate(f"Boolean({expression})") or self.page.wait_for_timeout(50))
-        except AssertionError as problem:
-            raise AssertionError(f"{expression} did not come true; state: {self.last_state()}") from problem
 
     def state(self, expression: str) -> None:
         """Wait until an expression about the last state `s` holds."""
         self.until(f"(s => {expression})(window.empaw.state)")
-
-    def last_state(self) -> object:
-        return self.page.evaluate("window.empaw && window.empaw.state")
 
     def expect_complaint(self, words: str) -> None:
         """Wait until the browser's console says something, and forget that it did."""
@@ -88,9 +67,7 @@ class Visit:
 
     def close(self) -> None:
         self.page.close()
-        assert self.foreign == []
-        # Software WebGL warns about its own read-backs; everything else is ours.
-        assert [text for text in self.complaints if "GPU stall" not in text and "WebGL" not in text] == []
+        self.check()
 
 
 @pytest.fixture

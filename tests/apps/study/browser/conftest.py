@@ -11,9 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from apps.study.process import running
 from apps.study.stimuli import make_task_stimuli, write_manifest
-from benchmarks.serving import CHROMIUM_FLAGS
+from benchmarks.browsing import CHROMIUM_FLAGS, DESKTOP, PHONE
 from envs.trajectories.grid import GridRobot
-from tests.apps.study.browser.visitor import DESKTOP, PHONE
 from tests.apps.study.folder import TEXTS, settings, write_toml
 
 CODES = {"completed": "ALL-DONE", "screened_out": "NOT-YOU", "withdrew": "LEFT", "failed_attention": "ASLEEP"}

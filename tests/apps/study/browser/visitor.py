@@ -10,12 +10,12 @@ from urllib.request import Request as Call
 from urllib.request import urlopen
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, Request
+from playwright.sync_api import BrowserContext
 
+from benchmarks.browsing import Tab
 from policies.taste.queries import COMPARISONS
-from tests.conftest import PATIENCE_S, wait_until
+from tests.conftest import PATIENCE_S
 
-DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 _WATCH = """
 globalThis.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => violations.push(
@@ -82,7 +82,7 @@ class Elsewhere:
         return answer
 
 
-class Visitor:
+class Visitor(Tab):
     """A page of the study that is open.
 
     Args:
@@ -101,21 +101,10 @@ class Visitor:
         session: Elsewhere | None = None,
         before: str = "",
     ) -> None:
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(1000 * PATIENCE_S)
-        self.address = address
-        self.complaints: list[str] = []
-        self.foreign: list[str] = []
-        self.page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", self._look)
+        page = context.new_page()
         begun = "" if session is None else _BEGUN.replace("SECRET", json.dumps(session.secret))
-        self.page.add_init_script(_WATCH + begun + before)
-        self.page.goto(address + "/" + query)
-
-    def _look(self, request: Request) -> None:
-        if not request.url.startswith((self.address, "blob:", "data:")):
-            self.foreign.append(request.url)
+        page.add_init_script(_WATCH + begun + before)
+        super().__init__(page, address, f"/{query}")
 
     def __enter__(self) -> Visitor:
         return self
@@ -125,17 +114,10 @@ class Visitor:
         self.page.close()
         if kind is None:
             assert violations == []
-            assert self.foreign == []
-            # Software WebGL warns about its own read-backs; everything else is ours.
-            assert [text for text in self.complaints if "GPU stall" not in text and "WebGL" not in text] == []
+            self.check()
 
-    def until(self, expression: str) -> None:
-        """Wait until an expression holds in the page. (Playwright's own wait needs eval, which the page forbids.)"""
-        try:
-            wait_until(lambda: self.page.evaluate(f"Boolean({expression})") or self.page.wait_for_timeout(25))
-        except AssertionError as problem:
-            told = f"{expression} did not come true; step {self.step}; {self.complaints}"
-            raise AssertionError(told) from problem
+    def shown(self) -> object:
+        return self.step
 
     @property
     def step(self) -> dict[str, Any]:
