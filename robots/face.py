@@ -1,11 +1,16 @@
 """The face on the head's screen: a few parameters, and the picture they make.
 
-The page draws the same geometry on a canvas; the table at the top of `assets/web/face.js` describes it.
+The page draws the same geometry on a canvas: both read it from `assets/web/face.json`, and the table at the top of
+`assets/web/face.js` describes it.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -61,9 +66,15 @@ FACES: dict[str, FaceParameters] = {
     "puzzled": FaceParameters(1.0, 0.3, 0.4, -0.3, 0.5, smile=0.0, color="#c9d6df"),
 }
 
-_BACKGROUND, _BLUSH, _TONGUE, _GLINT = "#12151c", "#ff8a9a", "#f0788c", "#ffffff"
-_EYE_X, _EYE_Y = 0.28, -0.05
+_GEOMETRY = Path(__file__).resolve().parents[1] / "assets" / "web" / "face.json"
 _SHIFT = 4  # OpenCV draws with fixed-point coordinates: 4 bits behind the point
+
+
+@lru_cache(maxsize=1)
+def _geometry() -> SimpleNamespace:
+    """The parts of a face: places and sizes in u (see `_Pen`), colours as "#rrggbb"."""
+    parts: SimpleNamespace = json.loads(_GEOMETRY.read_text("utf-8"), object_hook=lambda part: SimpleNamespace(**part))
+    return parts
 
 
 class _Pen:
@@ -72,7 +83,7 @@ class _Pen:
     def __init__(self, width: int, height: int) -> None:
         self.unit = min(height, 0.75 * width)
         self.center = np.array([width / 2, height / 2])
-        self.image = np.full((height, width, 3), _rgb(_BACKGROUND), np.uint8)
+        self.image = np.full((height, width, 3), _rgb(_geometry().background), np.uint8)
 
     def _points(self, points: list[tuple[float, float]]) -> np.ndarray:
         return np.round((np.array(points) * self.unit + self.center) * 2**_SHIFT).astype(np.int32)
@@ -95,46 +106,51 @@ def _rgb(color: str) -> tuple[int, int, int]:
 
 def draw_face(face: FaceParameters, width: int = 320, height: int = 240) -> np.ndarray:
     """Draw a face: (height, width, 3) uint8 RGB."""
-    pen = _Pen(width, height)
+    pen, g = _Pen(width, height), _geometry()
+    blush = _mix_color(g.background, g.cheek.color, g.cheek.share * face.blush)
     for side in (-1.0, 1.0):
-        pen.ellipse(0.47 * side, 0.17, 0.095, 0.052, _mix_color(_BACKGROUND, _BLUSH, 0.6 * face.blush))
+        pen.ellipse(g.cheek.x * side, g.cheek.y, g.cheek.rx, g.cheek.ry, blush)
         _draw_eye(pen, side, face)
     for side in (-1.0, 1.0):
-        x, y, tilt = _EYE_X * side, -0.335 - 0.05 * face.brow_height, 0.065 * face.brow_angle
-        brow = [(x - 0.13 * side, y + tilt), (x, y - 0.018), (x + 0.13 * side, y - tilt)]
-        pen.polyline(brow, 0.042, face.color)
+        x, y, tilt = g.eye.x * side, g.brow.y - g.brow.rise * face.brow_height, g.brow.tilt * face.brow_angle
+        brow = [(x - g.brow.x * side, y + tilt), (x, y - g.brow.bend), (x + g.brow.x * side, y - tilt)]
+        pen.polyline(brow, g.brow.width, face.color)
     _draw_mouth(pen, face)
     return pen.image
 
 
 def _draw_eye(pen: _Pen, side: float, face: FaceParameters) -> None:
-    x, ry = _EYE_X * side, max(0.014, 0.17 * face.eye_open)
-    pen.ellipse(x, _EYE_Y, 0.135, ry, face.color)
-    pupil = (x + 0.055 * face.pupil_x, _EYE_Y - 0.055 * face.pupil_y)
-    if face.eye_open > 0.2:
-        pen.ellipse(*pupil, 0.064, min(0.08, 0.75 * ry), _BACKGROUND)
-    if face.eye_open > 0.5:
-        pen.ellipse(pupil[0] + 0.022, pupil[1] - 0.028, 0.017, 0.017, _GLINT)
+    g = _geometry()
+    x, y, ry = g.eye.x * side, g.eye.y, max(g.eye.least_ry, g.eye.ry * face.eye_open)
+    pen.ellipse(x, y, g.eye.rx, ry, face.color)
+    pupil = (x + g.pupil.shift * face.pupil_x, y - g.pupil.shift * face.pupil_y)
+    if face.eye_open > g.pupil.above:
+        pen.ellipse(*pupil, g.pupil.rx, min(g.pupil.ry, g.pupil.share_ry * ry), g.background)
+    if face.eye_open > g.glint.above:
+        pen.ellipse(pupil[0] + g.glint.x, pupil[1] + g.glint.y, g.glint.r, g.glint.r, g.glint.color)
     if face.smile > 0:
-        pen.ellipse(x, _EYE_Y + 0.36 - 0.13 * face.smile, 0.21, 0.16, _BACKGROUND)
-    inner, outer = x - 0.17 * side, x + 0.17 * side
-    lid_in = -0.30 + 0.17 * max(0.0, face.brow_angle)
-    lid_out = -0.30 + 0.17 * max(0.0, -face.brow_angle)
-    pen.polygon([(inner, lid_in), (outer, lid_out), (outer, -0.42), (inner, -0.42)], _BACKGROUND)
+        pen.ellipse(x, y + g.lower_lid.y - g.lower_lid.rise * face.smile, g.lower_lid.rx, g.lower_lid.ry, g.background)
+    lid = g.upper_lid
+    inner, outer = x - lid.x * side, x + lid.x * side
+    lid_in = lid.y + lid.drop * max(0.0, face.brow_angle)
+    lid_out = lid.y + lid.drop * max(0.0, -face.brow_angle)
+    pen.polygon([(inner, lid_in), (outer, lid_out), (outer, lid.top), (inner, lid.top)], g.background)
 
 
 def _draw_mouth(pen: _Pen, face: FaceParameters) -> None:
-    t = np.linspace(-1, 1, 17)
-    lip = 0.26 + 0.075 * face.smile * (1 - 2 * t**2) - 0.035 * (1 - np.abs(t)) ** 2
-    lower = lip + 0.2 * face.mouth_open * (1 - t**2)
-    upper_line = list(zip(0.2 * t, lip, strict=True))
-    lower_line = list(zip(0.2 * t, lower, strict=True))
-    middle = float(lip[8])
-    pen.ellipse(0, 0.125, 0.056, 0.036, face.color)
-    pen.polyline([(0, 0.14), (0, middle)], 0.024, face.color)
-    pen.polygon(upper_line + lower_line[::-1], _mix_color(_BACKGROUND, face.color, 0.38))
-    if face.mouth_open > 0.2:
-        pen.ellipse(0, middle + 0.14 * face.mouth_open, 0.075, 0.052 * face.mouth_open, _TONGUE)
-    pen.polyline(upper_line, 0.032, face.color)
-    if face.mouth_open > 0.05:
-        pen.polyline(lower_line, 0.032, face.color)
+    g = _geometry()
+    mouth, t = g.mouth, np.linspace(-1, 1, g.mouth.points)
+    lip = mouth.y + mouth.curve * face.smile * (1 - 2 * t**2) - mouth.dip * (1 - np.abs(t)) ** 2
+    lower = lip + mouth.open * face.mouth_open * (1 - t**2)
+    upper_line = list(zip(mouth.x * t, lip, strict=True))
+    lower_line = list(zip(mouth.x * t, lower, strict=True))
+    middle = float(lip[mouth.points // 2])
+    pen.ellipse(0, g.nose.y, g.nose.rx, g.nose.ry, face.color)
+    pen.polyline([(0, g.bridge.y), (0, middle)], g.bridge.width, face.color)
+    pen.polygon(upper_line + lower_line[::-1], _mix_color(g.background, face.color, mouth.share))
+    if face.mouth_open > g.tongue.above:
+        low = middle + g.tongue.y * face.mouth_open
+        pen.ellipse(0, low, g.tongue.rx, g.tongue.ry * face.mouth_open, g.tongue.color)
+    pen.polyline(upper_line, g.lips.width, face.color)
+    if face.mouth_open > g.lips.above:
+        pen.polyline(lower_line, g.lips.width, face.color)

@@ -1,42 +1,37 @@
 /**
  * The dog's face: a dark screen with glowing eyes, brows, nose and mouth, drawn from nine parameters.
- * The server draws the same geometry, so it is written down here.
+ * The server draws the same geometry: places and sizes stand in face.json, which both read.
  *
  * Unit u = min(height, 0.75 * width); the origin is the centre of the picture, x to the right, y DOWN, all in u.
  * A 4:3 picture is 1.333 u wide and 1 u high. s = -1 for the eye on the left of the picture, +1 for the right one.
  * Every part is one of: filled ellipse (centre; rx, ry), filled polygon, polyline with round caps (width). Order matters.
+ * What has an `above` is drawn only where its parameter (eye_open, mouth_open) is larger than that.
  *
- * | # | part       | colour        | geometry                                                                     |
+ * | # | part       | colour        | geometry, by the names in face.json                                          |
  * |---|------------|---------------|------------------------------------------------------------------------------|
- * | 1 | background | BACKGROUND    | whole picture                                                                |
- * | 2 | cheeks     | mix(BACKGROUND, BLUSH, 0.6 blush)   | ellipse (0.47 s, 0.17); 0.095, 0.052                   |
- * | 3 | eye        | color         | ellipse (0.28 s, -0.05); 0.135, ry = max(0.014, 0.17 eye_open)               |
- * | 4 | pupil      | BACKGROUND    | only if eye_open > 0.2: ellipse (0.28 s + 0.055 pupil_x, -0.05 - 0.055 pupil_y); |
- * |   |            |               | 0.064, min(0.08, 0.75 ry)                                                    |
- * | 5 | glint      | GLINT         | only if eye_open > 0.5: circle (pupil.x + 0.022, pupil.y - 0.028); 0.017     |
- * | 6 | lower lid  | BACKGROUND    | only if smile > 0: ellipse (0.28 s, -0.05 + 0.36 - 0.13 smile); 0.21, 0.16   |
- * | 7 | upper lid  | BACKGROUND    | polygon (0.28 s - 0.17 s, lid_in) (0.28 s + 0.17 s, lid_out) and back along y = -0.42; |
- * |   |            |               | lid_in = -0.30 + 0.17 max(0, brow_angle), lid_out = -0.30 + 0.17 max(0, -brow_angle) |
- * | 8 | brow       | color         | polyline, width 0.042: (0.28 s - 0.13 s, by + 0.065 a) (0.28 s, by - 0.018)  |
- * |   |            |               | (0.28 s + 0.13 s, by - 0.065 a); by = -0.335 - 0.05 brow_height, a = brow_angle |
- * | 9 | nose       | color         | ellipse (0, 0.125); 0.056, 0.036                                             |
- * |10 | bridge     | color         | polyline, width 0.024: (0, 0.14) (0, lip(0))                                 |
- * |11 | mouth      | mix(BACKGROUND, color, 0.38) | polygon between lip(t) and lip(t) + 0.2 mouth_open (1 - t^2)  |
- * |12 | tongue     | TONGUE        | only if mouth_open > 0.2: ellipse (0, lip(0) + 0.14 mouth_open); 0.075, 0.052 mouth_open |
- * |13 | lips       | color         | polylines, width 0.032: lip(t), and the lower edge if mouth_open > 0.05      |
+ * | 1 | background | background    | whole picture                                                                |
+ * | 2 | cheeks     | mix(background, cheek.color, share blush) | ellipse (x s, y); rx, ry                         |
+ * | 3 | eye        | color         | ellipse (x s, y); rx, max(least_ry, ry eye_open)                             |
+ * | 4 | pupil      | background    | ellipse eye + shift (pupil_x, -pupil_y); rx, min(ry, share_ry of the eye's)  |
+ * | 5 | glint      | glint.color   | circle pupil + (x, y); r                                                     |
+ * | 6 | lower lid  | background    | only if smile > 0: ellipse eye + (0, y - rise smile); rx, ry                 |
+ * | 7 | upper lid  | background    | polygon from eye.x s - x s to eye.x s + x s between `top` and y + drop brow_angle, |
+ * |   |            |               | where that angle lowers this end                                             |
+ * | 8 | brow       | color         | polyline of three points: ends at +-x s, lowered and raised by tilt brow_angle, |
+ * |   |            |               | middle raised by `bend`; all at y - rise brow_height                         |
+ * | 9 | nose       | color         | ellipse (0, y); rx, ry                                                       |
+ * |10 | bridge     | color         | polyline (0, y) (0, lip(0))                                                  |
+ * |11 | mouth      | mix(background, color, share) | polygon between lip(t) and lip(t) + open mouth_open (1 - t^2) |
+ * |12 | tongue     | tongue.color  | ellipse (0, lip(0) + y mouth_open); rx, ry mouth_open                        |
+ * |13 | lips       | color         | polylines: lip(t), and the lower edge                                        |
  *
- * lip(t), t = -1..1 in 17 points, x = 0.2 t:   y = 0.26 + 0.075 smile (1 - 2 t^2) - 0.035 (1 - |t|)^2
+ * lip(t), t = -1..1 in `points`, x = mouth.x t:   y + curve smile (1 - 2 t^2) - dip (1 - |t|)^2
  * mix(a, b, w) = a + (b - a) w per channel. The page adds a soft glow around everything in `color`; it is no geometry.
  *
  * @typedef {import("./messages.js").FaceParameters} FaceParameters
  */
 
-export const BACKGROUND = "#12151c";
-const BLUSH = "#ff8a9a";
-const TONGUE = "#f0788c";
-const GLINT = "#ffffff";
-const EYE_X = 0.28;
-const EYE_Y = -0.05;
+const G = await (await fetch(new URL("./face.json", import.meta.url))).json();
 
 /** Resting face; also what is shown before the first state arrives. @type {FaceParameters} */
 export const NEUTRAL_FACE = {
@@ -119,40 +114,43 @@ class Pen {
 }
 
 function drawEye(pen, side, p) {
-  const x = EYE_X * side;
-  const ry = Math.max(0.014, 0.17 * p.eye_open);
+  const { eye, pupil, glint, lower_lid: lower, upper_lid: upper } = G;
+  const x = eye.x * side;
+  const ry = Math.max(eye.least_ry, eye.ry * p.eye_open);
   pen.glow(p.color);
-  pen.ellipse(x, EYE_Y, 0.135, ry, p.color);
+  pen.ellipse(x, eye.y, eye.rx, ry, p.color);
   pen.glow(null);
-  const [pupilX, pupilY] = [x + 0.055 * p.pupil_x, EYE_Y - 0.055 * p.pupil_y];
-  if (p.eye_open > 0.2) pen.ellipse(pupilX, pupilY, 0.064, Math.min(0.08, 0.75 * ry), BACKGROUND);
-  if (p.eye_open > 0.5) pen.ellipse(pupilX + 0.022, pupilY - 0.028, 0.017, 0.017, GLINT);
-  if (p.smile > 0) pen.ellipse(x, EYE_Y + 0.36 - 0.13 * p.smile, 0.21, 0.16, BACKGROUND);
-  const [inner, outer] = [x - 0.17 * side, x + 0.17 * side];
-  const lidIn = -0.3 + 0.17 * Math.max(0, p.brow_angle);
-  const lidOut = -0.3 + 0.17 * Math.max(0, -p.brow_angle);
-  pen.polygon([[inner, lidIn], [outer, lidOut], [outer, -0.42], [inner, -0.42]], BACKGROUND);
+  const [pupilX, pupilY] = [x + pupil.shift * p.pupil_x, eye.y - pupil.shift * p.pupil_y];
+  if (p.eye_open > pupil.above) pen.ellipse(pupilX, pupilY, pupil.rx, Math.min(pupil.ry, pupil.share_ry * ry), G.background);
+  if (p.eye_open > glint.above) pen.ellipse(pupilX + glint.x, pupilY + glint.y, glint.r, glint.r, glint.color);
+  if (p.smile > 0) pen.ellipse(x, eye.y + lower.y - lower.rise * p.smile, lower.rx, lower.ry, G.background);
+  const [inner, outer] = [x - upper.x * side, x + upper.x * side];
+  const lidIn = upper.y + upper.drop * Math.max(0, p.brow_angle);
+  const lidOut = upper.y + upper.drop * Math.max(0, -p.brow_angle);
+  pen.polygon([[inner, lidIn], [outer, lidOut], [outer, upper.top], [inner, upper.top]], G.background);
 }
 
 function drawBrow(pen, side, p) {
-  const [x, y] = [EYE_X * side, -0.335 - 0.05 * p.brow_height];
-  const tilt = 0.065 * p.brow_angle;
-  pen.polyline([[x - 0.13 * side, y + tilt], [x, y - 0.018], [x + 0.13 * side, y - tilt]], 0.042, p.color);
+  const { eye, brow } = G;
+  const [x, y] = [eye.x * side, brow.y - brow.rise * p.brow_height];
+  const tilt = brow.tilt * p.brow_angle;
+  pen.polyline([[x - brow.x * side, y + tilt], [x, y - brow.bend], [x + brow.x * side, y - tilt]], brow.width, p.color);
 }
 
 function drawMouth(pen, p) {
-  const steps = Array.from({ length: 17 }, (_, i) => i / 8 - 1);
-  const lip = (t) => 0.26 + 0.075 * p.smile * (1 - 2 * t * t) - 0.035 * (1 - Math.abs(t)) ** 2;
-  const upper = steps.map((t) => [0.2 * t, lip(t)]);
-  const lower = steps.map((t) => [0.2 * t, lip(t) + 0.2 * p.mouth_open * (1 - t * t)]);
-  pen.ellipse(0, 0.125, 0.056, 0.036, p.color);
-  pen.polyline([[0, 0.14], [0, lip(0)]], 0.024, p.color);
+  const { nose, bridge, mouth, tongue, lips } = G;
+  const steps = Array.from({ length: mouth.points }, (_, i) => (2 * i) / (mouth.points - 1) - 1);
+  const lip = (t) => mouth.y + mouth.curve * p.smile * (1 - 2 * t * t) - mouth.dip * (1 - Math.abs(t)) ** 2;
+  const upper = steps.map((t) => [mouth.x * t, lip(t)]);
+  const lower = steps.map((t) => [mouth.x * t, lip(t) + mouth.open * p.mouth_open * (1 - t * t)]);
+  pen.ellipse(0, nose.y, nose.rx, nose.ry, p.color);
+  pen.polyline([[0, bridge.y], [0, lip(0)]], bridge.width, p.color);
   pen.glow(null);
-  pen.polygon([...upper, ...lower.toReversed()], mix(BACKGROUND, p.color, 0.38));
-  if (p.mouth_open > 0.2) pen.ellipse(0, lip(0) + 0.14 * p.mouth_open, 0.075, 0.052 * p.mouth_open, TONGUE);
+  pen.polygon([...upper, ...lower.toReversed()], mix(G.background, p.color, mouth.share));
+  if (p.mouth_open > tongue.above) pen.ellipse(0, lip(0) + tongue.y * p.mouth_open, tongue.rx, tongue.ry * p.mouth_open, tongue.color);
   pen.glow(p.color);
-  if (p.mouth_open > 0.05) pen.polyline(lower, 0.032, p.color);
-  pen.polyline(upper, 0.032, p.color);
+  if (p.mouth_open > lips.above) pen.polyline(lower, lips.width, p.color);
+  pen.polyline(upper, lips.width, p.color);
 }
 
 /**
@@ -166,9 +164,11 @@ export function drawFace(context, width, height, parameters) {
   const p = sanitised(parameters);
   const pen = new Pen(context, width, height);
   pen.glow(null);
-  context.fillStyle = BACKGROUND;
+  context.fillStyle = G.background;
   context.fillRect(0, 0, width, height);
-  for (const side of [-1, 1]) pen.ellipse(0.47 * side, 0.17, 0.095, 0.052, mix(BACKGROUND, BLUSH, 0.6 * p.blush));
+  const { cheek } = G;
+  const blush = mix(G.background, cheek.color, cheek.share * p.blush);
+  for (const side of [-1, 1]) pen.ellipse(cheek.x * side, cheek.y, cheek.rx, cheek.ry, blush);
   for (const side of [-1, 1]) drawEye(pen, side, p);
   pen.glow(p.color);
   for (const side of [-1, 1]) drawBrow(pen, side, p);
