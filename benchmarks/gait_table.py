@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from scipy.stats import t as student_t
 
 from envs.locomotion.cases import Case
-from policies.intervals import wilson
+from evaluation.statistics import wilson
 
 Row = dict[str, Any]
 Pick = Callable[[Row], bool]
@@ -85,10 +85,20 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float]:
 
 def _worst(field: str, unit: str, digits: int = 3) -> Measure:
     def of(rows: list[Row]) -> float | None:
-        known = [row[field] for row in rows if row[field] is not None]
+        known = _known(rows, field)
         return max(known) if len(known) == len(rows) else None
 
     return Measure(of, lambda value: f"{value:.{digits}f}", unit)
+
+
+def _value(row: Row, field: str) -> float | None:
+    """Return a number of a row, or the mean where it is an interval."""
+    value = row[field]
+    return value["mean"] if isinstance(value, dict) else value
+
+
+def _known(rows: Iterable[Row], field: str) -> list[float]:
+    return [value for row in rows if (value := _value(row, field)) is not None]
 
 
 def _percent(value: float, digits: int) -> str:
@@ -101,14 +111,15 @@ def _least(field: str) -> Measure:
 
 def _share(field: str, digits: int) -> Measure:
     def count(rows: list[Row]) -> tuple[int, int]:
-        return round(sum(row[field] * row["episodes"] for row in rows)), sum(row["episodes"] for row in rows)
+        hits = sum((_value(row, field) or 0.0) * row["episodes"] for row in rows)
+        return round(hits), sum(row["episodes"] for row in rows)
 
     def of(rows: list[Row]) -> float:
         some, walks = count(rows)
         return some / walks
 
     def interval(rows: list[Row]) -> str:
-        low, high = wilson(*count(rows))
+        _, low, high = wilson(*count(rows))
         return f" ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
 
     return Measure(of, lambda value: _percent(value, digits), "%", interval)
@@ -189,10 +200,10 @@ def _find(rows: Iterable[Row], policy: str) -> Row:
 
 def _figures(seeds: list[Row]) -> str:
     def mean(field: str) -> float | None:
-        known = [row[field] for row in seeds if row[field] is not None]
+        known = _known(seeds, field)
         return fmean(known) if known else None
 
-    falls = f"{100 * fmean(row['falls'] for row in seeds):.0f} %"
+    falls = f"{100 * fmean(_known(seeds, 'falls')):.0f} %"
     rmse, drift, effort, match = map(mean, ("rmse", "yaw_drift", "cost_of_transport", "contact_match"))
     if rmse is None or drift is None or match is None:
         return f"-; {falls}"
@@ -216,14 +227,14 @@ def worse_than_nothing(rows: list[Row], policies: Sequence[str], nothing: str = 
         if lacking := [name for name in (nothing, *policies) if name not in by_policy]:
             raise ValueError(f"no walks of {', '.join(lacking)} in {title!r}: finish with evaluate --resume")
         zero, learned = by_policy[nothing], [by_policy[name] for name in policies]
-        falls_more = _low(learned, "falls") > zero["falls_high"]
-        known = zero["rmse_high"] is not None and all(row["rmse"] is not None for row in learned)
-        if falls_more or (known and _low(learned, "rmse") > zero["rmse_high"]):
+        falls_more = _low(learned, "falls") > zero["falls"]["high"]
+        known = zero["rmse"] is not None and all(row["rmse"] is not None for row in learned)
+        if falls_more or (known and _low(learned, "rmse") > zero["rmse"]["high"]):
             found.append(title)
     return found
 
 
 def _low(learned: list[Row], field: str) -> float:
     if len(learned) == 1:
-        return float(learned[0][f"{field}_low"])
-    return over_seeds([row[field] for row in learned])[0]
+        return float(learned[0][field]["low"])
+    return over_seeds(_known(learned, field))[0]

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from envs.locomotion.cases import SUITE, Case, case
 from envs.locomotion.walks import Walk, Walker, walks_fingerprint
-from evaluation.gait.ledger import Ledger, Metrics, Row
-from policies.intervals import wilson
+from evaluation.gait.metrics import Metrics, Row
+from evaluation.results import Key, ResultsStore
+from evaluation.statistics import Interval, cluster_bootstrap, wilson
 from policies.locomotion.actor import Actor, load_policy
-from robots.io import check_writable
-from robots.options import JsonOption, ResumeOption, SeedOption, WorkersOption
+from robots.io import check_writable, write_json
+from robots.options import RunOptions
+from robots.parallel import in_order
 
 CHUNK = 10
 """Walks per job: long enough to pay for the making of a world, short enough for the progress bar."""
 DEFAULT_CELLS = ("trot:0.2", "trot:0.5", "trot:0.8", "walk:0.3", "pace:0.5", "bound:0.5", "pronk:0.3")
 _SEED_OF_TEST_GROUND = 1_000_000  # far from any ground that was trained on
-Place = tuple[int, str]  # index of a case, name of a policy
 
 
 @dataclass(frozen=True)
-class Evaluate(JsonOption, ResumeOption, WorkersOption, SeedOption):
+class Evaluate(RunOptions):
     """Measure how gaits walk: tracking, falls, drift and effort over many walks.
 
-    The figures do not depend on the number of workers. The file of --json is written after every case; one that is
-    there already is kept as .old.json, or gone on with by --resume.
+    The metrics do not depend on the number of workers. Rows come into gait.jsonl in the folder of --out, from where
+    --resume goes on, with more policies if wanted; --json is written at the end.
     """
 
     cells: tuple[str, ...] = DEFAULT_CELLS
@@ -104,21 +104,20 @@ def evaluate(args: Evaluate) -> list[Row]:
     if args.plots is not None:
         args.plots.mkdir(parents=True, exist_ok=True)  # complain here and not after the walks
     policies = {name: load_policy(name) for name in args.policy}  # complain here and not in a worker
-    ledger = Ledger(args.json, _settings(args), cases)
-    if args.resume:
-        ledger.resume()
-    else:
-        ledger.begin()
-    for name, policy in policies.items():
-        ledger.enter(name, "" if policy is None else policy.fingerprint)
-    places = [(index, name) for index in range(len(cases)) for name in policies]
-    console = Console(stderr=True)
-    missing = [(index, name) for index, name in places if (cases[index], name) not in ledger.rows]
-    for (index, name), walks in _walk_all(args, cases, policies, missing, console):
-        ledger.add(Row(name, cases[index], _metrics(walks, cases[index], np.random.default_rng(args.seed))))
-    ledger.finish()
-    rows = [ledger.rows[cases[index], name] for index, name in places]
-    console.print(_table(rows))
+    prints = {name: "" if policy is None else policy.fingerprint for name, policy in policies.items()}
+    settings = _settings(args)
+    store = None if args.out is None else ResultsStore(args.out / "gait.jsonl", settings, args.resume)
+    work = {(name, prints[name], one.title): (one, index) for index, one in enumerate(cases) for name in policies}
+    known = {} if store is None else {key: _read(store, key) for key in work if key in store.done}
+    tasks = {key: [Task(*work[key], policies[key[0]], some, args) for some in _chunks(args)] for key in work}
+    for key, walks in _walk_all(args, {key: some for key, some in tasks.items() if key not in known}):
+        known[key] = Row(key[0], work[key][0], _metrics(walks, work[key][0], np.random.default_rng(args.seed)))
+        if store is not None:
+            store.add(key, known[key].flat())
+    rows = [known[key] for key in work]
+    if args.json is not None:
+        write_json({"settings": settings, "policies": prints, "rows": [row.flat() for row in rows]}, args.json)
+    Console(stderr=True).print(_table(rows))
     if args.plots is not None:
         from evaluation.gait.plots import draw_plots
 
@@ -126,36 +125,46 @@ def evaluate(args: Evaluate) -> list[Row]:
     return rows
 
 
-def _walk_all(
-    args: Evaluate, cases: list[Case], policies: dict[str, Actor | None], places: list[Place], console: Console
-) -> Iterator[tuple[Place, list[Walk]]]:
-    """Give all walks of each place, as soon as the last of them is over."""
-    jobs = [
-        (index, name, range(start, min(start + CHUNK, args.episodes)))
-        for index, name in places
-        for start in range(0, args.episodes, CHUNK)
-    ]
-    work = Parallel(n_jobs=args.workers, return_as="generator")(
-        delayed(_walks)(cases[index], policies[name], episodes, args, index) for index, name, episodes in jobs
-    )
-    walks: list[Walk] = []
-    for (index, name, _), some in zip(jobs, track(work, "walking", len(jobs), console=console), strict=True):
-        walks += some
-        if len(walks) == args.episodes:
-            yield (index, name), walks
-            walks = []
+def _read(store: ResultsStore, key: Key) -> Row:
+    try:
+        return Row.read(store.done[key])
+    except (KeyError, TypeError, ValueError) as problem:
+        raise ValueError(f"{store.path} holds no gaits of today's kind ({problem!r}): give another --out") from None
+
+
+class Task(NamedTuple):
+    """Some of the walks of a case with a policy; `index`, of the case, and the episodes decide their seeds."""
+
+    case: Case
+    index: int
+    policy: Actor | None
+    episodes: range
+    args: Evaluate
+
+
+def _chunks(args: Evaluate) -> list[range]:
+    return [range(start, min(start + CHUNK, args.episodes)) for start in range(0, args.episodes, CHUNK)]
+
+
+def _walk_all(args: Evaluate, tasks: dict[Key, list[Task]]) -> Iterator[tuple[Key, list[Walk]]]:
+    """Give all walks of each case and policy, as soon as the last of them is over."""
+    every = list(chain.from_iterable(tasks.values()))
+    done = in_order(_walks, every, args.workers, args.engine)
+    shown = iter(track(done, "walking", len(every), console=Console(stderr=True)))
+    for key, mine in tasks.items():
+        yield key, list(chain.from_iterable(islice(shown, len(mine))))
 
 
 def _settings(args: Evaluate) -> dict[str, Any]:
     """What must be the same for walks to be the same, as JSON gives it back."""
-    apart = {"policy", "workers", "json", "resume", "plots", *(("cells",) if args.suite else ())}
-    chosen = {name: value for name, value in asdict(args).items() if name not in apart}
-    settings: dict[str, Any] = json.loads(json.dumps(chosen))
-    return settings if args.json is None else settings | {"walks": walks_fingerprint()}
+    apart = {"policy", "workers", "engine", "out", "json", "resume", "plots", *(("cells",) if args.suite else ())}
+    chosen = {name: value for name, value in args.as_json().items() if name not in apart}
+    return chosen if args.json is None and args.out is None else chosen | {"walks_fingerprint": walks_fingerprint()}
 
 
 def _check(args: Evaluate) -> None:
-    ranges = {"episodes": (1, 100_000), "seconds": (3.0, 600.0), "seed": (0, 2**31), "workers": (1, 64)}
+    args.check()
+    ranges = {"episodes": (1, 100_000), "seconds": (3.0, 600.0)}
     for name, (low, high) in ranges.items():
         value = getattr(args, name)
         if not low <= value <= high:
@@ -164,10 +173,10 @@ def _check(args: Evaluate) -> None:
         raise ValueError("no --policy came; give 'none', or folders of policies")
 
 
-def _walks(one: Case, policy: Actor | None, episodes: range, args: Evaluate, index: int) -> list[Walk]:
-    walker = Walker(one, policy, _SEED_OF_TEST_GROUND + episodes.start)
+def _walks(task: Task) -> list[Walk]:
+    args, walker = task.args, Walker(task.case, task.policy, _SEED_OF_TEST_GROUND + task.episodes.start)
     try:
-        return [walker.walk(args.seconds, _seed(args.seed, index, episode)) for episode in episodes]
+        return [walker.walk(args.seconds, _seed(args.seed, task.index, episode)) for episode in task.episodes]
     finally:
         walker.close()
 
@@ -181,20 +190,14 @@ def _metrics(walks: list[Walk], one: Case, rng: np.random.Generator) -> Metrics:
     measured = [walk for walk in walks if not np.isnan(walk.rmse_instant)]
     drift = np.abs([walk.yaw_drift for walk in measured])
     fell = sum(walk.fell for walk in walks)
-    low, high = _bootstrap(np.array([walk.rmse for walk in measured]), rng)
-    falls_low, falls_high = wilson(fell, len(walks))
     return Metrics(
         len(walks),
-        _mean(walk.rmse for walk in measured),
-        low,
-        high,
+        _rounded(cluster_bootstrap([walk.rmse for walk in measured], rng)) if measured else None,
         _mean(walk.rmse_instant for walk in measured),
         _mean(walk.mean_speed for walk in measured),
         _mean(abs(walk.mean_speed - one.speed) for walk in measured),
         _mean(abs(walk.sideways) for walk in measured),
-        round(fell / len(walks), 4),
-        falls_low,
-        falls_high,
+        _rounded(wilson(fell, len(walks))),
         round(1 - fell / len(walks), 4),
         _mean(drift),
         round(float(drift.max()), 4) if measured else None,
@@ -211,12 +214,8 @@ def _mean(values: Iterable[float]) -> float | None:
     return round(float(np.mean(known)), 4) if known else None
 
 
-def _bootstrap(values: np.ndarray, rng: np.random.Generator) -> tuple[float | None, float | None]:
-    """95 % interval of the mean; none when no walk could be measured."""
-    if not len(values):
-        return None, None
-    low, high = np.percentile(rng.choice(values, (2000, len(values))).mean(axis=1), (2.5, 97.5))
-    return round(float(low), 4), round(float(high), 4)
+def _rounded(interval: Interval) -> Interval:
+    return Interval(**interval.as_json())
 
 
 def _table(rows: list[Row]) -> Table:
@@ -227,9 +226,9 @@ def _table(rows: list[Row]) -> Table:
             row.case.title,
             row.policy,
             str(metrics.episodes),
-            f"{_show(metrics.rmse)} [{_show(metrics.rmse_low)}, {_show(metrics.rmse_high)}]",
+            _show(metrics.rmse),
             _show(metrics.rmse_instant),
-            f"{100 * metrics.falls:.0f} (<= {100 * metrics.falls_high:.0f})",
+            f"{100 * metrics.falls.mean:.0f} (<= {100 * metrics.falls.high:.0f})",
             _show(metrics.yaw_drift),
             _show(metrics.cost_of_transport),
             _show(metrics.contact_match),
@@ -237,5 +236,5 @@ def _table(rows: list[Row]) -> Table:
     return table
 
 
-def _show(value: float | None) -> str:
+def _show(value: Interval | float | None) -> str:
     return "-" if value is None else f"{value:.3f}"

@@ -14,7 +14,7 @@ from envs.locomotion.walks import Policy, Trace, Walker
 from robots.quadruped import LEGS
 
 if TYPE_CHECKING:
-    from evaluation.gait.ledger import Row
+    from evaluation.gait.metrics import Row
 
 KICKS = (0.4, 0.7, 1.0, 1.3, 1.6)
 WALKS_PER_KICK = 20

@@ -6,13 +6,15 @@ import pytest
 
 from benchmarks.gait_table import CLAIMS, PARTS, details, over_seeds, part, summary, worse_than_nothing
 from envs.locomotion.cases import SUITE, Case
-from evaluation.gait.ledger import Metrics, Row
+from evaluation.gait.metrics import Metrics, Row
+from evaluation.statistics import Interval
 
+ALWAYS, NEVER, HALF = Interval(1.0, 0.96, 1.0), Interval(0.0, 0.0, 0.04), Interval(0.5, 0.4, 0.6)
 GOOD = Metrics(
-    100, 0.02, 0.018, 0.022, 0.05, 0.5, 0.02, 0.01, 0.0, 0.0, 0.04, 1.0, 0.01, 0.03, 0.004, 0.01, 0.7, 0.94, 1.0
+    100, Interval(0.02, 0.018, 0.022), 0.05, 0.5, 0.02, 0.01, NEVER, 1.0, 0.01, 0.03, 0.004, 0.01, 0.7, 0.94, 1.0
 )
-BAD = replace(GOOD, rmse=0.2, rmse_low=0.19, rmse_high=0.21, falls=0.5, falls_low=0.4, falls_high=0.6, survival=0.5)
-LOST = Metrics(100, *[None] * 7, 1.0, 0.96, 1.0, 0.0, *[None] * 7)
+BAD = replace(GOOD, rmse=Interval(0.2, 0.19, 0.21), falls=HALF, survival=0.5)
+LOST = Metrics(100, *[None] * 5, ALWAYS, 0.0, *[None] * 7)
 
 
 def rows(policy: str, metrics: Metrics) -> list[dict]:
@@ -48,7 +50,7 @@ def test_only_what_was_walked_is_claimed():
 
 
 def test_seeds_are_told_by_their_mean_and_interval():
-    worse = replace(GOOD, rmse=0.04, falls=0.02, survival=0.98)
+    worse = replace(GOOD, rmse=Interval(0.04, 0.03, 0.05), falls=Interval(0.02, 0.0, 0.07), survival=0.98)
     names = ["first", "second", "third"]
     data = rows("first", GOOD) + rows("second", GOOD) + rows("third", worse)
     _, table = summary(data, [("seeds", names)])
@@ -84,8 +86,10 @@ def test_seeds_are_worse_than_nothing_only_where_they_agree():
     case = Case("trot", 0.5)
 
     def found(*errors: float) -> list[str]:
-        zero = Row("none", case, replace(GOOD, rmse=0.02, rmse_low=0.019, rmse_high=0.021))
-        seeds = [Row(str(index), case, replace(GOOD, rmse=rmse)) for index, rmse in enumerate(errors)]
+        zero = Row("none", case, replace(GOOD, rmse=Interval(0.02, 0.019, 0.021)))
+        seeds = [
+            Row(str(index), case, replace(GOOD, rmse=Interval(rmse, rmse, rmse))) for index, rmse in enumerate(errors)
+        ]
         return worse_than_nothing([row.flat() for row in (zero, *seeds)], ["0", "1", "2"])
 
     assert found(0.030, 0.031, 0.032) == [case.title]

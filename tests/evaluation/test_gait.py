@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from envs.locomotion.cases import SUITE, Case
 from envs.locomotion.walks import walks_fingerprint
 from evaluation.gait import evaluate as gait_evaluate
 from evaluation.gait.evaluate import Evaluate, evaluate
+from evaluation.gait.metrics import Row
 from tests.conftest import PATIENCE_S, ROOT
 
 WALKS = gait_evaluate._walks
@@ -26,16 +28,16 @@ def test_figures_do_not_depend_on_the_number_of_workers():
 def test_a_trot_tracks_its_speed_and_an_impossible_walk_does_not_pass():
     args = replace(CLOCKED, cells=("trot:0.5", "walk:1.2"), episodes=3, seconds=4.0, workers=1)
     good, bad = (row.metrics for row in evaluate(args))
-    assert good.rmse is not None and good.rmse < 0.06
-    assert good.falls == 0
+    assert good.rmse is not None and good.rmse.mean < 0.06
+    assert good.falls.mean == 0
     assert good.progress == pytest.approx(1.0, abs=0.1)
-    assert bad.falls > 0 or (bad.rmse is not None and bad.rmse > 0.1)
+    assert bad.falls.mean > 0 or (bad.rmse is not None and bad.rmse.mean > 0.1)
 
 
 def test_what_makes_a_walk_hard_makes_it_fall():
     def falls(**more) -> float:
         args = replace(CLOCKED, cells=("trot:0.4",), episodes=6, seconds=5.0, workers=1, **more)
-        return evaluate(args)[0].metrics.falls
+        return evaluate(args)[0].metrics.falls.mean
 
     assert falls() == 0.0
     assert falls(kick=3.0) > 0.5
@@ -98,75 +100,89 @@ SHORT = replace(CLOCKED, cells=("trot:0.5", "walk:0.3"), episodes=2, workers=1)
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """Figures of two cases, and their file."""
-    path = tmp_path_factory.mktemp("figures") / "all.json"
-    return evaluate(replace(SHORT, json=str(path))), path
+    """Rows of two cases, and the folder that keeps them."""
+    folder = tmp_path_factory.mktemp("gaits")
+    return evaluate(replace(SHORT, out=folder)), folder
+
+
+def kept(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "gait.jsonl").read_text().splitlines()]
+
+
+def copied(folder: Path, lines: list[dict]) -> Path:
+    (folder / "gait.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
 
 
 def test_a_broken_run_goes_on_where_it_was(whole, tmp_path, monkeypatch):
-    rows, path = whole
-    held = json.loads(path.read_text())
-    broken = tmp_path / "broken.json"
-    broken.write_text(json.dumps({**held, "rows": held["rows"][:1]}))
+    rows, folder = whole
     walked = []
-    monkeypatch.setattr(gait_evaluate, "_walks", lambda *args: walked.append(args[0]) or WALKS(*args))
-    assert evaluate(replace(SHORT, json=str(broken), resume=True)) == rows
+    monkeypatch.setattr(gait_evaluate, "_walks", lambda task: walked.append(task.case) or WALKS(task))
+    assert evaluate(replace(SHORT, out=copied(tmp_path, kept(folder)[:2]), resume=True)) == rows
     assert set(walked) == {Case("walk", 0.3)}
-    assert json.loads(broken.read_text()) == held
+    assert kept(tmp_path) == kept(folder)
 
 
-def test_what_was_walked_is_in_the_file_when_the_run_breaks(tmp_path, monkeypatch):
-    def walks(one, *args):
-        if one.gait == "walk":
+def test_what_was_walked_is_kept_when_the_run_breaks(tmp_path, monkeypatch):
+    def walks(task):
+        if task.case.gait == "walk":
             raise KeyboardInterrupt
-        return WALKS(one, *args)
+        return WALKS(task)
 
     monkeypatch.setattr(gait_evaluate, "_walks", walks)
-    path = tmp_path / "half.json"
     with pytest.raises(KeyboardInterrupt):
-        evaluate(replace(SHORT, json=str(path)))
-    assert [row["gait"] for row in json.loads(path.read_text())["rows"]] == ["trot"]
+        evaluate(replace(SHORT, out=tmp_path))
+    assert [line["row"]["gait"] for line in kept(tmp_path)[1:]] == ["trot"]
 
 
-def test_another_policy_joins_the_rows_that_are_there(whole, tmp_path):
-    _, path = whole
-    copy = tmp_path / "both.json"
-    copy.write_text(path.read_text())
-    evaluate(replace(SHORT, policy=("default",), json=str(copy), resume=True))
-    rows = json.loads(copy.read_text())["rows"]
-    assert [(row["gait"], row["policy"]) for row in rows] == [
+def test_another_policy_joins_the_rows_that_are_there(whole, tmp_path, monkeypatch):
+    rows, folder = whole
+    walked = []
+    monkeypatch.setattr(gait_evaluate, "_walks", lambda task: walked.append(task.policy) or WALKS(task))
+    both = replace(SHORT, policy=("none", "default"), out=copied(tmp_path, kept(folder)), resume=True)
+    found = evaluate(replace(both, json=str(tmp_path / "both.json")))
+    assert [(row.case.gait, row.policy) for row in found] == [
         ("trot", "none"), ("trot", "default"), ("walk", "none"), ("walk", "default"),
     ]  # fmt: skip
-    assert [row for row in rows if row["policy"] == "none"] == json.loads(path.read_text())["rows"]
+    assert [row for row in found if row.policy == "none"] == rows
+    assert None not in walked, "the clocked gait had been walked"
+    held = json.loads((tmp_path / "both.json").read_text())
+    assert list(map(Row.read, held["rows"])) == found
+    assert list(held["policies"]) == ["none", "default"]
 
 
-def spoilt(held: dict, **metrics) -> dict:
-    return {**held, "rows": [held["rows"][0] | metrics, *held["rows"][1:]]}
+def test_walks_of_other_weights_under_the_same_name_are_walked_anew(whole, tmp_path):
+    header, trot, walk = kept(whole[1])
+    trot["key"][1], trot["row"]["mean_speed"] = "other weights", 9.0
+    assert evaluate(replace(SHORT, out=copied(tmp_path, [header, trot, walk]), resume=True)) == whole[0]
+
+
+def spoilt(line: dict, **metrics) -> dict:
+    return {**line, "row": line["row"] | metrics}
 
 
 @pytest.mark.parametrize(
     ("change", "more", "complaint"),
     [
-        (lambda held: held, {"seed": 1}, "seed 0 there, 1 now"),
-        (lambda held: held, {"cells": ("trot:0.5",)}, "cells"),
-        (lambda held: {**held, "policies": {"none": "other"}}, {}, "other weights of none"),
-        (lambda held: {"rows": held["rows"]}, {}, "holds no figures"),
-        (lambda held: {**held, "rows": [{}]}, {}, "holds no figures"),
-        (lambda held: [held], {}, "holds no figures"),
-        (lambda held: spoilt(held, falls=None), {}, "falls None"),
-        (lambda held: spoilt(held, falls="many"), {}, "falls 'many'"),
-        (lambda held: spoilt(held, rmse=float("nan")), {}, "rmse nan"),
-        (lambda held: spoilt(held, episodes=999), {}, "999 walks"),
-        (lambda held: spoilt(held, policy="stranger"), {}, "stranger"),
-        (lambda held: {**held, "settings": {**held["settings"], "walks": "of another dog"}}, {}, "of another dog"),
+        (lambda lines: lines, {"seed": 1}, "seed 0 there, 1 now"),
+        (lambda lines: lines, {"cells": ("trot:0.5",)}, "cells"),
+        (lambda lines: lines[1:], {}, "holds no results"),
+        (lambda lines: [lines[0], {}], {}, "line 2 .* damaged"),
+        (lambda lines: [lines], {}, "holds no results"),
+        (lambda lines: [lines[0], {**lines[1], "row": {}}], {}, "today's kind"),
+        (lambda lines: [lines[0], spoilt(lines[1], falls=None)], {}, "falls None"),
+        (lambda lines: [lines[0], spoilt(lines[1], falls="many")], {}, "today's kind"),
+        (lambda lines: [lines[0], spoilt(lines[1], rmse_instant=float("nan"))], {}, "rmse_instant nan"),
+        (lambda lines: [lines[0], spoilt(lines[1], mean_speed="fast")], {}, "mean_speed 'fast'"),
+        (lambda lines: [{"settings": lines[0]["settings"] | {"walks_fingerprint": "another dog"}}], {}, "another dog"),
     ],
 )
-def test_figures_of_other_walks_are_not_mixed_in(whole, tmp_path, change, more, complaint):
-    held = tmp_path / "held.json"
-    held.write_text(text := json.dumps(change(json.loads(whole[1].read_text()))))
+def test_metrics_of_other_walks_are_not_mixed_in(whole, tmp_path, change, more, complaint):
+    copied(tmp_path, change(kept(whole[1])))
+    text = (tmp_path / "gait.jsonl").read_text()
     with pytest.raises(ValueError, match=complaint):
-        evaluate(replace(SHORT, json=str(held), resume=True, **more))
-    assert held.read_text() == text
+        evaluate(replace(SHORT, out=tmp_path, resume=True, **more))
+    assert (tmp_path / "gait.jsonl").read_text() == text
 
 
 def test_walks_of_a_gait_that_was_changed_are_others(monkeypatch):
@@ -176,15 +192,13 @@ def test_walks_of_a_gait_that_was_changed_are_others(monkeypatch):
     assert walks_fingerprint() != before
 
 
-def test_figures_that_were_there_are_put_aside(tmp_path):
-    place = tmp_path / "figures.json"
-    place.write_text("of another day")
-    evaluate(replace(CLOCKED, cells=("walk:0.3",), episodes=1, workers=1, json=str(place)))
-    assert len(json.loads(place.read_text())["rows"]) == 1
-    assert (tmp_path / "figures.old.json").read_text() == "of another day"
+def test_rows_that_were_there_are_put_aside(tmp_path):
+    copied(tmp_path, [{"of": "another day"}])
+    evaluate(replace(CLOCKED, cells=("walk:0.3",), episodes=1, workers=1, out=tmp_path))
+    assert len(kept(tmp_path)) == 2
+    assert json.loads((tmp_path / "gait.old.jsonl").read_text()) == {"of": "another day"}
 
 
-@pytest.mark.parametrize("place", [None, "-"])
-def test_to_resume_takes_a_file(place):
-    with pytest.raises(ValueError, match="--json"):
-        evaluate(replace(SHORT, json=place, resume=True))
+def test_to_resume_takes_a_folder():
+    with pytest.raises(ValueError, match="--out"):
+        evaluate(replace(SHORT, resume=True))
