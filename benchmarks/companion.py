@@ -52,7 +52,7 @@ class Args(JsonOption, WorkersOption, SeedOption):
 
 
 class Played(NamedTuple):
-    """What one clip did."""
+    """Outcome of one clip."""
 
     label: str
     estimate: str | None

@@ -62,7 +62,7 @@ class Args(JsonOption, SeedOption):
 
 
 class Scene(NamedTuple):
-    """What happens for a while: a sound, so many people in sight, and the feeling that they show."""
+    """A stretch of time: a sound, so many people in sight, and the feeling that they show."""
 
     sound: str
     people: int
@@ -76,7 +76,7 @@ class Scene(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What the session believes at one moment."""
+    """The session's belief at one moment."""
 
     scene: int
     label: str | None
@@ -148,7 +148,7 @@ def play(session: Session, index: int, scene: Scene, sound: np.ndarray, film: It
 
 
 def figures(script: list[Scene], looks: list[Look], skip_s: float) -> dict:
-    """How often it was unsure, by what there was to judge, and whether it ever stuck to a label.
+    """Count how often it was unsure, by what there was to judge, and whether it ever stuck to a label.
 
     The first `skip_s` of a scene belong to the one before: what was said then is still fresh. The share is given with
     and without them.

@@ -1,4 +1,4 @@
-"""How good and how honest the probabilities of a classifier are; the intervals are added by `evaluation.metrics`."""
+"""Accuracy and calibration of a classifier's probabilities; `evaluation.metrics` adds the intervals."""
 
 from __future__ import annotations
 

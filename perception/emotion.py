@@ -1,4 +1,4 @@
-"""What every sense reports: the emotions, and one estimate.
+"""The emotions that every sense knows, and one estimate of them.
 
 The labels are those of RAVDESS (Livingstone & Russo 2018) in its order.
 """

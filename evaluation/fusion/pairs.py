@@ -33,7 +33,7 @@ FEELINGS = tuple(LABELS.index(name) for name in CLASSES)
 
 
 class SensePredictions(NamedTuple):
-    """What one sense says of N clips or pictures.
+    """Output of one sense for N clips or pictures.
 
     `probabilities` (N, 8), how far each is to be trusted `reliability` (N,), 0 where nothing is said, and the `truth`
     (N,): indices into `LABELS`, with neutral for calm.

@@ -39,7 +39,7 @@ class Room:
             )
 
     def order(self, faded_db: float = FADED_DB) -> int:
-        """How many reflections to follow until they have faded: the way until then over the mean free path 4 V / S."""
+        """Count the reflections to follow until they have faded: the way until then over the mean free path 4 V / S."""
         x, y, z = self.size_m
         free_path_m = 2.0 * x * y * z / (x * y + x * z + y * z)
         return math.ceil(faded_db / 60.0 * self.rt60_s * SOUND_M_S / free_path_m)
@@ -89,7 +89,7 @@ def _mics_m(array: MicArray, pose: HeadPose) -> np.ndarray:
 
 
 def record(room: Room, array: MicArray, pose: HeadPose, source: Source) -> np.ndarray:
-    """What a standing dog hears of a source: (mics, n), as long as its sound.
+    """Simulate what a standing dog hears of a source: (mics, n), as long as its sound.
 
     Raises:
         SoundInputError: as for `impulse_responses`.
@@ -102,7 +102,7 @@ def record(room: Room, array: MicArray, pose: HeadPose, source: Source) -> np.nd
 
 
 def record_moving(room: Room, array: MicArray, path: Sequence[HeadPose], source: Source) -> np.ndarray:
-    """What a walking dog hears of a source: (mics, n), as long as its sound.
+    """Simulate what a walking dog hears of a source: (mics, n), as long as its sound.
 
     Each pose of the path, one every 50 ms from time 0, has impulse responses of its own; what they give is faded from
     one into the next.

@@ -68,7 +68,7 @@ CONDITIONS = (
 
 
 class Scene(NamedTuple):
-    """What the array hears and the truth about it.
+    """Sound at the array and the truth about it.
 
     Attributes:
         samples: (mics, n) at 16 kHz.

@@ -16,7 +16,7 @@ from perception.emotion import LABELS
 
 @dataclass(frozen=True)
 class Channel:
-    """What one judgement tells, bits, and what a minute of them does, when each takes `seconds`.
+    """Information of one judgement, bits, and of a minute of them, when each takes `seconds`.
 
     `bits` is the capacity of the confusion matrix, which knows that some errors are likelier than others, with its
     interval by bootstrap over groups. From few clips capacity comes out too high: `bias_bits` is about how much (Miller

@@ -103,7 +103,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What became of each corpus."""
+    """The comparison of each corpus."""
 
     corpora: tuple[Comparison, ...]
     folds: int
@@ -198,10 +198,10 @@ def joint_loss(data: Pooled, clips: np.ndarray, config: FitConfig) -> Loss:
 
     def loss(logits: Tensor, numbers: Tensor) -> Tensor:
         own = corpus[numbers]
-        told = functional.log_softmax(logits.masked_fill(~asked[own], _NEVER), dim=-1)
-        goal = smoothed[own] + (1.0 - config.label_smoothing) * functional.one_hot(wanted[numbers], len(LABELS))
+        log_p = functional.log_softmax(logits.masked_fill(~asked[own], _NEVER), dim=-1)
+        target = smoothed[own] + (1.0 - config.label_smoothing) * functional.one_hot(wanted[numbers], len(LABELS))
         weight = 1.0 / counts[own]
-        return -(weight[:, None] * goal * told).sum() / (weight.sum() * len(logits))
+        return -(weight[:, None] * target * log_p).sum() / (weight.sum() * len(logits))
 
     return loss
 

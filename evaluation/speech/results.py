@@ -1,4 +1,4 @@
-"""What an evaluation of voices found, fold by fold and together, and how it is laid out and told."""
+"""Results of an evaluation of voices, fold by fold and together, as JSON and as text."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Evaluation:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """What was said of them, (N, 8)."""
+        """Probabilities of their labels, (N, 8)."""
         return np.concatenate([fold.probabilities for fold in self.per_fold])
 
     @property
@@ -86,7 +86,7 @@ class Evaluation:
 
     @cached_property
     def channel(self) -> Channel:
-        """What a clip tells, in bits; the interval is over speakers."""
+        """Information of a clip, in bits; the interval is over speakers."""
         guess = self.probabilities.argmax(axis=1)
         return measure_channel(self.truth, guess, self.actors, self.clip_s, seed=self.seed)
 
@@ -145,7 +145,7 @@ def _fold_json(fold: FoldResult) -> dict[str, object]:
 
 
 class Predictions(NamedTuple):
-    """Labels (N,) of clips, what was said of them (N, 8), and who spoke (N,)."""
+    """Labels (N,) of clips, their probabilities (N, 8), and who spoke (N,)."""
 
     truth: np.ndarray
     probabilities: np.ndarray
@@ -192,7 +192,7 @@ class PlainEvaluation:
 
     @property
     def probabilities(self) -> np.ndarray:
-        """What was said of them, (N, labels); what the corpus lacks is not asked for."""
+        """Probabilities of their labels, (N, labels); what the corpus lacks is not asked for."""
         asked = self.predictions.probabilities[:, np.unique(self.predictions.truth)]
         return np.asarray(asked / asked.sum(axis=1, keepdims=True))
 

@@ -70,7 +70,7 @@ class Evaluation:
 
     @property
     def protocol(self) -> str:
-        """What was judged, and a warning where the shipped weights know the voices."""
+        """Name what was judged, with a warning where the shipped weights know the voices."""
         met = (
             "a warning: the shipped weights learned from these very clips, only --retrain tells about voices never met"
         )

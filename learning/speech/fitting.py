@@ -21,7 +21,7 @@ from perception.weights import MOST_SIZE
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How the ensemble is trained.
+    """Settings of the training of the ensemble.
 
     The values were chosen by cross-validation over the training actors of fold 0. Those actors are the test actors of
     folds 1 to 5, so the figures of these folds, and the mean over all six, are of voices that took part in the choice.

@@ -1,4 +1,4 @@
-"""What a trained ensemble makes of encoded clips, whole, streamed, and of voices it knows something of."""
+"""Judge encoded clips by a trained ensemble: whole, streamed, and of voices that it knows something of."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def judge_stream(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> 
 
 @dataclass(frozen=True)
 class VoiceMetrics:
-    """How well the clips of a mask are judged, whole and streamed.
+    """Metrics of the clips of a mask, whole and streamed.
 
     `ece` is of the calibrated probabilities of whole clips. The `window` figures stream each clip from its start
     through 3 s windows every 0.5 s: `window_3s` is the last estimate of each clip, `every_window` all estimates, the

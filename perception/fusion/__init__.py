@@ -1,4 +1,4 @@
-"""What voice and face say together.
+"""Voice and face fused.
 
 Import what you need from its module, so that nothing heavy is loaded on the way::
 

@@ -1,4 +1,4 @@
-"""What voice and face say together, and over time: a hidden Markov filter over the emotions.
+"""Voice and face fused, and over time: a hidden Markov filter over the emotions.
 
 The hidden state is the emotion. It lasts `dwell_s` on average and then changes to any other. What a sense says is an
 observation, weighted by how far the sense can be trusted at that moment, so that a blurred face or a drowned voice
@@ -28,7 +28,7 @@ _NEUTRAL, _CALM = LABELS.index("neutral"), LABELS.index("calm")
 
 @dataclass(frozen=True)
 class SenseConfig:
-    """How much weight the estimates of one sense have."""
+    """Weight of the estimates of one sense."""
 
     weight: float = 1.0
     """Exponent of a fully trusted estimate; below 1 where both senses together would be surer than they are right."""
@@ -62,7 +62,7 @@ class FusionConfig:
 
 
 class Belief(NamedTuple):
-    """What is believed at one moment.
+    """Belief at one moment.
 
     Attributes:
         estimate: the emotion, from "voice and face", "voice", "face", or "nothing" within the last `dwell_s`.
@@ -121,7 +121,7 @@ class EmotionFilter:
             raise ValueError(f"sense {sense!r} came; allowed are {', '.join(SENSES)}.")
         if not 0.0 <= reliability <= 1.0:
             raise ValueError(f"reliability {reliability} came; allowed are 0 to 1.")
-        self._history = self._leak(self._history, self._passed(estimate.time_s))
+        self._history = self._transition(self._history, self._passed(estimate.time_s))
         self._time_s = estimate.time_s
         if reliability == 0.0:
             return
@@ -134,12 +134,12 @@ class EmotionFilter:
         self._last[sense] = _Said(estimate.time_s, reliability, config.weight * reliability, _normalised(seen))
 
     def at(self, time_s: float) -> Belief:
-        """What is believed at `time_s`, which is never less than that of the last estimate.
+        """Predict the belief at `time_s`, which is never less than that of the last estimate.
 
         Raises:
             ValueError: the time runs back.
         """
-        belief = self._leak(self._history, self._passed(time_s))
+        belief = self._transition(self._history, self._passed(time_s))
         for said in self._last.values():
             belief = belief * self._faded(said, time_s) ** said.weight
         dwell = self.config.dwell_s
@@ -172,10 +172,10 @@ class EmotionFilter:
         return time_s - before
 
     def _faded(self, said: _Said, time_s: float) -> np.ndarray:
-        """What an estimate says of the present: the feeling may have changed since."""
-        return self._leak(said.likelihood, time_s - said.time_s)
+        """Predict the present from an estimate: the feeling may have changed since."""
+        return self._transition(said.likelihood, time_s - said.time_s)
 
-    def _leak(self, belief: np.ndarray, seconds: float) -> np.ndarray:
+    def _transition(self, belief: np.ndarray, seconds: float) -> np.ndarray:
         stays = exp(-seconds / self.config.dwell_s)
         return stays * belief + (1.0 - stays) / len(LABELS)
 

@@ -46,7 +46,7 @@ CONFIDENCE_SLOPE, CONFIDENCE_WAITING = 70.0, 0.1
 
 
 class DoaEstimate(NamedTuple):
-    """Where one source is.
+    """Direction of one source.
 
     Attributes:
         azimuth_rad: in the world, [-pi, pi), counter-clockwise from the world's x axis.
@@ -194,7 +194,7 @@ class DoaStream:
         return peaks
 
     def _seen_now(self, azimuth_rad: float, shares: np.ndarray, pose: HeadPose) -> float:
-        """What the memory heard from where the head was, on average, as a bearing from where it is now."""
+        """Bearing from where the head is now of what the memory heard from where the head was, on average."""
         x_m, y_m = shares @ np.array([memory.pose[:2] for memory in self._memory])
         then = HeadPose(float(x_m), float(y_m))
         return seen_from(pose, azimuth_rad, then, self.config.tracks.assumed_distance_m)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RATE_HZ = 16_000
 NO_SOUND = "has no sound track"
-"""What the error says of a silent video."""
+"""Stands in the error about a silent video."""
 SUFFIXES = frozenset(
     (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".webm", ".m4a", ".mp4", ".aac", ".aif", ".aiff", ".caf")
 )

@@ -55,7 +55,7 @@ class HeadConfig:
 
 @dataclass(frozen=True)
 class _Training:
-    """What config.json says about the training."""
+    """The part of config.json about the training."""
 
     held_out_actors: tuple[int, ...] = (1,)
 
@@ -108,7 +108,7 @@ class HeadEnsemble(nn.Module):
         return functional.log_softmax(self(features), dim=-1).mean(dim=0)
 
     def offset(self, speaker: Speaker) -> Tensor:
-        """How a voice differs from the average training voice, (inputs,).
+        """Estimate how a voice differs from the average training voice, (inputs,).
 
         Raises:
             ValueError: it was encoded with another encoder.
@@ -118,9 +118,10 @@ class HeadEnsemble(nn.Module):
 
 
 class Judgement(NamedTuple):
-    """What is said of a window.
+    """Output for one window.
 
-    Calibrated `logits` (8,) of the emotions, how likely it is `speech` at all, and its pooled `features` (inputs,).
+    Calibrated `logits` (8,) of the emotions, the probability that it is `speech` at all, and its pooled `features`
+    (inputs,).
     """
 
     logits: np.ndarray

@@ -54,7 +54,7 @@ class PredictConfig:
 
 
 class PredictResult(NamedTuple):
-    """How many files and rows came out, which files have no voice in them, and which could not be read."""
+    """Count files and rows, and name the files that have no voice in them or could not be read."""
 
     files: int
     rows: int

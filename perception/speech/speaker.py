@@ -59,7 +59,7 @@ class Speaker:
             self.history = _one_more(self.history, array, MOST_HISTORY)
 
     def offset(self, mean: np.ndarray, neutral_mean: np.ndarray, layers: int) -> np.ndarray:
-        """How this voice differs from the average one, (inputs,), shrunk towards 0 for what is not known.
+        """Estimate how this voice differs from the average one, (inputs,), shrunk towards 0 for what is not known.
 
         Args:
             mean: (inputs,) of all training voices.

@@ -20,7 +20,7 @@ __all__ = ["SpeechStream", "To16k", "VoiceModel"]
 
 
 class VoiceModel(Protocol):
-    """What the stream needs of a model; `SpeechEmotionModel` is one."""
+    """A model that judges windows; `SpeechEmotionModel` is one."""
 
     def judge(self, samples: np.ndarray, speaker: Speaker | None = None) -> Judgement:
         """Judge a window of sound (N,) float32 at 16 kHz."""
