@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from perception.command import CommandError, check_folder
 from perception.weights import WeightsError, write_atomic
 
 NAME = "checkpoint.safetensors"
+Part: TypeAlias = nn.Module | torch.optim.Optimizer | torch.Generator
 
 
 def check_folders(out: Path, run: Path, resume: bool) -> None:
@@ -31,45 +32,20 @@ def check_folders(out: Path, run: Path, resume: bool) -> None:
         raise CommandError(f"{run} holds a run. Pass --resume to go on, delete it, or name another --run.")
 
 
-def pack(**parts: nn.Module | torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Lay out the state of modules and optimisers as `part.name`: tensor, copied to the CPU."""
-    out: dict[str, Tensor] = {}
-    for part, holder in parts.items():
-        state = holder.state_dict()
-        if isinstance(holder, torch.optim.Optimizer):
-            state = {f"{i}.{name}": value for i, entries in state["state"].items() for name, value in entries.items()}
-        out |= {f"{part}.{name}": torch.as_tensor(v).detach().cpu().clone().contiguous() for name, v in state.items()}
-    return out
-
-
-def unpack(tensors: Mapping[str, Tensor], **parts: nn.Module | torch.optim.Optimizer) -> None:
-    """Put modules and optimisers back into the state that `pack` laid out.
-
-    Raises:
-        KeyError, RuntimeError, ValueError: the tensors are not theirs.
-    """
-    for part, holder in parts.items():
-        state = {name.removeprefix(f"{part}."): t for name, t in tensors.items() if name.startswith(f"{part}.")}
-        if isinstance(holder, torch.optim.Optimizer):
-            entries: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in state.items():
-                number, _, rest = name.partition(".")
-                entries.setdefault(int(number), {})[rest] = tensor
-            holder.load_state_dict({**holder.state_dict(), "state": entries})
-        else:
-            holder.load_state_dict(state)
-
-
-def write(folder: Path, tensors: dict[str, Tensor], at: Any, settings: Mapping[str, Any]) -> None:
-    """Write the tensors of a run, where it is (`at`, as JSON can hold it), and the settings that it was begun with."""
+def write(folder: Path, parts: Mapping[str, Part], at: Any, settings: Mapping[str, Any]) -> None:
+    """Write the state of the parts of a run, where it is (`at`, as JSON can hold it), and its settings."""
     from safetensors.torch import save
 
+    tensors: dict[str, Tensor] = {}
+    for part, holder in parts.items():
+        tensors |= {f"{part}.{name}": torch.as_tensor(value) for name, value in _state(holder).items()}
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / NAME, save(tensors, metadata={"settings": json.dumps(settings), "at": json.dumps(at)}))
 
 
-def resume(folder: Path, settings: Mapping[str, Any], restore: Callable[[dict[str, Tensor], Any], None]) -> None:
-    """Give what `write` wrote to `restore`, which may raise KeyError, RuntimeError, TypeError or ValueError over it.
+def resume(folder: Path, parts: Mapping[str, Part], settings: Mapping[str, Any]) -> Any:
+    """Put the parts of a run back into the state that `write` wrote; returns where the run was.
 
     Raises:
         CommandError: there is no checkpoint, or it was begun with other settings.
@@ -89,9 +65,35 @@ def resume(folder: Path, settings: Mapping[str, Any], restore: Callable[[dict[st
         raise WeightsError(f"{path} is damaged ({error}). Delete it and train from the beginning.") from error
     _same(path, began, json.loads(json.dumps(settings)))
     try:
-        restore(tensors, at)
+        for part, holder in parts.items():
+            state = {name.removeprefix(f"{part}."): t for name, t in tensors.items() if name.startswith(f"{part}.")}
+            _restore(holder, state)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is damaged ({error}). Delete it and train from the beginning.") from error
+    return at
+
+
+def _state(holder: Part) -> dict[str, Any]:
+    """Tensors and numbers by name; those of an optimiser by the number of the parameter before."""
+    if isinstance(holder, torch.Generator):
+        return {"state": holder.get_state()}
+    state = holder.state_dict()
+    if isinstance(holder, torch.optim.Optimizer):
+        return {f"{i}.{name}": value for i, entries in state["state"].items() for name, value in entries.items()}
+    return state
+
+
+def _restore(holder: Part, state: dict[str, Tensor]) -> None:
+    if isinstance(holder, torch.Generator):
+        holder.set_state(state["state"])
+    elif isinstance(holder, torch.optim.Optimizer):
+        entries: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in state.items():
+            number, _, rest = name.partition(".")
+            entries.setdefault(int(number), {})[rest] = tensor
+        holder.load_state_dict({**holder.state_dict(), "state": entries})
+    else:
+        holder.load_state_dict(state)
 
 
 def _same(path: Path, began: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from learning import checkpoint
+from learning.checkpoint import Part
 
 Loss = Callable[[int, torch.Generator], Tensor]
 """Given the step, counted from 0, and a generator to draw with: a scalar to be made small."""
@@ -160,7 +161,7 @@ class Trainer:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             if resume and (folder / checkpoint.NAME).exists():
-                checkpoint.resume(folder, self._settings, self._restore)
+                self._restore(folder)
             (folder / "config.json").write_text(json.dumps(self._settings, indent=1) + "\n")
 
     def run(self, until: int | None = None, each: Callable[[Step], None] | None = None) -> list[Step]:
@@ -198,16 +199,16 @@ class Trainer:
         """
         if self.folder is None:
             raise ValueError("a trainer without a folder has nowhere to write a checkpoint: give it one")
-        tensors = checkpoint.pack(module=self.module, optimiser=self.optimiser)
-        tensors["generator"] = self.generator.get_state()
-        checkpoint.write(self.folder, tensors, [tuple(step) for step in self.log], self._settings)
+        checkpoint.write(self.folder, self._parts, [tuple(step) for step in self.log], self._settings)
         lines = "".join(json.dumps(step._asdict()) + "\n" for step in self.log)
         (self.folder / "log.jsonl").write_text(lines)
 
-    def _restore(self, tensors: dict[str, Tensor], log: list[list[Any]]) -> None:
-        checkpoint.unpack(tensors, module=self.module, optimiser=self.optimiser)
-        self.generator.set_state(tensors["generator"])
-        self.log = [Step(*line) for line in log]
+    @property
+    def _parts(self) -> dict[str, Part]:
+        return {"module": self.module, "optimiser": self.optimiser, "generator": self.generator}
+
+    def _restore(self, folder: Path) -> None:
+        self.log = [Step(*line) for line in checkpoint.resume(folder, self._parts, self._settings)]
         self.done = len(self.log)
         self.rate.last_epoch = self.done
         for group, rate in zip(self.optimiser.param_groups, self.rate.base_lrs, strict=True):

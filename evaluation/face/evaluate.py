@@ -15,7 +15,7 @@ from evaluation import plots
 from evaluation.metrics import Metrics, measure
 from learning.device import pick_device, pick_precision
 from learning.face.augment import AugmentConfig
-from learning.face.fitting import FitConfig, Hardware, Trainer
+from learning.face.fitting import FaceTrainer, FitConfig, Hardware
 from learning.face.judging import judge
 from learning.metrics import fit_temperature
 from perception.command import CommandError, check_folder, check_run, one_core
@@ -237,7 +237,7 @@ def cross_validate(
 
 def fine_tune(faces: Faces, start: FaceNetwork, fit: FitConfig, seed: int, hardware: Hardware) -> FaceNetwork:
     """Train on from the weights of another network and return the average at the end; nothing is chosen."""
-    trainer = Trainer(fit, start.config, seed, hardware)
+    trainer = FaceTrainer(fit, start.config, seed, hardware)
     trainer.start_from(start)
     for _ in range(fit.epochs):
         trainer.epoch(faces, None)

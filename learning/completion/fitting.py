@@ -7,7 +7,6 @@ weights of one that was not.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, NamedTuple
 
@@ -19,7 +18,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from datasets.views import Views
-from learning.checkpoint import pack, unpack
+from learning.checkpoint import Part
 from learning.trainer import decay_groups, seeded, warmup_cosine
 from perception.completion.frames import Frame, normalise
 from perception.completion.network import CompletionNetwork, CompletionOutput, NetworkConfig
@@ -162,7 +161,7 @@ def _length(vectors: Tensor) -> Tensor:
 
 
 @dataclass
-class Trainer:
+class CompletionTrainer:
     """Network, optimizer and the sum of the weights to average; one call of `step` after another."""
 
     fit: FitConfig
@@ -221,15 +220,7 @@ class Trainer:
         network.load_state_dict({name: tensor / max(count, 1) for name, tensor in state.items()})
         return network.eval()
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Everything that a resumed run needs, by name."""
-        return pack(network=self.network, summed=self.summed, optimizer=self.optimizer)
-
-    def restore(self, tensors: Mapping[str, Tensor], done: int) -> None:
-        """Go back to where `tensors` were taken.
-
-        Raises:
-            KeyError, RuntimeError, ValueError: they are not those of such a trainer.
-        """
-        unpack(tensors, network=self.network, summed=self.summed, optimizer=self.optimizer)
-        self.done = done
+    @property
+    def parts(self) -> dict[str, Part]:
+        """All that a checkpoint keeps beside `done`."""
+        return {"network": self.network, "summed": self.summed, "optimizer": self.optimizer}

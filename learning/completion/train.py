@@ -13,7 +13,7 @@ from datasets.held_out import is_held_out
 from datasets.views import Views, load_views
 from learning import checkpoint
 from learning.completion.card import card
-from learning.completion.fitting import FitConfig, Trainer
+from learning.completion.fitting import CompletionTrainer, FitConfig
 from learning.completion.judging import Metrics, calibration, judge, measure
 from learning.device import pick_device
 from learning.trainer import training_bar
@@ -94,12 +94,12 @@ def main(config: TrainConfig) -> TrainResult:
     device = pick_device(config.device)
     checkpoint.check_folders(config.out, config.run, config.resume)
     learned, kept_back = split(load_views(config.rendered))
-    trainer = Trainer(config.fit, config.shape, config.seed, device)
+    trainer = CompletionTrainer(config.fit, config.shape, config.seed, device)
     settings = _settings(config, learned)
     if config.start_from is not None:
         trainer.start_from(_same_shape(config.start_from, config.shape))
     if config.resume:
-        checkpoint.resume(config.run, settings, trainer.restore)
+        trainer.done = checkpoint.resume(config.run, trainer.parts, settings)
     _train(trainer, learned, kept_back, config, settings)
     stored = Stored(round_to_stored(trainer.result()), 1.0)
     stored = Stored(stored.network, round(calibration(judge(stored, kept_back)), 4))
@@ -141,7 +141,9 @@ def _settings(config: TrainConfig, learned: Views) -> dict[str, Any]:
     }
 
 
-def _train(trainer: Trainer, learned: Views, kept_back: Views, config: TrainConfig, settings: dict[str, Any]) -> None:
+def _train(
+    trainer: CompletionTrainer, learned: Views, kept_back: Views, config: TrainConfig, settings: dict[str, Any]
+) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     from learning.completion.pictures import completions
@@ -156,7 +158,7 @@ def _train(trainer: Trainer, learned: Views, kept_back: Views, config: TrainConf
             for name, value in loss._asdict().items():
                 board.add_scalar(f"loss/{name}", float(value), trainer.done)
             if trainer.done % config.keep_every == 0 or trainer.done == config.fit.steps:
-                checkpoint.write(config.run, trainer.tensors(), trainer.done, settings)
+                checkpoint.write(config.run, trainer.parts, trainer.done, settings)
             if trainer.done % config.picture_every == 0:
                 picture = completions(trainer.result(), kept_back, 4)
                 board.add_image("kept back", picture, trainer.done, dataformats="HWC")

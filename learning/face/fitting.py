@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from datasets.faces import Faces
-from learning.checkpoint import pack, unpack
+from learning.checkpoint import Part
 from learning.face.augment import AugmentConfig, augment, mix
 from learning.face.judging import judge
 from learning.trainer import decay_groups, seeded, warmup_cosine
@@ -72,6 +72,9 @@ class FitConfig:
             )
 
 
+Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
+
+
 class Hardware(NamedTuple):
     """Where to compute, and in which format the convolutions do."""
 
@@ -99,7 +102,7 @@ class Epoch(NamedTuple):
     seconds: float
 
 
-class Trainer:
+class FaceTrainer:
     """Network, averaged network, optimizer and the best average so far; one call of `epoch` after another."""
 
     def __init__(
@@ -216,7 +219,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate * warmup_cosine(progress, self.config.warm_up)
 
-    def _average(self, averaged: list[Tensor], new: list[Tensor], _count: Tensor | int) -> None:
+    def _average(self, averaged: Tensors, new: Tensors, _count: Tensor | int) -> None:
         """Move averaged tensors, all of one type, towards the new ones."""
         if not averaged[0].is_floating_point():
             torch._foreach_copy_(averaged, new)
@@ -238,18 +241,10 @@ class Trainer:
         network.load_state_dict(self.best.state_dict())
         return network.eval()
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Lay out everything that a resumed run needs, by name."""
-        return pack(network=self.network, averaged=self.averaged, best=self.best, optimizer=self.optimizer)
-
-    def restore(self, tensors: Mapping[str, Tensor], epochs: Sequence[Sequence[Any]]) -> None:
-        """Go back to where `tensors` were taken.
-
-        Raises:
-            KeyError, RuntimeError, ValueError: they are not those of such a trainer.
-        """
-        unpack(tensors, network=self.network, averaged=self.averaged, best=self.best, optimizer=self.optimizer)
-        self.epochs = [Epoch(*row) for row in epochs]
+    @property
+    def parts(self) -> dict[str, Part]:
+        """All that a checkpoint keeps beside `epochs`."""
+        return {"network": self.network, "averaged": self.averaged, "best": self.best, "optimizer": self.optimizer}
 
 
 def make_optimizer(network: FaceNetwork, config: FitConfig) -> torch.optim.Optimizer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scipy.special import softmax
+from torch import nn
 
 from datasets.faces import Faces
 from learning import metrics
@@ -12,7 +13,7 @@ from perception.face.network import CLASSES, FaceNetwork, logits_tta
 
 
 @torch.inference_mode()
-def judge(network: FaceNetwork, pictures: np.ndarray, tta: bool = False) -> np.ndarray:
+def judge(network: nn.Module, pictures: np.ndarray, tta: bool = False) -> np.ndarray:
     """Logits (N, 7) of pictures (N, 48, 48) uint8, before the temperature; with `tta` as the model does it."""
     device = next(network.parameters()).device
     parts = [np.zeros((0, len(CLASSES)))]

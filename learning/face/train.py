@@ -14,7 +14,7 @@ import numpy as np
 from datasets.faces import DEFAULT_CACHE, Faces, drop_train_test_duplicates, load_fer2013
 from learning import checkpoint
 from learning.device import Precision, pick_device, pick_precision
-from learning.face.fitting import FitConfig, Hardware, Teacher, Trainer
+from learning.face.fitting import Epoch, FaceTrainer, FitConfig, Hardware, Teacher
 from learning.face.judging import fit_temperature, probabilities
 from learning.metrics import Scores, score
 from learning.trainer import training_bar
@@ -98,16 +98,16 @@ def main(config: TrainConfig) -> TrainResult:
     one_core(config.threads)
     teachers = [Teacher(*weights.load(folder)) for folder in config.teacher]
     material = load_material(config)
-    trainer = Trainer(config.fit, config.network, config.seed, hardware, teachers)
+    trainer = FaceTrainer(config.fit, config.network, config.seed, hardware, teachers)
     if config.start_from is not None:
         trainer.start_from(_deepened(config.start_from, config.network))
     settings = _settings(config, material)
     if config.resume:
-        checkpoint.resume(config.run, settings, trainer.restore)
+        trainer.epochs = [Epoch(*row) for row in checkpoint.resume(config.run, trainer.parts, settings)]
     _train(
         trainer,
         material,
-        lambda: checkpoint.write(config.run, trainer.tensors(), [tuple(one) for one in trainer.epochs], settings),
+        lambda: checkpoint.write(config.run, trainer.parts, [tuple(one) for one in trainer.epochs], settings),
     )
     stored = _calibrated(trainer.best_network().to(hardware.device), material.validation)
     best = max(trainer.epochs, key=lambda epoch: -1.0 if epoch.right is None else epoch.right).number
@@ -156,7 +156,7 @@ def _settings(config: TrainConfig, material: Material) -> dict[str, Any]:
     }
 
 
-def _train(trainer: Trainer, material: Material, keep: Callable[[], None]) -> None:
+def _train(trainer: FaceTrainer, material: Material, keep: Callable[[], None]) -> None:
     """Run the epochs that are left, with a line for each."""
     steps = -(-len(material.training.targets) // trainer.config.batch)
     total, begun, start = trainer.config.epochs, len(trainer.epochs), time.monotonic()

@@ -262,7 +262,7 @@ def _stages(network: FaceNetwork) -> list[list[nn.Module]]:
     return stages
 
 
-def logits_tta(network: FaceNetwork, crops: Tensor) -> Tensor:
+def logits_tta(network: nn.Module, crops: Tensor) -> Tensor:
     """Average logits (B, 7) over `TTA_SCALES` of each crop (B, 1, 48, 48) and their mirror images."""
     scaled = torch.cat([_resized(crops, size) for size in TTA_SCALES])
     logits: Tensor = network(torch.cat([scaled, scaled.flip(-1)]))

@@ -13,7 +13,7 @@ from evaluation.metrics import accuracy_at_coverage, measure
 from learning.device import pick_device, pick_precision
 from learning.face import train
 from learning.face.augment import AugmentConfig
-from learning.face.fitting import FitConfig, Hardware, Teacher, Trainer
+from learning.face.fitting import FaceTrainer, FitConfig, Hardware, Teacher
 from learning.face.judging import fit_temperature, judge
 from learning.face.train import TrainConfig
 from learning.trainer import warmup_cosine
@@ -37,7 +37,7 @@ def faces(n: int, seed: int = 0, split: str = "Training") -> Faces:
 def test_training_learns(optimizer):
     rate = {"adamw": 5e-3, "sgd": 0.05}[optimizer]
     fit = replace(QUICK, epochs=4, optimizer=optimizer, learning_rate=rate)
-    trainer = Trainer(fit, NetworkConfig(widths=(8, 16, 18), blocks=(0, 0, 0), dropout=0.0), 0)
+    trainer = FaceTrainer(fit, NetworkConfig(widths=(8, 16, 18), blocks=(0, 0, 0), dropout=0.0), 0)
     for _ in range(4):
         trainer.epoch(faces(140), faces(70, 1))
     assert trainer.epochs[-1].loss < trainer.epochs[0].loss - 0.2
@@ -51,13 +51,13 @@ def test_learning_from_a_teacher_alone_gives_what_it_says():
     """The labels are turned round; a learner that hears only its teacher does not notice."""
     shape = NetworkConfig(widths=(8, 16, 18), blocks=(0, 0, 0), dropout=0.0)
     fit = FitConfig(epochs=4, batch=14, learning_rate=5e-3, average=0.8, augment=GENTLE)
-    known = Trainer(fit, shape, 0)
+    known = FaceTrainer(fit, shape, 0)
     for _ in range(4):
         known.epoch(faces(140), faces(70, 1))
     wrong = faces(140)._replace(targets=(faces(140).targets + 1) % len(CLASSES))
     alone = replace(fit, label_smoothing=0.0, teacher_share=1.0)
-    taught = Trainer(alone, shape, 1, teachers=[Teacher(known.best_network(), 1.0)])
-    misled = Trainer(alone, shape, 1)
+    taught = FaceTrainer(alone, shape, 1, teachers=[Teacher(known.best_network(), 1.0)])
+    misled = FaceTrainer(alone, shape, 1)
     for trainer in (taught, misled):
         for _ in range(4):
             trainer.epoch(wrong, faces(70, 1))
@@ -65,7 +65,7 @@ def test_learning_from_a_teacher_alone_gives_what_it_says():
 
 
 def test_validation_is_judged_every_few_epochs_and_at_the_end():
-    trainer = Trainer(replace(QUICK, epochs=5, judge_every=2), SMALL, 0)
+    trainer = FaceTrainer(replace(QUICK, epochs=5, judge_every=2), SMALL, 0)
     for _ in range(5):
         trainer.epoch(faces(28), faces(28, 1))
     assert [epoch.right is not None for epoch in trainer.epochs] == [False, True, False, True, True]
@@ -74,7 +74,7 @@ def test_validation_is_judged_every_few_epochs_and_at_the_end():
 
 def test_same_seed_same_weights_and_the_caller_keeps_its_random_numbers():
     def run(seed: int) -> dict[str, torch.Tensor]:
-        trainer = Trainer(QUICK, SMALL, seed)
+        trainer = FaceTrainer(QUICK, SMALL, seed)
         trainer.epoch(faces(28), None)
         return trainer.averaged.module.state_dict()
 
@@ -89,7 +89,7 @@ def test_same_seed_same_weights_and_the_caller_keeps_its_random_numbers():
 
 def test_a_loss_that_is_no_number_is_named():
     wild = FitConfig(epochs=3, batch=14, optimizer="sgd", learning_rate=10.0, momentum=0.99, warm_up=0.0)
-    trainer = Trainer(wild, SMALL, 0)
+    trainer = FaceTrainer(wild, SMALL, 0)
     with torch.no_grad():
         trainer.network.head.weight.fill_(float("nan"))
     with pytest.raises(ValueError, match=r"loss became nan.*learning-rate"):
@@ -133,7 +133,7 @@ def test_device_and_precision():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_training_on_cuda():
-    trainer = Trainer(QUICK, SMALL, 0, Hardware(torch.device("cuda"), torch.bfloat16))
+    trainer = FaceTrainer(QUICK, SMALL, 0, Hardware(torch.device("cuda"), torch.bfloat16))
     assert np.isfinite(trainer.epoch(faces(28), faces(28)).loss)
     assert next(trainer.best_network().parameters()).device.type == "cpu"
 
@@ -190,7 +190,7 @@ def test_training_with_teachers_notes_who_they_were(tree):
 def test_killed_and_resumed_gives_the_same_weights(tree, monkeypatch):
     train.main(settings(tree, "whole"))
     broken = settings(tree, "broken")
-    original, done = Trainer.epoch, []
+    original, done = FaceTrainer.epoch, []
 
     def epoch(self, *arguments):
         if len(done) == 2:
@@ -198,7 +198,7 @@ def test_killed_and_resumed_gives_the_same_weights(tree, monkeypatch):
         done.append(1)
         return original(self, *arguments)
 
-    monkeypatch.setattr(Trainer, "epoch", epoch)
+    monkeypatch.setattr(FaceTrainer, "epoch", epoch)
     with pytest.raises(KeyboardInterrupt):
         train.main(broken)
     monkeypatch.undo()
@@ -278,7 +278,7 @@ def test_people_are_never_on_both_sides():
 
 
 def test_temperature_makes_a_boastful_network_modest():
-    trainer = Trainer(QUICK, SMALL, 0)
+    trainer = FaceTrainer(QUICK, SMALL, 0)
     with torch.no_grad():
         trainer.network.head.weight.mul_(1000.0)
     assert fit_temperature(trainer.network.eval(), faces(70)) > 2.0

@@ -16,7 +16,7 @@ from geometry.clouds import CloudError, chamfer_l1
 from geometry.objects import household_object
 from geometry.transforms import about_vertical, quat_transform, transform, transform_points
 from learning.completion import train
-from learning.completion.fitting import FitConfig, Trainer, draw, loss_of
+from learning.completion.fitting import CompletionTrainer, FitConfig, draw, loss_of
 from learning.completion.judging import away_from, calibration, far_side_error, mirrored
 from learning.completion.train import TrainConfig, split
 from perception.command import CommandError
@@ -204,7 +204,7 @@ def test_objects_are_kept_back_by_name(rendered):
 def test_training_learns(rendered):
     loaded = load_views(rendered)
     fit = replace(QUICK, steps=60, batch=4, learning_rate=3e-3)
-    trainer = Trainer(fit, SMALL, 0)
+    trainer = CompletionTrainer(fit, SMALL, 0)
     losses = [float(trainer.step(loaded).fine) for _ in range(60)]
     assert np.mean(losses[-10:]) < 0.75 * np.mean(losses[:5])
 
@@ -216,14 +216,14 @@ def settings(rendered: Path, folder: Path, name: str, **changes: object) -> Trai
 
 def test_killed_and_resumed_gives_the_same_weights(rendered, tmp_path, monkeypatch):
     train.main(settings(rendered, tmp_path, "whole"))
-    original = Trainer.step
+    original = CompletionTrainer.step
 
     def step(self, loaded):
         if self.done == 5:
             raise KeyboardInterrupt
         return original(self, loaded)
 
-    monkeypatch.setattr(Trainer, "step", step)
+    monkeypatch.setattr(CompletionTrainer, "step", step)
     with pytest.raises(KeyboardInterrupt):
         train.main(settings(rendered, tmp_path, "broken"))
     monkeypatch.undo()
