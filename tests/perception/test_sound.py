@@ -328,7 +328,7 @@ def test_evaluation_writes_json_and_same_seed_same_figures(monkeypatch, tmp_path
         (["--seed", "-1"], "seed"),
         (["--data", "nowhere"], "no folder"),
         (["--data", "EMPTY"], "holds no wav"),
-        (["--json", "EMPTY"], "no regular file"),
+        (["--json", "EMPTY"], "is a folder"),
     ],
 )
 def test_command_says_what_is_wrong_in_one_line(arguments, says, tmp_path, capsys):
