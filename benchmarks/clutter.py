@@ -69,9 +69,18 @@ def _row(args: Args, scene: SceneKind, cloud: str) -> dict[str, Any]:
 
 def _seed(args: Args, scene: SceneKind, cloud: str, seed: int) -> dict[str, Any]:
     out = args.out / f"{scene}_{cloud}_{seed}"
-    table = ClutterConfig(scene=scene, cloud=cloud)
-    run = Clutter(f"{scene}/test", args.data, args.rounds, table, out, seed=seed, resume=True, workers=args.workers)
-    return evaluate_clutter(run)
+    return evaluate_clutter(
+        Clutter(
+            objects=f"{scene}/test",
+            data=args.data,
+            rounds=args.rounds,
+            table=ClutterConfig(scene=scene, cloud=cloud),
+            seed=seed,
+            out=out,
+            resume=True,
+            workers=args.workers,
+        )
+    )
 
 
 def _over_seeds(shares: list[float]) -> dict[str, float]:

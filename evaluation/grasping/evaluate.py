@@ -21,7 +21,7 @@ from policies.grasping.external_planners import load_external_planner
 from robots.io import check_writable, write_json
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Single(GraspOptions):
     """Grasp single objects, each seen once, planned on every cloud: paired trials with intervals and tests."""
 

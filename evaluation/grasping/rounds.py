@@ -22,7 +22,7 @@ from policies.grasping.external_planners import load_external_planner
 from robots.io import check_writable, write_json
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Clutter(GraspOptions):
     """Clear tables of five objects, packed or piled, from one side view.
 

@@ -31,7 +31,7 @@ _BEST, _DRAWN = 2, 2
 """Grasps tried on a view: among the ten best by today's score, and anywhere."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fit(GraspOptions):
     """Try grasps on training objects and fit the weights of the score to what held."""
 

@@ -25,7 +25,7 @@ TIMED = ("plan_seconds", "shape_seconds")
 """Columns that differ from run to run; all others are the same for any number of workers."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GraspOptions(RunOptions):
     """Options of every run of trials."""
 

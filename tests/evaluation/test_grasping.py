@@ -50,7 +50,7 @@ def objects(tmp_path_factory) -> str:
 
 
 def asked(objects: str, out: Path, **more) -> Single:
-    return Single(objects, views=2, trial=CONFIG, out=out, workers=1, **more)
+    return Single(objects=objects, views=2, trial=CONFIG, out=out, workers=1, **more)
 
 
 def untimed(path: Path) -> list[dict[str, str]]:
@@ -201,14 +201,14 @@ def test_a_folder_that_holds_other_objects_by_now_is_not_mixed_in(objects, whole
 def test_trials_by_another_network_or_planner_are_others(tmp_path, monkeypatch):
     (tmp_path / "model.safetensors").write_bytes(b"one")
     config, box = replace(CONFIG, clouds=("completed",), completion=tmp_path), [household_object("box_0")]
-    settings = settings_of(Single("box"), box, config)
-    assert settings == settings_of(Single("box"), box, config)
+    settings = settings_of(Single(objects="box"), box, config)
+    assert settings == settings_of(Single(objects="box"), box, config)
     (tmp_path / "model.safetensors").write_bytes(b"other")
-    other = settings_of(Single("box"), box, config)
+    other = settings_of(Single(objects="box"), box, config)
     assert {name for name in settings if settings[name] != other[name]} == {"network"}
-    assert "network" not in settings_of(Single("box"), [], replace(config, clouds=("true",)))
+    assert "network" not in settings_of(Single(objects="box"), [], replace(config, clouds=("true",)))
     monkeypatch.setattr(identity, "PlannerConfig", lambda: PlannerConfig(anchors=91))
-    assert settings_of(Single("box"), box, config)["planner"] != settings["planner"]
+    assert settings_of(Single(objects="box"), box, config)["planner"] != settings["planner"]
 
 
 def mistake(monkeypatch, capsys, *arguments: str) -> str:
