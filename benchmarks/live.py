@@ -1,10 +1,10 @@
-"""What the live session costs: one core's share, memory, poses per second, answers to clicks.
+"""What the live session costs: one core's share, memory, poses per second, answers to commands and to clicks.
 
     empaw bench live --json benchmarks/results/live.json
 
 A real server process hears the sample over and over while one client reads poses and another sends commands, as a page
-does. Processor time over wall time is a ratio, so a busy machine does not flatter or spoil it much. The browser's own
-share and the time from a click to the page's answer are measured by tests/browser.
+does. Processor time over wall time is a ratio, so a busy machine does not flatter or spoil it much. Where Chromium is
+installed, a page is opened after that: the share of the poses that it gets, and the time from a click to its answer.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from apps.gui.server import SAMPLE
 from apps.session import Session
+from benchmarks.browsing import DESKTOP, Tab, find_chromium, open_chromium
 from benchmarks.command import run
-from benchmarks.serving import Server, running_server
+from benchmarks.serving import START_S, Server, running_server
 from robots.io import check_writable, write_json
 from robots.options import JsonOption
 
@@ -41,6 +42,8 @@ def main(args: Args) -> dict:
     check_writable(args.json)
     with running_server() as server:
         result = measure(server, args.seconds)
+        if find_chromium() is not None:
+            result |= measure_page(server, result["poses_hz"])
     result["headless_real_time_factor"] = headless_real_time_factor()
     Console(stderr=True).print(result)
     if args.json is not None:
@@ -57,7 +60,7 @@ def measure(server: Server, seconds: float) -> dict:
     reader.start()
     cpu_before, began = sum(process.cpu_times()[:2]), time.perf_counter()
     answers, factors, peak = [], [], 0
-    with connect(f"{server.sockets}/ws/live") as live, httpx.Client(base_url=server.address) as web:
+    with connect(f"{server.sockets}/ws/live") as live, httpx.Client(base_url=server.address, timeout=START_S) as web:
         hear_again_at = 0.0
         while (passed := time.perf_counter() - began) < seconds:
             if passed >= hear_again_at:
@@ -80,6 +83,19 @@ def measure(server: Server, seconds: float) -> dict:
     }
 
 
+def measure_page(server: Server, poses_hz: float) -> dict:
+    """Push the dog twenty times in Chromium, while the page shows it."""
+    with open_chromium() as browser:
+        tab = Tab(browser.new_page(viewport=DESKTOP), server.address)
+        tab.until("window.empaw && window.empaw.ready && window.empaw.poseCount > 150")
+        for clicks in range(1, 21):
+            tab.page.click("#push")
+            tab.until(f"window.empaw.acks.length >= {clicks}")
+        share = tab.page.evaluate("window.empaw.poseHz") / poses_hz
+        answers = tab.page.evaluate("window.empaw.acks.map((answer) => answer.ms)")
+    return {"page_poses_share": round(share, 2), "page_click_median_ms": round(float(np.median(answers)), 1)}
+
+
 def headless_real_time_factor() -> float:
     """Simulated over real time without browser and video, while the dog hears a voice; the median of five runs."""
     factors = []
@@ -94,7 +110,7 @@ def read_poses(server: Server, times: list[float], stop: threading.Event) -> Non
     """Read poses like a page does, and note when they came."""
     with connect(f"{server.sockets}/ws/poses") as socket:
         while not stop.is_set():
-            socket.recv(timeout=5)
+            socket.recv(timeout=START_S)
             times.append(time.perf_counter())
 
 
@@ -102,7 +118,7 @@ def click(live: ClientConnection) -> float:
     """Milliseconds from sending a command to its acknowledgement."""
     began = time.perf_counter()
     live.send(json.dumps({"type": "command", "id": 1, "name": "push", "value": {"direction_rad": 0.0}}))
-    while json.loads(live.recv(timeout=5))["type"] != "ack":
+    while json.loads(live.recv(timeout=START_S))["type"] != "ack":
         pass
     return 1000 * (time.perf_counter() - began)
 

@@ -117,6 +117,19 @@ def test_tests_mirror_the_tree():
     assert folders <= {*ROOMS, "browser"}
 
 
+def imported(path: Path) -> set[str]:
+    """The first names of all that a module imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    return {name.split(".")[0] for name in names}
+
+
+def test_nothing_that_is_shipped_needs_the_tests():
+    paths = [*sources(), *(path for folder in ("benchmarks", "tools") for path in (ROOT / folder).rglob("*.py"))]
+    assert [str(path.relative_to(ROOT)) for path in paths if "tests" in imported(path)] == []
+
+
 RUNS = """
 import importlib, pkgutil, sys
 names = ["apps.session"]
