@@ -57,7 +57,7 @@ class EvaluateConfig(JsonOption, ThreadsOption, DeviceOption, SeedOption):
     """Fine-tune for each fold instead of judging the weights as they are: --protocol subjects."""
     plots: Path | None = None
     """Folder for confusion.png, reliability.png and coverage.png."""
-    folds: int = 10
+    n_folds: int = 10
     """Groups of people that take turns, for subjects."""
     fit: FitConfig = field(default_factory=_fine_tuning)
     """Fine-tuning, for subjects."""
@@ -74,9 +74,9 @@ class EvaluateConfig(JsonOption, ThreadsOption, DeviceOption, SeedOption):
                 f"protocol {self.protocol} and corpus {self.corpus} came; public and private are of FER2013: leave out "
                 "--corpus, or use transfer or subjects."
             )
-        if not 3 <= self.folds <= 1_000:
+        if not 3 <= self.n_folds <= 1_000:
             raise ValueError(
-                f"folds is {self.folds}; allowed are 3 to 1000: one tests, one calibrates, the rest train."
+                f"n_folds is {self.n_folds}; allowed are 3 to 1000: one tests, one calibrates, the rest train."
             )
 
 
@@ -198,8 +198,9 @@ def _judge(config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware) 
         )
     if config.protocol == "transfer":
         return Judged(faces, softmax(model.logits(faces.pictures), axis=-1), missing)
-    held_out = cross_validate(faces, subject_groups(faces.subjects, config.folds, config.seed), config, model, hardware)
-    random = np.random.default_rng(config.seed).permutation(len(faces.targets)) % config.folds
+    groups = subject_groups(faces.subjects, config.n_folds, config.seed)
+    held_out = cross_validate(faces, groups, config, model, hardware)
+    random = np.random.default_rng(config.seed).permutation(len(faces.targets)) % config.n_folds
     leaky = cross_validate(faces, random, config, model, hardware)
     return Judged(faces, held_out, missing, measure(faces.targets, leaky, faces.subjects, CLASSES, config.seed).ua.mean)
 
@@ -212,7 +213,7 @@ def subject_groups(subjects: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """
     people, who = np.unique(subjects, return_inverse=True)
     if len(people) < folds:
-        raise CommandError(f"{folds} folds of {len(people)} people were asked for; --folds allows 3 to {len(people)}.")
+        raise CommandError(f"{folds} folds of {len(people)} people came; --n-folds allows 3 to {len(people)}.")
     group: np.ndarray = np.random.default_rng(seed).permutation(len(people)) % folds
     return group[who]
 

@@ -31,8 +31,8 @@ class EvaluateConfig(JsonOption, ThreadsOption, SeedOption):
 
     The voices are RAVDESS clips of the actors that the shipped network never heard. The faces that are tested are of
     FER2013's PrivateTest, or with --faces-of public of PublicTest, on which the face network was chosen. No set has
-    both of one person, so a clip is paired with pictures of the same label. With --fit the weights of the senses are
-    fitted on PublicTest instead, and nothing is tested.
+    both of one person, so a clip is paired with pictures of the same label. With --fit-weights the weights of the
+    senses are fitted on PublicTest instead, and nothing is tested.
     """
 
     voices: Path
@@ -41,7 +41,7 @@ class EvaluateConfig(JsonOption, ThreadsOption, SeedOption):
     """FER2013, see empaw train face --help."""
     faces_of: Literal["private", "public"] = "private"
     """Which part of FER2013 is tested."""
-    fit: bool = False
+    fit_weights: bool = False
     """Fit the weights of the senses on PublicTest and print them."""
     each: int = 8
     """Faces that every voice is paired with."""
@@ -114,7 +114,7 @@ def main(config: EvaluateConfig) -> Evaluation:
     """
     check_run(config.threads, config.seed)
     check_writable(config.json)
-    result = _fit(config) if config.fit else _test(config)
+    result = _fit(config) if config.fit_weights else _test(config)
     if config.json is not None:
         write_json(result.as_json(), config.json)
     return result

@@ -140,7 +140,7 @@ def test_the_command_tests_and_fits(monkeypatch, tmp_path, truth, capsys):
     assert rows["clear", "clear"]["difference"]["mean"] > 0
     assert rows["clear", "blurred"]["difference"]["mean"] == 0
     assert rows["clear", "contradicting"]["agreement"] < rows["clear", "clear"]["agreement"]
-    assert cli([*told, "--fit", "--json", "-"]) == 0
+    assert cli([*told, "--fit-weights", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["weights"]["speech"] > 0
     assert asked == ["PrivateTest", "PublicTest"]
 

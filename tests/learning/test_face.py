@@ -309,7 +309,7 @@ def test_evaluate_holds_people_out_and_shows_the_leak(tmp_path, capsys):
             cv2.imwrite(str(tmp_path / f"{person}.{code}1.{number}.tiff"), picture)
     fit = FitConfig(epochs=1, batch=7, augment=GENTLE)
     config = EvaluateConfig(
-        tmp_path, "subjects", "jaffe", fake_weights(tmp_path / "w"), folds=3, fit=fit, json=tmp_path / "a.json",
+        tmp_path, "subjects", "jaffe", fake_weights(tmp_path / "w"), n_folds=3, fit=fit, json=tmp_path / "a.json",
         device="cpu",
     )  # fmt: skip
     result = evaluate.main(config)
@@ -326,7 +326,7 @@ def test_evaluate_holds_people_out_and_shows_the_leak(tmp_path, capsys):
     [
         ({"protocol": "private", "corpus": "jaffe"}, "leave out --corpus"),
         ({"protocol": "private", "retrain": True}, "Leave out one of them"),
-        ({"folds": 2}, "allowed are 3"),
+        ({"n_folds": 2}, "allowed are 3"),
     ],
 )
 def test_protocols_that_make_no_sense(entry, said):
