@@ -151,7 +151,7 @@ def serve_study(args: ServeStudy) -> None:
     threading.Thread(target=announce, args=(server, address, args.browser, console, "The study"), daemon=True).start()
     server.run(sockets=[listening])
     if not server.started:
-        sys.exit(3)
+        raise RuntimeError(f"the server did not start at {address}: see above")
 
 
 def _warn(args: ServeStudy, console: Console) -> None:
