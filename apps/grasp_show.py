@@ -124,7 +124,7 @@ def _try(scene: Scene, planned: Planned, config: TrialConfig) -> Tried:
 
 
 def _try_by_arm(scene: Scene, planned: Planned, config: TrialConfig, seed: int) -> Tried:
-    """As `_try`, by the arm.
+    """Do as `_try`, by the arm.
 
     Raises:
         ReachError: it can get to none of the grasps.
@@ -137,7 +137,7 @@ def _try_by_arm(scene: Scene, planned: Planned, config: TrialConfig, seed: int) 
 
 
 def page(name: str, cloud: str, scene: Scene, planned: Planned, tried: Tried) -> str:
-    """The page as text; it needs nothing from elsewhere."""
+    """Write the page as text; it needs nothing from elsewhere."""
     layers = [
         _cloud("the object", scene.observation.true, "#c9c2b6", hidden=True),
         _cloud(f"{cloud} (planned on)", planned.shape.target, "#3b6ea5"),
@@ -171,7 +171,7 @@ def page(name: str, cloud: str, scene: Scene, planned: Planned, tried: Tried) ->
 
 
 def _moments(count: int) -> np.ndarray:
-    """Three frames: coming, lifting, the end."""
+    """Choose three frames: coming, lifting, the end."""
     return np.array([0.15, 0.5, 1.0]) * (count - 1) if count else np.empty(0)
 
 
@@ -181,14 +181,14 @@ def _cloud(name: str, points: np.ndarray, color: str, hidden: bool = False) -> d
 
 
 def fork(grasp: Grasp) -> list[list[list[float]]]:
-    """Three lines that stand for a hand: fingers and what carries them."""
+    """Draw three lines that stand for a hand: fingers and what carries them."""
     y, back = grasp.width_m / 2, -PANDA_HAND.finger_m
     lines = ([(0, y, 0), (0, y, back), (0, -y, back), (0, -y, 0)], [(0, 0, back), (0, 0, 1.6 * back)])
     return [np.round(transform_points(grasp.T_world_hand, np.array(line)), 4).tolist() for line in lines]
 
 
 def _boxes(grasp: Grasp) -> list[list[list[list[float]]]]:
-    """Edges of all boxes of the hand."""
+    """List the edges of all boxes of the hand."""
     out = []
     for _, centre, size in PANDA_HAND.boxes(grasp.width_m):
         ends = np.array([[i, j, k] for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)]) / 2

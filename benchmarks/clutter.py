@@ -84,7 +84,7 @@ def _seed(args: Args, scene: SceneKind, cloud: str, seed: int) -> dict[str, Any]
 
 
 def _over_seeds(shares: list[float]) -> dict[str, float]:
-    """Mean and 95 % interval of the mean (Student's t)."""
+    """Give the mean and its 95 % interval (Student's t)."""
     mean, spread = float(np.mean(shares)), float(np.std(shares, ddof=1))
     half = float(student_t.ppf(0.975, len(shares) - 1)) * spread / len(shares) ** 0.5
     return {"mean": round(mean, 4), "low": round(max(mean - half, 0.0), 4), "high": round(min(mean + half, 1.0), 4)}

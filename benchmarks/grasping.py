@@ -99,12 +99,12 @@ def _turn(tasks: list[Task]) -> tuple[float, float]:
 
 
 def memory_gb(_: None) -> float:
-    """The most memory that this process has held, GB (Linux counts in kB)."""
+    """Read the most memory that this process has held, GB (Linux counts in kB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def plan_seconds(tasks: list[Task]) -> dict[str, dict[str, float]]:
-    """Processor seconds of the shape and of the plan on it, for every cloud: median and 95th percentile."""
+    """Time the shape and the plan on it, in processor seconds, for every cloud: median and 95th percentile."""
     spent: dict[str, list[tuple[float, float]]] = {}
     for task in track(tasks, "plans", console=Console(stderr=True)):
         try:
@@ -124,7 +124,7 @@ def plan_seconds(tasks: list[Task]) -> dict[str, dict[str, float]]:
 
 
 def packed_seconds(models: Sequence[ObjectModel], rounds: int) -> dict[str, float]:
-    """Processor seconds of shapes and plan together in packed scenes: of all plans, and where most things stood."""
+    """Time shapes and plan together in packed scenes: processor seconds of all plans, and where most things stood."""
     spent: list[tuple[int, float]] = []
     for number in track(range(rounds), "scenes", console=Console(stderr=True)):
         rows = run_episode(Episode(number, tuple(models), ClutterConfig())).rows
@@ -136,7 +136,7 @@ def packed_seconds(models: Sequence[ObjectModel], rounds: int) -> dict[str, floa
 
 
 def same_rows(tasks: list[Task]) -> dict[str, int]:
-    """How many rows Ray's workers gave, and how many of them are those of joblib's."""
+    """Count the rows that Ray's workers gave, and those of them that are the other processes' too."""
 
     def rows(engine: Engine) -> list[dict[str, Any]]:
         found: list[Done[Trial]] = list(in_order(try_all, tasks, 2, engine))

@@ -67,7 +67,7 @@ class View(NamedTuple):
     T_world_cam: np.ndarray
 
     def of(self, body: int) -> np.ndarray:
-        """Points (n, 3) m on one body."""
+        """Take the points (n, 3) m on one body."""
         points: np.ndarray = self.cloud_world[self.bodies == body]
         return points
 
@@ -114,7 +114,7 @@ class Caster:
 
 
 def _faulty(depth: np.ndarray, facing: np.ndarray, camera: DepthCamera, rng: np.random.Generator) -> np.ndarray:
-    """Noise, holes and floating pixels; `facing` is the cosine between ray and normal."""
+    """Add noise, holes and floating pixels; `facing` is the cosine between ray and normal."""
     if camera.noise_m == 0.0 and camera.dropout == 0.0 and camera.flying == 0.0:
         return depth
     out = depth + camera.noise_m * (depth / 0.5) ** 2 * rng.standard_normal(depth.shape)
@@ -130,6 +130,6 @@ def _faulty(depth: np.ndarray, facing: np.ndarray, camera: DepthCamera, rng: np.
 
 
 def around(target: Sequence[float], distance_m: float, elevation: float, azimuth: float) -> np.ndarray:
-    """T_world_cam of a camera that looks at `target` from a distance, an elevation and an azimuth, rad."""
+    """Place T_world_cam of a camera that looks at `target` from a distance, an elevation and an azimuth, rad."""
     direction = np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
     return look_at((np.asarray(target) + distance_m * direction).tolist(), target)

@@ -22,12 +22,12 @@ class Completion(Protocol):
     """What completes a cloud; ours is `perception.completion.model.CompletionModel`, yours may be another."""
 
     def complete(self, cloud: np.ndarray) -> Completed:
-        """The whole surface of the one object that `cloud` (N, 3) shows; z is up, the table is z = 0; m."""
+        """Guess the whole surface of the one object that `cloud` (N, 3) m shows; z is up, the table is z = 0."""
         ...
 
 
 def check_cloud(cloud: np.ndarray, least: int = 32) -> np.ndarray:
-    """The cloud as (N, 3) float64.
+    """Check a cloud and give it as (N, 3) float64 m.
 
     Raises:
         CloudError: another shape, too few points, numbers that are not finite, or an extent of no household object.
@@ -50,7 +50,7 @@ def check_cloud(cloud: np.ndarray, least: int = 32) -> np.ndarray:
 
 
 def farthest_points(points: np.ndarray, count: int) -> np.ndarray:
-    """Indices (count,) of points (N, 3) that lie as far apart as can be (Eldar et al. 1997).
+    """Choose points of (N, 3) that lie as far apart as can be (Eldar et al. 1997): indices (count,).
 
     The first is any, but the same for the same points in the same order: in fpsample 1.0.2 the fast variants (a quarter
     of the time of its plain one) count `start_idx` in an order of their own, and without it draw at random.
@@ -87,7 +87,7 @@ def voxel_downsample(points: np.ndarray, voxel_m: float) -> np.ndarray:
 
 
 def distances(points: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """Distance of each of `points` (N, 3) to the nearest of `to` (M, 3): (N,)."""
+    """Measure from each of `points` (N, 3) m to the nearest of `to` (M, 3): (N,) m."""
     from scipy.spatial import cKDTree
 
     found: np.ndarray = cKDTree(to).query(points)[0]
@@ -95,12 +95,12 @@ def distances(points: np.ndarray, to: np.ndarray) -> np.ndarray:
 
 
 def chamfer_l1(one: np.ndarray, other: np.ndarray) -> float:
-    """CDL1, m: half the sum of both mean distances, as PoinTr and most after it count it."""
+    """Compute CDL1, m: half the sum of both mean distances, as PoinTr and most after it count it."""
     return float(0.5 * (distances(one, other).mean() + distances(other, one).mean()))
 
 
 def f_score(found: np.ndarray, true: np.ndarray, within_m: float) -> float:
-    """Harmonic mean of precision and recall at a distance (Tatarchenko et al. 2019, arXiv 1905.03678)."""
+    """Compute the harmonic mean of precision and recall at a distance (Tatarchenko et al. 2019, arXiv 1905.03678)."""
     precision = float(np.mean(distances(found, true) <= within_m))
     recall = float(np.mean(distances(true, found) <= within_m))
     return 0.0 if precision + recall == 0.0 else 2 * precision * recall / (precision + recall)

@@ -159,7 +159,7 @@ def _cone(rng: Rng) -> Solid:
 
 
 def _blocks(rng: Rng) -> Solid:
-    """Two boxes that make an L, a T or a step."""
+    """Make two boxes into an L, a T or a step."""
     x, y, z = rng.uniform((0.03, 0.06, 0.03), (0.05, 0.13, 0.05))
     upper = box(x, rng.uniform(0.3, 0.5) * y, rng.uniform(0.03, 0.07))
     return together(box(x, y, z), at(upper, 0.0, float(rng.uniform(-0.25, 0.25) * y), z - 0.002))
@@ -197,7 +197,7 @@ KINDS: dict[str, Callable[[Rng], Solid]] = {
 
 
 def make(name: str) -> Solid:
-    """The thing of that name, `kind_number` with number 0 to 999: the same each time.
+    """Make the thing of that name, `kind_number` with number 0 to 999: the same each time.
 
     Raises:
         ValueError: there is no such thing.
@@ -210,6 +210,6 @@ def make(name: str) -> Solid:
 
 
 def names(part: str, each: int = 8) -> list[str]:
-    """Names of the set: of every kind the first `each` are for training, the next two for testing."""
+    """List the set: of every kind the first `each` are for training, the next two for testing."""
     numbers = {"train": range(each), "test": range(900, 902)}[part]
     return [f"{kind}_{number}" for kind in KINDS for number in numbers]

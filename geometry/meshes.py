@@ -74,7 +74,7 @@ class Mesh:
         return Mesh(transform_points(T, self.vertices), triangles)
 
     def as_trimesh(self) -> trimesh.Trimesh:
-        """The same for trimesh, nothing merged or repaired."""
+        """Hand the same to trimesh, nothing merged or repaired."""
         import trimesh
 
         return trimesh.Trimesh(self.vertices, self.triangles, process=False)
@@ -159,7 +159,7 @@ def load_convex_parts(path: Path, scale: Sequence[float] = (1.0, 1.0, 1.0)) -> t
 
 
 def _groups(path: Path) -> list[np.ndarray]:
-    """Points of every `o` of an .obj, by the faces that follow it."""
+    """Read the points of every `o` of an .obj, by the faces that follow it."""
     points: list[list[float]] = []
     groups: list[set[int]] = [set()]
     for line in path.read_text(errors="replace").splitlines():
@@ -176,7 +176,7 @@ def _groups(path: Path) -> list[np.ndarray]:
 
 
 def convex_hull(points: np.ndarray) -> Mesh | None:
-    """The hull of points (N, 3); None when they span no volume."""
+    """Build the hull of points (N, 3) m; None when they span no volume."""
     from scipy.spatial import ConvexHull, QhullError
 
     try:
@@ -297,7 +297,7 @@ def _geometry(entry: ElementTree.Element, path: Path) -> _Found:
 
 
 def joined(meshes: Sequence[Mesh]) -> Mesh:
-    """Several meshes as one."""
+    """Join several meshes into one."""
     offsets = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])[:-1]
     return Mesh(
         np.concatenate([mesh.vertices for mesh in meshes]),
@@ -306,7 +306,7 @@ def joined(meshes: Sequence[Mesh]) -> Mesh:
 
 
 def sample_surface(mesh: Mesh, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Points (count, 3) spread evenly over the surface, and the normals (count, 3) of their triangles.
+    """Spread points (count, 3) m evenly over the surface, with the normals (count, 3) of their triangles.
 
     The area is cut into as many equal shares, one point in each: the cloud has fewer holes than independent draws.
     """

@@ -79,7 +79,7 @@ class ObjectModel:
         return centre
 
     def inside(self, points: np.ndarray, deeper_m: float = 0.0) -> np.ndarray:
-        """Which of the points (N, 3) lie in one of the parts, at least `deeper_m` below its surface: (N,) bool."""
+        """Tell which points (N, 3) m lie in one of the parts, `deeper_m` or more below its surface: (N,) bool."""
         within = np.zeros(len(points), bool)
         for planes in self._sides:
             left = np.flatnonzero(~within)
@@ -88,7 +88,7 @@ class ObjectModel:
         return within
 
     def surface(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Points (count, 3) on what can be touched, with normals (count, 3).
+        """Sample points (count, 3) m on what can be touched, with normals (count, 3).
 
         Things that are put together of several bodies (the handle of a mug, the head of a hammer) have surfaces inside
         one another; those are left out.
@@ -121,7 +121,7 @@ class ObjectModel:
         return f"{whole:08x}"
 
     def scaled(self, factors: np.ndarray, name: str | None = None) -> ObjectModel:
-        """The same thing stretched along x, y, z by `factors` (3,)."""
+        """Stretch the same thing along x, y, z by `factors` (3,)."""
         stretch = transform(np.diag(factors), (0.0, 0.0, 0.0))
         parts = tuple(part.transformed(stretch) for part in self.parts)
         return replace(self, name=name or self.name, mesh=self.mesh.transformed(stretch), parts=parts)
@@ -184,7 +184,7 @@ def _household(spec: str) -> ObjectSet:
 
 
 def household_object(name: str) -> ObjectModel:
-    """One thing of the procedural set by its name.
+    """Make one thing of the procedural set by its name.
 
     Raises:
         ValueError: there is no such thing.
@@ -216,7 +216,7 @@ def _data_folder(spec: str, data: Path | None) -> Path:
 
 
 def from_folder(folder: Path, pattern: str = "*.urdf", limit: int | None = None) -> ObjectSet:
-    """Every URDF in a folder; where there is none, every mesh, as its convex hull unless it is an .obj of parts."""
+    """Read every URDF in a folder; where there is none, every mesh, as its hull unless it is an .obj of parts."""
     paths = sorted(folder.glob(pattern)) or sorted(p for p in folder.iterdir() if p.suffix.lower() in MESH_FILES)
     objects, skipped = [], []
     for path in paths[:limit]:

@@ -53,7 +53,7 @@ def stable_poses(model: ObjectModel, least_share: float = 0.01) -> list[StablePo
 
 
 def _laid(hull: Mesh, middle: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """T_table_object with the side of that normal on z = 0, and the centre of mass above the origin."""
+    """Lay the side of that normal on z = 0, and the centre of mass above the origin: T_table_object."""
     turn = _turn_down(normal)
     low = (hull.vertices @ turn.T)[:, 2].min()
     foot = turn @ middle
@@ -73,7 +73,7 @@ def _centre_of_mass(model: ObjectModel) -> np.ndarray:
 
 
 def _volume(part: Mesh) -> tuple[float, np.ndarray]:
-    """Volume and centroid of a closed mesh, by tetrahedra from its first corner."""
+    """Sum up volume and centroid of a closed mesh, by tetrahedra from its first corner."""
     a, b, c = (part.corners - part.vertices[0]).transpose(1, 0, 2)
     sixfold = np.einsum("ij,ij->i", a, np.cross(b, c))
     centroid = (sixfold[:, None] * (a + b + c)).sum(axis=0) / (4.0 * sixfold.sum())
@@ -81,7 +81,7 @@ def _volume(part: Mesh) -> tuple[float, np.ndarray]:
 
 
 def _sides(hull: Mesh, middle: np.ndarray) -> list[tuple[np.ndarray, np.ndarray, float]]:
-    """Flat sides of a hull: outward normal (3,), corners (n, 3), and the share of all directions from `middle`."""
+    """List the flat sides of a hull: outward normal (3,), corners (n, 3), and the share of directions from `middle`."""
     corners = hull.corners
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
@@ -104,7 +104,7 @@ def _sides(hull: Mesh, middle: np.ndarray) -> list[tuple[np.ndarray, np.ndarray,
 
 
 def _carries(corners: np.ndarray, normal: np.ndarray, middle: np.ndarray, margin: float) -> bool:
-    """Whether `middle` is above a side, at least `margin` m from its edges."""
+    """Tell whether `middle` is above a side, at least `margin` m from its edges."""
     across = _turn_down(normal)[:2]
     side = convex_outline(corners @ across.T)
     inward = np.roll(side, -1, axis=0) - side
@@ -115,7 +115,7 @@ def _carries(corners: np.ndarray, normal: np.ndarray, middle: np.ndarray, margin
 
 
 def convex_outline(points: np.ndarray) -> np.ndarray:
-    """Corners (n, 2) of the convex hull of points (N, 2), counter-clockwise; no corners of points on one line."""
+    """Find the corners (n, 2) of the hull of points (N, 2), counter-clockwise; no corners of points on one line."""
     from scipy.spatial import ConvexHull, QhullError
 
     try:
@@ -126,7 +126,7 @@ def convex_outline(points: np.ndarray) -> np.ndarray:
 
 
 def _turn_down(normal: np.ndarray) -> np.ndarray:
-    """A rotation (3, 3) that turns a unit vector to point straight down."""
+    """Make a rotation (3, 3) that turns a unit vector to point straight down."""
     down = -normal
     helper = np.eye(3)[int(np.argmin(np.abs(down)))]
     x = np.cross(helper, down)

@@ -22,17 +22,17 @@ class Solid(NamedTuple):
     parts: tuple[Mesh, ...]
 
     def transformed(self, T: np.ndarray) -> Solid:
-        """The same elsewhere."""
+        """Return the solid under a rigid transform `T` (4, 4)."""
         return Solid(self.surface.transformed(T), tuple(part.transformed(T) for part in self.parts))
 
 
 def together(*solids: Solid) -> Solid:
-    """Several solids as one; where they overlap, what lies inside stays in the surface (see `ObjectModel.surface`)."""
+    """Join solids into one; where they overlap, what lies inside stays in the surface (see `ObjectModel.surface`)."""
     return Solid(joined([solid.surface for solid in solids]), tuple(part for solid in solids for part in solid.parts))
 
 
 def box(x: float, y: float, z: float) -> Solid:
-    """A box standing on z = 0."""
+    """Make a box standing on z = 0."""
     corners = np.array([[i, j, k] for i in (-x / 2, x / 2) for j in (-y / 2, y / 2) for k in (0.0, z)])
     return _convex(corners)
 
@@ -50,7 +50,7 @@ def _ring(radius: float, z: float, sections: int = SECTIONS) -> np.ndarray:
 
 
 def turned(profile: Sequence[tuple[float, float]]) -> Solid:
-    """A full body of revolution.
+    """Make a full body of revolution.
 
     Args:
         profile: (radius, z) m from the bottom up, radii more than 0; the ends are closed by discs.
@@ -68,7 +68,7 @@ def turned(profile: Sequence[tuple[float, float]]) -> Solid:
 
 
 def hollow(outer: Sequence[tuple[float, float]], wall: float) -> Solid:
-    """A vessel: a body of revolution, open above, with a floor and a wall of the same thickness.
+    """Make a vessel: a body of revolution, open above, with a floor and a wall of the same thickness.
 
     Args:
         outer: (radius, z) m of the outside from the bottom up.
@@ -103,7 +103,7 @@ def _wedge(lower: tuple[Corner, Corner], upper: tuple[Corner, Corner], wedge: in
 
 
 def _between(low: int, high: int) -> np.ndarray:
-    """Triangles between two rings whose first points are numbered so; outside is outside when `high` is above."""
+    """Fill two rings whose first points are numbered so with triangles; outside is outside when `high` is above."""
     here = np.arange(SECTIONS)
     there = np.roll(here, -1)
     return np.concatenate(
@@ -122,7 +122,7 @@ def _fan(ring: int, middle: int, up: bool) -> np.ndarray:
 
 
 def swept(path: np.ndarray, radii: np.ndarray, flat: float = 1.0, around: int = 16) -> Solid:
-    """A round bar bent along a path.
+    """Bend a round bar along a path.
 
     Args:
         path: (n, 3) m of its middle line; neighbours differ.
@@ -161,7 +161,7 @@ def swept(path: np.ndarray, radii: np.ndarray, flat: float = 1.0, around: int = 
 
 
 def _steady_normal(path: np.ndarray) -> np.ndarray:
-    """The normal of the plane that the path lies in; of a straight one, the axis that is most across it."""
+    """Find the normal of the plane that the path lies in; of a straight one, the axis that is most across it."""
     _, spread, axes = np.linalg.svd(path - path.mean(axis=0))
     if spread[1] > 1e-9:
         normal: np.ndarray = axes[2]
@@ -176,5 +176,5 @@ def lying(solid: Solid, length_axis: str = "x") -> Solid:
 
 
 def at(solid: Solid, x: float, y: float, z: float) -> Solid:
-    """The same, moved by x, y, z m."""
+    """Move it by x, y, z m."""
     return solid.transformed(transform(np.eye(3), (x, y, z)))

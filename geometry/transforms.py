@@ -15,38 +15,38 @@ def transform(rotation: np.ndarray, translation: Sequence[float] | np.ndarray) -
 
 
 def transform_points(T: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Points (..., 3) under a (4, 4) transform."""
+    """Move points (..., 3) m by a transform `T` (4, 4)."""
     out: np.ndarray = points @ T[:3, :3].T + T[:3, 3]
     return out
 
 
 def inverse(T: np.ndarray) -> np.ndarray:
-    """Inverse of a rigid transform."""
+    """Invert a rigid transform (4, 4)."""
     return transform(T[:3, :3].T, -T[:3, :3].T @ T[:3, 3])
 
 
 def about_vertical(angle: float) -> np.ndarray:
-    """(3, 3) rotation about z by `angle` rad."""
+    """Turn about z by `angle` rad: (3, 3)."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
 def euler_transform(xyz: Sequence[float], rpy: Sequence[float]) -> np.ndarray:
-    """A URDF's origin: m, and roll, pitch, yaw in rad about fixed axes."""
+    """Read a URDF's origin: m, and roll, pitch, yaw in rad about fixed axes."""
     from scipy.spatial.transform import Rotation
 
     return transform(Rotation.from_euler("xyz", rpy).as_matrix(), xyz)
 
 
 def quat_transform(position: Sequence[float], quat_xyzw: Sequence[float]) -> np.ndarray:
-    """(4, 4) of a position, m, and a quaternion."""
+    """Make (4, 4) of a position, m, and a quaternion."""
     from scipy.spatial.transform import Rotation
 
     return transform(Rotation.from_quat(quat_xyzw).as_matrix(), position)
 
 
 def to_quat(T: np.ndarray) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
-    """Position, m, and quat_xyzw of a rigid transform."""
+    """Give position, m, and quat_xyzw of a rigid transform."""
     from scipy.spatial.transform import Rotation
 
     x, y, z, w = Rotation.from_matrix(T[:3, :3]).as_quat().tolist()
@@ -55,7 +55,7 @@ def to_quat(T: np.ndarray) -> tuple[tuple[float, float, float], tuple[float, flo
 
 
 def look_at(eye: Sequence[float], target: Sequence[float]) -> np.ndarray:
-    """T_world_cam of a camera at `eye` that looks at `target`, m: z forward, x right, y down (OpenCV)."""
+    """Place T_world_cam at `eye` so that it looks at `target`, m: z forward, x right, y down (OpenCV)."""
     forward = np.subtract(target, eye).astype(float)
     length = np.linalg.norm(forward)
     if length < 1e-9:

@@ -116,7 +116,7 @@ class Arm:
         self._goal = np.asarray(joints, float)
 
     def reach(self, T_world_hand: np.ndarray, near: np.ndarray, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Joints (7,) rad that bring the hand to a pose, looked for from `near` and, with `rng`, from elsewhere.
+        """Solve for joints (7,) rad that bring the hand to a pose, from `near` and, with `rng`, from elsewhere.
 
         Raises:
             ReachError: none is found within the limits.
@@ -129,7 +129,7 @@ class Arm:
         raise ReachError(f"the arm does not reach {np.round(T_world_hand[:3, 3], 3).tolist()} m that way round")
 
     def _solve(self, T_world_hand: np.ndarray, start: np.ndarray, rounds: int = 3) -> np.ndarray:
-        """Damped least squares on Bullet's Jacobian (Buss 2004), clipped to the limits of the joints."""
+        """Iterate damped least squares on Bullet's Jacobian (Buss 2004), clipped to the limits of the joints."""
         client, offset = self.world.client, (0.0, 0.0, 0.0)
         joints = np.clip(start, self.low, self.high)
         goal = T_world_hand @ transform(np.eye(3), (0.0, 0.0, -PANDA_HAND.mount_m))
@@ -160,7 +160,7 @@ class Arm:
         return bool(np.linalg.norm(off[:3, 3]) < _NEAR_M and np.linalg.norm(_turn_of(off[:3, :3])) < _NEAR_RAD)
 
     def along(self, poses: Iterable[np.ndarray], start: np.ndarray) -> list[np.ndarray]:
-        """Joints for each pose of a path, each near the last.
+        """Solve for each pose of a path, each near the last.
 
         Raises:
             ReachError: one cannot be reached, or only with a jump of the joints.
@@ -188,7 +188,7 @@ class Arm:
         return True
 
     def _meets(self, body: int) -> bool:
-        """Whether anything but the foot overlaps a body."""
+        """Tell whether anything but the foot overlaps a body."""
         found = self.world.client.getClosestPoints(self.body, body, 0.0)
         return any(one[3] > 0 and one[8] < -1e-3 for one in found)
 
@@ -229,7 +229,7 @@ class Arm:
 
 
 def _turn_of(rotation: np.ndarray) -> np.ndarray:
-    """(3,) rad: axis times angle of a rotation (3, 3)."""
+    """Give axis times angle of a rotation (3, 3): (3,) rad."""
     from scipy.spatial.transform import Rotation
 
     turn: np.ndarray = Rotation.from_matrix(rotation).as_rotvec()

@@ -55,7 +55,7 @@ class HandSpec:
     """m/s"""
 
     def boxes(self, opening_m: float) -> list[tuple[str, np.ndarray, np.ndarray]]:
-        """What the hand fills at an opening: link, centre (3,) and full size (3,) of boxes in the hand's frame, m."""
+        """List what the hand fills at an opening: link, centre (3,) and full size (3,) of boxes in its frame, m."""
         pad, root, palm, body = (np.array(size) for size in (self.pad_m, self.root_m, self.palm_m, self.body_m))
         found = [
             ("palm", np.array([0.0, 0.0, -self.finger_m - palm[2] / 2]), palm),
@@ -72,7 +72,7 @@ PANDA_HAND = HandSpec()
 
 
 def hand_links(spec: HandSpec = PANDA_HAND) -> tuple[Link, ...]:
-    """Palm, left and right finger as shapes in the hand's frame, fingers closed: for pictures and the URDF."""
+    """Make palm, left and right finger as shapes in the hand's frame, fingers closed: for pictures and the URDF."""
     colors = {"palm": "#e8e2d6", "left": "#3a3d42", "right": "#3a3d42"}
     return tuple(
         Link(
@@ -185,7 +185,7 @@ def couple_fingers(world: World, body: int, left: int, right: int) -> None:
 
 
 def hand_urdf(spec: HandSpec = PANDA_HAND) -> str:
-    """The hand as URDF text: base `palm`, its frame at the wrist, fingers sliding along y and -y."""
+    """Write the hand as URDF text: base `palm`, its frame at the wrist, fingers sliding along y and -y."""
     links = {link.name: link.shapes for link in hand_links(spec)}
     text = ['<?xml version="1.0"?><robot name="hand">', _link("palm", links["palm"], spec.mount_m, spec.mass_kg)]
     for name, side in (("left", 1), ("right", -1)):
@@ -199,7 +199,7 @@ def hand_urdf(spec: HandSpec = PANDA_HAND) -> str:
 
 
 def _link(name: str, shapes: tuple[Shape, ...], lift_m: float, mass: float) -> str:
-    """One link; its boxes are moved up by `lift_m`, from the hand's frame to the link's.
+    """Write one link; its boxes are moved up by `lift_m`, from the hand's frame to the link's.
 
     The inertia is that of a ball of 10 cm rather than of a finger: a light link on a strong constraint would jitter.
     """

@@ -102,7 +102,7 @@ def _straight(start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
 
 
 def _detour(arm: Arm, there: np.ndarray, others: Sequence[int], rng: np.random.Generator) -> list[np.ndarray]:
-    """Joints between `HOME` and `there` so that the path is free: none, or one pose about halfway."""
+    """Find joints between `HOME` and `there` so that the path is free: none, or one pose about halfway."""
     home = np.array(HOME)
     if arm.is_collision_free([home, there], others):
         return []

@@ -125,7 +125,7 @@ class GraspEnv(gym.Env[np.ndarray, np.ndarray]):
         return self._seen.copy(), reward, True, False, outcome._asdict()
 
     def render(self) -> np.ndarray | None:
-        """A picture of the table, (360, 480, 3) uint8, before the grasp; None after it, or in no render mode."""
+        """Take a picture of the table, (360, 480, 3) uint8, before the grasp; None after it, or in no render mode."""
         if self.render_mode is None or self.table is None:
             return None
         return self.table.world.picture(Camera((0.45, -0.45, 0.4), (0.0, 0.0, 0.05)))

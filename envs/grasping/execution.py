@@ -145,12 +145,12 @@ class _Trial:
         self._wait(0.1)
 
     def _between(self) -> Body | None:
-        """The object that both fingers touch."""
+        """Find the object that both fingers touch."""
         both = {LEFT, RIGHT}
         return next((body for body in self.table.bodies if both <= self.hand.touches(body.number)), None)
 
     def _moved(self) -> float:
-        """How far the objects have come from where they rested, m."""
+        """Measure how far the objects have come from where they rested, m."""
         world = self.table.world
         ways = [np.linalg.norm(np.subtract(world.pose(body.number)[0], place)) for body, place, _ in self.rest]
         return float(max(ways, default=0.0))

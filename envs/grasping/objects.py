@@ -64,13 +64,13 @@ class Tabletop:
         self.world.place(body.number, *to_quat(T_world_object @ transform(np.eye(3), body.centre)))
 
     def pose(self, body: Body) -> np.ndarray:
-        """T_world_object (4, 4)."""
+        """Read T_world_object (4, 4)."""
         position, quat_xyzw = self.world.pose(body.number)
         T: np.ndarray = quat_transform(position, quat_xyzw) @ inverse(transform(np.eye(3), body.centre))
         return T
 
     def poses(self) -> list[np.ndarray]:
-        """T_world_object of every object, in the order of `bodies`."""
+        """Read T_world_object of every object, in the order of `bodies`."""
         return [self.pose(body) for body in self.bodies]
 
     def settle(self, limit_s: float = 4.0, still: float = 0.01) -> bool:
@@ -97,19 +97,19 @@ class Tabletop:
 
 
 def lowest(model: ObjectModel, rotation: np.ndarray) -> float:
-    """Lowest z of an object's parts, m, turned by (3, 3) about its origin."""
+    """Find the lowest z of an object's parts, m, turned by (3, 3) about its origin."""
     return min(float((part.vertices @ rotation[2]).min()) for part in model.parts)
 
 
 def height(model: ObjectModel, T_world_object: np.ndarray) -> float:
-    """Highest z of an object's parts at a pose, m."""
+    """Find the highest z of an object's parts at a pose, m."""
     return max(float(transform_points(T_world_object, part.vertices)[:, 2].max()) for part in model.parts)
 
 
 def resting(
     models: Iterable[ObjectModel], poses: Iterable[np.ndarray], friction: float = 0.5, seen: bool = False
 ) -> Tabletop:
-    """A table with objects at known poses; pictures show them where `seen`."""
+    """Set a table with objects at known poses; pictures show them where `seen`."""
     table = Tabletop(friction, seen=seen)
     for model, pose in zip(models, poses, strict=True):
         table.add(model, pose)

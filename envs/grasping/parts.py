@@ -26,7 +26,7 @@ things boxes, cans and bottles have up to .05, clamps .1, hammers .26, plates .3
 
 
 def load_bodies(spec: str, data: Path | None = None, cache: Path = CACHE) -> ObjectSet:
-    """Objects as `load_objects`, and meshes whose hull would fill a hollow are taken apart into convex parts.
+    """Load as `load_objects`, and take meshes whose hull would fill a hollow apart into convex parts.
 
     Parts are kept in `cache` by what the mesh is; where nothing can be written they are made again every time.
 
@@ -46,7 +46,7 @@ def load_bodies(spec: str, data: Path | None = None, cache: Path = CACHE) -> Obj
 
 
 def is_hollow(model: ObjectModel) -> bool:
-    """Whether its hull stands for its parts and fills what is open: a mug, a bowl, a hammer, not a box."""
+    """Tell whether its hull stands for its parts and fills what is open: of a mug, a bowl, a hammer, not of a box."""
     if not model.filled:
         return False
     points, normals = model.surface(2000, np.random.default_rng(0))
@@ -68,5 +68,5 @@ def _parts(mesh: Mesh, cache: Path) -> tuple[Mesh, ...]:
 
 
 def _sealed(text: str) -> str:
-    """With a comment at the end that a file cut short or changed does not have."""
+    """Add a comment at the end that a file cut short or changed does not have."""
     return f"{text}{_SEAL}{crc32(text.encode()):08x}\n"

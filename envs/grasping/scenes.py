@@ -64,7 +64,7 @@ def rest_single(
 def clutter(
     models: Sequence[ObjectModel], scene: SceneKind, count: int, rng: np.random.Generator, friction: float = 0.5
 ) -> Tabletop:
-    """A table with `count` objects drawn from a set, standing side by side (packed) or dropped in a heap (pile).
+    """Set a table with `count` objects drawn from a set, side by side (packed) or dropped in a heap (pile).
 
     After VGN (Breyer et al. 2020): packed objects stand upright and do not touch when they are put down; piled ones
     fall from 20 cm one after the other into a box that is then taken away. All are made smaller, by 0.7 to 0.9 when
@@ -86,7 +86,7 @@ def clutter(
 
 
 def within(T_world_object: np.ndarray, slack_m: float = 0.05) -> bool:
-    """Whether an object lies in the square, or little beside it."""
+    """Tell whether an object lies in the square, or little beside it."""
     x, y, z = T_world_object[:3, 3]
     return bool(max(abs(x), abs(y)) < SIDE_M / 2 + slack_m and -0.05 < z < 0.5)
 
@@ -120,7 +120,7 @@ def _drop(table: Tabletop, model: ObjectModel, rng: np.random.Generator) -> None
 
 
 def _walls(table: Tabletop) -> list[int]:
-    """Four walls about the square that keep falling objects in."""
+    """Put up four walls about the square that keep falling objects in."""
     numbers = []
     for angle in np.arange(4) * np.pi / 2:
         corners = np.array([[x, y, z] for x in (0.0, 0.02) for y in (-0.2, 0.2) for z in (0.0, 0.5)])
@@ -130,14 +130,14 @@ def _walls(table: Tabletop) -> list[int]:
 
 
 def look(table: Tabletop, T_world_cam: np.ndarray, camera: DepthCamera, rng: np.random.Generator) -> View:
-    """A depth picture of the objects and the table, which is body number `len(table.bodies)`."""
+    """Take a depth picture of the objects and the table, which is body number `len(table.bodies)`."""
     return look_at_models([(body.model.mesh, table.pose(body)) for body in table.bodies], T_world_cam, camera, rng)
 
 
 def look_at_models(
     placed: Sequence[tuple[Mesh, np.ndarray]], T_world_cam: np.ndarray, camera: DepthCamera, rng: np.random.Generator
 ) -> View:
-    """A depth picture of meshes at their poses, and of the table, which is the last body."""
+    """Take a depth picture of meshes at their poses, and of the table, which is the last body."""
     ground = Mesh(
         np.array([[-2.0, -2, 0], [2, -2, 0], [2, 2, 0], [-2, 2, 0]]), np.array([[0, 1, 2], [0, 2, 3]], np.int64)
     )
@@ -145,5 +145,5 @@ def look_at_models(
 
 
 def side_camera(target: Sequence[float], elevation_deg: float, rng: np.random.Generator) -> np.ndarray:
-    """T_world_cam half a metre from `target` at an elevation, from any side."""
+    """Place T_world_cam half a metre from `target` at an elevation, from any side."""
     return around(target, _FAR_M, np.radians(elevation_deg), rng.uniform(0, 2 * np.pi))

@@ -20,7 +20,7 @@ _LIFTING_S = 1.25
 
 
 def eye_on(place: Sequence[float] | np.ndarray, distance_m: float = 0.45) -> Camera:
-    """A camera that looks at a place from a side and above."""
+    """Place a camera that looks at a place from a side and above."""
     x, y, z = (float(value) for value in place)
     return Camera((x + distance_m, y - distance_m, z + 0.7 * distance_m), (x, y, z))
 
@@ -40,14 +40,14 @@ class Filmed:
 
 
 def grasp_of(row: Trial) -> Grasp | None:
-    """The grasp that a row tried."""
+    """Give the grasp that a row tried."""
     if row.T_world_hand is None or row.width_m is None:
         return None
     return Grasp(np.array(row.T_world_hand).reshape(4, 4), row.width_m)
 
 
 def failures(rows: Sequence[Trial], tasks: Sequence[Task], cloud: str) -> Iterator[tuple[str, str]]:
-    """Caption and data URL of two failures of a cloud for each cause; the trials are run again for it."""
+    """Give caption and data URL of two failures of a cloud for each cause; the trials are run again for it."""
     by_number = {task.number: task for task in tasks}
     shown: dict[str, int] = {}
     for row in rows:
@@ -66,7 +66,7 @@ def failures(rows: Sequence[Trial], tasks: Sequence[Task], cloud: str) -> Iterat
 
 
 def data_url(picture: np.ndarray) -> str:
-    """A JPEG of (height, width, 3) uint8 RGB that a page can hold."""
+    """Pack (height, width, 3) uint8 RGB as a JPEG that a page can hold."""
     import cv2
 
     done, packed = cv2.imencode(".jpg", picture[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])

@@ -61,7 +61,7 @@ def write_report(
 
 
 def bars(rows: Sequence[dict[str, Any]]) -> str:
-    """An SVG of success with its interval, a bar for each cloud."""
+    """Draw success with its interval as an SVG, a bar for each cloud."""
     out = [f'<svg width="640" height="{26 * len(rows) + 10}" font-size="13">']
     for place, row in enumerate(rows):
         y, scale, held = 8 + 26 * place, 440, row["success"]
@@ -77,7 +77,7 @@ def bars(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def causes(rows: Sequence[dict[str, Any]]) -> str:
-    """An SVG of what failed trials were lost to, a bar for each cloud."""
+    """Draw what failed trials were lost to as an SVG, a bar for each cloud."""
     out = [f'<svg width="640" height="{22 * len(rows) + 30}" font-size="12">']
     for place, row in enumerate(rows):
         left, y = 110.0, 6 + 22 * place

@@ -43,7 +43,7 @@ class FittedScore(NamedTuple):
     objects: int
 
     def as_json(self) -> dict[str, Any]:
-        """The same as JSON takes it."""
+        """Give the same as JSON takes it."""
         return self._asdict() | {"weights": asdict(self.weights)}
 
 

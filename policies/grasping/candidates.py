@@ -26,7 +26,7 @@ class Poses(NamedTuple):
     origin: np.ndarray
 
     def of(self, chosen: np.ndarray) -> Poses:
-        """Those chosen by an index or a mask."""
+        """Take those chosen by an index or a mask."""
         return Poses(self.rotation[chosen], self.origin[chosen])
 
 

@@ -43,12 +43,12 @@ def cleaned(cloud: np.ndarray) -> np.ndarray:
 
 
 def partial(observation: Observation) -> PlanningScene:
-    """What was seen and nothing else."""
+    """Take what was seen and nothing else."""
     return PlanningScene(cleaned(observation.cloud_world))
 
 
 def mirrored(observation: Observation) -> PlanningScene:
-    """The cloud and its mirror image behind an upright plane (after Bohg et al. 2011, "Mind the gap").
+    """Add the mirror image of the cloud behind an upright plane (after Bohg et al. 2011, "Mind the gap").
 
     Of planes turned by up to 45 degrees from facing the camera, and as deep as the cloud or less, the one is taken
     whose image best stays where the camera did not see past.
@@ -73,21 +73,21 @@ def mirrored(observation: Observation) -> PlanningScene:
 
 
 def seen_through(points: np.ndarray, observation: Observation, slack_m: float = 0.006) -> np.ndarray:
-    """Which points (N, 3) lie in front of what the camera saw in their direction, so that nothing is there: (N,)."""
+    """Tell which points (N, 3) m lie in front of what the camera saw towards them, in the open: (N,) bool."""
     depth, z = _depth_at(points, observation)
     out: np.ndarray = np.isfinite(depth) & (z < depth - slack_m)
     return out
 
 
 def hidden(points: np.ndarray, observation: Observation, slack_m: float = 0.006) -> np.ndarray:
-    """Which points (N, 3) lie behind what the camera saw in their direction: (N,) bool."""
+    """Tell which points (N, 3) m lie behind what the camera saw in their direction: (N,) bool."""
     depth, z = _depth_at(points, observation)
     out: np.ndarray = np.isfinite(depth) & (z > depth + slack_m)
     return out
 
 
 def _depth_at(points: np.ndarray, observation: Observation) -> tuple[np.ndarray, np.ndarray]:
-    """Depth that the camera measured towards points, NaN where none, and their own."""
+    """Look up the depth (N,) m that the camera measured towards points, NaN where none, and give their own."""
     local = transform_points(inverse(observation.T_world_cam), points)
     camera = observation.camera
     focal = 0.5 * camera.width / np.tan(np.radians(camera.field_of_view_deg) / 2)
@@ -101,13 +101,13 @@ def _depth_at(points: np.ndarray, observation: Observation) -> tuple[np.ndarray,
 
 
 def shadow(observation: Observation) -> PlanningScene:
-    """What was seen; and whatever it hides from the camera is taken for occupied."""
+    """Take what was seen, and whatever it hides from the camera for occupied."""
     cloud = cleaned(observation.cloud_world)
     return PlanningScene(cloud, None, shadow_of(cloud, observation))
 
 
 def shadow_of(cloud: np.ndarray, observation: Observation) -> np.ndarray:
-    """Points (n, 3) m on a grid above the table that a cloud hides from the camera."""
+    """Fill what a cloud hides from the camera with points (n, 3) m on a grid above the table."""
     away = cloud.mean(axis=0) - observation.T_world_cam[:3, 3]
     reach = _SHADOW_REACH_M * away / np.linalg.norm(away)
     low = np.minimum(cloud.min(axis=0), cloud.min(axis=0) + reach)
@@ -132,13 +132,13 @@ def _directions(points: np.ndarray, T_world_cam: np.ndarray) -> np.ndarray:
 
 
 def extruded(observation: Observation) -> PlanningScene:
-    """Outlines of what is seen at and above every height, extruded down to the table."""
+    """Extrude the outlines of what is seen at and above every height down to the table."""
     cloud = cleaned(observation.cloud_world)
     return PlanningScene(extrusion(cloud), None, cloud)
 
 
 def extrusion(cloud: np.ndarray) -> np.ndarray:
-    """Points (n, 3) m on the sides, the steps and the top of a pile of outlines, each that of everything above it."""
+    """Sample (n, 3) m the sides, steps and top of a pile of outlines, each that of everything above it."""
     from scipy.spatial import ConvexHull, QhullError
 
     top = cloud[:, 2].max()
@@ -161,12 +161,12 @@ def extrusion(cloud: np.ndarray) -> np.ndarray:
 
 
 def true_shape(observation: Observation) -> PlanningScene:
-    """The whole surface, as nobody sees it."""
+    """Take the whole surface, as nobody sees it."""
     return PlanningScene(observation.true)
 
 
 def completed(completion: Completion) -> Callable[[Observation], PlanningScene]:
-    """The surface that a network completes; what was seen must be kept clear of as well."""
+    """Make the cloud that a network completes; what was seen must be kept clear of as well."""
 
     def make(observation: Observation) -> PlanningScene:
         cloud = cleaned(observation.cloud_world)

@@ -56,7 +56,7 @@ def to_hand_frame(poses: Poses, points: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def above_table(poses: Poses, opening_m: np.ndarray, spec: HandSpec, clear_m: float) -> np.ndarray:
-    """Whether all corners of the hand stay above z = `clear_m`: (B,) bool."""
+    """Tell whether all corners of the hand stay above z = `clear_m`: (B,) bool."""
     down = poses.rotation[:, 2, :]  # z of the world in the hand's frame
     lowest = np.full(len(opening_m), np.inf)
     for name, centre, size in spec.boxes(0.0):
@@ -106,7 +106,7 @@ def is_collision_free(
 
 
 def _swept_boxes(spec: HandSpec, margin_m: float, approach_m: float) -> np.ndarray:
-    """What the hand passes through, in its frame, a row (6,) for each box.
+    """List what the hand passes through, in its frame, a row (6,) for each box.
 
     |x| is less than the first number, |y| lies between the next two, z between the fourth and the fifth; where the
     sixth is 1, |y| lies further out by half the opening.
@@ -157,7 +157,7 @@ def _count(
 
 
 def between(poses: Poses, points: np.ndarray, normals: np.ndarray, uncertainty: np.ndarray, spec: HandSpec) -> Between:
-    """What the fingers would close on."""
+    """Find what the fingers would close on."""
     count = len(poses.origin)
     parts = [
         _between(poses.of(np.arange(count)[part]), points, normals, uncertainty, spec)
@@ -167,7 +167,7 @@ def between(poses: Poses, points: np.ndarray, normals: np.ndarray, uncertainty: 
 
 
 def extent(poses: Poses, points: np.ndarray, spec: HandSpec) -> tuple[np.ndarray, np.ndarray]:
-    """Lowest and highest y, each (B,), of what lies between the fingers; inf and -inf where nothing does."""
+    """Find the lowest and highest y, each (B,) m, between the fingers; inf and -inf where nothing is there."""
     low, high = np.full(len(poses.origin), np.inf), np.full(len(poses.origin), -np.inf)
     for part in blocks(poses, len(points)):
         x, y, z = to_hand_frame(poses.of(np.arange(len(low))[part]), points)

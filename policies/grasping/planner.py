@@ -22,7 +22,7 @@ class GraspPlanner(Protocol):
     """What finds grasps; any callable from a cloud to grasps, best first, can stand where ours does."""
 
     def __call__(self, cloud_world: np.ndarray) -> list[Grasp]:
-        """Grasps on the things that `cloud_world` (N, 3) m shows, standing on the table z = 0."""
+        """Plan grasps on the things that `cloud_world` (N, 3) m shows, on the table z = 0; best first."""
         ...
 
 
@@ -92,7 +92,7 @@ class Planner:
         self.config = config or PlannerConfig()
 
     def __call__(self, cloud_world: np.ndarray) -> list[Grasp]:
-        """Grasps on a cloud, best first.
+        """Plan grasps on a cloud (N, 3) m, best first.
 
         Raises:
             CloudError: the cloud cannot be used.

@@ -47,7 +47,7 @@ def segments(cloud: np.ndarray, eye: np.ndarray, crease_deg: float = 25.0) -> li
 def creased(
     one: np.ndarray, other: np.ndarray, facing: np.ndarray, other_facing: np.ndarray, crease_deg: float
 ) -> np.ndarray:
-    """Whether the surface folds inward by more than an angle between neighbours (P, 3): (P,) bool."""
+    """Tell whether the surface folds inward by more than an angle between neighbours (P, 3): (P,) bool."""
     way = other - one
     way = way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9)
     bend = np.einsum("pk,pk->p", facing, other_facing)

@@ -36,7 +36,7 @@ def surface(cloud: np.ndarray, uncertainty: np.ndarray | None = None, spacing_m:
 
 
 def normals(points: np.ndarray) -> np.ndarray:
-    """(N, 3) unit normals of the planes through the nearest neighbours; their sign means nothing.
+    """Estimate (N, 3) unit normals of the planes through the nearest neighbours; their sign means nothing.
 
     Every point takes as many neighbours as give it the least surface variation, the share of their spread that is
     across the plane (Pauly et al. 2002, "Efficient simplification of point-sampled surfaces").
