@@ -14,6 +14,7 @@ from datasets.voices import DatasetError
 from learning.metrics import fit_temperature
 from learning.speech.features import CLEAN, SPED, WINDOW, FeatureTable
 from learning.speech.judging import ClipLogits, judge_stream, judge_whole
+from learning.trainer import seeded
 from perception.emotion import LABELS
 from perception.speech.model import HeadConfig, HeadEnsemble
 from perception.weights import MOST_SIZE
@@ -133,9 +134,7 @@ def fit_ensemble(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.1)
     numbers = torch.from_numpy(sampler.clips)
     head.train()
-    # Dropout has no generator argument; the fork keeps the caller's random numbers as they were.
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         for _ in range(config.epochs):
             order, version = map(torch.from_numpy, sampler.draw(rng))
             for part in torch.arange(len(order)).split(config.batch):

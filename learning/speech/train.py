@@ -18,7 +18,7 @@ from learning.speech.judging import VoiceMetrics, judge, judge_stream
 from perception.command import check_folder, check_run
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.model import DEFAULT_FOLDER, HeadEnsemble
-from perception.weights import write_folder
+from perception.weights import round_to_stored, write_folder
 from policies.behaviour import default_table
 from robots.options import SeedOption, ThreadsOption
 
@@ -80,7 +80,7 @@ def main(config: TrainConfig) -> TrainResult:
     held_out = () if config.held_out_fold is None else folds.actors_of(config.held_out_fold)
     data = load_data(config.data, folds, config.cache, config.encoder)
     test = np.isin(data.actors, held_out)
-    head = _round_to_half(fit_calibrated(data.table, data.targets, data.actors, ~test, config.fit, config.seed))
+    head = round_to_stored(fit_calibrated(data.table, data.targets, data.actors, ~test, config.fit, config.seed))
     metrics = judge(head, data, test) if held_out else None
     result = TrainResult(head, config.out, held_out, metrics, judge_acted(head, data, test) if held_out else None)
     notes = {
@@ -105,12 +105,6 @@ def judge_acted(head: HeadEnsemble, data: Data, clips: np.ndarray) -> Acted:
         return float(right[which].mean()) if which.any() else float("nan")
 
     return Acted(float(acts.mean()), accuracy(acts), accuracy(acts & (confidence < 0.5)), accuracy(~acts))
-
-
-def _round_to_half(head: HeadEnsemble) -> HeadEnsemble:
-    """Round the weights to what fp16 keeps, so that the figures are those of the file."""
-    head.load_state_dict({name: tensor.half().float() for name, tensor in head.state_dict().items()})
-    return head
 
 
 def card(result: TrainResult, data: Data, config: TrainConfig) -> str:
