@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 from apps.ear import StreamEar
 from control.dog import ClockedLegs, Legs
@@ -16,34 +19,48 @@ from policies.locomotion.actor import load_policy
 from policies.locomotion.controller import LearnedLegs
 from policies.taste.applied import Manner, apply_taste
 from policies.taste.taste import Taste
+from robots.options import SeedOption
 from robots.quadruped import QuadrupedSpec
 
 
-@dataclass(frozen=True)
-class SessionConfig:
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions(SeedOption):
+    """What whoever opens a session may choose; the seed is where the dog starts and which foot is next."""
+
+    weights: Path | None = None
+    """Folder of speech weights instead of the shipped ones."""
+    owner: Path | None = None
+    """Your voice, as empaw enrol voice wrote it; the dog goes on learning it while it runs."""
+    table: Path | None = None
+    """Behaviour table instead of policies/behaviour.toml."""
+    taste: Path | None = None
+    """What you like, as it was learnt from your answers; the dog moves accordingly, where it is sure enough."""
+    policy: Annotated[str, tyro.conf.arg(aliases=["--gait"])] = "default"
+    """Policy to walk with: 'default' is the shipped one, 'none' the clocked gait alone; or the folder of your own."""
+    window: bool = False
+    """Open PyBullet's own window as well (needs a display). Closing that window ends the program."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionConfig(SessionOptions):
     """What a session is made of.
 
     `person` is where the person stands, (x, y) in m; the dog starts at the origin, looking about their way. `live` puts
-    the ear in a thread of its own, which a page wants and a reproducible run must not have. `window` opens Bullet's own
-    window. `weights` is a folder of speech weights instead of the shipped ones, `owner` the file of an enrolled voice,
-    `table` another behaviour table, `policy` what to walk with: 'default' for the shipped one, 'none' for the clocked
-    gait alone, or a folder. `taste` is the file of what somebody likes. A face is shown for `sight_memory_s` after its
-    picture.
+    the ear in a thread of its own, which a page wants and a reproducible run must not have. A face is shown for
+    `sight_memory_s` after its picture.
     """
 
-    seed: int = 0
     person: tuple[float, float] = (2.0, 0.0)
     live: bool = False
-    window: bool = False
-    weights: Path | None = None
-    owner: Path | None = None
-    table: Path | None = None
-    policy: str = "default"
-    taste: Path | None = None
     get_up_after_s: float = 1.5
     max_sound_s: float = 600.0
     max_backlog_s: float = 1.0
     sight_memory_s: float = 1.5
+
+    @classmethod
+    def of(cls, options: SessionOptions, live: bool = False) -> SessionConfig:
+        """Make the config that somebody chose."""
+        return cls(live=live, **{item.name: getattr(options, item.name) for item in fields(SessionOptions)})
 
 
 def choose_legs(policy: str) -> Callable[[QuadrupedSpec], Legs]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import torch
-import tyro
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from apps.config import SessionConfig
+from apps.config import SessionConfig, SessionOptions
 from apps.session import Session
 from apps.timeline import Step, Timeline
 from control.dog import CONTROL_HZ
@@ -21,12 +19,12 @@ from perception.face.pictures import SUFFIXES as PICTURE_SUFFIXES
 from perception.face.videos import read_video
 from perception.speech.audio import NO_SOUND, SoundError
 from robots.io import check_writable, write_json
-from robots.options import JsonOption, SeedOption
+from robots.options import JsonOption
 from robots.stdio import reserve_stdout
 
 
 @dataclass(frozen=True)
-class Run(JsonOption, SeedOption):
+class Run(JsonOption, SessionOptions):
     """Let the dog hear a clip without a browser; write what happens as a table, a timeline or a video."""
 
     speech: Path | None = None
@@ -39,18 +37,6 @@ class Run(JsonOption, SeedOption):
     """MP4 file to film the dog into."""
     emotion: str | None = None
     """Tell the dog what you feel instead of letting it listen."""
-    weights: Path | None = None
-    """Folder of speech weights instead of the shipped ones."""
-    owner: Path | None = None
-    """Your voice, as empaw enrol voice wrote it; the dog goes on learning it while it runs."""
-    table: Path | None = None
-    """Behaviour table instead of policies/behaviour.toml."""
-    taste: Path | None = None
-    """What you like, as it was learnt from your answers; the dog moves accordingly, where it is sure enough."""
-    policy: Annotated[str, tyro.conf.arg(aliases=["--gait"])] = "default"
-    """Policy to walk with: 'default' is the shipped one, 'none' the clocked gait alone; or the folder of your own."""
-    window: bool = False
-    """Open PyBullet's own window as well (needs a display). Closing that window ends the program."""
 
 
 def run(args: Run) -> Timeline:
@@ -66,19 +52,10 @@ def run(args: Run) -> Timeline:
         raise ValueError(f"--emotion {args.emotion!r} came; allowed are {', '.join(LABELS)}")
     for place in (args.json, args.record):
         check_writable(place)
-    config = SessionConfig(
-        seed=args.seed,
-        weights=args.weights,
-        owner=args.owner,
-        table=args.table,
-        window=args.window,
-        policy=args.policy,
-        taste=args.taste,
-    )
     console = Console(stderr=True)
     torch.set_num_threads(1)
     output = reserve_stdout() if args.window else sys.stdout
-    with Session(config=config) as session, Progress(console=console, transient=True) as bar:
+    with Session(config=SessionConfig.of(args)) as session, Progress(console=console, transient=True) as bar:
         if args.speech is not None:
             session.play_audio(args.speech)
         if args.video is not None:

@@ -6,22 +6,19 @@ import secrets
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import torch
-import tyro
 import uvicorn
 from rich.console import Console
 
-from apps.config import SessionConfig
+from apps.config import SessionConfig, SessionOptions
 from apps.gui.listening import THIS_MACHINE, announce, check_serving, listen, page_address
 from apps.gui.live import LiveSession
 from apps.gui.server import make_app
-from robots.options import SeedOption
 
 
 @dataclass(frozen=True)
-class Serve(SeedOption):
+class Serve(SessionOptions):
     """Open the simulation in the browser."""
 
     host: str = "127.0.0.1"
@@ -30,18 +27,6 @@ class Serve(SeedOption):
     """Port; when it is taken, the next free one is used. 0 picks any."""
     browser: bool = True
     """Open the page in the default browser."""
-    window: bool = False
-    """Open PyBullet's own window as well (needs a display). Closing that window ends the program."""
-    weights: Path | None = None
-    """Folder of speech weights instead of the shipped ones."""
-    owner: Path | None = None
-    """Your voice, as empaw enrol voice wrote it; the dog goes on learning it while it runs."""
-    table: Path | None = None
-    """Behaviour table instead of policies/behaviour.toml."""
-    taste: Path | None = None
-    """What you like, as it was learnt from your answers; the dog moves accordingly, where it is sure enough."""
-    policy: Annotated[str, tyro.conf.arg(aliases=["--gait"])] = "default"
-    """Policy to walk with: 'default' is the shipped one, 'none' the clocked gait alone; or the folder of your own."""
     certificate: Path | None = None
     """TLS certificate (PEM); browsers give the microphone to pages of other machines over TLS only."""
     key: Path | None = None
@@ -56,16 +41,6 @@ def serve(args: Serve) -> None:
         OSError: no port is free, or the interface does not exist.
     """
     check_serving(args.port, args.certificate, args.key)
-    config = SessionConfig(
-        seed=args.seed,
-        live=True,
-        window=args.window,
-        weights=args.weights,
-        owner=args.owner,
-        table=args.table,
-        policy=args.policy,
-        taste=args.taste,
-    )
     local = args.host in THIS_MACHINE
     token = None if local else secrets.token_urlsafe(24)
     listening = listen(args.host, args.port)
@@ -75,7 +50,7 @@ def serve(args: Serve) -> None:
         console.print(f"port {args.port} is taken, using {port}")
     address = page_address(args.host, port, token, tls=args.certificate is not None)
     torch.set_num_threads(1)
-    live = LiveSession(config)
+    live = LiveSession(SessionConfig.of(args, live=True))
     live.start()
     server = uvicorn.Server(
         uvicorn.Config(

@@ -238,11 +238,11 @@ def test_a_dog_walks_with_a_policy_that_was_trained(tmp_path):
     actor.save(tmp_path / "policy", {})
     ways = []
     for gait in ("none", str(tmp_path / "policy")):
-        with Session(config=SessionConfig(gait=gait), ear=ScriptedEar()) as session:
+        with Session(config=SessionConfig(policy=gait), ear=ScriptedEar()) as session:
             session.choose_gait("trot")
             session.run(3.0)
             ways.append(np.array(session.state.position))
     assert np.abs(ways[0] - ways[1]).max() > 1e-4, "the policy does nothing"
     assert ways[1][2] > 0.2
     with pytest.raises(ValueError, match="no gait policy"):
-        Session(config=SessionConfig(gait=str(tmp_path)))
+        Session(config=SessionConfig(policy=str(tmp_path)))
