@@ -102,9 +102,16 @@ def _stratum(data: dict[str, Any], stratum: str) -> str:
     rows = [row for row in data["rows"] if row["stratum"] == stratum]
     tests = data["mcnemar"].get(stratum, {})
     height, degrees = stratum.split(" ")
-    told = {"tall": "height 4 cm or more", "flat": "lower than 4 cm"}[height]
+    seen = {"tall": "height 4 cm or more", "flat": "lower than 4 cm"}[height] + f", seen from {degrees}°"
     return table(
-        [f"{told}, seen from {degrees}° ({rows[0]['n']} looks)", "held, %", "by object", "strict, %", "CD, mm", "p"],
+        [
+            f"{heights[height]}, seen from {degrees}° ({rows[0]['n']} looks)",
+            "held, %",
+            "by object",
+            "strict, %",
+            "CD, mm",
+            "p",
+        ],
         [
             [
                 _NAMES.get(row["cloud"], row["cloud"]),

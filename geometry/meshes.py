@@ -283,15 +283,15 @@ def _geometry(entry: ElementTree.Element, path: Path) -> _Found:
         name = (kind.get("filename") or "").removeprefix("package://").removeprefix("file://")
         return _Found(where, (x, y, z), file=path.parent / name)
     makers = {
-        "box": lambda told: trimesh.creation.box(_sizes(told.get("size"), 3, path)),
-        "sphere": lambda told: trimesh.creation.icosphere(3, radius=_sizes(told.get("radius"), 1, path)[0]),
-        "cylinder": lambda told: trimesh.creation.cylinder(
-            _sizes(told.get("radius"), 1, path)[0], _sizes(told.get("length"), 1, path)[0], sections=48
+        "box": lambda tag: trimesh.creation.box(_sizes(tag.get("size"), 3, path)),
+        "sphere": lambda tag: trimesh.creation.icosphere(3, radius=_sizes(tag.get("radius"), 1, path)[0]),
+        "cylinder": lambda tag: trimesh.creation.cylinder(
+            _sizes(tag.get("radius"), 1, path)[0], _sizes(tag.get("length"), 1, path)[0], sections=48
         ),
     }
     if kind is None or kind.tag not in makers:
-        told = "nothing" if kind is None else f"<{kind.tag}>"
-        raise MeshError(f"{path}: a geometry is {told}; allowed are mesh, {', '.join(makers)}")
+        found = "nothing" if kind is None else f"<{kind.tag}>"
+        raise MeshError(f"{path}: a geometry is {found}; allowed are mesh, {', '.join(makers)}")
     made = makers[kind.tag](kind)
     return _Found(where, (1.0, 1.0, 1.0), primitive=Mesh(np.asarray(made.vertices), np.asarray(made.faces, np.int64)))
 

@@ -45,7 +45,7 @@ class ObjectsError(ValueError):
 class ObjectModel:
     """A rigid object in its own frame: how it looks, and the convex parts that fill the same space; m.
 
-    The origin is the centre of its bounding box, whatever its file says. `filled` says that its file told no parts and
+    The origin is the centre of its bounding box, whatever its file says. `filled` says that its file has no parts and
     its hull stands for them, which fills what is hollow; `made` that it is one of ours, whose parts fill exactly what
     its mesh shows.
     """
@@ -229,8 +229,8 @@ def from_folder(folder: Path, pattern: str = "*.urdf", limit: int | None = None)
 
 def _one(path: Path) -> ObjectModel:
     if path.suffix.lower() == ".urdf":
-        told = read_urdf(path)
-        return _centred(ObjectModel(path.stem, told.visual, told.parts, told.filled))
+        read = read_urdf(path)
+        return _centred(ObjectModel(path.stem, read.visual, read.parts, read.filled))
     mesh = load_mesh(path)
     parts = load_convex_parts(path)
     return _centred(ObjectModel(path.stem, mesh, parts, filled=len(parts) == 1))

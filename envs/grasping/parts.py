@@ -36,8 +36,8 @@ def load_bodies(spec: str, data: Path | None = None, cache: Path = CACHE) -> Obj
     found = load_objects(spec, data)
     hollow = {model.name for model in found.objects if is_hollow(model)}
     objects, skipped = [], list(found.skipped)
-    told = track(found.objects, "taking apart", console=Console(stderr=True), disable=not hollow, transient=True)
-    for model in told:
+    models = track(found.objects, "taking apart", console=Console(stderr=True), disable=not hollow, transient=True)
+    for model in models:
         try:
             objects.append(replace(model, parts=_parts(model.mesh, cache)) if model.name in hollow else model)
         except MeshError as problem:

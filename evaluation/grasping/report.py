@@ -50,12 +50,12 @@ def write_report(
     if pictures:
         parts.append("<h2>Failures</h2>")
         parts += [
-            f'<figure><img src="{url}" alt=""><figcaption>{escape(told)}</figcaption></figure>'
-            for told, url in pictures
+            f'<figure><img src="{url}" alt=""><figcaption>{escape(caption)}</figcaption></figure>'
+            for caption, url in pictures
         ]
     if figures.get("left_out"):
-        told = "".join(f"<li>{escape(name)}: {escape(reason)}</li>" for name, reason in figures["left_out"])
-        parts.append(f"<h2>Left out</h2><ul>{told}</ul>")
+        items = "".join(f"<li>{escape(name)}: {escape(reason)}</li>" for name, reason in figures["left_out"])
+        parts.append(f"<h2>Left out</h2><ul>{items}</ul>")
     page = f'<!doctype html><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
     write_whole(path, page + "".join(parts))
 
