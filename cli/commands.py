@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import inspect
 import io
@@ -165,16 +164,10 @@ def _choose(group: Group, prog: str, given: Sequence[str]) -> tuple[str, Sequenc
         return group.default, given
     if given and not asked:
         raise ValueError(f"{given[0]!r} came; {prog} knows {', '.join(group.commands)}")
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description=group.summary,
-        epilog=f"For example:\n{group.example.format(prog=prog)}",
-        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=24, width=110),
-    )
-    below = parser.add_subparsers(metavar="COMMAND", title="commands")
-    for name, node in group.commands.items():
-        below.add_parser(name, help=node.summary, add_help=False)
-    parser.print_help()
+    widest = max(map(len, group.commands))
+    known = [f"  {name:{widest}}  {node.summary}" for name, node in group.commands.items()]
+    print(f"usage: {prog} COMMAND ...\n\n{group.summary}\n\ncommands:", *known, sep="\n")
+    print(f"\nFor example:\n{group.example.format(prog=prog)}\n\nEvery command explains itself with --help.")
     raise SystemExit(0 if asked else WRONG)
 
 

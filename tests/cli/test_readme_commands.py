@@ -71,6 +71,14 @@ def test_what_a_door_does_empaw_does_too(words):
     assert command in [node for _, node in commands(EMPAW, "empaw")]
 
 
+@pytest.mark.parametrize(
+    "line", ["sim_gui.py --gait none", "sim_gui.py run --gait none", "grasp_eval.py single --look.peer mine:from_above"]
+)
+def test_doors_take_what_they_took_before(line):
+    command, path, rest = named(line.split())
+    assert isinstance(parse(command, path, rest), command.load(command.options))
+
+
 def test_targets_and_extras_are_there():
     makefile, project = (ROOT / "Makefile").read_text(), (ROOT / "pyproject.toml").read_text()
     for words in LINES:
