@@ -104,14 +104,7 @@ def _stratum(data: dict[str, Any], stratum: str) -> str:
     height, degrees = stratum.split(" ")
     seen = {"tall": "height 4 cm or more", "flat": "lower than 4 cm"}[height] + f", seen from {degrees}°"
     return table(
-        [
-            f"{heights[height]}, seen from {degrees}° ({rows[0]['n']} looks)",
-            "held, %",
-            "by object",
-            "strict, %",
-            "CD, mm",
-            "p",
-        ],
+        [f"{seen} ({rows[0]['n']} looks)", "held, %", "by object", "strict, %", "CD, mm", "p"],
         [
             [
                 _NAMES.get(row["cloud"], row["cloud"]),
