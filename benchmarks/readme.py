@@ -280,7 +280,7 @@ def _fusion(data: dict[str, Any]) -> str:
         return "-" if value is None else f"{value:.3f}"
 
     return table(
-        ["voice", "face", "voice alone", "face alone", "together", "gain on the better one (95 %)", "unsure"],
+        ["voice", "face", "voice alone", "face alone", "together", "difference to the better one (95 %)", "unsure"],
         [
             [
                 row["voice"],
