@@ -1,4 +1,4 @@
-"""Every command that the README shows: the parser takes it, and those that need no data run with small settings."""
+"""Commands that the README shows and the Makefile runs: the parser takes each; what needs no data runs, small."""
 
 from __future__ import annotations
 
@@ -49,17 +49,26 @@ def named(words: list[str]) -> tuple[Command, str, list[str]]:
     return node, path, rest
 
 
+def made() -> Iterator[list[str]]:
+    """Words of each command of ours in the Makefile."""
+    text = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    for line in re.findall(r"^\t@?\$\(BIN\)/(empaw .*|python \w+\.py .*)", text, re.M):
+        yield [word for word in shlex.split(line) if word != "$(ARGS)"]
+
+
 LINES = list(shown())
 OURS = [words for words in LINES if words[0] in ("python", *DOORS)]
+MADE = list(made())
 
 
 def test_the_readme_shows_commands_of_every_kind():
     assert len(OURS) > 50 and {words[0] for words in LINES} == {"python", "empaw", "make", "pip"}
+    assert len(MADE) > 20
     doors = {words[1] for words in OURS if words[0] == "python"}
     assert doors == set(DOORS) - {"empaw"}
 
 
-@pytest.mark.parametrize("words", OURS, ids=" ".join)
+@pytest.mark.parametrize("words", [*OURS, *MADE], ids=" ".join)
 def test_the_parser_takes_it(words):
     command, path, rest = named(words)
     assert isinstance(parse(command, path, rest), command.load(command.options))
@@ -99,6 +108,12 @@ def test_flags_and_commands_in_the_text_are_there(capsys):
             named(shlex.split(told))
         for flag in re.findall(r"(?<!\S)--[a-z][\w.-]*", told):
             assert flag in known, told
+
+
+def test_cards_name_commands_that_are_there():
+    for card in (ROOT / "assets" / "weights").glob("*/CARD.md"):
+        for told in re.findall(r"`(empaw [^`]*)`", card.read_text()):
+            named(shlex.split(told))
 
 
 # Lines of the README, one after the other; what stands for their words, or None where they are left out; what is added.
