@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -158,6 +159,17 @@ def test_only_the_world_talks_to_bullet():
     assert [path.relative_to(ROOT).as_posix() for path in users] == ["robots/world.py"]
 
 
+def test_the_glossary_tells_where_things_are():
+    rows = [line.strip("|").split("|") for line in (ROOT / "docs" / "glossary.md").read_text().splitlines()]
+    told = [
+        (re.findall(r"`(\w+)`", cells[0]), cells[2].strip()) for cells in rows if len(cells) == 3 and "/" in cells[2]
+    ]
+    assert sum(len(names) for names, _ in told) > 50
+    for names, place in told:
+        text = (ROOT / place).read_text()
+        assert [name for name in names if not re.search(rf"\b{name}\b", text)] == [], place
+
+
 LOADED = ("perception.speech.model import SpeechEmotionModel", "perception.face.model import FaceEmotionModel",
           "perception.completion.model import CompletionModel")  # fmt: skip
 
@@ -215,7 +227,7 @@ def test_the_readme_says_what_the_results_say():
 def test_mistakes_get_one_clear_line(arguments, complaint):
     environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
     done = run(*arguments, cwd=ROOT, env=environment)
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert complaint in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2
