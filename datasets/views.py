@@ -131,7 +131,7 @@ def _file_name(spec: str, name: str) -> str:
 
 def _remember(config: RenderConfig, models: Sequence[ObjectModel]) -> None:
     """Note how the views are made and of which shapes, or refuse to add others to them."""
-    told = json.loads(json.dumps({"sampling": asdict(config.sampling), "seed": config.seed}))
+    settings = json.loads(json.dumps({"sampling": asdict(config.sampling), "seed": config.seed}))
     shapes = {model.name: model.digest for model in models}
     path = config.out / MANIFEST
     config.out.mkdir(parents=True, exist_ok=True)
@@ -142,14 +142,14 @@ def _remember(config: RenderConfig, models: Sequence[ObjectModel]) -> None:
             raise CommandError(f"{path} is damaged ({problem}). Delete {config.out} and render again.") from problem
         began = {"sampling" if name == "looks" else name: value for name, value in began.items()}  # older folders
         known = began.pop("shapes", {})  # which some of those do not tell
-        if began != told:
-            raise CommandError(f"{config.out} holds views rendered with {began}, not {told}. Name another --out.")
+        if began != settings:
+            raise CommandError(f"{config.out} holds views rendered with {began}, not {settings}. Name another --out.")
         if changed := sorted(name for name in known if shapes.get(name, known[name]) != known[name]):
             raise CommandError(
                 f"{config.out} holds views of another shape of {', '.join(changed[:3])}. Name another --out."
             )
         shapes = known | shapes
-    write_atomic(path, (json.dumps(told | {"shapes": shapes}, indent=1) + "\n").encode())
+    write_atomic(path, (json.dumps(settings | {"shapes": shapes}, indent=1) + "\n").encode())
 
 
 class Task(NamedTuple):

@@ -97,7 +97,7 @@ def training_bar(total: int, done: int) -> Iterator[Bar]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True, soft_wrap=True)
-    told, start, begun = time.monotonic(), time.monotonic(), done
+    printed, start, begun = time.monotonic(), time.monotonic(), done
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("training", total=total, completed=done)
 
@@ -105,12 +105,12 @@ def training_bar(total: int, done: int) -> Iterator[Bar]:
             progress.console.print(line, highlight=False)
 
         def step(word: str) -> None:
-            nonlocal told, done
+            nonlocal printed, done
             done += 1
             progress.update(task, advance=1, description=word)
-            if not console.is_terminal and time.monotonic() - told > 120.0:
-                told = time.monotonic()
-                left_s = (told - start) / (done - begun) * (total - done)
+            if not console.is_terminal and time.monotonic() - printed > 120.0:
+                printed = time.monotonic()
+                left_s = (printed - start) / (done - begun) * (total - done)
                 say(f"step {done}/{total}  {word}  left {left_s / 60:.0f} min")
 
         yield Bar(step, say)
