@@ -137,10 +137,10 @@ def test_voices_with_habits_are_judged_better_once_they_are_known(model):
     shifted = moods + np.array([habit[name] for name in speakers])
     data = Transfer(head.mean.numpy() + scale * shifted, truth, speakers)
     found = evaluate(model, data, "toy", 0)
-    assert found.figures.labels == list(LABELS[:4])
+    assert found.metrics.labels == list(LABELS[:4])
     assert found.metrics.ua.low <= found.metrics.ua.mean <= found.metrics.ua.high
-    assert found.enrolled["history_16"] > found.figures.ua
-    assert np.sum(found.figures.confusion) == found.figures.n == 240
+    assert found.enrolled["history_16"] > found.metrics.ua.mean
+    assert np.sum(found.metrics.confusion) == found.metrics.n == 240
 
 
 def test_the_command_refuses_in_one_line(tmp_path, capsys):
