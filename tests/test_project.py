@@ -118,6 +118,12 @@ def test_tests_mirror_the_tree():
     assert folders <= {*ROOMS, "browser"}
 
 
+def test_no_test_judges_by_the_clock():
+    clock = re.compile(r"\b(perf_counter|process_time|thread_time|timeit)\b|\b(timeout|wait|join|result)[=(][1-9]")
+    paths = [path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
+    assert [str(path) for path in paths if clock.search(path.read_text())] == []
+
+
 def imported(path: Path) -> set[str]:
     """The first names of all that a module imports."""
     nodes = list(ast.walk(ast.parse(path.read_text())))
