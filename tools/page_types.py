@@ -13,16 +13,17 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from apps.gui import messages
-from apps.study.protocol import EventRequest, SessionRequest
+from apps.study.protocol import EventRequest
+from apps.study.steps import StepHead, StepMessage
 from apps.timeline import Manual, Step
 from robots.face import FaceParameters
 from robots.shapes import Link, Shape
 
 WEB = Path(__file__).resolve().parents[1] / "assets" / "web"
 OUT = WEB / "messages.d.ts"
-SHARED = (Shape, Link, FaceParameters, Manual, Step, EventRequest, SessionRequest)
+SHARED = (Shape, Link, FaceParameters, Manual, Step, EventRequest, StepHead, StepMessage)
 MESSAGES = tuple(kind for name, kind in vars(messages).items() if name.endswith("Message"))
-EXTENDS = {messages.StateMessage: (Step, messages.ClockMessage)}
+EXTENDS = {messages.StateMessage: (Step, messages.ClockMessage), StepMessage: (StepHead,)}
 LIVE = (messages.StateMessage, messages.SoundMessage, messages.AckMessage, messages.NoticeMessage)
 PAGES = {"PageElements": WEB / "index.html", "StudyElements": WEB / "study" / "index.html"}
 _PLAIN = {str: "string", int: "number", float: "number", bool: "boolean", type(None): "null", Any: "any"}
@@ -60,9 +61,13 @@ def interface(kind: type) -> str:
     bases = ", ".join(base.__name__ for base in EXTENDS.get(kind, ()))
     lines = [f"/** {' '.join((inspect.getdoc(kind) or '').split())} */"]
     lines.append(f"export interface {kind.__name__} {f'extends {bases} ' if bases else ''}{{")
+    of_bases = {name for base in EXTENDS.get(kind, ()) for name in get_type_hints(base)}
     for name, hint in get_type_hints(kind).items():
+        if name in of_bases:
+            continue
+        optional = "?" if name in getattr(kind, "__optional_keys__", ()) else ""
         note = f"  /** {comments[name]} */\n" if name in comments else ""
-        lines.append(f"{note}  {name}: {typescript(hint)};")
+        lines.append(f"{note}  {name}{optional}: {typescript(hint)};")
     return "\n".join([*lines, "}"])
 
 

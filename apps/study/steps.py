@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -24,6 +24,46 @@ class Reader:
     language: str
     seed: int
     condition: str
+
+
+class StepHead(TypedDict):
+    """What every step has."""
+
+    kind: str  # "consent", "triplet", "done" ...; or what a plugin of the lab is called
+    trial_id: str
+    expected_seq: int  # number of the event that answers it
+    progress: dict[str, int]  # comparisons: done, of; block, blocks
+    can_undo: bool
+    language: str
+
+
+class StepMessage(StepHead, total=False):
+    """What else a step has, by its kind."""
+
+    title: str
+    paragraphs: list[str]
+    html_paragraphs: list[str]  # text, never HTML
+    checkboxes: list[str]
+    version: str  # of the consent's text
+    sha256: str  # of the same
+    again: bool  # instructions after failed practice
+    query: str  # the kind of comparison that instructions are for
+    instrument: dict[str, Any]
+    occasion: str
+    minimum_s: float  # of a break
+    task: str
+    items: list[str]  # ids of clips
+    reference: str
+    choose: int  # so many of them
+    phase: str  # "practice" or "main"
+    min_watch_s: float
+    ask_confidence: bool
+    allow_cannot_tell: bool
+    prompt: str
+    preload: list[str]  # ids of clips that come next
+    outcome: str
+    code: str
+    url: str | None
 
 
 def step_json(walk: Walk, reader: Reader, instruments: Mapping[str, Instrument]) -> dict[str, Any]:

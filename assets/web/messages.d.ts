@@ -68,12 +68,55 @@ export interface EventRequest {
   client_ms: number | null;
 }
 
-/** Who wants to begin: `ids` of their platform (or none), language, and what the browser says of itself. */
-export interface SessionRequest {
-  platform: "none" | "prolific" | "mturk" | "jatos";
-  ids: Record<string, string>;
+/** What every step has. */
+export interface StepHead {
+  /** "consent", "triplet", "done" ...; or what a plugin of the lab is called */
+  kind: string;
+  trial_id: string;
+  /** number of the event that answers it */
+  expected_seq: number;
+  /** comparisons: done, of; block, blocks */
+  progress: Record<string, number>;
+  can_undo: boolean;
   language: string;
-  client: Record<string, any>;
+}
+
+/** What else a step has, by its kind. */
+export interface StepMessage extends StepHead {
+  title?: string;
+  paragraphs?: string[];
+  /** text, never HTML */
+  html_paragraphs?: string[];
+  checkboxes?: string[];
+  /** of the consent's text */
+  version?: string;
+  /** of the same */
+  sha256?: string;
+  /** instructions after failed practice */
+  again?: boolean;
+  /** the kind of comparison that instructions are for */
+  query?: string;
+  instrument?: Record<string, any>;
+  occasion?: string;
+  /** of a break */
+  minimum_s?: number;
+  task?: string;
+  /** ids of clips */
+  items?: string[];
+  reference?: string;
+  /** so many of them */
+  choose?: number;
+  /** "practice" or "main" */
+  phase?: string;
+  min_watch_s?: number;
+  ask_confidence?: boolean;
+  allow_cannot_tell?: boolean;
+  prompt?: string;
+  /** ids of clips that come next */
+  preload?: string[];
+  outcome?: string;
+  code?: string;
+  url?: string | null;
 }
 
 /** A file that is heard. */

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import json
-import types
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -24,6 +23,7 @@ from apps.timeline import Step
 from perception.face.stream import FaceReading
 from policies.behaviour import default_table
 from tests.conftest import ROOT, ScriptedEar, estimate
+from tests.messages import fits
 from tools.page_types import OUT, text, typescript
 
 
@@ -34,27 +34,6 @@ def test_the_types_of_the_page_are_those_of_the_server():
 def test_a_type_that_has_no_counterpart_is_refused():
     with pytest.raises(TypeError, match="ndarray"):
         typescript(np.ndarray)
-
-
-def fits(value: Any, hint: Any) -> bool:
-    """Whether JSON is what a type of the server says."""
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return any(fits(value, part) for part in parts)
-    if origin is Literal:
-        return value in parts
-    if origin is dict:
-        return isinstance(value, dict) and all(fits(item, parts[1]) for item in value.values())
-    if origin is list or (origin is tuple and parts[-1] is ...):
-        return isinstance(value, list) and all(fits(item, parts[0]) for item in value)
-    if origin is tuple:
-        return isinstance(value, list) and len(value) == len(parts) and all(map(fits, value, parts))
-    if hint is Any or hint in (str, int, bool, float, type(None)):
-        return hint is Any or type(value) is hint or (hint is float and type(value) is int)
-    hints = get_type_hints(hint)
-    return (
-        isinstance(value, dict) and set(value) == set(hints) and all(fits(value[name], hints[name]) for name in hints)
-    )
 
 
 class Somebody:

@@ -27,7 +27,9 @@ export class Outbox {
 
   /**
    * Send an event until the server has taken or refused it.
-   * @returns {Promise<Object>} the server's reply
+   * @param {string} session  the secret
+   * @param {Omit<import("../messages.js").EventRequest, "key">} body
+   * @returns {Promise<any>} the server's reply
    * @throws {ApiError} when it refused: stale, invalid, no session
    */
   async send(session, body) {

@@ -3,6 +3,8 @@
  * step. Nothing is decided here: order, resuming, undoing and the end are the server's.
  */
 
+/** @typedef {import("../messages.js").StepMessage} Step */
+
 import { ApiError, persist } from "./api.js";
 import ConsentPlugin from "./plugins/consent.js";
 import QuestionnairePlugin from "./plugins/questionnaire.js";
@@ -48,7 +50,7 @@ export class Runner {
     this.timeline = [];
     /** @type {any} */
     this.last = null;
-    /** @type {any} */
+    /** @type {Step|null} */
     this.step = null;
     /** The next step where something else than the trial's answer led to it. @type {any} */
     this.moved = null;
@@ -68,6 +70,7 @@ export class Runner {
     return this.last;
   }
 
+  /** @param {Step} step */
   async #add(step) {
     if (step.kind === "done") {
       this.last = step;
@@ -87,6 +90,7 @@ export class Runner {
     });
   }
 
+  /** @param {Step} step */
   async #trial(step) {
     const { strings } = this;
     const t = (key) => strings[key] ?? key;
@@ -99,8 +103,8 @@ export class Runner {
           confirm_decline: () => this.shell.ask({ title: t("decline_title"), text: t("decline_text"), yes: t("consent_decline"), no: t("decline_no"), danger: true }) };
       case "instructions":
         return { ...page, title: step.title,
-          paragraphs: [...(step.again ? [`# ${t("instructions_again")}`] : []), ...step.paragraphs, ...(step.task ? [t("by_touch")] : [])],
-          keys: this.#keys(step), button_label: step.button ?? null };
+          paragraphs: [...(step.again ? [`# ${t("instructions_again")}`] : []), ...(step.paragraphs ?? []), ...(step.task ? [t("by_touch")] : [])],
+          keys: this.#keys(step) };
       case "break":
         return { ...page, title: t("break_title"), paragraphs: step.paragraphs ?? [t("break_text")], minimum_s: step.minimum_s ?? 0, button_label: t("break_go") };
       case "debrief":
@@ -112,6 +116,7 @@ export class Runner {
     }
   }
 
+  /** @param {Step} step */
   async #comparison(step) {
     const kind = await this.stage.kindOf(step.task);
     return {
@@ -129,6 +134,7 @@ export class Runner {
     return this.reply.feedback ?? null;
   }
 
+  /** @param {Step} step */
   #keys({ task, query = "triplet" }) {
     if (!task) return [];
     const t = (key) => this.strings[key] ?? key;
@@ -163,7 +169,7 @@ export class Runner {
 
   /** Undo or withdraw: the trial on the page ends without an answer. */
   async #interrupt(type, data) {
-    if (this.interrupting) return;
+    if (this.interrupting || !this.step) return;
     this.interrupting = true;
     try {
       const { next } = await this.#post(this.step, type, data);
@@ -176,6 +182,7 @@ export class Runner {
     }
   }
 
+  /** @param {Step} step @param {import("../messages.js").EventRequest["type"]} type @param {Object} data */
   async #post(step, type, data) {
     const body = { trial_id: step.trial_id, expected_seq: step.expected_seq, type, data, client_ms: this.clock() };
     try {

@@ -17,7 +17,9 @@ with warnings.catch_warnings():
 
 from apps.study.serve import open_study
 from apps.study.server import StudyServer, make_app
+from apps.study.steps import StepMessage
 from apps.study.storage import Storage
+from tests.messages import fits
 
 TOKEN = "researcher"
 SHORT = [{"name": "one", "task": "points", "trials": 6, "min_watch_s": 0.0}]
@@ -51,6 +53,7 @@ class Visitor:
         response = self.client.get("/api/study/next", headers=self.headers)
         assert response.status_code == 200, response.text
         self.step = response.json()
+        assert fits(self.step, StepMessage), self.step
         return self.step
 
     def body(self, kind: str = "answer", key: str | None = None, **data: Any) -> dict[str, Any]:
@@ -70,6 +73,7 @@ class Visitor:
         response = self.post(self.body(kind, **data))
         assert response.status_code == 200, response.text
         self.step = response.json()["next"]
+        assert fits(self.step, StepMessage), self.step
         return response.json()
 
     def reply(self, choice: int = 0) -> dict[str, Any]:
