@@ -65,6 +65,7 @@ class StreamEar:
             if live
             else InlineWorker(lambda: engine)
         )
+        self.close = self.worker.close
 
     def push(self, samples: np.ndarray) -> list[EmotionEstimate]:
         """Take samples (N,) float32 at 16 kHz; return the estimates that have become ready since the last call."""
@@ -84,10 +85,6 @@ class StreamEar:
         """Forget what was heard."""
         self.worker.reset()
         self._hearing = Hearing(False, None)
-
-    def close(self) -> None:
-        """Stop working."""
-        self.worker.close()
 
     def _tell(self, problem: str, opened: bool) -> None:
         self.on_problem(f"The dog's ear failed ({problem}) and begins again.")

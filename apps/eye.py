@@ -80,22 +80,12 @@ class StreamEye:
             if live
             else InlineWorker(open_engine, _MOST_WAITING)
         )
+        self.sights: Callable[[], list[Sight]] = self.worker.ready
+        self.reset, self.close = self.worker.reset, self.worker.close
 
     def look(self, picture: np.ndarray, time_s: float) -> None:
         """Take a picture, BGR (H, W, 3) uint8."""
         self.worker.put((picture, time_s))
-
-    def sights(self) -> list[Sight]:
-        """Return what was read since the last call."""
-        return self.worker.ready()
-
-    def reset(self) -> None:
-        """Forget what was seen."""
-        self.worker.reset()
-
-    def close(self) -> None:
-        """Stop working."""
-        self.worker.close()
 
     def _tell(self, problem: str, opened: bool) -> None:
         failed = f"The dog's eye failed ({problem}) and begins again."
