@@ -64,7 +64,7 @@ class SessionConfig(SessionOptions):
 
 
 def choose_legs(policy: str) -> Callable[[QuadrupedSpec], Legs]:
-    """Legs that walk with a policy: see `SessionConfig.policy`.
+    """Make legs that walk with a policy: see `SessionConfig.policy`.
 
     Raises:
         ValueError: there is no such policy.
@@ -74,7 +74,7 @@ def choose_legs(policy: str) -> Callable[[QuadrupedSpec], Legs]:
 
 
 def make_ear(config: SessionConfig) -> StreamEar:
-    """The shipped network's ear, or that of other weights, which may know its owner.
+    """Make the ear of the shipped network, or of other weights; it may know its owner.
 
     Raises:
         ValueError: weights or owner cannot be used.
@@ -87,7 +87,7 @@ def make_ear(config: SessionConfig) -> StreamEar:
 
 
 def make_selector(config: SessionConfig, taste: Taste | Path | str | None = None) -> tuple[BehaviourSelector, Manner]:
-    """What chooses behaviours, and what is laid over their gait; both as the owner likes it, where a taste is given.
+    """Make what chooses behaviours and what is laid over their gait, as the owner likes them where a taste is given.
 
     Raises:
         ValueError: table or taste cannot be used.

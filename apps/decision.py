@@ -103,5 +103,5 @@ class Decision:
         return felt.label, round(felt.confidence, 4), round(felt.valence, 4), round(felt.arousal, 4)
 
     def mouth(self, time_s: float) -> float:
-        """How far the mouth is open, 0 to 1: it moves while a sound is made."""
+        """Return how far the mouth is open, 0 to 1: it moves while a sound is made."""
         return float(0.5 + 0.5 * np.sin(2 * np.pi * 6 * time_s)) if time_s < self._mouth_until else 0.0

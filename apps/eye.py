@@ -130,7 +130,7 @@ class Reel:
             close()
 
     def due(self, time_s: float) -> np.ndarray | None:
-        """The newest picture that is due and was not shown; frames that are overdue are left out.
+        """Return the newest picture that is due and was not shown; frames that are overdue are left out.
 
         Raises:
             PictureError: a frame cannot be read; the film has ended then.

@@ -75,7 +75,7 @@ def _look(env: LocomotionEnv) -> np.ndarray:
 
 
 def draw_strip(steps: list[Transition], command: GaitCommand) -> np.ndarray:
-    """(96, 640, 3) uint8 RGB: the last two seconds of contacts over the clock's stances, and the speeds in words."""
+    """Draw the last two seconds of contacts over the clock's stances, and the speeds: (96, 640, 3) uint8 RGB."""
     strip = np.full((STRIP, VIEW[0], 3), _PAPER, np.uint8)
     last = steps[-2 * CONTROL_HZ :]
     width = (VIEW[0] - 270) // (2 * CONTROL_HZ)

@@ -100,7 +100,7 @@ def _watch(session: Session, step: Step, bar: Progress, task: TaskID) -> None:
 
 
 def summary(timeline: Timeline) -> str:
-    """What was shown when, in a line each."""
+    """Say what was shown when, in a line each."""
     lines, shown = [], None
     for step in timeline.steps:
         if step.behaviour != shown:

@@ -136,7 +136,7 @@ class Senses:
         self.eye.close()
 
     def _next_sound(self) -> np.ndarray:
-        """The next 20 ms of what there is to hear: the file, else the microphone, else silence."""
+        """Take the next 20 ms of what there is to hear: the file, else the microphone, else silence."""
         if self.playing is not None:
             name, samples, position = self.playing
             end = position + SAMPLES_PER_STEP

@@ -211,7 +211,7 @@ class Session(AbstractContextManager):
         )
 
     def snapshot(self) -> Snapshot:
-        """Everything a viewer needs, at this moment."""
+        """Return everything that a viewer needs, at this moment."""
         decided = self.decision
         belief = decided.feelings.at(self.time)
         return Snapshot(

@@ -40,7 +40,7 @@ class Timeline(NamedTuple):
     real_time_factor: float
 
     def as_json(self) -> dict[str, Any]:
-        """The timeline as one JSON object."""
+        """Write the timeline as one JSON object."""
         return {
             "clip": self.clip,
             "seed": self.seed,
@@ -57,7 +57,7 @@ class Manual(NamedTuple):
     speed: float | None = None
 
     def estimate(self, time_s: float) -> EmotionEstimate | None:
-        """The estimate of somebody who was told what the person feels; None when nobody was."""
+        """Return the estimate of somebody who was told what the person feels; None when nobody was."""
         if self.emotion is None:
             return None
         rest = (1 - _TOLD_CONFIDENCE) / (len(LABELS) - 1)

@@ -50,7 +50,7 @@ class Filmed(Protocol):
         """Render the dog: (height, width, 3) uint8 RGB."""
 
     def snapshot(self) -> Snapshot:
-        """Everything a viewer needs, at this moment."""
+        """Return everything that a viewer needs, at this moment."""
 
 
 def film(session: Filmed, path: Path, seconds: float, progress: Callable[[float], None] | None = None) -> Timeline:

@@ -97,7 +97,7 @@ def measure_page(server: Server, poses_hz: float) -> dict:
 
 
 def headless_real_time_factor() -> float:
-    """Simulated over real time without browser and video, while the dog hears a voice; the median of five runs."""
+    """Simulate without browser and video while the dog hears a voice: how many times real time, median of five."""
     factors = []
     for seed in range(5):
         with Session(seed=seed) as session:
@@ -115,7 +115,7 @@ def read_poses(server: Server, times: list[float], stop: threading.Event) -> Non
 
 
 def click(live: ClientConnection) -> float:
-    """Milliseconds from sending a command to its acknowledgement."""
+    """Return the milliseconds from sending a command to its acknowledgement."""
     began = time.perf_counter()
     live.send(json.dumps({"type": "command", "id": 1, "name": "push", "value": {"direction_rad": 0.0}}))
     while json.loads(live.recv(timeout=START_S))["type"] != "ack":

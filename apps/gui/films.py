@@ -84,11 +84,11 @@ class Film:
             self._worker.put(None)
 
     def __iter__(self) -> Iterator[Frame | None]:
-        """The film itself."""
+        """Return the film itself."""
         return self
 
     def __next__(self) -> Frame | None:
-        """The next frame, or None when it is not ready; never waits."""
+        """Return the next frame, or None when it is not ready; never waits."""
         self._frames.extend(self._worker.ready())
         if not self._frames:
             return None

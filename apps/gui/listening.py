@@ -56,7 +56,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def page_address(host: str, port: int, token: str | None = None, *, tls: bool = False) -> str:
-    """Where a browser finds the page."""
+    """Return where a browser finds the page."""
     scheme = "https" if tls else "http"
     host = f"[{host}]" if ":" in host else host
     if host in ("0.0.0.0", "[::]"):

@@ -129,12 +129,12 @@ class SceneMessage(TypedDict):
 
 
 def pose_message(snapshot: Snapshot) -> bytes:
-    """Little-endian: float64 time in s, then 7 float32 for each link: position in m and quat_xyzw."""
+    """Pack, little-endian, float64 time in s and 7 float32 for each link: position in m and quat_xyzw."""
     return _POSE_HEADER.pack(snapshot.t) + np.ascontiguousarray(snapshot.poses, "<f4").tobytes()
 
 
 def state_message(snapshot: Snapshot, person: tuple[float, float]) -> dict[str, Any]:
-    """The state of the session as the page shows it."""
+    """Write the state of the session as the page shows it."""
     step, estimate, playing = snapshot.step, snapshot.estimate, snapshot.playing
     level = snapshot.hearing.level_db
     return {
@@ -160,7 +160,7 @@ def state_message(snapshot: Snapshot, person: tuple[float, float]) -> dict[str, 
 
 
 def _sight(sight: Sight) -> SightMessage:
-    """The face that is followed."""
+    """Write the face that is followed."""
     reading, estimate = sight.reading, sight.reading.estimate
     box = None
     if reading.face is not None:
@@ -178,7 +178,7 @@ def _sight(sight: Sight) -> SightMessage:
 
 
 def scene_message(links: list[dict[str, Any]], table: BehaviourTable, person: tuple[float, float]) -> dict[str, Any]:
-    """Everything that does not change while the page is open."""
+    """Write everything that does not change while the page is open."""
     return {
         "labels": list(LABELS),
         "links": links,

@@ -241,7 +241,7 @@ async def _obey(socket: WebSocket, live: LiveSession, message: dict[str, Any]) -
 
 
 def _id(order: Any) -> int | None:
-    """The number that a command wants to be acknowledged by; anything else could not be sent back as JSON."""
+    """Return the number that a command wants to be acknowledged by; anything else could not be sent back as JSON."""
     number = order.get("id") if isinstance(order, dict) else None
     return number if isinstance(number, int) and abs(number) < 2**63 else None
 
@@ -320,7 +320,7 @@ def _rate(message: Mapping[str, Any]) -> float:
 
 
 def _samples(message: Mapping[str, Any]) -> np.ndarray:
-    """Int16 PCM -> float32 within [-1, 1]."""
+    """Read int16 PCM as float32 within [-1, 1]."""
     chunk = message.get("bytes")
     if chunk is None or len(chunk) > MAX_CHUNK_BYTES or len(chunk) % 2:
         came = "a text" if chunk is None else f"{len(chunk)} bytes"
