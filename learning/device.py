@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 
 from perception.command import CommandError
+from robots.options import Device
 
-Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "float32", "bfloat16"]
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from robots.parallel import Engine
 
 MOST_WORKERS = 1024
+Device = Literal["auto", "cpu", "cuda"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +33,7 @@ class ThreadsOption:
 class DeviceOption:
     """For what trains networks."""
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     """Where the network is trained; auto takes a GPU that is there."""
 
 
