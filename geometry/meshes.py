@@ -218,13 +218,13 @@ def read_urdf(path: Path) -> UrdfObject:
     links = robot.findall("link")
     if len(links) != 1:
         raise MeshError(f"{path} has {len(links)} links; an object to grasp has one")
-    looks = [_geometry(entry, path) for entry in links[0].findall("visual")]
-    touched = [_geometry(entry, path) for entry in links[0].findall("collision")]
-    if not looks and not touched:
+    visuals = [_geometry(entry, path) for entry in links[0].findall("visual")]
+    collisions = [_geometry(entry, path) for entry in links[0].findall("collision")]
+    if not visuals and not collisions:
         raise MeshError(f"{path} has neither a visual nor a collision shape")
-    visual = joined([_look(found) for found in looks or touched])
-    groups = [(found, _parts(found)) for found in touched or looks]
-    shown = {found.file for found in looks if found.file is not None}
+    visual = joined([_visual_mesh(found) for found in visuals or collisions])
+    groups = [(found, _parts(found)) for found in collisions or visuals]
+    shown = {found.file for found in visuals if found.file is not None}
     filled = any(found.file in shown and len(parts) == 1 for found, parts in groups)
     return UrdfObject(
         robot.get("name") or path.stem, visual, tuple(part for _, some in groups for part in some), filled
@@ -241,7 +241,7 @@ class _Found:
     primitive: Mesh | None = None
 
 
-def _look(found: _Found) -> Mesh:
+def _visual_mesh(found: _Found) -> Mesh:
     mesh = found.primitive if found.file is None else load_mesh(found.file, found.scale)
     assert mesh is not None
     return mesh.transformed(found.where)

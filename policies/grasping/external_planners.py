@@ -9,7 +9,7 @@
         T_world_hand[:3, 3] = cloud_world.mean(axis=0)  # midway between the ends of the fingers
         return [(T_world_hand, 0.08)]  # best first; the opening on the way there, m
 
-A `Grasp` may be returned as well as a pair. `--peer mine:from_above` tries it on the partial cloud beside ours.
+A `Grasp` may be returned as well as a pair. `--external-planner mine:from_above` tries it beside ours on what was seen.
 """
 
 from __future__ import annotations
@@ -40,9 +40,13 @@ def load_external_planner(name: str) -> GraspPlanner:
     try:
         found: Any = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, SyntaxError, TypeError, ValueError) as problem:
-        raise PlannerError(f"--peer {name!r} cannot be loaded ({problem}); it must be module:callable") from problem
+        raise PlannerError(
+            f"--external-planner {name!r} cannot be loaded ({problem}); it must be module:callable"
+        ) from problem
     if not callable(found):
-        raise PlannerError(f"--peer {name!r} is a {type(found).__name__} and no callable from a cloud to grasps")
+        raise PlannerError(
+            f"--external-planner {name!r} is a {type(found).__name__} and no callable from a cloud to grasps"
+        )
     return _checked(name, found)
 
 

@@ -27,7 +27,7 @@ def test_the_documented_planner_is_loaded_and_its_grasps_are_checked(tmp_path, m
 
 @pytest.mark.parametrize("name", ["no_such_module:plan", "math:no_such", "math:pi", "math", "", ":x", "..a:b"])
 def test_external_planners_that_cannot_be_loaded_are_named(name):
-    with pytest.raises(PlannerError, match=r"--peer"):
+    with pytest.raises(PlannerError, match=r"--external-planner"):
         load_external_planner(name)
 
 
