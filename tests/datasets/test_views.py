@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tyro
 
 from datasets import views
 from datasets.views import RenderConfig, ViewSampling, load_views, main
@@ -70,3 +71,13 @@ def test_views_that_are_not_there_or_damaged(tmp_path):
     (tmp_path / "a.0.npz").write_bytes(b"PK\x03\x04 nothing")
     with pytest.raises(CommandError, match="damaged"):
         load_views(tmp_path)
+
+
+def test_older_flags_and_folders_are_understood(tmp_path):
+    assert tyro.cli(RenderConfig, args=["--out", "x", "--looks.views", "3"]).sampling.views == 3
+    put(tmp_path / "things", "thing", "box_0")
+    config = RenderConfig(tmp_path / "views", (str(tmp_path / "things"),), sampling=ViewSampling(1), workers=1)
+    assert main(config).made == 1
+    manifest = tmp_path / "views" / "views.json"
+    manifest.write_text(manifest.read_text().replace('"sampling"', '"looks"'))
+    assert main(config).made == 0

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import tyro
 
 from datasets.views import load_views
 from learning.completion import train
@@ -103,6 +104,10 @@ def test_the_baseline_and_the_ablations_are_what_they_say():
     assert counts[1] == pytest.approx(counts[0], rel=0.01)
     with pytest.raises(ValueError, match="choose one"):
         replace(base, pointr=True, ablate="frame")
+
+
+def test_the_older_flag_still_means_the_averaged_checkpoints():
+    assert tyro.cli(TrainConfig, args=["--rendered", "x", "--fit.soup", "1"]).fit.averaged_checkpoints == 1
 
 
 def test_draws_are_the_same_for_the_same_seed(rendered):
