@@ -21,7 +21,7 @@ PARTS = ("tracking", "directions", "cadence", "posture", "changes", "kicks", "te
 
 
 def part(row: Row) -> str:
-    """Which part of the suite a row belongs to."""
+    """Return which part of the suite a row belongs to."""
     hard_dynamics = row["friction"] is not None or row["added_mass"] or row["motor_strength"] != 1 or row["latency_ms"]
     signs = {
         "terrain": row["terrain"] != "flat",
@@ -45,7 +45,7 @@ class Measure(NamedTuple):
     """Over walks, of one policy."""
 
     def says(self, seeds: list[list[Row]]) -> str:
-        """The number of one policy, or mean and 95 % interval (Student's t) over the seeds of several.
+        """Return the number of one policy, or mean and 95 % interval (Student's t) over the seeds of several.
 
         Where all seeds agree to the last digit, the interval is over all their walks.
         """
@@ -71,7 +71,7 @@ class Claim(NamedTuple):
     measures: tuple[Measure, ...]
 
     def says(self, seeds: list[list[Row]]) -> str:
-        """What it says of one policy, or of one for each training seed."""
+        """Return what it says of one policy, or of one for each training seed."""
         mine = [[row for row in rows if self.rows(row)] for rows in seeds]
         return "; ".join(measure.says(mine) for measure in self.measures)
 

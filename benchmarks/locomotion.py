@@ -66,7 +66,7 @@ def main(args: Args) -> dict[str, Any]:
 
 
 def _step_ratio(terrain: str, steps: int = 1200, turn: int = 20) -> float:
-    """Rate of `env.step` over that of physics and reads alone: the same walk, the same motor targets.
+    """Return the rate of `env.step` over that of physics and reads alone: the same walk, the same motor targets.
 
     Two worlds take turns of a few steps, so that whatever else the machine does slows both alike.
     """
@@ -118,7 +118,7 @@ def _seconds(act: Callable[[], object], times: int) -> float:
 
 
 def _training_rates(args: Args, console: Console) -> dict[str, list[float]]:
-    """Frames a second of whole training iterations, learning included."""
+    """Return frames a second of whole training iterations, learning included."""
     train = Train(uneven=0.0)  # on the ground and with the task that `_sb3` has, too
     contestants: dict[str, Callable[[], float]] = {
         OURS: lambda: _ours(train, args.iterations),
@@ -142,12 +142,12 @@ def _training_rates(args: Args, console: Console) -> dict[str, list[float]]:
 
 @contextlib.contextmanager
 def _training(train: Train, iterations: int) -> Iterator[Iterator[object]]:
-    """The iterations of a training, one at every `next`."""
+    """Give the iterations of a training, one at every `next`."""
     import torch
     from stable_baselines3.common.logger import configure
 
     from learning.gait.ppo import Learner
-    from learning.gait.train import turns
+    from learning.gait.train import ppo_iterations
     from learning.gait.workers import Workers
 
     torch.set_num_threads(1)
@@ -156,13 +156,13 @@ def _training(train: Train, iterations: int) -> Iterator[Iterator[object]]:
     learner.set_logger(configure(None, []))
     workers = Workers(train.env_configs(), 0)
     try:
-        yield turns(replace(train, n_timesteps=iterations * train.per_iteration), learner, workers)
+        yield ppo_iterations(replace(train, n_timesteps=iterations * train.per_iteration), learner, workers)
     finally:
         workers.close()
 
 
 def _memory_mb(train: Train) -> int:
-    """The most that learner and workers hold at a time in eight iterations; what they share counts once."""
+    """Return the most that learner and workers hold at a time in eight iterations; what they share counts once."""
     this, peak, over = psutil.Process(), 0.0, threading.Event()
 
     def watch() -> None:
@@ -254,7 +254,7 @@ class _Privileged(gym.ObservationWrapper):
         self._locomotion = env
 
     def observation(self, observation: np.ndarray) -> np.ndarray:
-        """(obs,) -> (obs + privileged,)."""
+        """Return (obs + privileged,) of (obs,)."""
         return np.concatenate([observation, self._locomotion.privileged()]).astype(np.float32)
 
 

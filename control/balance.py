@@ -22,7 +22,7 @@ _LOW_M = 0.30  # m: a trunk that is carried higher topples more easily
 
 
 class Reaction(NamedTuple):
-    """What a disturbed gait shall do; see `control.gait.GaitGenerator.step`."""
+    """Reaction of a disturbed gait; see `control.gait.GaitGenerator.step`."""
 
     style: GaitStyle
     velocity_error: tuple[float, float]  # forward, left, m/s: the part that is to be caught

@@ -31,12 +31,12 @@ def standing_joints(style: GaitStyle, spec: QuadrupedSpec) -> np.ndarray:
 
 
 def has_fallen(upright: float, height_m: float) -> bool:
-    """Whether the trunk lies on its side (`upright` is the cosine of its tilt) or on the ground, which is below it."""
+    """Tell whether the trunk lies on its side (`upright` is the cosine of its tilt) or on the ground below it."""
     return upright < FALLEN_UPRIGHT or height_m < FALLEN_HEIGHT_M
 
 
 class Legs(Protocol):
-    """What turns a command into joint targets: the clocked gait, or a policy that was trained."""
+    """Turns a command into joint targets: the clocked gait, or a policy that was trained."""
 
     @property
     def gait(self) -> GaitGenerator:
@@ -112,13 +112,13 @@ class Dog:
         self.body.command(self.legs.step(command, style, state, contacts))
 
     def link_poses(self) -> np.ndarray:
-        """(19, 7) position in m and quat_xyzw of every link in the order of `links`."""
+        """Return (19, 7) position in m and quat_xyzw of every link in the order of `links`."""
         poses = self.body.link_poses()
         return np.vstack([poses, self.expression.link_poses(poses[0])])
 
 
 class Scenery:
-    """What only pictures need: the dog's expressive parts and a marker where the person stands."""
+    """Shows what only pictures need: the dog's expressive parts and a marker where the person stands."""
 
     def __init__(self, dog: Dog, person: np.ndarray) -> None:
         world = self._world = dog.world

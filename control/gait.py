@@ -21,7 +21,7 @@ from robots.quadruped import QuadrupedSpec
 
 
 class VelocityCommand(NamedTuple):
-    """What the trunk should do: vx forward and vy left in m/s, wz counter-clockwise in rad/s."""
+    """Velocity of the trunk: vx forward and vy left in m/s, wz counter-clockwise in rad/s."""
 
     vx: float = 0.0
     vy: float = 0.0
@@ -30,7 +30,7 @@ class VelocityCommand(NamedTuple):
 
 @dataclass(frozen=True)
 class GaitStyle:
-    """How to step.
+    """Style of stepping.
 
     Attributes:
         name: what the gait is called.
@@ -228,7 +228,7 @@ class GaitGenerator:
 
     @property
     def velocity(self) -> list[float]:
-        """What the gait walks with now: vx, vy in m/s and wz in rad/s."""
+        """The velocity that the gait walks with now: vx, vy in m/s and wz in rad/s."""
         velocity: list[float] = self._velocity.tolist()
         return velocity
 

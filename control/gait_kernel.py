@@ -153,7 +153,7 @@ def _crouch(how: np.record, stance_s: float) -> float:
 
 @compiled
 def _rise(now: np.record, duty: float, ground: np.ndarray, dt: float) -> float:
-    """A foot takes the height of its next place while it swings, and at a quarter of the rate while it stands.
+    """Give a foot the height of its next place while it swings, and at a quarter of the rate while it stands.
 
     Returns:
         m, how much higher the feet must be lifted.
@@ -186,7 +186,7 @@ def _turn(foot: np.ndarray, hip: np.ndarray, pitch: float, roll: float) -> None:
 
 @compiled
 def foot_cycle(phase: float, duty: float) -> tuple[float, float, float]:
-    """Where a foot is in its cycle.
+    """Return where a foot is in its cycle.
 
     Returns:
         along: place along the step in stance lengths, +0.5 at touch-down and -0.5 at lift-off.

@@ -70,7 +70,7 @@ class SlipCompensation(NamedTuple):
 
 
 def interpolated(table: Table, at: float) -> float:
-    """The value at a place between those of the table; beyond its ends it is that of the end."""
+    """Return the value at a place between those of the table; beyond its ends it is that of the end."""
     places, values = zip(*table, strict=True)
     return float(np.interp(at, places, values))
 

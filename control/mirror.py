@@ -51,10 +51,10 @@ ACTION_ORDER, ACTION_SIGNS = _BY_JOINT, _FLIP_SIDEWAYS.astype(np.float32)
 
 
 def mirror_observation(observation: np.ndarray) -> np.ndarray:
-    """(..., 95) -> (..., 95) as seen in a mirror."""
+    """Return an observation (..., 95) as seen in a mirror."""
     return observation[..., OBSERVATION_ORDER] * OBSERVATION_SIGNS
 
 
 def mirror_action(action: np.ndarray) -> np.ndarray:
-    """(..., 12) -> (..., 12) as seen in a mirror."""
+    """Return an action (..., 12) as seen in a mirror."""
     return action[..., ACTION_ORDER] * ACTION_SIGNS

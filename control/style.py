@@ -78,7 +78,7 @@ class ExpressiveStyle:
                 raise ValueError(f"{name} {value!r} is outside {low} to {high}")
 
     def vector(self) -> np.ndarray:
-        """(12,) each dimension in [0, 1] of its limits, in the order of the fields."""
+        """Return (12,): each dimension in [0, 1] of its limits, in the order of the fields."""
         values = np.array([getattr(self, item.name) for item in fields(self)])
         vector: np.ndarray = (values - _LOW) / (_HIGH - _LOW)
         return vector
@@ -185,7 +185,7 @@ class StyleModulator:
         return command, changed
 
     def _cadence(self, cadence_hz: float) -> float:
-        """The cadence as hurried or tarried as it is now, Hz."""
+        """Return the cadence as hurried or tarried as it is now, Hz."""
         if self._hurry == 0.0:
             return cadence_hz
         wanted = _RATE_STEP_HZ * round(cadence_hz * exp(self._hurry) / _RATE_STEP_HZ)
@@ -202,5 +202,5 @@ class StyleModulator:
 
 
 def _longest_m_s(gait_style: GaitStyle) -> float:
-    """How fast a gait may be told to go for a moment."""
+    """Return how fast a gait may go for a moment, m/s."""
     return _STRIDE_M * gait_style.frequency_hz / gait_style.effective_duty

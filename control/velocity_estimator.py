@@ -14,7 +14,7 @@ from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 
 class ImuError(NamedTuple):
-    """What is wrong with an accelerometer: a constant (forward, left) and the spread of its noise, both m/s^2."""
+    """Errors of an accelerometer: a constant (forward, left) and the spread of its noise, both m/s^2."""
 
     bias: tuple[float, float] = (0.0, 0.0)
     noise: float = 0.0
@@ -160,7 +160,7 @@ def _mark(
     heading: tuple[float, float],
     radius: float,
 ) -> tuple[float, float]:
-    """Where a foot touches, (x, y) m from the trunk in axes of the world, but for a constant.
+    """Return where a foot touches, (x, y) m from the trunk in axes of the world, but for a constant.
 
     It is a ball that rolls as the leg turns over it: at 1.2 m/s that is 0.08 m/s, which the legs would miss.
     """

@@ -40,7 +40,7 @@ def compiled(function: _Function) -> _Function:
 
 @cache
 def folder_for_code() -> str:
-    """A folder for the machine code of these very sources, in the first place that can be written; '' if none can.
+    """Return a folder for the machine code of these very sources, the first that can be written; '' if none can.
 
     Numba looks at a function's own file only, so its code would outlive a change of what it calls.
     """

@@ -22,13 +22,13 @@ GEOMETRY = np.dtype(
 
 
 def geometry(spec: QuadrupedSpec) -> np.ndarray:
-    """(1,) `GEOMETRY` of a body."""
+    """Return (1,) `GEOMETRY` of a body."""
     lengths = spec.hip_positions, spec.hip_sides, spec.thigh_m, spec.calf_m, spec.foot_radius_m
     return np.array([lengths], GEOMETRY)
 
 
 def leg_ik(feet: np.ndarray, spec: QuadrupedSpec) -> np.ndarray:
-    """Joint angles that put the feet where they should be; closed form, knees bent backwards.
+    """Return joint angles that put the feet where they should be; closed form, knees bent backwards.
 
     Args:
         feet: (4, 3) m, each foot relative to its hip joint in axes of the trunk. Points out of reach are pulled in to
@@ -42,13 +42,13 @@ def leg_ik(feet: np.ndarray, spec: QuadrupedSpec) -> np.ndarray:
 
 
 def leg_fk(joints: np.ndarray, spec: QuadrupedSpec) -> np.ndarray:
-    """Where joint angles (12,) rad put the feet: (4, 3) m in the frame of the trunk."""
+    """Return where joint angles (12,) rad put the feet: (4, 3) m in the frame of the trunk."""
     return leg_fk_kernel(joints, geometry(spec))
 
 
 @compiled
 def leg_ik_kernel(feet: np.ndarray, legs: np.ndarray) -> np.ndarray:
-    """`leg_ik` of feet and (1,) `GEOMETRY`."""
+    """Return `leg_ik` of feet and (1,) `GEOMETRY`."""
     angles = np.empty((4, 3))
     sides, upper, lower = legs[0].sides, legs[0].thigh, legs[0].calf
     for leg in range(4):
@@ -65,7 +65,7 @@ def leg_ik_kernel(feet: np.ndarray, legs: np.ndarray) -> np.ndarray:
 
 @compiled
 def leg_fk_kernel(joints: np.ndarray, legs: np.ndarray) -> np.ndarray:
-    """`leg_fk` of joints and (1,) `GEOMETRY`."""
+    """Return `leg_fk` of joints and (1,) `GEOMETRY`."""
     feet, body = np.empty((4, 3)), legs[0]
     for leg in range(4):
         abduction, thigh, calf = joints[3 * leg], joints[3 * leg + 1], joints[3 * leg + 2]

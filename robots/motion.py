@@ -1,4 +1,4 @@
-"""How a trunk is turned and moves, worked out once of a reading for all who want to know."""
+"""Kinematics of the trunk: how it is turned and moves, derived once of a reading for all who want to know."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Vector = tuple[float, float, float]
 
 
 class Motion(NamedTuple):
-    """Where a trunk heads, how it leans and turns, and how fast it goes.
+    """Motion of a trunk: where it heads, how it leans and turns, and how fast it goes.
 
     Velocities in the level frame that turns with the heading are forward and left.
     """
@@ -28,13 +28,13 @@ class Motion(NamedTuple):
 
 
 def motion(state: QuadrupedState) -> Motion:
-    """Work a reading out."""
+    """Return the motion of a reading."""
     return trunk_kinematics(state.quat_xyzw, state.velocity, state.angular_velocity)
 
 
 @compiled
 def trunk_kinematics(quat_xyzw: np.ndarray, velocity: np.ndarray, angular_velocity: np.ndarray) -> Motion:
-    """`motion` of a quaternion, m/s and rad/s in the world."""
+    """Return the `motion` of a quaternion, m/s and rad/s in the world."""
     x, y, z, w = quat_xyzw[0], quat_xyzw[1], quat_xyzw[2], quat_xyzw[3]
     vx, vy = velocity[0], velocity[1]
     gx, gy, gz = angular_velocity[0], angular_velocity[1], angular_velocity[2]
@@ -55,11 +55,11 @@ def trunk_kinematics(quat_xyzw: np.ndarray, velocity: np.ndarray, angular_veloci
 
 @compiled
 def pitch_of(gravity: Vector) -> float:
-    """Rad, positive nose down, of a trunk that feels gravity (a unit vector in its frame) so."""
+    """Return the pitch, rad, positive nose down, of a trunk that feels gravity (a unit vector in its frame) so."""
     return asin(min(1.0, max(-1.0, gravity[0])))
 
 
 @compiled
 def roll_of(gravity: Vector) -> float:
-    """Rad, positive right side down, likewise."""
+    """Return the roll, rad, positive right side down, likewise."""
     return atan2(-gravity[1], -gravity[2])

@@ -194,12 +194,12 @@ class Quadruped:
         self.world.client.resetBaseVelocity(self.body, np.add(linear, velocity_change).tolist(), angular)
 
     def foot_contacts(self) -> list[bool]:
-        """Which feet (4) touch something."""
+        """Return which feet (4) touch something."""
         touching = {point[3] for point in self._read_contacts(bodyA=self.body)}
         return [calf in touching for calf in (2, 5, 8, 11)]
 
     def link_poses(self) -> np.ndarray:
-        """(13, 7) position in m and quat_xyzw in the world frame: the trunk, then the links in joint order."""
+        """Return (13, 7) position in m and quat_xyzw in the world frame: the trunk, then the links in joint order."""
         poses = np.empty((13, 7))
         position, quat = self._read_base(self.body)
         poses[0, :3], poses[0, 3:] = position, quat
@@ -210,7 +210,7 @@ class Quadruped:
 
 
 def quadruped_links(spec: QuadrupedSpec) -> tuple[Link, ...]:
-    """What one sees of the body: the trunk, then abduction, thigh and calf of every leg (13 links)."""
+    """Return what one sees of the body: the trunk, then abduction, thigh and calf of every leg (13 links)."""
     length, width, height = spec.trunk_size_m
     trunk = Link(
         "trunk",

@@ -31,44 +31,48 @@ _RANGES = {
 }
 
 
-@dataclass(frozen=True)
-class Case:
-    """One thing to measure: a command, and what makes it hard. None leaves the gait's own, or the usual dynamics.
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What a walk is to do beside going forward, and what makes it hard; None leaves the gait's own or the nominal."""
 
-    Attributes:
-        gait: how to walk.
-        speed: forward, m/s.
-        vy: to the left, m/s.
-        yaw_rate: rad/s.
-        frequency: cadence, Hz.
-        height: of the hips over the feet, m.
-        pitch: of the trunk, rad, positive nose down.
-        to_gait: the gait to change to, halfway.
-        terrain: the ground.
-        kick: velocity that a shove in a random direction adds after 2 s, m/s.
-        friction: of the ground; between 0.7 and 1.1 from walk to walk if left out.
-        added_mass: on the trunk, kg.
-        motor_strength: share of torque and gains.
-        latency_ms: from reading to motors.
+    vy: float = 0.0
+    """Commanded speed to the left, m/s."""
+    yaw_rate: float = 0.0
+    """Commanded turn rate, rad/s."""
+    frequency: float | None = None
+    """Cadence in Hz instead of the gait's own."""
+    height: float | None = None
+    """Height of the hips over the feet in m instead of the gait's own."""
+    pitch: float = 0.0
+    """Pitch of the trunk, rad, positive nose down."""
+    to_gait: str | None = None
+    """Gait to change to halfway."""
+    terrain: str = "flat"
+    """flat, rough (8 cm), slopes (15 degrees), stairs (10 cm), or stones (gaps of 10 cm)."""
+    kick: float = 0.0
+    """Velocity that a shove in a random direction adds after 2 s, m/s."""
+    friction: float | None = None
+    """Friction of the ground; from walk to walk between 0.7 and 1.1 if left out."""
+    added_mass: float = 0.0
+    """Load on the trunk, kg."""
+    motor_strength: float = 1.0
+    """Share of the motors' torque and gains."""
+    latency_ms: float = 0.0
+    """Delay between reading and motors, up to 20 ms."""
+
+
+@dataclass(frozen=True)
+class Case(Conditions):
+    """One thing to measure: a gait at a speed, under some conditions.
 
     Raises:
         ValueError: something unknown or out of range.
     """
 
     gait: str
+    """How to walk."""
     speed: float
-    vy: float = 0.0
-    yaw_rate: float = 0.0
-    frequency: float | None = None
-    height: float | None = None
-    pitch: float = 0.0
-    to_gait: str | None = None
-    terrain: str = "flat"
-    kick: float = 0.0
-    friction: float | None = None
-    added_mass: float = 0.0
-    motor_strength: float = 1.0
-    latency_ms: float = 0.0
+    """Forward, m/s."""
 
     def __post_init__(self) -> None:
         gait_style(self.gait)
@@ -84,7 +88,8 @@ class Case:
     @property
     def title(self) -> str:
         """The case in a few words: its gait, its speed, and whatever is not usual."""
-        more = {one.name: getattr(self, one.name) for one in fields(self)[2:] if getattr(self, one.name) != one.default}
+        given = ((one.name, getattr(self, one.name), one.default) for one in fields(Conditions))
+        more = {name: value for name, value, default in given if value != default}
         then = more.pop("to_gait", None)
         gait = self.gait if then is None else f"{self.gait} to {then}"
         return ", ".join([f"{gait} {self.speed:g} m/s", *(f"{name.replace('_', ' ')} {v}" for name, v in more.items())])
@@ -108,7 +113,7 @@ class Case:
         return GaitCommand(VelocityCommand(self.speed, self.vy, self.yaw_rate), style)
 
     def config(self, terrain_seed: int) -> LocomotionConfig:
-        """The task in which it is measured."""
+        """Return the task in which it is measured."""
         dynamics = replace(
             EVAL_DYNAMICS,
             friction=EVAL_DYNAMICS.friction if self.friction is None else (self.friction, self.friction),

@@ -137,7 +137,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         return fit[int(self.np_random.integers(len(fit)))]
 
     def _draw_place(self, patch: Patch | None) -> tuple[float, float, float]:
-        """Where to stand (x, y) m, and the height of the highest ground under the dog."""
+        """Draw where to stand (x, y) m, and return with it the height of the highest ground under the dog."""
         if patch is None or self.map is None:
             return 0.0, 0.0, 0.0
         x, y = (float(center + self.np_random.uniform(-0.2, 0.2)) for center in patch.center)
@@ -200,7 +200,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         return 0.0 if self._footing is None else self._footing.ground_m
 
     def _rewards(self) -> dict[str, float]:
-        """The terms of the reward of what just happened."""
+        """Return the weighted reward terms of the last step."""
         state, legs = self.state, self.controller
         self._last_step = happened = (
             self.command.packed,
@@ -218,7 +218,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
 
     @property
     def transition(self) -> Transition:
-        """What happened in the last step; put together for those who ask, since that takes longer than judging it.
+        """The last step; put together for those who ask, since that takes longer than judging it.
 
         Raises:
             RuntimeError: there was no step since the reset.
@@ -249,7 +249,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         return ((np.array(values) - PRIVILEGED_OFFSETS) * PRIVILEGED_SCALES).astype(np.float32)
 
     def render(self) -> np.ndarray | None:
-        """A picture (240, 320, 3) uint8 RGB in mode `rgb_array`; in mode `human` the window follows the robot.
+        """Return a picture (240, 320, 3) uint8 RGB in mode `rgb_array`; in mode `human` the window follows the robot.
 
         Without a mode there is nothing to see.
         """
@@ -276,6 +276,6 @@ def _reward_terms(
     smooth: np.ndarray,
     *rest: Any,
 ) -> tuple[float, ...]:
-    """The weighted terms of what `transition` takes, after the smooth values have been taken on, in one call."""
+    """Return the weighted terms of what `transition` takes, after the smooth values have been taken on, in one call."""
     average(smooth, command, trunk, place, DT_S)
     return weighted(transition(command, trunk, place, smooth, *rest), weights)

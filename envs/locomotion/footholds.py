@@ -57,7 +57,7 @@ class Footholds:
 
     @staticmethod
     def _strides(gait: GaitGenerator) -> np.ndarray:
-        """(4, 2) m from under the hip to where each foot stands or will land: until then the body goes on."""
+        """Return (4, 2) m from under the hip to where each foot stands or will land: until then the body goes on."""
         (vx, vy, _), (caught_x, caught_y), duty = gait.velocity, gait.caught, gait.duty
         cycle_s = 1.0 / max(gait.frequency_hz, 1.0)
         ahead_s = [

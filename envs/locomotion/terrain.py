@@ -54,19 +54,19 @@ class TerrainMap:
         return (nx - 1) * CELL_M / 2, (ny - 1) * CELL_M / 2
 
     def height(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Height of the ground at the nearest grid points, m; places off the map take the border's."""
+        """Return the height of the ground at the nearest grid points, m; places off the map take the border's."""
         found: np.ndarray = self.heights[self.cells(x, y)]
         return found
 
     def cells(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and columns of the nearest grid points."""
+        """Return rows and columns of the nearest grid points."""
         (half_x, half_y), (ny, nx) = self.half_size, self.heights.shape
         column = ((x + half_x) / CELL_M + 0.5).astype(int)
         row = ((y + half_y) / CELL_M + 0.5).astype(int)
         return np.minimum(np.maximum(row, 0), ny - 1), np.minimum(np.maximum(column, 0), nx - 1)
 
     def inside(self, x: float, y: float) -> bool:
-        """Whether a dog at (x, y) m is still on the map, half a metre from its edge."""
+        """Tell whether a dog at (x, y) m is still on the map, half a metre from its edge."""
         half_x, half_y = self.half_size
         return abs(x) < half_x - 0.5 and abs(y) < half_y - 0.5
 
@@ -96,7 +96,7 @@ def build(kind: str, seed: int) -> TerrainMap:
 
 
 def _edge_distance(n: int) -> np.ndarray:
-    """(n, n) m: how far each point of a patch is from its nearest edge."""
+    """Return (n, n) m: how far each point of a patch is from its nearest edge."""
     line = np.minimum(np.arange(n), np.arange(n)[::-1]) * CELL_M
     return np.minimum(line[:, None], line[None, :])
 

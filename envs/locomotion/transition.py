@@ -1,4 +1,4 @@
-"""What happened in a control step, as the reward and the evaluation look at it."""
+"""One control step, as the reward and the evaluation look at it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from robots.motion import Vector, pitch_of, roll_of
 
 
 class Transition(NamedTuple):
-    """What the terms look at. Velocities are in the level frame that turns with the heading.
+    """One control step as the reward terms see it. Velocities are in the level frame that turns with the heading.
 
     `smooth` values are averaged over a stride, which is what a person sees: every gait sways within one.
     """

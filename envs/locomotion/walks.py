@@ -24,7 +24,7 @@ Policy = Callable[[np.ndarray], np.ndarray]
 
 
 class Walk(NamedTuple):
-    """How one walk went.
+    """Figures of one walk.
 
     `rmse` is of the forward velocity, averaged over a stride, against the command, m/s; `rmse_instant` of that at every
     control step, within which every gait sways; `sideways` and `yaw_drift` are the mean leftward velocity (m/s) and
@@ -109,7 +109,7 @@ class Walker:
 
 
 def walks_fingerprint() -> str:
-    """What tells these walks from those of another gait, body or list of cases: 16 hexadecimal digits.
+    """Return what tells these walks from those of another gait, body or list of cases: 16 hexadecimal digits.
 
     Figures that are kept in a file hold only for the same. It is taken from where zero action is after a second of each
     gait, on flat ground and on stairs, to a tenth of a millimetre, and from the cases, whose order decides their seeds.

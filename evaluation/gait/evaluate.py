@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from envs.locomotion.cases import SUITE, Case, case
+from envs.locomotion.cases import SUITE, Case, Conditions, case
 from envs.locomotion.walks import Walk, Walker, walks_fingerprint
 from evaluation.gait.metrics import Metrics, Row
 from evaluation.results import Key, ResultsStore
@@ -30,7 +30,7 @@ _SEED_OF_TEST_GROUND = 1_000_000  # far from any ground that was trained on
 
 
 @dataclass(frozen=True)
-class Evaluate(RunOptions):
+class Evaluate(RunOptions, Conditions):
     """Measure how gaits walk: tracking, falls, drift and effort over many walks.
 
     The metrics do not depend on the number of workers. Rows come into gait.jsonl in the folder of --out, from where
@@ -38,7 +38,7 @@ class Evaluate(RunOptions):
     """
 
     cells: tuple[str, ...] = DEFAULT_CELLS
-    """What to measure, each gait:speed with the speed in m/s. The options below hold for each of them."""
+    """What to measure, each gait:speed with the speed in m/s. The conditions hold for each of them."""
     suite: tuple[str, ...] = ()
     """Instead of cells: parts of the README's table (tracking, directions, cadence, posture, changes, kicks, terrain,
     dynamics), or 'all'."""
@@ -48,35 +48,11 @@ class Evaluate(RunOptions):
     """Walks for each case, each with a seed of its own; all policies walk the same ones."""
     seconds: float = 6.0
     """Length of a walk, s."""
-    vy: float = 0.0
-    """Commanded speed to the left, m/s."""
-    yaw_rate: float = 0.0
-    """Commanded turn rate, rad/s."""
-    frequency: float | None = None
-    """Cadence in Hz instead of the gait's own."""
-    height: float | None = None
-    """Height of the hips in m instead of the gait's own."""
-    pitch: float = 0.0
-    """Pitch of the trunk, rad, positive nose down."""
-    to_gait: str | None = None
-    """Gait to change to halfway."""
-    terrain: str = "flat"
-    """flat, rough (8 cm), slopes (15 degrees), stairs (10 cm), or stones (gaps of 10 cm)."""
-    kick: float = 0.0
-    """Velocity that a shove in a random direction adds after 2 s, m/s."""
-    friction: float | None = None
-    """Friction of the ground; from walk to walk between 0.7 and 1.1 if left out."""
-    added_mass: float = 0.0
-    """Load on the trunk, kg."""
-    motor_strength: float = 1.0
-    """Share of the motors' torque and gains."""
-    latency_ms: float = 0.0
-    """Delay between reading and motors, up to 20 ms."""
     plots: Path | None = None
     """Folder for plots: tracking, contact diagrams, survival."""
 
     def cases(self) -> list[Case]:
-        """What is to be measured.
+        """Return what is to be measured.
 
         Raises:
             ValueError: something unknown or out of range.
@@ -86,14 +62,14 @@ class Evaluate(RunOptions):
             if not set(names) <= set(SUITE):
                 raise ValueError(f"unknown part of the suite in {self.suite}: choose of {', '.join(SUITE)}, or all")
             return [one for name in names for one in SUITE[name]]
-        more = {one.name: getattr(self, one.name) for one in fields(Case) if one.name not in ("gait", "speed")}
+        more = {one.name: getattr(self, one.name) for one in fields(Conditions)}
         if len(set(self.cells)) < len(self.cells):
             raise ValueError(f"--cells {' '.join(self.cells)} names a cell twice; name each once")
         return [case(cell, **more) for cell in self.cells]
 
 
 def evaluate(args: Evaluate) -> list[Row]:
-    """Walk every case with every policy and save the figures.
+    """Walk every case with every policy and save their metrics.
 
     Raises:
         ValueError: something unknown or out of range, no walks asked for, or a policy that cannot be read.
@@ -133,10 +109,10 @@ def _read(store: ResultsStore, key: Key) -> Row:
 
 
 class Task(NamedTuple):
-    """Some of the walks of a case with a policy; `index`, of the case, and the episodes decide their seeds."""
+    """Some of the walks of a case with a policy; `number`, of the case, and the episodes decide their seeds."""
 
     case: Case
-    index: int
+    number: int
     policy: Actor | None
     episodes: range
     args: Evaluate
@@ -156,7 +132,7 @@ def _walk_all(args: Evaluate, tasks: dict[Key, list[Task]]) -> Iterator[tuple[Ke
 
 
 def _settings(args: Evaluate) -> dict[str, Any]:
-    """What must be the same for walks to be the same, as JSON gives it back."""
+    """Return what must be the same for walks to be the same, as JSON gives it back."""
     apart = {"policy", "workers", "engine", "out", "json", "resume", "plots", *(("cells",) if args.suite else ())}
     chosen = {name: value for name, value in args.as_json().items() if name not in apart}
     return chosen if args.json is None and args.out is None else chosen | {"walks_fingerprint": walks_fingerprint()}
@@ -176,13 +152,13 @@ def _check(args: Evaluate) -> None:
 def _walks(task: Task) -> list[Walk]:
     args, walker = task.args, Walker(task.case, task.policy, _SEED_OF_TEST_GROUND + task.episodes.start)
     try:
-        return [walker.walk(args.seconds, _seed(args.seed, task.index, episode)) for episode in task.episodes]
+        return [walker.walk(args.seconds, _seed(args.seed, task.number, episode)) for episode in task.episodes]
     finally:
         walker.close()
 
 
 def _seed(seed: int, index: int, episode: int) -> int:
-    """A seed of its own for every walk, whichever process takes it."""
+    """Return a seed of its own for every walk, whichever process takes it."""
     return int(np.random.SeedSequence(seed, spawn_key=(index, episode)).generate_state(1)[0])
 
 

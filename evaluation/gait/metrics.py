@@ -47,14 +47,15 @@ class Row:
     metrics: Metrics
 
     def flat(self) -> dict[str, Any]:
-        """The row as JSON takes it: one level, but for intervals."""
+        """Return the row as JSON takes it: one level, but for intervals."""
         values = vars(self.metrics).items()
         found = {name: value.as_json() if isinstance(value, Interval) else value for name, value in values}
-        return {"policy": self.policy, **asdict(self.case), **found}
+        first = {"policy": self.policy, "gait": self.case.gait, "speed": self.case.speed}
+        return {**first, **asdict(self.case), **found}
 
     @classmethod
     def read(cls, flat: Mapping[str, Any]) -> Row:
-        """The row that `flat` gave.
+        """Return the row that `flat` gave.
 
         Raises:
             KeyError: something is missing.

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import tyro
-from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import track
 
@@ -22,8 +22,9 @@ from control.gait import GAITS
 from control.locomotion_controller import SlipCompensation, Table, interpolated
 from envs.locomotion.cases import Case
 from envs.locomotion.walks import Walker
-from policies.locomotion.actor import MOST_LOSS_M_S, Actor, read_about
+from policies.locomotion.actor import MAX_SLIP_M_S, Actor, read_about
 from robots.options import SeedOption, WorkersOption
+from robots.parallel import in_order
 
 SPEEDS = {
     "trot": (-0.3, 0.1, 0.35, 0.55, 0.7, 0.9, 1.1),
@@ -136,13 +137,13 @@ def _by_speed(before: SlipCompensation, errors: list[tuple[float, float]]) -> Ta
         off.setdefault(speed, []).append(too_fast)
     if not off:
         return before.by_speed
-    lost = {speed: interpolated(before.by_speed, speed) - _mean(off[speed]) for speed in sorted(off)}
-    middle = _mean(list(lost.values()))
-    return tuple((speed, _bounded(value - middle)) for speed, value in lost.items())
+    slip = {speed: interpolated(before.by_speed, speed) - _mean(off[speed]) for speed in sorted(off)}
+    middle = _mean(list(slip.values()))
+    return tuple((speed, _bounded(value - middle)) for speed, value in slip.items())
 
 
-def _bounded(lost: float) -> float:
-    return round(min(max(lost, -MOST_LOSS_M_S), MOST_LOSS_M_S), 4)
+def _bounded(slip: float) -> float:
+    return round(min(max(slip, -MAX_SLIP_M_S), MAX_SLIP_M_S), 4)
 
 
 def _cases() -> list[Case]:
@@ -154,17 +155,10 @@ def _cases() -> list[Case]:
 def _errors(actor: Actor, args: Calibrate, number: int, console: Console) -> dict[str, Errors]:
     """Walk every case; walks that fell are left out."""
     cases = _cases()
-    seeds = [
-        [
-            int(s.generate_state(1)[0])
-            for s in np.random.SeedSequence(args.seed, spawn_key=(_STREAM, number, i)).spawn(args.walks)
-        ]
-        for i in range(len(cases))
-    ]
-    jobs = (delayed(_walk)(actor, case, args.seconds, seeds[index]) for index, case in enumerate(cases))
-    work = Parallel(n_jobs=args.workers, return_as="generator")(jobs)
+    work = partial(_walk, actor, args, number)
+    done = in_order(work, list(enumerate(cases)), args.workers)
     errors = {gait: Errors({}, {}) for gait in SPEEDS}
-    for case, found in zip(cases, track(work, f"pass {number + 1}", len(cases), console=console), strict=True):
+    for case, found in zip(cases, track(done, f"pass {number + 1}", len(cases), console=console), strict=True):
         forward, sideways = errors[case.gait]
         if case.vy:
             sideways[case.vy] = found
@@ -174,11 +168,13 @@ def _errors(actor: Actor, args: Calibrate, number: int, console: Console) -> dic
     return errors
 
 
-def _walk(actor: Actor, case: Case, seconds: float, seeds: list[int]) -> list[float]:
-    """By how much each walk was too fast, m/s."""
+def _walk(actor: Actor, args: Calibrate, number: int, task: tuple[int, Case]) -> list[float]:
+    """Return by how much each walk of a numbered case was too fast, m/s."""
+    index, case = task
+    seeds = np.random.SeedSequence(args.seed, spawn_key=(_STREAM, number, index)).spawn(args.walks)
     walker = Walker(case, actor)
     try:
-        walks = [walker.walk(seconds, seed) for seed in seeds]
+        walks = [walker.walk(args.seconds, int(seed.generate_state(1)[0])) for seed in seeds]
     finally:
         walker.close()
     return [walk.mean_speed - case.speed for walk in walks if not walk.fell and np.isfinite(walk.mean_speed)]

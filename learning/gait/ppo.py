@@ -28,7 +28,7 @@ from learning.gait.train_config import PPOConfig
 from learning.gait.workers import Rollout
 from policies.locomotion.actor import Actor
 
-SEEN_BY_CRITIC = OBSERVATION_SIZE + PRIVILEGED_SIZE
+CRITIC_SIZE = OBSERVATION_SIZE + PRIVILEGED_SIZE
 _SIGNS = torch.from_numpy(CRITIC_SIGNS)
 _ACTION_SIGNS = torch.from_numpy(ACTION_SIGNS)
 
@@ -40,19 +40,19 @@ class AsymmetricExtractor(torch.nn.Module):
         super().__init__()
         self.latent_dim_pi = self.latent_dim_vf = hidden[-1]
         self.policy_net = _layers(OBSERVATION_SIZE, hidden, activation)
-        self.value_net = _layers(SEEN_BY_CRITIC, hidden, activation)
+        self.value_net = _layers(CRITIC_SIZE, hidden, activation)
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Both."""
         return self.forward_actor(features), self.forward_critic(features)
 
     def forward_actor(self, features: torch.Tensor) -> torch.Tensor:
-        """(n, 106) -> (n, latent), from the first 95."""
+        """Return (n, latent) of (n, 106), from the first 95."""
         latent: torch.Tensor = self.policy_net(features[:, :OBSERVATION_SIZE])
         return latent
 
     def forward_critic(self, features: torch.Tensor) -> torch.Tensor:
-        """(n, 106) -> (n, latent)."""
+        """Return (n, latent) of (n, 106)."""
         latent: torch.Tensor = self.value_net(features)
         return latent
 
@@ -75,7 +75,7 @@ class SymmetricPolicy(ActorCriticPolicy):
     def forward(
         self, obs: torch.Tensor, deterministic: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Actions (n, 12), values (n, 1) and log-probabilities (n,) for observations (n, 106)."""
+        """Return actions (n, 12), values (n, 1) and log-probabilities (n,) for observations (n, 106)."""
         normal = self.get_distribution(obs)
         actions = normal.get_actions(deterministic=deterministic)
         return actions, self.predict_values(obs), normal.log_prob(actions)
@@ -83,19 +83,19 @@ class SymmetricPolicy(ActorCriticPolicy):
     def evaluate_actions(  # type: ignore[override]
         self, obs: torch.Tensor, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Values (n, 1), log-probabilities (n,) and entropy (n,) of actions (n, 12) given observations (n, 106)."""
+        """Return values (n, 1), log-probabilities and entropy (n,) of actions (n, 12) given observations (n, 106)."""
         normal = self.get_distribution(obs)
         return self.predict_values(obs), normal.log_prob(actions), normal.entropy()
 
     def get_distribution(self, obs: torch.Tensor) -> DiagGaussianDistribution:  # type: ignore[override]
-        """Gaussian over actions given observations (n, 106): the mean of both sides of the mirror."""
+        """Return the Gaussian over actions given observations (n, 106): the mean of both sides of the mirror."""
         straight, reflected = self._means(obs), self._means(_mirror(obs))
         mean = 0.5 * (straight + reflected[:, ACTION_ORDER] * _ACTION_SIGNS)
         log_std = 0.5 * (self.log_std + self.log_std[ACTION_ORDER])
         return DiagGaussianDistribution(mean.shape[1]).proba_distribution(mean, log_std)
 
     def predict_values(self, obs: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        """Values (n, 1) of observations (n, 106)."""
+        """Return values (n, 1) of observations (n, 106)."""
         values: torch.Tensor = self.value_net(self.mlp_extractor.forward_critic(obs))
         return values
 
@@ -145,7 +145,7 @@ class _Spaces(VecEnv):
     def __init__(self, num_envs: int) -> None:
         super().__init__(
             num_envs,
-            gym.spaces.Box(-np.inf, np.inf, (SEEN_BY_CRITIC,), np.float32),
+            gym.spaces.Box(-np.inf, np.inf, (CRITIC_SIZE,), np.float32),
             gym.spaces.Box(-1.0, 1.0, (12,), np.float32),
         )
 
@@ -189,7 +189,7 @@ class Normaliser:
 
 
 class Learner:
-    """The learner: turns rollouts into better weights."""
+    """Turns rollouts into better weights."""
 
     def __init__(self, config: PPOConfig, envs: int, seed: int) -> None:
         self.config = config
@@ -208,7 +208,7 @@ class Learner:
         elif moved < desired / 1.5:
             self.learning_rate = min(self.learning_rate * 1.3, 2e-3)
 
-    def explore(self, progress: float) -> None:
+    def anneal_exploration(self, progress: float) -> None:
         """Set the size of exploration for this share of the training.
 
         It must end small: feet that are shaken slow a trot down by 0.1 m/s, and a policy that made up for that would be
@@ -221,11 +221,11 @@ class Learner:
             self.model.policy.log_std.fill_(first + (last - first) * share)
 
     def set_logger(self, logger: Logger) -> None:
-        """Where the learner's figures go."""
+        """Set where the learner's figures go."""
         self.model.set_logger(logger)
 
     def actor(self) -> Actor:
-        """The policy as it is now."""
+        """Return the policy as it is now."""
         policy = self.model.policy
         hidden = policy.mlp_extractor.policy_net
         layers = [layer for layer in (*hidden, policy.action_net) if isinstance(layer, torch.nn.Linear)]
@@ -239,9 +239,9 @@ class Learner:
         )
 
     def learn(self, rollouts: list[Rollout], progress: float) -> None:
-        """One iteration; `progress` is the share of training that was done when the rollouts began."""
+        """Do one iteration; `progress` is the share of training that was done when the rollouts began."""
         model = self.model
-        self.explore(progress)
+        self.anneal_exploration(progress)
         model._current_progress_remaining = 1.0 - progress
         self._fill(rollouts)
         model.train()
@@ -263,7 +263,7 @@ class Learner:
             for step, index, last in rollout.truncated:
                 rewards[step, offset + index] += gamma * float(policy.predict_values(torch.from_numpy(last[None])))
             offset += rollout.rewards.shape[1]
-        seen = torch.from_numpy(observations.reshape(-1, SEEN_BY_CRITIC))
+        seen = torch.from_numpy(observations.reshape(-1, CRITIC_SIZE))
         values, log_probs, _ = policy.evaluate_actions(seen, torch.from_numpy(actions.reshape(-1, actions.shape[-1])))
         values, log_probs = values.reshape(rewards.shape), log_probs.reshape(rewards.shape)
         buffer.reset()

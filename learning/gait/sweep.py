@@ -65,7 +65,7 @@ def sweep(args: Train, folder: Path, run: Training) -> Path:
 
 
 def _settings(trial: optuna.Trial | optuna.trial.FrozenTrial, ppo: PPOConfig) -> PPOConfig:
-    """What may be varied, and how far."""
+    """Draw what may be varied, as far as it may."""
     return replace(
         ppo,
         learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-3, log=True),

@@ -36,7 +36,7 @@ def train(args: Train) -> Path:
     if args.sweep:
         from learning.gait.sweep import sweep
 
-        note_task(args, folder)
+        save_task(args, folder)
         return sweep(args, folder, run)
     console = Console(stderr=True)
     console.print(f"run: {folder}")
@@ -60,12 +60,12 @@ def run(args: Train, folder: Path, report: Callable[[Report], None]) -> Learner:
     torch.set_num_threads(1)
     learner = Learner(args.ppo, args.workers * args.envs, args.seed)
     learner.set_logger(configure(str(folder), ["tensorboard"]))
-    note_task(args, folder)
+    save_task(args, folder)
     begun = restore(folder, learner) if args.resume and (folder / "checkpoint.pt").exists() else 0
     workers = _workers(args, begun)
     since = time.perf_counter()
     try:
-        for iteration, rollouts, waited_s in turns(args, learner, workers, begun):
+        for iteration, rollouts, waited_s in ppo_iterations(args, learner, workers, begun):
             _checkpoint(folder, learner, iteration)
             _keep(args, folder, learner, iteration)
             took, since = time.perf_counter() - since, time.perf_counter()
@@ -75,7 +75,7 @@ def run(args: Train, folder: Path, report: Callable[[Report], None]) -> Learner:
     return learner
 
 
-def note_task(args: Train, folder: Path) -> None:
+def save_task(args: Train, folder: Path) -> None:
     """Write the settings of the run to config.json, with the task as the recipe has it.
 
     Raises:
@@ -94,15 +94,15 @@ def note_task(args: Train, folder: Path) -> None:
     path.write_text(json.dumps(settings, indent=1) + "\n")
 
 
-class Turn(NamedTuple):
-    """What an iteration left."""
+class Iteration(NamedTuple):
+    """An iteration that is over."""
 
     iteration: int  # how many have been done
     rollouts: list[Rollout]
     waited_s: float  # for the workers
 
 
-def turns(args: Train, learner: Learner, workers: RolloutSource, iteration: int = 0) -> Iterator[Turn]:
+def ppo_iterations(args: Train, learner: Learner, workers: RolloutSource, iteration: int = 0) -> Iterator[Iteration]:
     """Walk and learn until the training is over, and tell after every iteration.
 
     With `args.overlap` the workers walk on while the learner learns from what they did before. They act with a policy
@@ -113,7 +113,7 @@ def turns(args: Train, learner: Learner, workers: RolloutSource, iteration: int 
 
     def start(index: int) -> None:
         if index < total:
-            learner.explore(index / total)
+            learner.anneal_exploration(index / total)
             workers.start(learner.actor(), steps)
 
     start(iteration)
@@ -127,7 +127,7 @@ def turns(args: Train, learner: Learner, workers: RolloutSource, iteration: int 
         if not args.overlap:
             start(iteration + 1)
         iteration += 1
-        yield Turn(iteration, rollouts, waited_s)
+        yield Iteration(iteration, rollouts, waited_s)
 
 
 def _keep(args: Train, folder: Path, learner: Learner, iteration: int) -> None:

@@ -123,7 +123,7 @@ class Train(EngineOption, ResumeOption, SeedOption):
         return found
 
     def _numbered(self) -> Path:
-        """The newest run to go on with, or the next free place for a new one."""
+        """Return the newest run to go on with, or the next free place for a new one."""
         runs = self.log_folder / "ppo"
         numbers = [int(end) for path in runs.glob(f"{ENV_ID}_*") if (end := path.name.rsplit("_", 1)[1]).isdigit()]
         newest = max(numbers, default=0)
@@ -146,7 +146,7 @@ class Train(EngineOption, ResumeOption, SeedOption):
         return replace(self.task, fall_penalty=dear, randomization=shoves)
 
     def env_configs(self) -> list[list[LocomotionConfig]]:
-        """The task of every dog of every worker; the kinds of uneven ground take turns, and the hardest come first."""
+        """Return the task of every dog of every worker; kinds of uneven ground take turns, the hardest come first."""
         task = self.recipe_task
         uneven = {"full": 0.375, "quick": 0.0}[self.recipe] if self.uneven is None else self.uneven
         share = round(uneven * self.envs)
@@ -163,7 +163,7 @@ class Train(EngineOption, ResumeOption, SeedOption):
 
 
 class Report(NamedTuple):
-    """How an iteration went."""
+    """Figures of an iteration."""
 
     iteration: int
     steps: int

@@ -22,7 +22,7 @@ from policies.locomotion.actor import Actor
 
 
 class Rollout(NamedTuple):
-    """What n environments did for T steps. Observations are normalised, with the privileged state behind them."""
+    """T steps of n environments. Observations are normalised, with the privileged state behind them."""
 
     observations: np.ndarray  # (T, n, obs + privileged) float32
     actions: np.ndarray  # (T, n, 12) float32
@@ -45,15 +45,10 @@ class EnvSlot:
         self.env = LocomotionEnv(config)
         self.uneven = config.terrain != "flat"
         self.level = 1
-        first, _ = self.env.reset(seed=int(seed.generate_state(1)[0]), options={"level": 1})
+        self.first_observation, _ = self.env.reset(seed=int(seed.generate_state(1)[0]), options={"level": 1})
         self.total, self.length = 0.0, 0
-        self._start = first
 
-    def first(self) -> np.ndarray:
-        """(obs,) the first observation of all."""
-        return self._start
-
-    def again(self, fell: bool) -> np.ndarray:
+    def next_episode(self, fell: bool) -> np.ndarray:
         """Start the next episode, on harder ground when the last was survived; (obs,) its first observation."""
         self.total, self.length = 0.0, 0
         if self.uneven:
@@ -62,12 +57,12 @@ class EnvSlot:
 
 
 class EnvBatch:
-    """The environments of one worker, stepped one after the other."""
+    """Environments of one worker, stepped one after the other."""
 
     def __init__(self, configs: list[LocomotionConfig], seeds: list[np.random.SeedSequence]) -> None:
         self._rng = np.random.default_rng(seeds[0].spawn(1)[0])
         self._slots = [EnvSlot(config, seed) for config, seed in zip(configs, seeds, strict=True)]
-        self._raw = np.stack([slot.first() for slot in self._slots])
+        self._raw = np.stack([slot.first_observation for slot in self._slots])
         self._privileged = np.stack([slot.env.privileged() for slot in self._slots])
         self._starts = np.ones(len(seeds), bool)
 
@@ -119,14 +114,14 @@ class EnvBatch:
                 last = np.concatenate([actor.normalise(observation), slot.env.privileged()])
                 log.truncated.append((step, index, last.astype(np.float32)))
             log.episodes.append((slot.total, slot.length, fell))
-            observation = slot.again(fell)
+            observation = slot.next_episode(fell)
         self._raw[index] = observation
         self._privileged[index] = slot.env.privileged()
         return value
 
 
 class _Log:
-    """What a rollout notes besides its arrays."""
+    """Notes of a rollout besides its arrays."""
 
     def __init__(self) -> None:
         self.truncated: list[tuple[int, int, np.ndarray]] = []
@@ -144,7 +139,7 @@ def _work(pipe: Connection, configs: list[LocomotionConfig], seeds: list[np.rand
 
 
 class RolloutSource(ABC):
-    """Where rollouts come from."""
+    """A source of rollouts."""
 
     @abstractmethod
     def start(self, actor: Actor, steps: int) -> None:
@@ -173,7 +168,7 @@ class RolloutSource(ABC):
 
 
 def env_seeds(seed: int, generation: int, worker: int, envs: int) -> list[np.random.SeedSequence]:
-    """Seeds of the environments of a worker; a run that goes on is another generation."""
+    """Return the seeds of a worker's environments; a run that goes on is another generation."""
     return [np.random.SeedSequence(seed, spawn_key=(generation, worker, env)) for env in range(envs)]
 
 

@@ -19,7 +19,7 @@ from control.observation import OBSERVATION_SIZE
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "gait"
 _CLIP = 8.0
-MOST_LOSS_M_S = 0.3
+MAX_SLIP_M_S = 0.3
 
 
 class ActorError(ValueError):
@@ -27,13 +27,13 @@ class ActorError(ValueError):
 
 
 def elu(x: np.ndarray) -> np.ndarray:
-    """Exponential linear unit (Clevert et al. 2016, arXiv 1511.07289): x where positive, exp(x) - 1 elsewhere."""
+    """Return x where positive, exp(x) - 1 elsewhere: the exponential linear unit (Clevert et al. 2016, 1511.07289)."""
     below = np.minimum(x, 0.0)
     return np.maximum(x, np.expm1(below, out=below), out=below)  # expm1(x) > x where x < 0
 
 
-def rough_elu(x: np.ndarray) -> np.ndarray:
-    """The same, off by at most 1e-7 near zero, in a quarter of the time: numpy has a vectorised exp, but no expm1."""
+def fast_elu(x: np.ndarray) -> np.ndarray:
+    """Return `elu`, off by 1e-7 near zero, in a quarter of the time: numpy has a vectorised exp, but no expm1."""
     below = np.minimum(x, 0.0)
     np.exp(below, out=below)
     below -= 1.0
@@ -56,16 +56,16 @@ class Actor:
     slip_compensation: Mapping[str, SlipCompensation] = field(default_factory=dict)
 
     def normalise(self, observations: np.ndarray) -> np.ndarray:
-        """(..., obs) -> (..., obs), clipped."""
+        """Normalise and clip observations (..., obs)."""
         scaled = (observations - self.mean) / self.scale
         return np.minimum(np.maximum(scaled, -_CLIP), _CLIP)
 
     def __call__(self, observations: np.ndarray) -> np.ndarray:
-        """Mean actions (..., 12) for observations (..., obs) as the environment gives them."""
+        """Return mean actions (..., 12) for observations (..., obs) as the environment gives them."""
         return self.forward(self.normalise(observations))
 
     def forward(self, normalised: np.ndarray, activation: Callable[[np.ndarray], np.ndarray] = elu) -> np.ndarray:
-        """Mean actions for observations that are normalised already: the mean of both sides of the mirror."""
+        """Return mean actions for observations that are normalised already: the mean of both sides of the mirror."""
         hidden = np.stack([normalised, mirror_observation(normalised)]).reshape(-1, normalised.shape[-1])
         *inner, (weight, bias) = self._layers
         for factors, offset in inner:
@@ -83,7 +83,7 @@ class Actor:
 
     @property
     def fingerprint(self) -> str:
-        """What tells these weights from others: the first 16 hexadecimal digits of a SHA-256."""
+        """Fingerprint of the weights and their compensation: the first 16 hexadecimal digits of a SHA-256."""
         digest = hashlib.sha256(json.dumps(_as_json(self.slip_compensation), sort_keys=True).encode())
         for values in (self.mean, self.scale, *self.weights, *self.biases):
             digest.update(np.asarray(values, np.float32).tobytes())
@@ -91,7 +91,7 @@ class Actor:
 
     def sample(self, normalised: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw actions (n, 12) for normalised observations (n, obs)."""
-        mean = self.forward(normalised, rough_elu)
+        mean = self.forward(normalised, fast_elu)
         return mean + np.exp(self.log_std) * rng.standard_normal(mean.shape)
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
@@ -156,7 +156,7 @@ class Actor:
             if gait not in GAITS or not all(map(_is_sound, tables)):
                 raise ActorError(
                     f"{folder}: slip_compensation has {tables} for {gait!r}; allowed are rising cadences, Hz, and "
-                    f"rising speeds, m/s, each with up to {MOST_LOSS_M_S} m/s, for {', '.join(GAITS)}. Run "
+                    f"rising speeds, m/s, each with up to {MAX_SLIP_M_S} m/s, for {', '.join(GAITS)}. Run "
                     "train_gait.py calibrate again"
                 )
         for weight, bias in zip(self.weights, self.biases, strict=True):
@@ -192,17 +192,17 @@ def _tables(
 
 
 def _table(pairs: list[list[float]]) -> Table:
-    return tuple((float(place), float(lost)) for place, lost in pairs)
+    return tuple((float(place), float(slip)) for place, slip in pairs)
 
 
 def _is_sound(table: Table) -> bool:
     places = [place for place, _ in table]
     rising = bool(places) and places == sorted(set(places)) and bool(np.isfinite(places).all())
-    return rising and all(abs(lost) <= MOST_LOSS_M_S for _, lost in table)
+    return rising and all(abs(slip) <= MAX_SLIP_M_S for _, slip in table)
 
 
 def load_policy(name: str) -> Actor | None:
-    """The policy in a folder; 'default' is the shipped one, and 'none' the clocked gait alone, for which None is given.
+    """Load the policy in a folder; 'default' is the shipped one, 'none' the clocked gait alone, and None is given.
 
     Raises:
         ActorError: it is not there, damaged, or of another task.

@@ -26,10 +26,10 @@ from envs.locomotion.randomization import NONE
 from envs.locomotion.terrain import HARDEST
 from learning.gait.export import Export, export
 from learning.gait.ppo import Learner, Normaliser
-from learning.gait.train import note_task, train, turns
+from learning.gait.train import ppo_iterations, save_task, train
 from learning.gait.train_config import PPOConfig, Train
 from learning.gait.workers import EnvBatch, EnvSlot, Rollout, RolloutSource, Workers, _work, env_seeds
-from policies.locomotion.actor import DEFAULT_FOLDER, Actor, ActorError, elu, rough_elu
+from policies.locomotion.actor import DEFAULT_FOLDER, Actor, ActorError, elu, fast_elu
 from policies.locomotion.controller import LearnedLegs
 from tests.conftest import PATIENCE_S, ROOT, wait_until
 
@@ -72,7 +72,7 @@ def test_the_policy_acts_as_it_is_judged(learner, rng):
 
 def test_exploring_actors_take_the_cheaper_elu():
     x = np.concatenate([np.linspace(-12.0, 12.0, 2001), [-1e-8, 0.0, 1e-8]]).astype(np.float32)
-    assert np.allclose(rough_elu(x), elu(x), rtol=0.0, atol=2e-7)
+    assert np.allclose(fast_elu(x), elu(x), rtol=0.0, atol=2e-7)
     assert np.allclose(elu(x), torch.nn.functional.elu(torch.from_numpy(x)).numpy(), rtol=1e-6, atol=1e-7)
 
 
@@ -95,7 +95,7 @@ def test_who_walks_while_the_learner_learns_is_one_update_old(overlap):
     class Counting:
         updates = 0
 
-        def explore(self, progress: float) -> None:
+        def anneal_exploration(self, progress: float) -> None:
             log.append(f"explore at {progress:.2f}")
 
         def actor(self) -> int:
@@ -106,7 +106,7 @@ def test_who_walks_while_the_learner_learns_is_one_update_old(overlap):
             log.append(f"learn at {progress:.2f}")
 
     args = Train(n_timesteps=3 * 64, workers=1, envs=2, ppo=SMALL, overlap=overlap)
-    done = [turn.iteration for turn in turns(args, Counting(), Scripted())]  # type: ignore[arg-type]
+    done = [turn.iteration for turn in ppo_iterations(args, Counting(), Scripted())]  # type: ignore[arg-type]
     assert done == [1, 2, 3]
     assert [line for line in log if "collect" in line or "learn" in line] == [
         line for progress in ("0.00", "0.33", "0.67") for line in ("collect", f"learn at {progress}")
@@ -136,7 +136,7 @@ def test_no_update_is_broken_off_because_the_normaliser_moved(overlap, monkeypat
             """Nothing to end."""
 
     args = Train(n_timesteps=5 * 128, workers=1, envs=4, ppo=learner.config, overlap=overlap)
-    made = [len(steps) for _ in turns(args, learner, Here())]
+    made = [len(steps) for _ in ppo_iterations(args, learner, Here())]
     assert min(np.diff([0, *made])) >= 3, "of 6; an update may go too far, but none has before it begins"
 
 
@@ -212,9 +212,9 @@ def test_a_saved_policy_that_is_not_of_this_task_is_named(tmp_path):
 
 
 def test_exploration_ends_small_and_the_actor_tells(learner):
-    learner.explore(0.0)
+    learner.anneal_exploration(0.0)
     first = learner.actor().log_std
-    learner.explore(1.0)
+    learner.anneal_exploration(1.0)
     assert np.allclose(first, SMALL.log_std_init)
     assert np.allclose(learner.actor().log_std, SMALL.log_std_final)
     assert SMALL.log_std_final < SMALL.log_std_init - 1
@@ -325,14 +325,14 @@ def test_the_quick_recipe_shoves_more_unless_told_otherwise():
 
 def test_a_run_says_what_it_learned_and_goes_on_with_nothing_else(tmp_path):
     quick = Train(recipe="quick", resume=True)
-    note_task(quick, tmp_path)
+    save_task(quick, tmp_path)
     said = json.loads((tmp_path / "config.json").read_text())
     assert said["recipe"] == "quick" and said["task"]["fall_penalty"] == quick.recipe_task.fall_penalty
-    note_task(quick, tmp_path)
-    note_task(replace(quick, n_timesteps=7), tmp_path)
+    save_task(quick, tmp_path)
+    save_task(replace(quick, n_timesteps=7), tmp_path)
     for other in (Train(resume=True), replace(quick, task=replace(quick.task, episode_s=5.0))):
         with pytest.raises(ValueError, match="--recipe quick"):
-            note_task(other, tmp_path)
+            save_task(other, tmp_path)
     assert json.loads((tmp_path / "config.json").read_text()) == said
 
 
@@ -340,7 +340,7 @@ def test_ground_grows_harder_only_for_who_stays_up():
     slot = EnvSlot(LocomotionConfig(terrain="stairs"), np.random.SeedSequence(0))
     levels = []
     for fell in (False, False, True, False, True, True, True):
-        slot.again(fell)
+        slot.next_episode(fell)
         levels.append(slot.level)
     slot.env.close()
     assert levels == [2, 3, 2, 3, 2, 1, 1]
