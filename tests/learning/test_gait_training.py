@@ -347,6 +347,7 @@ def test_ground_grows_harder_only_for_who_stays_up():
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.slow
 def test_ray_gives_the_same_rollouts_as_processes(learner):
     pytest.importorskip("ray")
     from learning.gait.ray_workers import RayWorkers
@@ -381,6 +382,7 @@ def command(out: Path, *more: str) -> list[str]:
     return [sys.executable, "train_gait.py", "train", "--out", str(out), *small, *more]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path):
     out = tmp_path / "run"
     process = subprocess.Popen(command(out), cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
