@@ -104,7 +104,9 @@ def test_flags_and_commands_in_the_text_are_there(capsys):
     known = set(re.findall(r"--[a-z][\w.-]*", capsys.readouterr().out))
     text = re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S)
     for told in re.findall(r"`([^`\n]*)`", text):
-        if told.startswith(("python ", "empaw ")) and not re.search("VERB|--help", told):
+        if (script := re.match(r"python (\S+/\S+)", told)) is not None:
+            assert (ROOT / script[1]).is_file(), told
+        elif told.startswith(("python ", "empaw ")) and not re.search("VERB|--help", told):
             named(shlex.split(told))
         for flag in re.findall(r"(?<!\S)--[a-z][\w.-]*", told):
             assert flag in known, told
