@@ -20,8 +20,8 @@ from perception.emotion import LABELS, EmotionEstimate
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
 HELD_OUT_FOLD = 0
-PATIENCE_S = 300.0
-"""Ends what hangs. Nothing is judged by it: beside twenty busy processes, what takes three seconds takes a minute."""
+PATIENCE_S = 600.0
+"""Ends what hangs. Nothing is judged by it: beside twenty busy processes, what takes five seconds takes two minutes."""
 # What is compiled is compiled at the first call, and machines are shared: tests do not time.
 settings.register_profile("empaw", deadline=None)
 settings.load_profile("empaw")
