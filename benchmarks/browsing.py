@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,10 +33,14 @@ def find_chromium() -> str | None:
 
 @contextmanager
 def open_chromium() -> Iterator[Browser]:
-    """Start Chromium for a picture; ends the program where there is none."""
+    """Start Chromium for a picture.
+
+    Raises:
+        RuntimeError: there is none.
+    """
     path = find_chromium()
     if path is None:
-        sys.exit("error: Chromium is not installed: sudo apt-get install chromium")
+        raise RuntimeError("Chromium is not installed: sudo apt-get install chromium")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
         yield browser
