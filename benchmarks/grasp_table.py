@@ -104,7 +104,7 @@ def _stratum(data: dict[str, Any], stratum: str) -> str:
     height, degrees = stratum.split(" ")
     seen = {"tall": "height 4 cm or more", "flat": "lower than 4 cm"}[height] + f", seen from {degrees}°"
     return table(
-        [f"{seen} ({rows[0]['n']} looks)", "held, %", "by object", "strict, %", "CD, mm", "p"],
+        [f"{seen} ({rows[0]['n']} views)", "held, %", "by object", "strict, %", "CD, mm", "p"],
         [
             [
                 _NAMES.get(row["cloud"], row["cloud"]),
@@ -165,5 +165,6 @@ def costs(data: dict[str, Any]) -> str:
         ["memory of a worker, GB", f"{data['worker_memory_gb']:.2f}"],
     ]
     if data["ray"] is not None:
-        rows.append(["rows by Ray that are those by joblib", f"{data['ray']['identical']} of {data['ray']['rows']}"])
+        same = f"{data['ray']['identical']} of {data['ray']['rows']}"
+        rows.append(["rows by Ray that are those by local processes", same])
     return table(["", ""], rows)

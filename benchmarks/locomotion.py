@@ -47,7 +47,7 @@ def main(args: Args) -> dict[str, Any]:
     """Measure and save."""
     check_writable(args.json)
     console = Console(stderr=True)
-    found: dict[str, Any] = {"rounds": args.repeats, "step_over_raw": {}}
+    found: dict[str, Any] = {"repeats": args.repeats, "step_over_raw": {}}
     for terrain in ("flat", "rough"):
         found["step_over_raw"][terrain] = spread([_step_ratio(terrain) for _ in range(args.repeats)])
         console.print(f"env.step over raw physics and reads, {terrain}: {found['step_over_raw'][terrain]}")

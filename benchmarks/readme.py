@@ -345,7 +345,7 @@ def _locomotion(data: dict[str, Any]) -> str:
 
     rates, same, mlp = data["frames_per_s"], data["ours_over_best_of_sb3"], data["ours_over_mlp_policy_of_sb3"]
     return table(
-        ["what", "median (range of rounds)"],
+        ["what", "median (range of repeats)"],
         [
             ["`env.step` over raw physics and reads, flat", spread(data["step_over_raw"]["flat"])],
             ["the same on uneven ground", spread(data["step_over_raw"]["rough"])],

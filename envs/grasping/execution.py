@@ -152,8 +152,8 @@ class _Trial:
     def _moved(self) -> float:
         """Measure how far the objects have come from where they rested, m."""
         world = self.table.world
-        ways = [np.linalg.norm(np.subtract(world.pose(body.number)[0], place)) for body, place, _ in self.rest]
-        return float(max(ways, default=0.0))
+        distances = [np.linalg.norm(np.subtract(world.pose(body.number)[0], place)) for body, place, _ in self.rest]
+        return float(max(distances, default=0.0))
 
     def _up(self, body: Body) -> bool:
         rested = next(place for other, place, _ in self.rest if other.number == body.number)
