@@ -103,7 +103,9 @@ def run(node: Node, prog: str, given: Sequence[str]) -> Any:
     except ModuleNotFoundError as problem:
         raise node.lacks(problem) from problem
     except KeyboardInterrupt:
-        if hasattr(args, "resume"):
+        from robots.options import RunOptions
+
+        if hasattr(args, "resume") and not (isinstance(args, RunOptions) and args.out is None):  # nothing was kept
             print("interrupted; --resume goes on", file=sys.stderr)
         raise
     if node.report and (status := node.load(node.report)(result)):

@@ -104,5 +104,5 @@ def _same(path: Path, began: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     ]
     if other:
         raise CommandError(
-            f"{path} was begun with other settings: {'; '.join(other)}. Give the same ones, or another folder (--run)."
+            f"{path} was begun with other settings: {'; '.join(other)}. Give the same ones, or another folder."
         )

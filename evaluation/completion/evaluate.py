@@ -14,7 +14,7 @@ from evaluation.statistics import cluster_bootstrap, paired_difference
 from geometry.clouds import chamfer_l1
 from geometry.objects import load_objects
 from learning.completion.judging import Judged, by_object, judge, measure
-from perception.command import check_run
+from perception.command import CommandError, check_run
 from perception.completion import weights
 from perception.completion.weights import DEFAULT_FOLDER, Stored
 from perception.weights import count_parameters
@@ -51,6 +51,8 @@ def main(config: EvaluateConfig) -> EvaluateResult:
         WeightsError: no such weights.
     """
     check_run(1, config.seed)
+    if not config.rendered or not config.weights:
+        raise CommandError("no --rendered or no --weights came; give at least one folder of each.")
     check_writable(config.json)
     stored = {str(folder): weights.load(folder) for folder in config.weights}
     if len({folder.name for folder in config.weights}) == len(config.weights):
