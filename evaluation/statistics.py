@@ -109,7 +109,11 @@ def expanded_tail(clusters: int, level: float = LEVEL) -> float:
 
 
 def paired_difference(
-    first: ArrayLike, second: ArrayLike, rng: np.random.Generator, clusters: ArrayLike | None = None
+    first: ArrayLike,
+    second: ArrayLike,
+    rng: np.random.Generator,
+    clusters: ArrayLike | None = None,
+    expand: bool = True,
 ) -> Interval:
     """Interval of the mean of `first` minus `second`, (N,) each, of the same cases.
 
@@ -119,7 +123,7 @@ def paired_difference(
     first, second = np.asarray(first, float), np.asarray(second, float)
     if first.shape != second.shape:
         raise ValueError(f"{first.shape} and {second.shape} came; paired values have one shape")
-    return cluster_bootstrap(first - second, rng, clusters)
+    return cluster_bootstrap(first - second, rng, clusters, expand=expand)
 
 
 def wilson(hits: int, n: int, level: float = LEVEL) -> Interval:

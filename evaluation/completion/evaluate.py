@@ -84,15 +84,18 @@ def figures(judged: Judged, first: Judged | None, seed: int) -> dict[str, Any]:
 
     cdl1, partial = (by_object(judged.names, values) for values in (judged.cdl1, judged.partial))
     ratio = cluster_bootstrap(
-        np.stack([cdl1, partial], axis=1), rng(), statistic=lambda rows: float(rows[:, 0].mean() / rows[:, 1].mean())
+        np.stack([cdl1, partial], axis=1),
+        rng(),
+        statistic=lambda rows: float(rows[:, 0].mean() / rows[:, 1].mean()),
+        expand=False,
     )
     row = {
         **measure(judged)._asdict(),
-        "cdl1_mm": cluster_bootstrap(cdl1, rng()).as_json(3),
+        "cdl1_mm": cluster_bootstrap(cdl1, rng(), expand=False).as_json(3),
         "cdl1_over_partial": ratio.as_json(3),
     }
     if first is not None:
-        more = paired_difference(cdl1, by_object(first.names, first.cdl1), rng())
+        more = paired_difference(cdl1, by_object(first.names, first.cdl1), rng(), expand=False)
         row["cdl1_difference_mm"] = more.as_json(3)
     return row
 

@@ -33,7 +33,7 @@ def shares(rows: Sequence[Trial], rng: np.random.Generator) -> list[dict[str, An
     for stratum, cloud in sorted(order, key=lambda place: [stratum for stratum, _ in order].index(place[0])):
         some = [row for row in rows if (row.stratum, row.cloud) == (stratum, cloud)]
         distances = [row.cd_mm for row in some if np.isfinite(row.cd_mm)]
-        by_object = cluster_bootstrap([row.held for row in some], rng, [row.object for row in some])
+        by_object = cluster_bootstrap([row.held for row in some], rng, [row.object for row in some], expand=False)
         found.append(
             {
                 "cloud": cloud,
