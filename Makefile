@@ -53,7 +53,7 @@ check: $(VENV)/.developing
 
 results: $(VENV)/.developing  ## make the README's tables again (five hours; needs DATA)
 	$(BIN)/empaw evaluate gait --suite all --policy none default assets/weights/gait/seed_1 \
-		assets/weights/gait/seed_2 --json $(RESULTS)/gait.json
+		assets/weights/gait/seed_2 --out runs/results/gait --json $(RESULTS)/gait.json
 	rm -rf runs/results/quick
 	$(BIN)/empaw train gait --recipe quick --out runs/results/quick
 	$(BIN)/empaw train gait-calibration runs/results/quick/policy
