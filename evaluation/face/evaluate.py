@@ -48,7 +48,7 @@ class EvaluateConfig(JsonOption, ThreadsOption, DeviceOption, SeedOption):
     data: Path
     """FER2013 (csv, .tar.gz or folder), or the folder of CK+, JAFFE, RAF-DB or AffectNet."""
     protocol: Protocol | None = None
-    """What is judged, see above; if left out, public for FER2013, transfer for the others."""
+    """Protocol of the evaluation, see above; if left out, public for FER2013, transfer for the others."""
     corpus: Corpus | None = None
     """Which of the others it is, instead of the one recognised."""
     weights: Path = DEFAULT_FOLDER

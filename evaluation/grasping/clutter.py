@@ -44,7 +44,7 @@ on YCB's objects 13 held)."""
 
 @dataclass(frozen=True)
 class ClutterConfig:
-    """What all episodes of a run share."""
+    """Settings of a run, the same for all its episodes."""
 
     scene: SceneKind = "packed"
     """packed (upright, side by side) or pile (dropped in a heap)."""

@@ -28,7 +28,7 @@ class Single(GraspOptions):
     views: int = 10
     """Views of each object, each at another rest."""
     trial: Annotated[TrialConfig, tyro.conf.arg(name="")] = field(default_factory=TrialConfig)
-    """What is seen and compared."""
+    """Views of the objects, and the clouds that are compared."""
     out: Path = Path("runs/grasp/single")
     """Folder for trials.jsonl (written as trials come), trials.csv, figures.json and report.html."""
 

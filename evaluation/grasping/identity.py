@@ -1,4 +1,4 @@
-"""What must be the same for trials to be the same: what was asked, the objects, the planner and the network."""
+"""Identity of a run of trials: its settings, and digests of the objects, the planner and the network."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class Clutter(GraspOptions):
     rounds: int = 100
     """Scenes; one round clears one of them."""
     table: Annotated[ClutterConfig, tyro.conf.arg(name="")] = field(default_factory=ClutterConfig)
-    """What stands there and how it is planned."""
+    """Scenes, and the planner that clears them."""
     out: Path = Path("runs/grasp/clutter")
     """Folder for trials.jsonl, trials.csv and figures.json."""
 

@@ -42,7 +42,7 @@ class Fit(GraspOptions):
     trial: Annotated[TrialConfig, tyro.conf.arg(name="")] = field(
         default_factory=lambda: TrialConfig(clouds=("completed", "true"))
     )
-    """What is seen; each view is planned on one of its clouds."""
+    """Views of the objects, and clouds; each view is planned on one of them."""
     strength: float = 1.0
     """Inverse of the penalty on the square of (standardised) weights."""
     out: Path = Path("runs/grasp/fit")

@@ -35,7 +35,7 @@ _LEAST_POINTS = 50
 
 @dataclass(frozen=True)
 class TrialConfig:
-    """What every task of a run shares; it decides the rows, with the objects and the seed."""
+    """Settings of a run, the same for every task; they decide the rows, with the objects and the seed."""
 
     clouds: tuple[str, ...] = CLOUDS
     """Of partial, mirrored, top-down, extruded, shadow, true, completed."""
@@ -63,7 +63,7 @@ class Task(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What all clouds of a task share: an object at rest, and what was seen of it."""
+    """An object at rest and its observation from one view, the same for all clouds of a task."""
 
     placed: Placed
     observation: Observation
@@ -117,7 +117,7 @@ def run(task: Task) -> Done[Trial]:
 
 
 class Planned(NamedTuple):
-    """What was made of a view: the shape, grasps on it, and how long both took, in processor seconds."""
+    """The plan from one view: the shape, ranked grasps on it, and processor seconds of both."""
 
     shape: PlanningScene
     grasps: list[Grasp]

@@ -1,4 +1,4 @@
-"""What to ask: queries at random, by disagreement, round robin, and the grid of six, at equal answers and seconds.
+"""Active selection of queries, compared: random, disagreement, round robin, grid of six, at equal answers and seconds.
 
 Every strategy is judged by the same training: after each stage the encoder is fitted anew, from the same first weights,
 to all answers so far. Seconds are assumed, not measured: people answer a triplet in `SECONDS_PER_CLIP` for each of its

@@ -1,4 +1,4 @@
-"""What is learnt before an owner comes: embeddings from other people's answers, ours and those of later works."""
+"""Embeddings learnt from other people's answers before an owner comes: ours and those of later works."""
 
 from __future__ import annotations
 

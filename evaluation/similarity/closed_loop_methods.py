@@ -24,7 +24,7 @@ class Proposal(NamedTuple):
 
 @dataclass(frozen=True)
 class Setting:
-    """What every method is given.
+    """The setting of the comparison, which is given to every method.
 
     Attributes:
         world: clips to ask about.

@@ -117,7 +117,7 @@ class Problem:
         return np.random.default_rng([self.seed, *purpose])
 
     def inputs(self, name: Inputs) -> np.ndarray:
-        """What encoders take, of all items."""
+        """Return the inputs of encoders, of all items."""
         return _inputs(self.task.removesuffix("-few"), name) if not self.few else inputs_of(*self._loaded, name)
 
     def answers(self, n: int, purpose: int = _TEACHER) -> Answers:
@@ -314,7 +314,7 @@ def pca(problem: Problem, n: int) -> np.ndarray:
 
 
 def true_features(problem: Problem, n: int) -> np.ndarray:
-    """What nobody has: the true features."""
+    """Return the true features, which nobody has."""
     return problem.features
 
 

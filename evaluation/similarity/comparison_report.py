@@ -20,7 +20,7 @@ Rows = dict[Job, dict[str, Any]]
 
 
 class Target(NamedTuple):
-    """What was aimed at: a figure of one method at one place of the table, at most or at least."""
+    """A target: the limit, from above or below, of one method's figure at one place of the table."""
 
     task: str
     answers: int
@@ -157,7 +157,7 @@ def _gain(pairs: list[tuple[list[Any], list[Any]]], last: bool, *of: str) -> dic
 
 
 def targets(rows: Rows) -> list[dict[str, Any]]:
-    """What was aimed at, and what was reached, on the seeds that are there."""
+    """Compare each target with the figure reached, on the seeds that are there."""
     groups = _grouped(rows, "row")
     found = []
     for target in TARGETS:

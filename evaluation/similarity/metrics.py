@@ -21,7 +21,7 @@ _PRIORS = tuple(Prior(scale, 0.0) for scale in (1.0, 2.0, 4.0, 8.0, 16.0))
 
 
 class Probe(NamedTuple):
-    """What a linear probe finds: `fpe`, mean over test items of the summed squared error, and `r2` (F,)."""
+    """Errors of a linear probe: `fpe`, mean over test items of the summed squared error, and `r2` (F,)."""
 
     fpe: float
     r2: np.ndarray

@@ -67,7 +67,7 @@ class EvaluateConfig(JsonOption, ThreadsOption, SeedOption):
     """Which actors of RAVDESS are held out together: JSON {"test_actors": [[1, 11, 20, 21], ...]}. Without it, and for
     the other corpora, the voices are dealt out to six folds."""
     protocol: Protocol | None = None
-    """What is on which side of the split, see above; speaker-independent if left out, or without --retrain
+    """Protocol of the split, see above; speaker-independent if left out, or without --retrain
     cross-corpus."""
     corpus: Corpus | None = None
     """Which corpus it is, instead of the one recognised."""

@@ -1,1 +1,1 @@
-"""What a study's answers say: data quality, models, power, capacity, and the report."""
+"""Analysis of a study: data quality, models, power, capacity, and the report."""

@@ -18,7 +18,7 @@ _INK, _ACCENT, _PALE = "#1f2933", "#0b6e8f", "#9fb3c0"
 
 
 def _svg(draw: Callable[[Any], None], width: float = 6.4, height: float = 3.0) -> str:
-    """What `draw` puts on axes, as an SVG element; the same figure gives the same text."""
+    """Render what `draw` puts on axes as an SVG element; the same figure gives the same text."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure

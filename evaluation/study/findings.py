@@ -1,4 +1,4 @@
-"""What an analysis found: hypotheses, who was analysed, and all that a report tells."""
+"""Results of an analysis: tested hypotheses, the flow of participants, and all that a report tells."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Finding(NamedTuple):
-    """What came of one hypothesis.
+    """The result of testing one hypothesis.
 
     Attributes:
         registered: whether the plan that was registered has it.

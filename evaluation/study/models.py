@@ -42,7 +42,7 @@ class Tested(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """What the difference between the second level and the first is worth, person by person.
+    """Effect sizes of the second level against the first, person by person.
 
     Attributes:
         means: mean of each level, over people.

@@ -50,7 +50,7 @@ class Power(RunOptions):
     inattentive: float = 0.05
     """Share of participants who click through."""
     population: Population = field(default_factory=Population)
-    """What participants are drawn from."""
+    """Distribution that participants are drawn from."""
 
     def check(self) -> None:
         """Refuse what would fail only after long work.

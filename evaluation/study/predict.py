@@ -1,4 +1,4 @@
-"""What a representation says of a triplet, and a representation learned from other people's answers."""
+"""Predictions of triplets by a representation, given or learned from other people's answers."""
 
 from __future__ import annotations
 

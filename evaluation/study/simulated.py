@@ -101,7 +101,7 @@ def _one_person(
     number: int,
     rng: np.random.Generator,
 ) -> dict[str, np.ndarray]:
-    """What one person answers, in the order of their blocks; an array for each column."""
+    """Draw one person's answers, in the order of their blocks; an array for each column."""
     parts = []
     for place, block in enumerate((0, 1) if number % 2 == 0 else (1, 0)):
         items, repeat_of, purpose, obvious = _asked(design, shared[block], golden, rng)

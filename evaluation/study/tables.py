@@ -42,7 +42,7 @@ OPTIONAL: dict[str, dict[str, Any]] = {
 
 
 class StudyTables(NamedTuple):
-    """What came of a study.
+    """The tables of a study's export.
 
     Attributes:
         events: one row an event.
