@@ -19,7 +19,7 @@ _STEP_M = 0.004
 
 
 class Observation(NamedTuple):
-    """What one view gives: `cloud_world` (N, 3) m on the object, `depth` (height, width) m, and from where.
+    """One view of an object: `cloud_world` (N, 3) m on it, `depth` (height, width) m, and the camera's pose.
 
     `true` (M, 3) m is the object's whole surface, for the row that knows it.
     """

@@ -1,4 +1,4 @@
-"""What the hand would touch on its way, and what lies between its fingers, for many poses at once."""
+"""Collisions of the hand on its way, and the surface between its fingers, for many poses at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SPARSE = 8
 
 
 class Between(NamedTuple):
-    """What lies between the fingers of each pose, y in the hand's frame, m.
+    """Geometry of the points between the fingers of each pose, y in the hand's frame, m.
 
     `low`, `high` (B,): where closing fingers meet it; NaN when nothing is there. `alignment` (B,): the smaller |cosine|
     of the mean normal there with y. `twist` (B,): distance of the two places across y, m. `bite` (B,): how far it

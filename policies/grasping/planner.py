@@ -19,7 +19,7 @@ WORTH_TRYING = -1.0
 
 
 class GraspPlanner(Protocol):
-    """What finds grasps; any callable from a cloud to grasps, best first, can stand where ours does."""
+    """A planner of grasps; any callable from a cloud to grasps, best first, can stand where ours does."""
 
     def __call__(self, cloud_world: np.ndarray) -> list[Grasp]:
         """Plan grasps on the things that `cloud_world` (N, 3) m shows, on the table z = 0; best first."""
@@ -27,7 +27,7 @@ class GraspPlanner(Protocol):
 
 
 class PlanningScene(NamedTuple):
-    """What a grasp is planned on, m in the world.
+    """Target and obstacles that a grasp is planned on, m in the world.
 
     `target` (N, 3): the shape to grasp, seen or completed, with `uncertainty` (N,). `others` (M, 3): what must not be
     touched besides: neighbours, the observed cloud where the target was completed, or what may hide in the shadow.
@@ -40,7 +40,7 @@ class PlanningScene(NamedTuple):
 
 @dataclass(frozen=True)
 class Weights:
-    """What the score is made of: a logistic model of whether a grasp holds.
+    """Weights of the score: a logistic model of whether a grasp holds.
 
     Fitted to trials of random candidates on true shapes of `household/train`, `packed/train` and `pile/train`; what a
     name means is told by `features`. Arm, taper, twist and uncertainty were chosen by hand: the fitted sets hold few

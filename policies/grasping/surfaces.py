@@ -1,4 +1,4 @@
-"""What a planner knows of a scene: points with normals, what may be hit, and how sure each point is."""
+"""Surfaces as a planner knows them: points with normals, obstacles, and the uncertainty of each point."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What was learned of walking, as the legs of a dog: inference only."""
+"""Learned locomotion as the legs of a dog: inference only."""

@@ -1,1 +1,1 @@
-"""What an owner likes: queries, answers, the choice model, and the style that follows from them."""
+"""An owner's taste: queries, answers, the choice model, and the style that follows from them."""

@@ -1,4 +1,4 @@
-"""What a taste changes: the beats of the behaviour table, and what is laid over the gait from moment to moment.
+"""A taste applied: to the beats of the behaviour table, and as an overlay of the gait from moment to moment.
 
 A behaviour keeps its script, its gait, its goal, its face and its voice. A taste changes how fast, how high, how close
 and how lively it is, and the less sure it is, the less: see `blend`.

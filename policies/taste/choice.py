@@ -18,7 +18,7 @@ from policies.taste.queries import PAIRS
 
 @dataclass(frozen=True)
 class Person:
-    """What makes one person answer as they do.
+    """Parameters of one person's choices.
 
     Attributes:
         temperature: tau > 0, in the unit of the squared distances; small is consistent.

@@ -1,4 +1,4 @@
-"""What somebody likes, from a few answers to "which of these two do you like better?".
+"""Bayesian learning of a reward from a few answers to "which of these two do you like better?".
 
 For each feeling e the reward of a behaviour with embedding z is theta_e . z. Before any answer theta is Gaussian: every
 feeling has the same variance s^2, and two feelings share the part `sharing` of it, because somebody who likes a bouncy
@@ -96,7 +96,7 @@ class Prior(NamedTuple):
 
 @dataclass(frozen=True)
 class RewardPosterior:
-    """What is believed of a reward after the answers.
+    """Gaussian posterior of the reward's weights, given the answers.
 
     Attributes:
         mean: (E, d) weights for each feeling.

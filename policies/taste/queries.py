@@ -12,7 +12,7 @@ PAIRS: tuple[tuple[int, int], ...] = ((0, 1), (0, 2), (1, 2))
 CANNOT_TELL = -1
 Comparison = Literal["triplet", "preference", "grid"]
 COMPARISONS: tuple[Comparison, ...] = get_args(Comparison)
-"""What people are asked: two of three alike, one of two preferred, two of six most like a reference."""
+"""Kinds of query: two of three alike, one of two preferred, two of six most like a reference."""
 
 
 class SimilarityQuery(NamedTuple):
@@ -23,7 +23,7 @@ class SimilarityQuery(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a person says: `choice` is an index of `PAIRS` or `CANNOT_TELL`; `seconds` it took."""
+    """One answer to a triplet: `choice` is an index of `PAIRS` or `CANNOT_TELL`; `seconds` it took."""
 
     query: SimilarityQuery
     choice: int

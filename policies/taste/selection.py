@@ -1,4 +1,4 @@
-"""What to ask next: at random, where an ensemble disagrees, round robin, or two of six that are most like one."""
+"""Selection of queries: at random, where an ensemble disagrees, round robin, or two of six that are most like one."""
 
 from __future__ import annotations
 

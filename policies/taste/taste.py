@@ -21,7 +21,7 @@ _LARGEST_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class Liking:
-    """What is known of one feeling.
+    """An owner's taste for one feeling.
 
     Attributes:
         style: the one to show.
@@ -51,7 +51,7 @@ class Liking:
 
 @dataclass(frozen=True)
 class Taste:
-    """What one owner likes.
+    """One owner's taste.
 
     Attributes:
         owner: their name, as the page shows it; may be empty.
