@@ -58,7 +58,7 @@ class FitConfig:
     neural network", arXiv 1503.02531); the rest is the label. They see each picture as augmented as the learner does
     (Beyer et al. 2022, "Knowledge distillation: a good teacher is patient and consistent", arXiv 2106.05237)."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    """What is done to training pictures."""
+    """Augmentation of training pictures."""
 
     def __post_init__(self) -> None:
         counts = (self.epochs, self.batch, self.judge_every)

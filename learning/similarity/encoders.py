@@ -114,7 +114,7 @@ class Encoder(nn.Module):
             last.bias.mul_(0.0)
 
     def representation(self, about: dict[str, Any] | None = None) -> Representation:
-        """What was learnt, as it runs without torch."""
+        """Export the learnt map as it runs without torch."""
         layers: list[Any] = list(self.layers)
         return Representation(
             kind=self.config.kind,

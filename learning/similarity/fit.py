@@ -78,7 +78,7 @@ PAPER = SimilarityConfig(PUBLISHED, "paper", Schedule(3000, 4e-3, final=1.0, war
 
 @dataclass(frozen=True)
 class Similarity:
-    """What was learnt from answers.
+    """A model fitted to answers.
 
     Attributes:
         representation: the map, as it runs without torch.

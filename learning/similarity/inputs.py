@@ -1,4 +1,4 @@
-"""What encoders take of trajectories."""
+"""Encoders' inputs from trajectories."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PLACES_END = _TURNS_END + ARM_LINKS * 3
 
 
 def inputs_of(task: TrajectoryTask, trajectories: Trajectories, name: Inputs) -> np.ndarray:
-    """What an encoder takes of trajectories.
+    """Return an encoder's inputs from trajectories.
 
     Args:
         task: whose they are.

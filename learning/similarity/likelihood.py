@@ -95,7 +95,7 @@ class ChoiceModel(nn.Module):
 
     @torch.no_grad()
     def persons(self) -> list[Person]:
-        """What was learnt of each, as the choice model outside takes it (temperature in units of the embedding)."""
+        """Return each fitted person as the choice model outside takes them (temperature in units of the embedding)."""
         found = []
         for u in range(len(self.log_tau)):
             lapse = float(self.lapse[u].sigmoid()) if self.lapses else 0.0
