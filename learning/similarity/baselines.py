@@ -97,7 +97,7 @@ def fit_vae(inputs: np.ndarray, config: VaeConfig, seed: int = 0) -> Representat
 
 @dataclass(frozen=True)
 class ExplorationLog:
-    """What people did with a list of behaviours: (N,) int items that they tried, and as many that they passed over."""
+    """People exploring a list of behaviours: (N,) int items that they tried, and as many that they passed over."""
 
     explored: np.ndarray
     ignored: np.ndarray
