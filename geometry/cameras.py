@@ -13,7 +13,7 @@ from geometry.meshes import Mesh
 from geometry.transforms import look_at, transform_points
 
 NOTHING = 2**32 - 1
-"""What Open3D calls a ray that hits nothing."""
+"""Open3D's number for a ray that hits nothing."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class DepthCamera:
 
 
 class View(NamedTuple):
-    """What a camera saw.
+    """A depth image and its point cloud.
 
     `depth` (height, width) is m along its axis, NaN where it saw nothing; `body` (height, width) the number of the mesh
     that was hit, -1 for none. `cloud_world` (N, 3) m and `bodies` (N,) are the pixels that saw something.

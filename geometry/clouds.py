@@ -19,7 +19,7 @@ class Completed(NamedTuple):
 
 
 class Completion(Protocol):
-    """What completes a cloud; ours is `perception.completion.model.CompletionModel`, yours may be another."""
+    """A model that completes clouds; ours is `perception.completion.model.CompletionModel`, yours may be another."""
 
     def complete(self, cloud: np.ndarray) -> Completed:
         """Guess the whole surface of the one object that `cloud` (N, 3) m shows; z is up, the table is z = 0."""

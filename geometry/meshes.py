@@ -196,7 +196,7 @@ def convex_hull(points: np.ndarray) -> Mesh | None:
 
 @dataclass(frozen=True)
 class UrdfObject:
-    """What a URDF of one link says: how it looks and what is touched, both in the frame of the link."""
+    """A URDF of one link: its visual mesh and its collision parts, both in the frame of the link."""
 
     name: str
     visual: Mesh

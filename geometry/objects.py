@@ -135,7 +135,7 @@ class Skipped(NamedTuple):
 
 
 class ObjectSet(NamedTuple):
-    """What was found, sorted by name, and what was left out."""
+    """Objects that were found, sorted by name, and those that were left out."""
 
     objects: list[ObjectModel]
     skipped: list[Skipped]

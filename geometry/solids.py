@@ -16,7 +16,7 @@ _WEDGES = 24  # a hollow wall is cut into so many: the chord of one stands .3 mm
 
 
 class Solid(NamedTuple):
-    """What is seen, and the convex parts that fill the same space; m."""
+    """The visible surface, and the convex parts that fill the same space; m."""
 
     surface: Mesh
     parts: tuple[Mesh, ...]
