@@ -1,4 +1,4 @@
-"""What legs are told: a velocity, the style to follow it in, and where the ground is."""
+"""Commands for the legs: a velocity, the style to follow it in, and where the ground is."""
 
 from __future__ import annotations
 

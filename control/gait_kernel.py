@@ -54,7 +54,7 @@ STATE = np.dtype(
         ("leans", np.float64, (4, 2)),  # rad, how far each leg is turned against the trunk's pitch and roll
     ]
 )
-"""What a gait remembers from step to step."""
+"""State of a gait, kept from step to step."""
 
 
 @compiled

@@ -49,7 +49,7 @@ OBSERVATION = (
     Term("caught", 2, "plane", 10.0),  # m, how far the feet are set aside
     Term("height_scan", 12, "scan", 10.0),  # m, around the mean
 )
-"""What a policy sees. The first `SENSED` numbers come from sensors with noise."""
+"""Terms of a policy's observation. The first `SENSED` numbers come from sensors with noise."""
 
 PRIVILEGED = (
     Term("lin_vel_error", 2, "plane", 2.0),  # m/s, the truth minus command
@@ -62,7 +62,7 @@ PRIVILEGED = (
     Term("motor_strength", 1, "even", 5.0, 1.0),
     Term("latency", 1, "even", 0.5, 2.0),  # steps of the physics, 4 ms each
 )
-"""What only a critic may see, behind the observation."""
+"""Terms that only a critic may see, behind the observation."""
 
 
 def layout(terms: Sequence[Term]) -> np.dtype[np.void]:
