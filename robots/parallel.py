@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
@@ -31,10 +33,30 @@ def in_order(
 
     # joblib renews a worker that grew by 300 MB, as ours do when they load a network; no task is lost by that.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+    _end_in_silence()
     results: Iterator[Result] = Parallel(n_jobs=workers, return_as="generator", pre_dispatch=f"{_AHEAD}*n_jobs")(
         delayed(work)(task) for task in tasks
     )
     return results
+
+
+def _end_in_silence() -> None:
+    """Let Ctrl-C say nothing but what we say: joblib ends its workers, and its helpers complain about what is gone.
+
+    Its thread stumbles over tasks that were taken back, and its tracker of semaphores, a process, over those that died.
+    """
+    if threading.excepthook is not _thread_failed:
+        threading.excepthook = _thread_failed
+        sys.warnoptions.append("ignore:resource_tracker:UserWarning")  # handed on to that process when it starts
+
+
+def _thread_failed(failed: threading.ExceptHookArgs) -> None:
+    last = failed.exc_traceback
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    place = last.tb_frame.f_code.co_name if last is not None else ""
+    if not (failed.exc_type is KeyError and place == "add_call_item_to_queue"):
+        threading.__excepthook__(failed)
 
 
 def _on_ray(work: Callable[[Task], Result], tasks: Sequence[Task], workers: int) -> Iterator[Result]:
