@@ -191,6 +191,7 @@ def _progress(clips: Iterator[tuple[ClipSpec, np.ndarray]], total: int) -> Itera
     """Pass clips on under a bar, on a terminal; in a file of output it is one line."""
     if total == 0:
         return
+    from rich.console import Console
     from rich.progress import track
 
-    yield from track(clips, "clips of the dog", total)
+    yield from track(clips, "clips of the dog", total, console=Console(stderr=True))

@@ -63,6 +63,25 @@ class ClosedLoopOptions(RunOptions):
     validation: bool = False
     """Other owners, to choose settings on."""
 
+    def check(self) -> None:
+        """Refuse what would fail only after long work.
+
+        Raises:
+            ValueError: options out of range.
+        """
+        super().check()
+        for name, (low, high) in {
+            "owners": (2, 10_000),
+            "judged": (1, FEELINGS),
+            "similarity_answers": (20, 10**6),
+        }.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} {getattr(self, name)} came; allowed are {low} to {high}")
+        if not self.answers or min(self.answers) < 0:
+            raise ValueError(f"answers {self.answers} came; name at least one number, 0 or more")
+        if not (0 <= self.sharing <= 1 and 0 < self.radius <= 1):
+            raise ValueError(f"sharing {self.sharing}, radius {self.radius} came; both are shares, the radius above 0")
+
 
 class Shown(NamedTuple):
     """What one method shows one owner after so many answers, which took `seconds`, for some feelings: (J, 12)."""
@@ -131,6 +150,7 @@ def run(options: ClosedLoopOptions | None = None) -> list[dict[str, Any]]:
         ValueError: options out of range.
     """
     options = options or ClosedLoopOptions()
+    options.check()  # before the clips are walked, which takes minutes
     world = clip_world(options.clips, options.workers, options.engine)
     rows = run_methods(options, loop_methods, world)
     return rows + (run_methods(replace(options, spread="one"), only_ours, world) if options.spread == "all" else [])
@@ -138,7 +158,7 @@ def run(options: ClosedLoopOptions | None = None) -> list[dict[str, Any]]:
 
 def run_methods(options: ClosedLoopOptions, methods: Methods, world: StyleWorld) -> list[dict[str, Any]]:
     """`run`, with other methods or in another world."""
-    _check(options)
+    options.check()
     options = replace(options, answers=tuple(sorted(set(options.answers))))
     setting = table_setting(world, options.radius)
     made = methods(setting, options)
@@ -146,23 +166,6 @@ def run_methods(options: ClosedLoopOptions, methods: Methods, world: StyleWorld)
     asked = [(made, case, options) for case in cases]
     shown = [one for several in in_order(_teach, asked, options.workers, options.engine) for one in several]
     return _rows(options, _judge(setting, cases, shown, options.seed))
-
-
-def _check(options: ClosedLoopOptions) -> None:
-    options.check()
-    for name, (low, high) in {
-        "owners": (2, 10_000),
-        "judged": (1, FEELINGS),
-        "similarity_answers": (20, 10**6),
-    }.items():
-        if not low <= getattr(options, name) <= high:
-            raise ValueError(f"{name} {getattr(options, name)} came; allowed are {low} to {high}")
-    if not options.answers or min(options.answers) < 0:
-        raise ValueError(f"answers {options.answers} came; name at least one number, 0 or more")
-    if not (0 <= options.sharing <= 1 and 0 < options.radius <= 1):
-        raise ValueError(
-            f"sharing {options.sharing}, radius {options.radius} came; both are shares, the radius above 0"
-        )
 
 
 def _cases(options: ClosedLoopOptions, features: int) -> list[Case]:

@@ -50,6 +50,7 @@ def main(options: Run) -> Report:
         OSError: a file cannot be written.
     """
     torch.set_num_threads(1)
+    options.check()
     for place in (options.json, options.taste):
         check_writable(place)
     if options.taste is not None:
@@ -61,7 +62,7 @@ def main(options: Run) -> Report:
     console = Console(stderr=True)
     loop = closed_loop.run(ClosedLoopOptions(**base))
     console.print(table("closed loop", loop))
-    others = rivals.run(ClosedLoopOptions(**base | {"answers": later}))
+    others = rivals.run(ClosedLoopOptions(**base | {"answers": later})) if later else []
     console.print(table("later works", others))
     report = Report(loop, others)
     if options.json is not None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from evaluation.similarity import closed_loop, closed_loop_run
 from evaluation.similarity.closed_loop import ClosedLoopOptions, run_methods, table_prior
 from evaluation.similarity.closed_loop_clips import shown_features, table_setting
 from evaluation.similarity.closed_loop_methods import LinearTaste, RandomSearch
@@ -122,9 +123,21 @@ def test_answers_about_one_feeling_are_worth_more_to_it(world):
 @pytest.mark.parametrize(
     "wrong", [{"owners": 1}, {"answers": ()}, {"answers": (-1,)}, {"sharing": 2.0}, {"radius": 0.0}, {"judged": 9}]
 )
-def test_options_out_of_range_are_named(world, wrong):
+def test_options_out_of_range_are_named_before_the_work(world, wrong, monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         run_methods(replace(OPTIONS, **wrong), methods, world)
+    monkeypatch.setattr(closed_loop, "clip_world", lambda *_: pytest.fail("clips were walked first"))
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        closed_loop_run.main(closed_loop_run.Run(**wrong, taste=tmp_path / "taste.json"))
+
+
+def test_a_loop_without_answers_has_no_later_works_and_keeps_its_rows(monkeypatch, tmp_path, rows):
+    monkeypatch.setattr(closed_loop, "run", lambda options: rows)
+    monkeypatch.setattr(closed_loop_run, "table", lambda title, rows: title)
+    monkeypatch.setattr(closed_loop_run.rivals, "run", lambda options: pytest.fail("nothing is learnt from no answer"))
+    closed_loop_run.main(closed_loop_run.Run(answers=(0,), json=str(tmp_path / "loop.json")))
+    told = json.loads((tmp_path / "loop.json").read_text())
+    assert len(told["closed_loop"]) == len(rows) and told["rivals"] == []
 
 
 def test_owners_share_as_much_between_feelings_as_they_are_told(rng):
