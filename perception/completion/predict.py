@@ -78,6 +78,8 @@ def read_cloud(path: Path) -> np.ndarray:
     Raises:
         CloudError: it is damaged, or holds no points.
     """
+    if not path.is_file():
+        raise CloudError(f"{path} is missing; expected a cloud ({', '.join(READ)}). Check the path.")
     try:
         points = _read(path)
     except (ValueError, KeyError, IndexError, EOFError, RuntimeError, BadZipFile) as problem:
@@ -125,5 +127,6 @@ def report(result: PredictResult) -> int:
     for path in result.written:
         print(path)
     for failure in result.failed:
-        print(f"{failure.file}: {failure.reason}", file=sys.stderr)
+        about = "" if str(failure.file) in failure.reason else f"{failure.file}: "
+        print(f"error: {about}{failure.reason}", file=sys.stderr)
     return 2 if result.failed else 0

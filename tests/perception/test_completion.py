@@ -165,6 +165,17 @@ def test_bad_clouds_are_told_and_the_others_completed(stored, tmp_path, capsys):
     assert status == 2 and "good.completed.npz" in told.out
     assert all(f"{name}" in told.err for name in ("few", "nan", "flat", "torn", "words", "empty", "zip"))
     assert "Traceback" not in told.err
+    assert all(line.startswith("error: ") for line in told.err.splitlines())
+    lines = [line for line in told.err.splitlines() if "flat.npy" in line]
+    assert len(lines) == 1 and lines[0].count("flat.npy") == 1
+
+
+def test_a_cloud_that_is_not_there_is_told_as_that(stored, tmp_path, capfd):
+    nowhere = str(tmp_path / "nowhere.ply")
+    assert cli(["predict", "completion", nowhere, "--out", str(tmp_path / "out"), "--weights", str(stored)]) == 2
+    told = capfd.readouterr()
+    assert told.err == f"error: {nowhere} is missing; expected a cloud ({', '.join(predict.READ)}). Check the path.\n"
+    assert not told.out
 
 
 def test_weights_that_cannot_be_used(stored, tmp_path):
