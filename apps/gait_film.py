@@ -17,6 +17,7 @@ from envs.locomotion.env import LocomotionEnv
 from envs.locomotion.rewards import Transition
 from envs.locomotion.walks import Walker
 from policies.locomotion.actor import load_policy
+from robots.io import check_writable
 from robots.options import SeedOption
 from robots.quadruped import LEGS
 from robots.world import Camera
@@ -46,10 +47,12 @@ def record(args: Record) -> Path:
 
     Raises:
         ValueError: a policy that cannot be read, or a length out of range.
-        VideoError: the file cannot be written.
+        OSError, VideoError: the file cannot be written.
     """
+    args.check_seed()
     if not 0.1 <= args.seconds <= 600.0:
         raise ValueError(f"--seconds {args.seconds} came; allowed are 0.1 to 600")
+    check_writable(args.out)
     walker = Walker(args.case, load_policy(args.policy), args.seed, render_mode="rgb_array")
     seen: list[Transition] = []
     try:

@@ -73,6 +73,7 @@ def show(args: Show) -> dict[str, Any]:
         OSError, VideoError: something cannot be written.
     """
     config, cloud = replace(args.trial, clouds=(args.cloud,)), args.cloud
+    args.check_seed()
     check(1, config)
     if args.view < 0:
         raise ValueError(f"--view {args.view} came; allowed are 0 or more")

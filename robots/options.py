@@ -10,6 +10,7 @@ from typing import Any, Literal
 from robots.parallel import Engine
 
 MOST_WORKERS = 1024
+MOST_SEED = 2**31 - 1
 Device = Literal["auto", "cpu", "cuda"]
 
 
@@ -19,6 +20,15 @@ class SeedOption:
 
     seed: int = 0
     """Seed of everything; the same seed gives the same result."""
+
+    def check_seed(self) -> None:
+        """Refuse a seed that some generator of numbers does not take.
+
+        Raises:
+            ValueError: it is out of range.
+        """
+        if not 0 <= self.seed <= MOST_SEED:
+            raise ValueError(f"--seed {self.seed} came; allowed are 0 to {MOST_SEED}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +92,9 @@ class RunOptions(JsonOption, ResumeOption, EngineOption, SeedOption):
         Raises:
             ValueError: a number out of its range, or --resume without --out.
         """
-        for name, (low, high) in {"seed": (0, 2**31 - 1), "workers": (1, MOST_WORKERS)}.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"--{name} {getattr(self, name)} came; allowed are {low} to {high}")
+        self.check_seed()
+        if not 1 <= self.workers <= MOST_WORKERS:
+            raise ValueError(f"--workers {self.workers} came; allowed are 1 to {MOST_WORKERS}")
         if self.resume and self.out is None:
             raise ValueError("--resume goes on with the rows in --out: give its folder")
 

@@ -63,6 +63,8 @@ class Evaluate(RunOptions, Conditions):
                 raise ValueError(f"unknown part of the suite in {self.suite}: choose of {', '.join(SUITE)}, or all")
             return [one for name in names for one in SUITE[name]]
         more = {one.name: getattr(self, one.name) for one in fields(Conditions)}
+        if not self.cells:
+            raise ValueError("--cells came without one; name at least one gait:speed, as in trot:0.5")
         if len(set(self.cells)) < len(self.cells):
             raise ValueError(f"--cells {' '.join(self.cells)} names a cell twice; name each once")
         return [case(cell, **more) for cell in self.cells]
@@ -168,7 +170,7 @@ def _metrics(walks: list[Walk], one: Case, rng: np.random.Generator) -> Metrics:
     fell = sum(walk.fell for walk in walks)
     return Metrics(
         len(walks),
-        _rounded(cluster_bootstrap([walk.rmse for walk in measured], rng)) if measured else None,
+        _rounded(cluster_bootstrap([walk.rmse for walk in measured], rng, expand=False)) if measured else None,
         _mean(walk.rmse_instant for walk in measured),
         _mean(walk.mean_speed for walk in measured),
         _mean(abs(walk.mean_speed - one.speed) for walk in measured),

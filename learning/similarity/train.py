@@ -101,6 +101,8 @@ def train(args: TrainSimilarity) -> Trained:
     """
     args.check()
     check_writable(args.json)
+    if args.out is not None:
+        check_writable(args.out / "config.json")
     task, items = load_items(args)
     rng = np.random.default_rng([args.seed, _PEOPLE])
     seen, unseen = held_out(len(items), args.seed)

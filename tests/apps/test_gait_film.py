@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from apps.gait_film import FRAMES_HZ, Record, record
-from apps.mp4 import VideoError
 from envs.locomotion.cases import Case
 
 
@@ -24,8 +23,12 @@ def test_a_walk_is_filmed_with_its_contacts(tmp_path):
 def test_what_cannot_be_filmed_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"0\.1 to 600"):
         record(Record(tmp_path / "x.mp4", "none", seconds=0.0))
+    with pytest.raises(ValueError, match="--seed -1 came"):
+        record(Record(tmp_path / "x.mp4", "none", seed=-1))
     (tmp_path / "file").write_text("")
-    with pytest.raises(VideoError, match="cannot write"):
+    with pytest.raises(OSError, match="file"):
         record(Record(tmp_path / "file" / "x.mp4", "none", seconds=0.2))
+    with pytest.raises(OSError, match="is a folder"):
+        record(Record(tmp_path, "none", seconds=0.2))
     with pytest.raises(ValueError, match="/nowhere"):
         record(Record(tmp_path / "x.mp4", "/nowhere"))

@@ -67,6 +67,7 @@ def test_bad_cells_are_named(cell, complaint):
         ({"friction": -1.0}, "friction -1.0"),
         ({"latency_ms": 50.0}, "0.0 to 20.0"),
         ({"suite": ("nonsense",)}, "nonsense.*kicks"),
+        ({"cells": ()}, "--cells came without one"),
         ({"policy": ()}, "policy"),
         ({"policy": ("/nowhere",)}, "/nowhere"),
         ({"episodes": 0}, "episodes 0"),
@@ -75,7 +76,7 @@ def test_bad_cells_are_named(cell, complaint):
 )
 def test_bad_options_are_named(more, complaint):
     with pytest.raises(ValueError, match=complaint):
-        evaluate(replace(CLOCKED, cells=("trot:0.5",), **{"episodes": 1, **more}))
+        evaluate(replace(CLOCKED, **{"cells": ("trot:0.5",), "episodes": 1, **more}))
 
 
 def test_the_suite_has_no_case_twice_and_every_gait():
