@@ -133,7 +133,7 @@ def parse(command: Command, prog: str, given: Sequence[str]) -> Any:
     except SystemExit as ended:
         if not ended.code:
             raise
-    raise ValueError(f"{_one_line(complaint.getvalue())}; {prog} --help tells the options")
+    raise ValueError(f"{_one_line(complaint.getvalue()).rstrip('.')}; {prog} --help tells the options")
 
 
 def program(node: Node, prog: str, given: Sequence[str] | None = None) -> int:
