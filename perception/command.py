@@ -1,4 +1,4 @@
-"""What the commands share: files in and out, checks that come before long work, and errors as one line."""
+"""Helpers that the commands share: files in and out, checks before long work, and errors as one line."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class PredictConfig:
     weights: Path = DEFAULT_FOLDER
     """Folder of weights."""
     scale: float = 1.0
-    """What coordinates are multiplied by to be metres: 0.001 for millimetres."""
+    """Factor from the file's coordinates to metres: 0.001 for millimetres."""
     ply: bool = False
     """Write .ply, which viewers open, instead of .npz."""
 

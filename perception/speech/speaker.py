@@ -1,4 +1,4 @@
-"""What is known of one voice, so that its habits are not taken for feelings.
+"""Normalisation by speaker, so that a voice's habits are not taken for feelings.
 
 Some voices are always high, fast or rough. The offset of a voice from the average one is estimated from clips that
 were spoken in a neutral mood, or from whatever was heard of it so far, shrunk towards none while little is known, and
