@@ -1,4 +1,4 @@
-"""What benchmarks share: how they are run, and how repeated measurements are told."""
+"""Command line of the benchmarks, and the spread of repeated measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the senses cost on one core: a camera frame, a window of voice, a second of four microphones.
+"""Measure the senses' costs on one core: a camera frame, a window of voice, a second of four microphones.
 
     empaw bench costs --faces ../shared/data/faces/fer2013.tar.gz --json benchmarks/results/costs.json
 

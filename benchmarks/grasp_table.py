@@ -144,7 +144,7 @@ def clutter(data: dict[str, Any]) -> str:
 
 
 def costs(data: dict[str, Any]) -> str:
-    """What the benchmark costs."""
+    """Tabulate the benchmark's costs."""
 
     def spread(found: dict[str, float], form: str = ".0f") -> str:
         return f"{found['median']:{form}} ({found['low']:{form}} to {found['high']:{form}})"

@@ -1,4 +1,4 @@
-"""What the grasp benchmark costs: a plan on one core, trials in an hour, a second worker, memory, and Ray's rows.
+"""Measure the grasp benchmark's costs: a plan on one core, trials in an hour, a second worker, memory, and Ray's rows.
 
     empaw bench grasping --json benchmarks/results/grasping.json
 
@@ -38,7 +38,7 @@ class Args(JsonOption):
     objects: str = "household/test"
     """Which objects, as for grasp_eval.py single."""
     trial: Annotated[TrialConfig, tyro.conf.arg(name="")] = field(default_factory=TrialConfig)
-    """What is compared, as there."""
+    """Views and clouds that are compared, as there."""
     turns: int = 4
     """How often one worker and two take turns."""
     views: int = 40

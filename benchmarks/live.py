@@ -1,4 +1,4 @@
-"""What the live session costs: one core's share, memory, poses per second, answers to commands and to clicks.
+"""Measure the live session's costs: one core's share, memory, poses per second, answers to commands and to clicks.
 
     empaw bench live --json benchmarks/results/live.json
 

@@ -1,4 +1,4 @@
-"""What the study's server holds: delays of answers with many people at once, and what is left after kill -9.
+"""Load-test the study's server: delays of answers with many people at once, and what is left after kill -9.
 
     empaw bench study-server --json benchmarks/results/study_server.json
 
@@ -126,7 +126,7 @@ def _processor(server: ServerProcess) -> dict[str, float]:
 
 
 def baselines(args: Args, study: Path, place: Path) -> dict[str, Any]:
-    """What the same people wait for a request that only reads; for the disk; for a transaction of their own."""
+    """Measure how long the same people wait for a request that only reads; the disk; a transaction of their own."""
     seconds = args.seconds / 4
     folder = _fresh(study, "reading")
     server = ServerProcess(folder)

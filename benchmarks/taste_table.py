@@ -96,7 +96,7 @@ def _named(target: str) -> str:
 
 
 def asking(data: dict[str, Any]) -> str:
-    """What choosing the questions gains over random ones."""
+    """Tabulate what choosing the questions gains over random ones."""
     ends = [row for row in data["active"] if "claimed_answers" in row]
     lines = [
         [
