@@ -18,7 +18,7 @@ _DETOURS = 30
 
 
 class ByArm(NamedTuple):
-    """What the arm did: the grasp it took, how many better ones it could not get to, and what came of it."""
+    """A trial by the arm: the grasp it took, how many better ones it could not get to, and the outcome."""
 
     grasp: Grasp
     passed_over: int

@@ -36,7 +36,7 @@ class ExecutionConfig:
 
 
 class Outcome(NamedTuple):
-    """What became of a grasp.
+    """The outcome of a grasp.
 
     `held`: the object was lifted by 15 cm and still hung between both fingers after the shaking. `strict`: and the hand
     had touched no object before it closed. `cause` is one of `CAUSES` when it was not held, else empty. `lifted` is the

@@ -1,4 +1,4 @@
-"""What is measured: cases, one by one or as the suite that the README reports."""
+"""Cases of the evaluation of gaits, one by one or as the suite that the README reports."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RANGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Conditions:
-    """What a walk is to do beside going forward, and what makes it hard; None leaves the gait's own or the nominal."""
+    """Commands of a walk beside the forward speed, and its disturbances; None leaves the gait's own or the nominal."""
 
     vy: float = 0.0
     """Commanded speed to the left, m/s."""
