@@ -1,1 +1,1 @@
-"""What people open: the session, the headless run, the page."""
+"""Applications that people open: the session, the headless run, the page."""

@@ -1,4 +1,4 @@
-"""What a session is made of, and its parts made accordingly."""
+"""Configuration of a session, and its parts made accordingly."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from robots.quadruped import QuadrupedSpec
 
 @dataclass(frozen=True, kw_only=True)
 class SessionOptions(SeedOption):
-    """What whoever opens a session may choose; the seed is where the dog starts and which foot is next."""
+    """Options of whoever opens a session; the seed is where the dog starts and which foot is next."""
 
     weights: Path | None = None
     """Folder of speech weights instead of the shipped ones."""
@@ -34,7 +34,7 @@ class SessionOptions(SeedOption):
     table: Path | None = None
     """Behaviour table instead of policies/behaviour.toml."""
     taste: Path | None = None
-    """What you like, as it was learnt from your answers; the dog moves accordingly, where it is sure enough."""
+    """Your taste, as it was learnt from your answers; the dog moves accordingly, where it is sure enough."""
     policy: Annotated[str, tyro.conf.arg(aliases=["--gait"])] = "default"
     """Policy to walk with: 'default' is the shipped one, 'none' the clocked gait alone; or the folder of your own."""
     window: bool = False
@@ -43,7 +43,7 @@ class SessionOptions(SeedOption):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionConfig(SessionOptions):
-    """What a session is made of.
+    """Configuration of a session.
 
     `person` is where the person stands, (x, y) in m; the dog starts at the origin, looking about their way. `live` puts
     the ear in a thread of its own, which a page wants and a reproducible run must not have. A face is shown for

@@ -1,4 +1,4 @@
-"""What the dog makes of its senses: an estimate, a behaviour that answers it, and where and how to walk for it."""
+"""From senses to action: an estimate, a behaviour that answers it, and where and how to walk for it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _CHUNKS_PER_S = 50
 
 
 class Hearing(NamedTuple):
-    """What the ear notices besides estimates."""
+    """State of the ear, besides its estimates."""
 
     voice_active: bool
     level_db: float | None
@@ -36,7 +36,7 @@ class Ear(Protocol):
 
     @property
     def hearing(self) -> Hearing:
-        """What is heard at this moment."""
+        """State of the ear at this moment."""
         ...
 
     def reset(self) -> None:
@@ -78,7 +78,7 @@ class StreamEar:
 
     @property
     def hearing(self) -> Hearing:
-        """What was heard last."""
+        """State of the ear as last reported by its worker."""
         return self._hearing
 
     def reset(self) -> None:

@@ -21,7 +21,7 @@ _MOST_WAITING = 16  # readings that nobody asks for, as in a session that is pau
 
 
 class Sight(NamedTuple):
-    """What was read of a picture, and the size of that picture in pixels."""
+    """A reading of a picture, and the size of that picture in pixels."""
 
     reading: FaceReading
     width: int

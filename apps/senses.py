@@ -1,4 +1,4 @@
-"""What the dog takes in: a sound file or a microphone, a film or a camera. Sound and pictures in, estimates out."""
+"""The dog's senses: a sound file or a microphone, a film or a camera. Sound and pictures in, estimates out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SILENCE = np.zeros(SAMPLES_PER_STEP, np.float32)
 
 
 class Sensed(NamedTuple):
-    """What the senses had to say within one control step."""
+    """Estimates of the senses within one control step."""
 
     voices: list[EmotionEstimate]
     speech: float  # how likely the last window of sound was speech, [0, 1]

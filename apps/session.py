@@ -61,7 +61,7 @@ class Session(AbstractContextManager):
 
     @property
     def estimate(self) -> EmotionEstimate | None:
-        """What the dog believes the person feels."""
+        """The dog's estimate of the person's feeling."""
         return self.decision.estimate
 
     @property

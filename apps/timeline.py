@@ -1,4 +1,4 @@
-"""What a session hands out: the steps of its timeline, and snapshots for whoever looks on. All of it immutable."""
+"""Records of a session: the steps of its timeline, and snapshots for whoever looks on. All of it immutable."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Timeline(NamedTuple):
 
 
 class Manual(NamedTuple):
-    """What a person has set by hand; None leaves it to the dog."""
+    """Settings that a person made by hand; None leaves it to the dog."""
 
     emotion: str | None = None
     gait: str | None = None
@@ -79,7 +79,7 @@ class Playing(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What the outside sees of a session; immutable, safe to hand to other threads."""
+    """A session's state as the outside sees it; immutable, safe to hand to other threads."""
 
     t: float
     poses: np.ndarray  # (19, 7) float32: position in m, quat_xyzw, in the order of Dog.links

@@ -26,7 +26,7 @@ _INK, _PALE, _PAPER, _BAR = (52, 48, 44), (140, 132, 122), (247, 243, 236), (224
 
 
 class Filmed(Protocol):
-    """What is filmed: an `apps.session.Session`."""
+    """A session that can be filmed: an `apps.session.Session`."""
 
     config: SessionConfig
     time: float

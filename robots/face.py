@@ -19,7 +19,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class FaceParameters:
-    """What the screen shows; numbers without unit, the page draws the same ones.
+    """Parameters of the face on the screen; numbers without unit, the page draws the same ones.
 
     `brow_angle` runs from -1 (inner ends up: sad, worried) to +1 (inner ends down: angry), `smile` from -1 to +1,
     `pupil_x` and `pupil_y` from -1 to +1 (the dog's left, up), the rest from 0; `eye_open` above 1 is wide-eyed.

@@ -88,7 +88,7 @@ def hand_links(spec: HandSpec = PANDA_HAND) -> tuple[Link, ...]:
 
 
 class Gripper(Protocol):
-    """What a trial moves: a hand that floats, or one at the end of an arm. `body` is Bullet's number of all of it."""
+    """A gripper: a hand that floats, or one at the end of an arm. `body` is Bullet's number of all of it."""
 
     body: int
 

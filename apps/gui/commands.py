@@ -1,4 +1,4 @@
-"""What a page may ask of the session: every command is checked here before it reaches the simulation's thread."""
+"""Commands from a page to the session: each is checked here before it reaches the simulation's thread."""
 
 from __future__ import annotations
 

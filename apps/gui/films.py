@@ -1,4 +1,4 @@
-"""What a person sends for the dog to see: a picture is shown for a while, a video frame by frame."""
+"""Pictures and videos that a person sends for the dog to see: a picture for a while, a video frame by frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes over the wire: poses as bytes, all else as JSON. `assets/web/messages.d.ts` is made from the types here.
+"""Messages to and from the page: poses as bytes, all else JSON. `assets/web/messages.d.ts` is made from the types here.
 
 World frame: z up, x forward, metres. Quaternions are xyzw.
 """
@@ -48,7 +48,7 @@ class SightMessage(TypedDict):
 
 
 class StateMessage(TypedDict):
-    """What is shown of a session, ten times a second on /ws/live; the step of the timeline is in it as well."""
+    """State of a session, ten times a second on /ws/live; the step of the timeline is in it as well."""
 
     type: Literal["state"]
     probabilities: list[float] | None  # (8,), in the order of the scene's labels
@@ -101,7 +101,7 @@ class NoticeMessage(TypedDict):
 
 
 class CommandMessage(TypedDict):
-    """What a page asks of the session, on /ws/live."""
+    """A page's command to the session, on /ws/live."""
 
     type: Literal["command"]
     id: int

@@ -27,7 +27,7 @@ class Reader:
 
 
 class StepHead(TypedDict):
-    """What every step has."""
+    """Fields that every step has."""
 
     kind: str  # "consent", "triplet", "done" ...; or what a plugin of the lab is called
     trial_id: str
@@ -38,7 +38,7 @@ class StepHead(TypedDict):
 
 
 class StepMessage(StepHead, total=False):
-    """What else a step has, by its kind."""
+    """A step, with the fields of its kind."""
 
     title: str
     paragraphs: list[str]

@@ -16,7 +16,7 @@ export interface Link {
   shapes: Shape[];
 }
 
-/** What the screen shows; numbers without unit, the page draws the same ones. `brow_angle` runs from -1 (inner ends up: sad, worried) to +1 (inner ends down: angry), `smile` from -1 to +1, `pupil_x` and `pupil_y` from -1 to +1 (the dog's left, up), the rest from 0; `eye_open` above 1 is wide-eyed. */
+/** Parameters of the face on the screen; numbers without unit, the page draws the same ones. `brow_angle` runs from -1 (inner ends up: sad, worried) to +1 (inner ends down: angry), `smile` from -1 to +1, `pupil_x` and `pupil_y` from -1 to +1 (the dog's left, up), the rest from 0; `eye_open` above 1 is wide-eyed. */
 export interface FaceParameters {
   eye_open: number;
   pupil_x: number;
@@ -29,7 +29,7 @@ export interface FaceParameters {
   color: string;
 }
 
-/** What a person has set by hand; None leaves it to the dog. */
+/** Settings that a person made by hand; None leaves it to the dog. */
 export interface Manual {
   emotion: string | null;
   gait: string | null;
@@ -68,7 +68,7 @@ export interface EventRequest {
   client_ms: number | null;
 }
 
-/** What every step has. */
+/** Fields that every step has. */
 export interface StepHead {
   /** "consent", "triplet", "done" ...; or what a plugin of the lab is called */
   kind: string;
@@ -81,7 +81,7 @@ export interface StepHead {
   language: string;
 }
 
-/** What else a step has, by its kind. */
+/** A step, with the fields of its kind. */
 export interface StepMessage extends StepHead {
   title?: string;
   paragraphs?: string[];
@@ -140,7 +140,7 @@ export interface SightMessage {
   confidence: number | null;
 }
 
-/** What is shown of a session, ten times a second on /ws/live; the step of the timeline is in it as well. */
+/** State of a session, ten times a second on /ws/live; the step of the timeline is in it as well. */
 export interface StateMessage extends Step, ClockMessage {
   type: "state";
   /** (8,), in the order of the scene's labels */
@@ -195,7 +195,7 @@ export interface NoticeMessage {
   text: string;
 }
 
-/** What a page asks of the session, on /ws/live. */
+/** A page's command to the session, on /ws/live. */
 export interface CommandMessage {
   type: "command";
   id: number;
