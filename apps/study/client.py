@@ -32,7 +32,7 @@ class Joined(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What a person does at a step; the same `key` sent again is the same event."""
+    """A person's action at a step; the same `key` sent again is the same event."""
 
     key: str
     trial_id: str

@@ -48,7 +48,7 @@ class Recruitment:
 
 @dataclass(frozen=True)
 class Codes:
-    """What a person copies back to the platform at the end; one code for each outcome."""
+    """Completion codes that a person copies back to the platform at the end; one for each outcome."""
 
     completed: str = "COMPLETED"
     screened_out: str = "SCREENED"

@@ -1,4 +1,4 @@
-"""What can go wrong between a page and the log, each with the status and the word that the page gets."""
+"""Errors between a page and the log, each with the status and the code that the page gets."""
 
 from __future__ import annotations
 

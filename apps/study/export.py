@@ -1,4 +1,4 @@
-"""What a study collected, as Parquet and CSV with a codebook: tables that pandas, R and a spreadsheet open."""
+"""Export of a study's data as Parquet and CSV with a codebook: tables that pandas, R and a spreadsheet open."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TRUTH = ("truth.json", "truth.parquet")
-"""What a rehearsal knows of its scripted participants."""
+"""Files with a rehearsal's truth about its scripted participants."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """How a cell begins that a spreadsheet would compute (OWASP, CSV injection)."""
 

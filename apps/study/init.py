@@ -30,7 +30,7 @@ class InitStudy(SeedOption):
     folder: Path
     """Folder to make; it must be empty or not there."""
     task: str = "style"
-    """What is compared: 'style', 'arm', 'grid-2', 'grid-4'."""
+    """Task whose animations are compared: 'style', 'arm', 'grid-2', 'grid-4'."""
     items: int = 60
     """Animations to make."""
     trials: int = 40

@@ -30,7 +30,7 @@ class JsonText(TypeDecorator[Any]):
 
 
 class Base(DeclarativeBase):
-    """What all tables share: names of constraints that migrations can rely on."""
+    """Declarative base of all tables, with names of constraints that migrations can rely on."""
 
     metadata = MetaData(
         naming_convention={

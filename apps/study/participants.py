@@ -59,7 +59,7 @@ class Effect:
 
 
 class Stimuli(NamedTuple):
-    """What a task shows: ids, and the true features (N, F) in [0, 1] by which scripted people compare."""
+    """Stimuli of a task: ids, and the true features (N, F) in [0, 1] by which scripted people compare."""
 
     ids: tuple[str, ...]
     features: np.ndarray
@@ -67,7 +67,7 @@ class Stimuli(NamedTuple):
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of one scripted participant.
+    """Ground truth of one scripted participant.
 
     Attributes:
         weights: by task, (F,) >= 0 with mean 1: what counts in their comparisons.

@@ -12,7 +12,7 @@ from apps.study.stimuli import TaskStimuli
 
 
 class Asked(NamedTuple):
-    """What an adaptive policy knows: the block's stimuli and this person's answers in the block so far.
+    """Inputs of an adaptive policy: the block's stimuli and this person's answers in the block so far.
 
     `descriptors` are (items, K) statistics of each animation's motion, without the true features among them.
     """

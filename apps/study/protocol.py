@@ -1,4 +1,4 @@
-"""What a page sends, looked at before anything is done with it."""
+"""Requests of a page, checked before anything is done with them."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ def _external(ids: Mapping[str, Any], config: StudyConfig) -> dict[str, str]:
 
 
 def _client(told: Any) -> dict[str, Any]:
-    """What the browser says of itself; what has another shape is left out."""
+    """Keep what the browser says of itself; what has another shape is left out."""
     if not isinstance(told, Mapping):
         return {}
     kept: dict[str, Any] = {}

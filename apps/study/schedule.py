@@ -1,4 +1,4 @@
-"""What a person is shown, in which order: a pure function of the settings, the person's seed and position, and the log.
+"""The order of a person's steps: a pure function of the settings, the person's seed and position, and the log.
 
 `make_plan` lays out all steps; `Walk` goes through them event by event. The server keeps no other truth: after a crash
 the same log gives the same walk.
@@ -153,7 +153,7 @@ def _block(
 
 
 def _purposes(block: Block, rng: np.random.Generator) -> list[str]:
-    """What each comparison of a block is for: shares are kept to the nearest whole number."""
+    """Draw the purpose of each comparison of a block: shares are kept to the nearest whole number."""
     n = block.trials
     golden = round(block.golden_share * n) if block.kind == "triplet" else 0
     repeats = round(block.repeat_share * n) if n > REPEAT_GAP + 1 else 0
@@ -262,12 +262,12 @@ class Walk:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """What stands in the slot; empty while a policy has to choose, or where nothing stands."""
+        """Items in the slot; empty while a policy has to choose, or where nothing stands."""
         return self._items_of(self.slot) or self.chosen or ()
 
     @property
     def upcoming(self) -> tuple[str, ...]:
-        """What stands in the slot after this one, as far as that is known."""
+        """Items in the slot after this one, as far as they are known."""
         here = self.index if self.again else self.index + 1
         return self._items_of(self.plan[here]) if here < len(self.plan) else ()
 

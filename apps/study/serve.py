@@ -44,7 +44,7 @@ class ServeStudy:
     browser: bool = True
     """Open the page in the default browser."""
     token: str = ""
-    """What researchers show to see how the study goes; a random one is made and printed without it."""
+    """Token that researchers show to see how the study goes; without it, a random one is made and printed."""
     certificate: Path | None = None
     """TLS certificate (PEM)."""
     key: Path | None = None
@@ -155,7 +155,7 @@ def serve_study(args: ServeStudy) -> None:
 
 
 def _warn(args: ServeStudy, console: Console) -> None:
-    """What whoever opens a study to others ought to know."""
+    """Print what whoever opens a study to others ought to know."""
     if args.certificate is None:
         console.print("Answers travel unencrypted: give --certificate and --key, or a proxy that speaks TLS.")
     names = ", ".join(allowed_hosts(args.host, args.allow_host))

@@ -53,7 +53,7 @@ _HEADERS = {"permissions-policy": "microphone=(), camera=(), geolocation=()"}
 
 @dataclass(frozen=True)
 class StudyServer:
-    """What the application needs.
+    """Dependencies of the application.
 
     Attributes:
         storage: opened already; closed with the application.

@@ -52,7 +52,7 @@ class SimulateStudy(RunOptions):
     inattentive: float = 0.05
     """Share of participants who click through without looking."""
     population: Population = field(default_factory=Population)
-    """What participants are drawn from."""
+    """Distribution that participants are drawn from."""
     effect: Effect = field(default_factory=Effect)
     """Planted effect, which the analysis ought to find."""
     habits: Habits = field(default_factory=Habits)
@@ -92,7 +92,7 @@ def _check_population(population: Population) -> None:
 
 
 class Simulated(NamedTuple):
-    """What came of a rehearsal.
+    """The result of a rehearsal.
 
     Attributes:
         folder: a study of its own, to export and analyse; the truth is in it.
@@ -205,7 +205,7 @@ class Cast:
 
 
 def _settings(args: SimulateStudy) -> dict[str, Any]:
-    """What must be the same for participants to be the same."""
+    """Collect the settings that must be the same for participants to be the same."""
     told: dict[str, Any] = {"seed": args.seed, "n": args.n, "inattentive": args.inattentive}
     return told | {name: asdict(getattr(args, name)) for name in ("population", "effect", "habits")}
 
@@ -294,7 +294,7 @@ def _finish(visit: Visit) -> Report:
 
 
 def _write_truth(args: SimulateStudy, cast: Cast, store: ResultsStore, folder: Path) -> None:
-    """What is true, for whoever checks the analysis: the plan of the simulation, and a row a participant."""
+    """Write the truth for whoever checks the analysis: the plan of the simulation, and a row a participant."""
     import pandas as pd
 
     write_whole(folder / TRUTH[0], json.dumps({"scripted": True, **_settings(args)}, indent=1) + "\n")

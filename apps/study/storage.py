@@ -60,7 +60,7 @@ class Begun(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What the page gets for an event; `next` is None while a policy has to choose."""
+    """The server's reply to an event; `next` is None while a policy has to choose."""
 
     seq: int
     next: dict[str, Any] | None

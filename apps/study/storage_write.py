@@ -1,4 +1,4 @@
-"""What the one writer does inside its transaction; every function here takes the connection of a transaction."""
+"""Reads and writes inside the one writer's transaction; every function here takes the transaction's connection."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class NewEvent(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """What the log has under a key already."""
+    """An event that the log has under a key already."""
 
     seq: int
     type: str

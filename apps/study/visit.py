@@ -26,7 +26,7 @@ class Kept(NamedTuple):
 
 @dataclass
 class Report:
-    """What happened to one participant.
+    """Report of one participant's visit.
 
     Attributes:
         kept: every event that was acknowledged.
@@ -101,7 +101,7 @@ class Visit:
         raise RuntimeError(f"a participant was still asked after {MOST_STEPS} steps: the study does not end")
 
     def _do(self, step: dict[str, Any]) -> dict[str, Any]:
-        """What this person does at a step; the step after it."""
+        """Act as this person does at a step; returns the step after it."""
         leaves = self.person.truth.leaves_after
         if leaves is not None and self.report.comparisons >= leaves:
             return self._send(step, "withdraw", {"reason": None})
