@@ -174,7 +174,7 @@ def _choose(group: Group, prog: str, given: Sequence[str]) -> tuple[str, Sequenc
 
 
 def _one_line(box: str) -> str:
-    """What a box of tyro says between its title and its first rule, and the first option that it proposes."""
+    """Return what a box of tyro says between its title and its first rule, and the first option that it proposes."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", box).strip().splitlines()
     lines = [line.strip("│ ") for line in plain[1 if plain[0].startswith("╭") else 2 :]]  # title, rule where no UTF-8
     rule = next(number for number, line in enumerate(lines) if not line.strip("─-"))
