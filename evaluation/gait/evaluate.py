@@ -38,7 +38,7 @@ class Evaluate(RunOptions, Conditions):
     """
 
     cells: tuple[str, ...] = DEFAULT_CELLS
-    """What to measure, each gait:speed with the speed in m/s. The conditions hold for each of them."""
+    """Cells to measure, each gait:speed with the speed in m/s. The conditions hold for each of them."""
     suite: tuple[str, ...] = ()
     """Instead of cells: parts of the README's table (tracking, directions, cadence, posture, changes, kicks, terrain,
     dynamics), or 'all'."""

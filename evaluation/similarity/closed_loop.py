@@ -84,7 +84,7 @@ class ClosedLoopOptions(RunOptions):
 
 
 class Shown(NamedTuple):
-    """What one method shows one owner after so many answers, which took `seconds`, for some feelings: (J, 12)."""
+    """Styles (J, 12) that one method shows one owner for some feelings, after `answers` that took `seconds`."""
 
     method: str
     owner: int
