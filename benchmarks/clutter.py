@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from scipy.stats import t as student_t
 
 from benchmarks.command import run
 from envs.grasping.scenes import SceneKind
 from evaluation.grasping.clutter import ClutterConfig
 from evaluation.grasping.rounds import Clutter, evaluate_clutter
 from evaluation.grasping.single import CLOUDS
+from evaluation.statistics import Interval, t_interval
 from robots.io import check_writable, write_json
 from robots.options import JsonOption, WorkersOption
 
@@ -84,10 +84,8 @@ def _seed(args: Args, scene: SceneKind, cloud: str, seed: int) -> dict[str, Any]
 
 
 def _over_seeds(shares: list[float]) -> dict[str, float]:
-    """Give the mean and its 95 % interval (Student's t)."""
-    mean, spread = float(np.mean(shares)), float(np.std(shares, ddof=1))
-    half = float(student_t.ppf(0.975, len(shares) - 1)) * spread / len(shares) ** 0.5
-    return {"mean": round(mean, 4), "low": round(max(mean - half, 0.0), 4), "high": round(min(mean + half, 1.0), 4)}
+    """Give the mean and its 95 % interval (Student's t), which is cut where a share ends."""
+    return Interval(*np.clip(t_interval(shares), 0.0, 1.0)).as_json()
 
 
 if __name__ == "__main__":

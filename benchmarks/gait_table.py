@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
-from math import sqrt
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
 
-from scipy.stats import t as student_t
-
 from envs.locomotion.cases import Case
-from evaluation.statistics import wilson
+from evaluation.statistics import t_interval, wilson
 
 Row = dict[str, Any]
 Pick = Callable[[Row], bool]
@@ -78,9 +75,8 @@ class Claim(NamedTuple):
 
 def over_seeds(values: Sequence[float]) -> tuple[float, float]:
     """95 % interval of the mean of something positive over a few training seeds, by Student's t."""
-    middle, spread = fmean(values), stdev(values)
-    half = float(student_t.ppf(0.975, len(values) - 1)) * spread / sqrt(len(values))
-    return max(middle - half, 0.0), middle + half
+    _, low, high = t_interval(values)
+    return max(low, 0.0), high
 
 
 def _worst(field: str, unit: str, digits: int = 3) -> Measure:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr, rel_entr
 
-from evaluation.statistics import DRAWS, Interval, expanded_tail
+from evaluation.metrics import confusion_tables
+from evaluation.statistics import DRAWS, Interval, expanded_tail, percentile_interval
 
 _TOLERANCE = 1e-9
 _ROUNDS = 10_000
@@ -114,7 +115,9 @@ def capacity(
     """
     truth, said, people = np.asarray(truth), np.asarray(said), np.asarray(people)
     _check(truth, said, people, inputs, outputs)
-    counts, time = _by_person(truth, said, people, seconds, inputs, outputs)
+    counts = confusion_tables(truth, said, people, inputs, outputs)
+    took = np.full(len(truth), np.nan) if seconds is None else np.asarray(seconds, float)
+    time = np.bincount(np.unique(people, return_inverse=True)[1], weights=took)
     plug = float(_bits(counts.sum(axis=0)))
     bias = _bias(counts, plug)
     answers = counts.sum(axis=(1, 2))
@@ -126,9 +129,11 @@ def capacity(
     bits = _bits(counts[drawn].sum(axis=1))
     # The bootstrap's mean is off by a bias of its own, of the redrawn groups; it is taken off too.
     bits = np.maximum(bits - (bits.mean() - plug) - bias, 0)
-    each = _interval(max(plug - bias, 0.0), bits, len(counts))
+    tail = expanded_tail(len(counts))
+    each = percentile_interval(max(plug - bias, 0.0), bits, tail)
     rate = 60 * answers[drawn].sum(axis=1) / time[drawn].sum(axis=1)
-    minute = _interval(each.mean * pace, bits * rate, len(counts))
+    unknown = Interval(np.nan, np.nan, np.nan)  # without the time of one person there is no pace of all
+    minute = unknown if np.isnan(pace) else percentile_interval(each.mean * pace, bits * rate, tail)
     return Capacity(each, minute, _channel(counts.sum(axis=0)), len(truth))
 
 
@@ -138,17 +143,6 @@ def _check(truth: np.ndarray, said: np.ndarray, people: np.ndarray, inputs: int,
     for name, values, most in (("truth", truth, inputs), ("answer", said, outputs)):
         if values.min() < 0 or values.max() >= most:
             raise ValueError(f"{name} from {values.min()} to {values.max()} came; allowed are 0 to {most - 1}")
-
-
-def _by_person(
-    truth: np.ndarray, said: np.ndarray, people: np.ndarray, seconds: ArrayLike | None, inputs: int, outputs: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Counts (people, inputs, outputs) and seconds (people,)."""
-    names, who = np.unique(people, return_inverse=True)
-    counts = np.zeros((len(names), inputs, outputs))
-    np.add.at(counts, (who, truth, said), 1)
-    took = np.full(len(truth), np.nan) if seconds is None else np.asarray(seconds, float)
-    return counts, np.bincount(who, weights=took, minlength=len(names))
 
 
 def _channel(counts: np.ndarray) -> np.ndarray:
@@ -166,9 +160,3 @@ def _bias(counts: np.ndarray, plug: float) -> float:
         return (inputs - 1) * (outputs - 1) / (2 * counts.sum() * np.log(2))
     without = _bits(counts.sum(axis=0) - counts)
     return float((people - 1) * (without.mean() - plug))
-
-
-def _interval(mean: float, found: np.ndarray, people: int) -> Interval:
-    tail = expanded_tail(people)
-    low, high = np.percentile(found, (100 * tail, 100 * (1 - tail)))
-    return Interval(mean, float(low), float(high))

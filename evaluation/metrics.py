@@ -78,16 +78,21 @@ def measure(
     )
 
 
-def confusion_tables(truth: np.ndarray, said: np.ndarray, clusters: np.ndarray, labels: int) -> np.ndarray:
-    """Count indices (N,) below `labels` cluster by cluster: (clusters, labels, labels), truth in rows."""
+def confusion_tables(
+    truth: np.ndarray, said: np.ndarray, clusters: np.ndarray, labels: int, answers: int | None = None
+) -> np.ndarray:
+    """Count indices (N,) cluster by cluster: (clusters, labels, answers, or labels again), truth in rows."""
     names, which = np.unique(clusters, return_inverse=True)
-    tables = np.zeros((len(names), labels, labels))
+    tables = np.zeros((len(names), labels, answers or labels))
     np.add.at(tables, (which, truth, said), 1.0)
     return tables
 
 
 def mean_recall(tables: np.ndarray) -> float:
-    """UA of confusion tables (clusters, K, K) put together: mean recall over the labels that occur."""
+    """UA of confusion tables (clusters, K, K) put together: mean recall over the labels that occur.
+
+    `learning.metrics.unweighted_accuracy` goes through the clips again: too slow for each of a bootstrap's draws.
+    """
     table = tables.sum(axis=0)
     counts = table.sum(axis=1)
     return float((table.diagonal()[counts > 0] / counts[counts > 0]).mean())

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evaluation.statistics import DRAWS, Interval, cluster_bootstrap
+from evaluation.statistics import DRAWS, Interval, cluster_bootstrap, percentile_interval
 
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 
@@ -67,8 +67,7 @@ def alpha_interval(
     distance = _distance(values, counts.sum(axis=0), level)
     drawn = rng.integers(len(counts), size=(draws, len(counts)))
     found = np.array([_alpha(counts[row], distance) for row in drawn])
-    low, high = np.nanpercentile(found, (2.5, 97.5))
-    return Interval(mean, float(low), float(high))
+    return percentile_interval(mean, found, 0.025)
 
 
 def _value_counts(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -85,9 +85,24 @@ def cluster_bootstrap(
         found = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
     else:
         found = np.array([statistic(values[np.concatenate([members[one] for one in row])]) for row in drawn])
-    tail = 100 * (expanded_tail(len(members), level) if expand else (1 - level) / 2)
-    low, high = np.nanpercentile(found, (tail, 100 - tail))
-    return Interval(float(statistic(values)), float(low), float(high))
+    return percentile_interval(
+        float(statistic(values)), found, expanded_tail(len(members), level) if expand else (1 - level) / 2
+    )
+
+
+def percentile_interval(mean: float, found: np.ndarray, tail: float) -> Interval:
+    """Interval of a figure from a bootstrap's draws (draws,), a share `tail` of which lies beyond each end."""
+    low, high = np.nanpercentile(found, (100 * tail, 100 - 100 * tail))
+    return Interval(mean, float(low), float(high))
+
+
+def t_interval(values: ArrayLike) -> Interval:
+    """Interval of the mean of a few values (N,), at least two, by Student's t."""
+    from scipy.stats import t
+
+    values = np.asarray(values, float)
+    half = t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return Interval(_mean(values), float(values.mean() - half), float(values.mean() + half))
 
 
 def expanded_tail(clusters: int, level: float = LEVEL) -> float:

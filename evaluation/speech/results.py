@@ -11,7 +11,7 @@ import numpy as np
 
 from evaluation.metrics import Metrics, measure
 from evaluation.speech.channel import Channel, measure_channel
-from evaluation.statistics import Interval
+from evaluation.statistics import Interval, t_interval
 from learning.metrics import unweighted_accuracy
 from learning.speech.judging import VoiceMetrics
 from perception.emotion import LABELS
@@ -53,10 +53,7 @@ class Evaluation:
     @property
     def ua(self) -> Interval:
         """Mean UA over folds with its 95 % interval (Student's t; the folds are the sample)."""
-        from scipy.stats import ttest_1samp
-
-        found = ttest_1samp([fold.metrics.ua for fold in self.per_fold], 0.0).confidence_interval(0.95)
-        return Interval(self.mean("ua"), float(found.low), float(found.high))
+        return t_interval([fold.metrics.ua for fold in self.per_fold])
 
     @property
     def ua_beginning(self) -> float | None:

@@ -2,9 +2,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_1samp
 
-from evaluation.statistics import Interval, cluster_bootstrap, expanded_tail, holm, mcnemar, paired_difference, wilson
+from evaluation.statistics import (
+    Interval,
+    cluster_bootstrap,
+    expanded_tail,
+    holm,
+    mcnemar,
+    paired_difference,
+    t_interval,
+    wilson,
+)
 
 
 def test_interval_of_independent_values_is_that_of_the_mean():
@@ -93,3 +102,10 @@ def test_interval_has_one_form_in_json():
     found = Interval(1.23456, 0.1, 2)
     assert found.as_json() == {"mean": 1.2346, "low": 0.1, "high": 2.0}
     assert f"{found:+.2f}" == "+1.23 [+0.10, +2.00]"
+
+
+def test_interval_of_a_few_values_is_students():
+    values = [0.71, 0.64, 0.69]
+    known = ttest_1samp(values, 0).confidence_interval(0.95)
+    assert t_interval(values) == pytest.approx((np.mean(values), known.low, known.high))
+    assert t_interval([0.5, 0.5]) == (0.5, 0.5, 0.5)
