@@ -1,4 +1,4 @@
-"""What the README says about gaits, from the rows of `train_gait.py evaluate --suite all`."""
+"""The README's tables of gaits, from the rows of `train_gait.py evaluate --suite all`."""
 
 from __future__ import annotations
 

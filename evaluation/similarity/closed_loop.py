@@ -192,7 +192,7 @@ def _teach(work: tuple[Sequence[Method], Case, ClosedLoopOptions]) -> list[Shown
 
 
 class Judged(NamedTuple):
-    """What is gained by a method over the default, and what could be: for each owner and feeling of it."""
+    """Gains in reward over the default, of the styles shown, and of the best known ones as `gaps`; (J,) by feeling."""
 
     shown: Shown
     gains: np.ndarray

@@ -68,7 +68,7 @@ class TrainSimilarity(RunOptions):
 
 
 class Trained(NamedTuple):
-    """What came out: the map, and on trajectories that nobody was asked about the fpe and r2 of each feature."""
+    """A training's result: the map, and the fpe and r2 of each feature on trajectories that nobody was asked about."""
 
     similarity: Similarity
     fpe: float
