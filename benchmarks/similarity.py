@@ -109,8 +109,7 @@ def _loop(name: str, args: Args) -> list[dict[str, Any]]:
     defaults = loop.ClosedLoopOptions(seed=args.seed, workers=args.workers, engine=args.engine)
     module = importlib.import_module(f"evaluation.similarity.{name}")
     options = replace(defaults, answers=tuple(module.ANSWERS)) if name == "rivals" else defaults
-    told = {k: v for k, v in options.as_json().items() if k not in ("workers", "engine", "out", "resume", "json")}
-    store = ResultsStore((args.out or DEFAULT_OUT) / f"{name}.jsonl", told, args.resume)
+    store = ResultsStore((args.out or DEFAULT_OUT) / f"{name}.jsonl", options.settings(), args.resume)
     if (name,) not in store.done:
         store.add((name,), module.run(options))
     rows: list[dict[str, Any]] = store.done[(name,)]
@@ -131,8 +130,8 @@ def _print(result: dict[str, Any]) -> None:
     for target in result["targets"]:
         reached = target["reached"]
         name = target.get("target") or "{task}, {answers} answers, {wrong_share:.0%} wrong: {figure}".format(**target)
-        told = f"{reached['mean']:.4f} [{reached['low']:.4f}, {reached['high']:.4f}]"
-        console.print(f"{'met   ' if target['met'] else 'MISSED'} {name}: {told}, aimed at {target['limit']}")
+        found = f"{reached['mean']:.4f} [{reached['low']:.4f}, {reached['high']:.4f}]"
+        console.print(f"{'met   ' if target['met'] else 'MISSED'} {name}: {found}, aimed at {target['limit']}")
 
 
 if __name__ == "__main__":

@@ -122,8 +122,7 @@ def main(args: Args) -> dict[str, Any]:
     null, effect = power(told).rows
     store = None
     if args.out is not None:
-        settings = {k: v for k, v in args.as_json().items() if k not in ("workers", "engine", "out", "resume", "json")}
-        store = ResultsStore(args.out / "over_http.jsonl", settings, args.resume)
+        store = ResultsStore(args.out / "over_http.jsonl", args.settings(), args.resume)
     plan = parse_plan(default_plan())
     level = planned_test(plan)[1]
     found = {name: _share(args, plan, size, n, store) for name, size, n in (

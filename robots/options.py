@@ -100,5 +100,10 @@ class RunOptions(JsonOption, ResumeOption, EngineOption, SeedOption):
 
     def as_json(self) -> dict[str, Any]:
         """The options as a config file keeps them."""
-        told: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
-        return told
+        options: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
+        return options
+
+    def settings(self, *apart: str) -> dict[str, Any]:
+        """What must be the same for rows to be the same: not how and where a run is done, nor the options `apart`."""
+        left_out = {"workers", "engine", "out", "resume", "json", *apart}
+        return {name: value for name, value in self.as_json().items() if name not in left_out}

@@ -135,8 +135,7 @@ def _walk_all(args: Evaluate, tasks: dict[Key, list[Task]]) -> Iterator[tuple[Ke
 
 def _settings(args: Evaluate) -> dict[str, Any]:
     """Return what must be the same for walks to be the same, as JSON gives it back."""
-    apart = {"policy", "workers", "engine", "out", "json", "resume", "plots", *(("cells",) if args.suite else ())}
-    chosen = {name: value for name, value in args.as_json().items() if name not in apart}
+    chosen = args.settings("policy", "plots", *(("cells",) if args.suite else ()))
     return chosen if args.json is None and args.out is None else chosen | {"walks_fingerprint": walks_fingerprint()}
 
 
