@@ -19,7 +19,6 @@ from geometry.cameras import DepthCamera, View, around
 from geometry.clouds import CloudError
 from geometry.objects import ObjectModel
 from geometry.transforms import transform_points
-from perception.completion.model import load_completion
 from policies.grasping.clouds import WITHOUT_LEARNING, Observation, cleaned
 from policies.grasping.external_planners import load_external_planner
 from policies.grasping.planner import WORTH_TRYING, Planner, PlannerConfig, PlanningScene
@@ -162,6 +161,8 @@ def _shapes(config: ClutterConfig, cloud: np.ndarray, view: View, crease_deg: fl
     eye = view.T_world_cam[:3, 3]
     parts = [part for part in segments(cloud, eye, crease_deg) if len(part) >= _LEAST_POINTS][:_SEGMENTS]
     if config.cloud == "completed":
+        from perception.completion.model import load_completion  # which loads torch
+
         completion = load_completion(config.completion)
         found = [completion.complete(part) for part in parts]
         return [PlanningScene(one.points, one.uncertainty, part) for one, part in zip(found, parts, strict=True)]

@@ -12,7 +12,6 @@ from evaluation.grasping.clutter import ClutterConfig
 from evaluation.grasping.single import TrialConfig
 from evaluation.grasping.trials import GraspOptions
 from geometry.objects import ObjectModel
-from perception.completion.weights import DEFAULT_FOLDER
 from policies.grasping.planner import PlannerConfig
 
 
@@ -28,6 +27,8 @@ def settings_of(
     settings |= {"seed": options.seed, "objects": options.objects, "shapes": shapes(models)}
     settings["planner"] = _short(repr(PlannerConfig()).encode())
     if "completed" in (config.clouds if isinstance(config, TrialConfig) else (config.cloud,)):
+        from perception.completion.weights import DEFAULT_FOLDER  # which loads torch
+
         network = (config.completion or DEFAULT_FOLDER) / "model.safetensors"
         settings["network"] = _short(network.read_bytes())
     return settings

@@ -17,7 +17,6 @@ from evaluation.grasping.identity import settings_of
 from evaluation.grasping.single import CLOUDS
 from evaluation.grasping.statistics import causes, success
 from evaluation.grasping.trials import Attempt, Done, GraspOptions, run_tasks, write_table
-from perception.completion.model import load_completion
 from policies.grasping.external_planners import load_external_planner
 from robots.io import check_writable, write_json
 
@@ -98,4 +97,6 @@ def _check(args: Clutter) -> None:
     if args.table.external_planner is not None:
         load_external_planner(args.table.external_planner)
     elif args.table.cloud == "completed":
+        from perception.completion.model import load_completion  # which loads torch
+
         load_completion(args.table.completion)

@@ -181,3 +181,13 @@ def test_help_of_the_whole_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.stdout.strip().endswith("[]")
     assert "study" in done.stdout and done.stderr.count("\n") == 1
+
+
+def test_help_of_grasping_loads_no_network():
+    code = (
+        "import sys\nfrom cli.main import cli\n"
+        "for name in ('single', 'clutter'):\n    cli(['evaluate', 'grasp', name, '--help'])\n"
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.stdout.strip().endswith("False")
