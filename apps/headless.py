@@ -55,7 +55,8 @@ def run(args: Run) -> Timeline:
     console = Console(stderr=True)
     torch.set_num_threads(1)
     output = reserve_stdout() if args.window else sys.stdout
-    with Session(config=SessionConfig.of(args)) as session, Progress(console=console, transient=True) as bar:
+    shown = Progress(console=console, transient=True, disable=not console.is_terminal)
+    with Session(config=SessionConfig.of(args)) as session, shown as bar:
         if args.speech is not None:
             session.play_audio(args.speech)
         if args.video is not None:

@@ -89,6 +89,8 @@ def main(args: Args) -> dict[str, Any]:
         table = make_table()
         write_whole(TABLE, json.dumps(table, separators=(",", ":")) + "\n")
         return {"table": table}
+    if not 1 <= args.runs <= 10**7:
+        raise ValueError(f"--runs {args.runs} came; allowed are 1 to 10000000")
     check_writable(args.json)
     truths = (*_TWO, *_THREE)
     jobs = [Job(args, rule, means, i) for i, (means, rule) in enumerate((m, r) for m in truths for r in RULES)]

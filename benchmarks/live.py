@@ -38,7 +38,13 @@ class Args(JsonOption):
 
 
 def main(args: Args) -> dict:
-    """Measure and return the figures."""
+    """Measure and return the figures.
+
+    Raises:
+        ValueError: no time to measure in.
+    """
+    if not 1.0 <= args.seconds <= 3600.0:
+        raise ValueError(f"--seconds {args.seconds} came; allowed are 1 to 3600")
     check_writable(args.json)
     with running_server() as server:
         result = measure(server, args.seconds)

@@ -113,6 +113,9 @@ def _make_study(folder: Path, args: Args, rng: np.random.Generator) -> dict[str,
 def main(args: Args) -> dict[str, Any]:
     """Foretell, rehearse, compare."""
     args.check()
+    for name in ("studies", "nulls", "foretold"):
+        if not 1 <= getattr(args, name) <= 10**6:
+            raise ValueError(f"--{name} {getattr(args, name)} came; allowed are 1 to 1000000")
     check_writable(args.json)
     told = Power(
         seed=args.seed, workers=args.workers, engine=args.engine, people=(args.people,), trials=args.trials,

@@ -69,6 +69,7 @@ class Args(JsonOption, SeedOption):
 
 def main(args: Args) -> dict[str, Any]:
     """Measure, print and return the figures."""
+    args.check_seed()
     check_writable(args.json)
     with tempfile.TemporaryDirectory(prefix="empaw-study-", dir=args.folder) as place:
         study = _study(args, Path(place))

@@ -60,7 +60,8 @@ def _tracking(pyplot: Any, rows: Sequence[Row]) -> Any:
     low, high = axes.get_xlim()
     axes.plot((low, high), (low, high), color="grey", linewidth=0.8)
     axes.set(xlabel="commanded speed, m/s", ylabel="mean speed, m/s", title="Speed as commanded and as walked")
-    axes.legend(fontsize=7)
+    if axes.get_legend_handles_labels()[1]:  # under shoves nothing walks straight
+        axes.legend(fontsize=7)
     return figure
 
 

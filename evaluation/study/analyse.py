@@ -65,6 +65,7 @@ def analyse(args: Analyse) -> Analysis:
 
     from evaluation.study.report import report
 
+    args.check_seed()
     # A folder that is no export is not made one.
     tables = load_tables(args.data)
     place = args.plan or args.data / PLAN

@@ -68,6 +68,7 @@ class Calibrate(WorkersOption, SeedOption):
         Raises:
             ValueError: a number out of its range.
         """
+        self.check_seed()
         for name, (low, high) in {
             "walks": (1, 1000),
             "passes": (1, 10),

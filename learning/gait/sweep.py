@@ -40,7 +40,7 @@ def sweep(args: Train, folder: Path, run: Training) -> Path:
     except ModuleNotFoundError as problem:
         raise RuntimeError("--sweep needs Optuna: pip install 'empaw[scale]'") from problem
     console = Console(stderr=True)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that fails is told by what it raises, once
     study = optuna.create_study(
         study_name="gait",
         storage=f"sqlite:///{folder / 'sweep.db'}",
