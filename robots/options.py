@@ -104,6 +104,6 @@ class RunOptions(JsonOption, ResumeOption, EngineOption, SeedOption):
         return options
 
     def settings(self, *apart: str) -> dict[str, Any]:
-        """What must be the same for rows to be the same: not how and where a run is done, nor the options `apart`."""
+        """Collect the options that decide the rows: not how and where a run is done, nor the options `apart`."""
         left_out = {"workers", "engine", "out", "resume", "json", *apart}
         return {name: value for name, value in self.as_json().items() if name not in left_out}
