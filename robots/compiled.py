@@ -62,7 +62,7 @@ def folder_for_code() -> str:
 
 def _places() -> Iterator[Path]:
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
-        yield Path(chosen)
+        yield Path(chosen).expanduser()
     yield _ROOT / "robots" / "__pycache__"
     with contextlib.suppress(RuntimeError):  # who has no home
         yield Path.home() / ".cache" / "empaw"
