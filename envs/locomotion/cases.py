@@ -92,7 +92,8 @@ class Case(Conditions):
         more = {name: value for name, value, default in given if value != default}
         then = more.pop("to_gait", None)
         gait = self.gait if then is None else f"{self.gait} to {then}"
-        return ", ".join([f"{gait} {self.speed:g} m/s", *(f"{name.replace('_', ' ')} {v}" for name, v in more.items())])
+        speed = str(self.speed).removesuffix(".0")  # all of its digits: rows are kept by these words
+        return ", ".join([f"{gait} {speed} m/s", *(f"{name.replace('_', ' ')} {v}" for name, v in more.items())])
 
     @property
     def command(self) -> GaitCommand:

@@ -65,9 +65,10 @@ class Evaluate(RunOptions, Conditions):
         more = {one.name: getattr(self, one.name) for one in fields(Conditions)}
         if not self.cells:
             raise ValueError("--cells came without one; name at least one gait:speed, as in trot:0.5")
-        if len(set(self.cells)) < len(self.cells):
+        cases = [case(cell, **more) for cell in self.cells]
+        if len(set(cases)) < len(cases):
             raise ValueError(f"--cells {' '.join(self.cells)} names a cell twice; name each once")
-        return [case(cell, **more) for cell in self.cells]
+        return cases
 
 
 def evaluate(args: Evaluate) -> list[Row]:

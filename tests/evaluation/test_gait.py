@@ -68,6 +68,7 @@ def test_bad_cells_are_named(cell, complaint):
         ({"latency_ms": 50.0}, "0.0 to 20.0"),
         ({"suite": ("nonsense",)}, "nonsense.*kicks"),
         ({"cells": ()}, "--cells came without one"),
+        ({"cells": ("trot:0.5", "trot:0.50")}, "names a cell twice"),
         ({"policy": ()}, "policy"),
         ({"policy": ("/nowhere",)}, "/nowhere"),
         ({"episodes": 0}, "episodes 0"),
@@ -84,6 +85,15 @@ def test_the_suite_has_no_case_twice_and_every_gait():
     assert len(set(cases)) == len(cases)
     assert {case.gait for case in cases} == {"trot", "walk", "pace", "bound", "pronk"}
     assert Case("trot", 0.8) in SUITE["tracking"]
+
+
+def test_titles_tell_all_cases_apart_and_round_speeds_stay_short():
+    assert Case("trot", 0.1234567).title != Case("trot", 0.1234568).title
+    assert [Case("trot", speed).title for speed in (1.0, -0.5, 0.1 + 0.2)] == [
+        "trot 1 m/s",
+        "trot -0.5 m/s",
+        "trot 0.30000000000000004 m/s",
+    ]
 
 
 def test_the_script_writes_one_json_object_and_nothing_else(tmp_path):
