@@ -123,13 +123,13 @@ def parse(command: Command, prog: str, given: Sequence[str]) -> Any:
     import tyro
 
     options = command.load(command.options)
-    told = f"{inspect.cleandoc(options.__doc__)}\n\nFor example:\n    {prog} {command.example}"
+    description = f"{inspect.cleandoc(options.__doc__)}\n\nFor example:\n    {prog} {command.example}"
     if command.first and given and not given[0].startswith("-"):
         given = [f"--{command.first}", *given]
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
-            return tyro.cli(options, args=list(given), prog=prog, description=told)
+            return tyro.cli(options, args=list(given), prog=prog, description=description)
     except SystemExit as ended:
         if not ended.code:
             raise
@@ -149,7 +149,7 @@ def guarded(work: Callable[[], object]) -> int:
         return int(ended.code or 0)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (ValueError, OSError, RuntimeError, StudyError) as problem:
+    except (ValueError, OSError, RuntimeError, FloatingPointError, StudyError) as problem:
         from perception.command import one_line
 
         print(f"error: {one_line(problem)}", file=sys.stderr)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from cli.commands import Command, Group, parse, program, run
+from cli.commands import Command, Group, guarded, parse, program, run
 from cli.main import EMPAW
 from cli.table import SIM, STUDY
 from grasp_eval import GRASPING
@@ -181,6 +181,14 @@ def test_help_of_the_whole_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.stdout.strip().endswith("[]")
     assert "study" in done.stdout and done.stderr.count("\n") == 1
+
+
+def test_a_loss_that_is_no_number_is_told_in_one_line(capsys):
+    def train():
+        raise FloatingPointError("the loss is nan at step 3: try a smaller learning rate")
+
+    assert guarded(train) == 2
+    assert capsys.readouterr().err == "error: the loss is nan at step 3: try a smaller learning rate\n"
 
 
 def test_help_of_grasping_loads_no_network():
