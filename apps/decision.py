@@ -75,9 +75,9 @@ class Decision:
 
     def _believe(self, sensed: Sensed, time_s: float) -> None:
         """Change the estimate when a sense has something to say, or a hand."""
-        told = self.manual.estimate(time_s)
-        if told is not None:
-            self.estimate = told
+        chosen = self.manual.estimate(time_s)
+        if chosen is not None:
+            self.estimate = chosen
             return
         for estimate in sensed.voices:
             self.feelings.push("speech", replace(estimate, time_s=time_s), sensed.speech)

@@ -21,5 +21,5 @@ def run(main: Callable[[T], object], options: type[T], description: str | None) 
 
 def spread(values: list[float]) -> dict[str, float]:
     """Median, lowest and highest of repeated measurements."""
-    told = {"median": float(np.median(values)), "low": min(values), "high": max(values)}
-    return {name: round(value, 3) for name, value in told.items()}
+    spread = {"median": float(np.median(values)), "low": min(values), "high": max(values)}
+    return {name: round(value, 3) for name, value in spread.items()}

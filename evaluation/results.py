@@ -47,12 +47,12 @@ class ResultsStore:
         names = sorted(held.keys() | self._settings.keys())
         other = [n for n in names if held.get(n) != self._settings.get(n)]
         if other:
-            told = "; ".join(f"{n} {held.get(n)!r} there, {self._settings.get(n)!r} now" for n in other)
-            raise ValueError(f"{self.path} is of another run ({told}): ask for the same, or give another --out")
+            changes = "; ".join(f"{n} {held.get(n)!r} there, {self._settings.get(n)!r} now" for n in other)
+            raise ValueError(f"{self.path} is of another run ({changes}): ask for the same, or give another --out")
         for number, line in enumerate(lines[1:], start=2):
             try:
-                told = json.loads(line)
-                self.done[tuple(told["key"])] = told["row"]
+                entry = json.loads(line)
+                self.done[tuple(entry["key"])] = entry["row"]
             except (KeyError, TypeError, ValueError) as problem:
                 raise ValueError(
                     f"line {number} of {self.path} is damaged ({problem!r}): delete it, and its work is done again, "
