@@ -75,8 +75,7 @@ class Decision:
 
     def _believe(self, sensed: Sensed, time_s: float) -> None:
         """Change the estimate when a sense has something to say, or a hand."""
-        chosen = self.manual.estimate(time_s)
-        if chosen is not None:
+        if (chosen := self.manual.estimate(time_s)) is not None:
             self.estimate = chosen
             return
         for estimate in sensed.voices:

@@ -61,7 +61,10 @@ def _row(args: Args, scene: SceneKind, cloud: str) -> dict[str, Any]:
         "scene": scene,
         "cloud": cloud,
         "rounds": sum(one["rounds"] for one in found),
-        **{name: _over_seeds([one[name]["mean"] for one in found]) for name in ("success", "declutter_rate")},
+        **{  # the interval over seeds is cut where a share ends
+            name: Interval(*np.clip(t_interval([one[name]["mean"] for one in found]), 0.0, 1.0)).as_json()
+            for name in ("success", "declutter_rate")
+        },
         "plan_seconds": round(float(np.mean([one["plan_seconds"] for one in found])), 3),
         "seeds": found,
     }
@@ -81,11 +84,6 @@ def _seed(args: Args, scene: SceneKind, cloud: str, seed: int) -> dict[str, Any]
             workers=args.workers,
         )
     )
-
-
-def _over_seeds(shares: list[float]) -> dict[str, float]:
-    """Give the mean and its 95 % interval (Student's t), which is cut where a share ends."""
-    return Interval(*np.clip(t_interval(shares), 0.0, 1.0)).as_json()
 
 
 if __name__ == "__main__":

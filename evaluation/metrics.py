@@ -89,10 +89,8 @@ def confusion_tables(
 
 
 def mean_recall(tables: np.ndarray) -> float:
-    """UA of confusion tables (clusters, K, K) put together: mean recall over the labels that occur.
-
-    `learning.metrics.unweighted_accuracy` goes through the clips again: too slow for each of a bootstrap's draws.
-    """
+    """UA of confusion tables (clusters, K, K) put together: mean recall over the labels that occur."""
+    # By hand: `learning.metrics.unweighted_accuracy` goes through the clips, too slow for each of a bootstrap's draws.
     table = tables.sum(axis=0)
     counts = table.sum(axis=1)
     return float((table.diagonal()[counts > 0] / counts[counts > 0]).mean())

@@ -100,8 +100,7 @@ class RunOptions(JsonOption, ResumeOption, EngineOption, SeedOption):
 
     def as_json(self) -> dict[str, Any]:
         """The options as a config file keeps them."""
-        options: dict[str, Any] = json.loads(json.dumps(asdict(self), default=str))
-        return options
+        return dict(json.loads(json.dumps(asdict(self), default=str)))
 
     def settings(self, *apart: str) -> dict[str, Any]:
         """Collect the options that decide the rows: not how and where a run is done, nor the options `apart`."""
