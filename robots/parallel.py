@@ -33,6 +33,7 @@ def in_order(
 
     # joblib renews a worker that grew by 300 MB, as ours do when they load a network; no task is lost by that.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+    warnings.filterwarnings("ignore", r"\d+ tasks (have been successfully|which were still)", UserWarning)  # by Ctrl-C
     _end_in_silence()
     results: Iterator[Result] = Parallel(n_jobs=workers, return_as="generator", pre_dispatch=f"{_AHEAD}*n_jobs")(
         delayed(work)(task) for task in tasks

@@ -7,7 +7,7 @@ import sys
 from tests.conftest import PATIENCE_S, ROOT
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
 from cli.commands import guarded
 from robots import parallel
 
@@ -15,6 +15,7 @@ def work():
     for _ in parallel.in_order(time.sleep, [0.0] * 4 + [0.3] * 1000, 2):
         print("one", flush=True)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background is born without
 sys.exit(guarded(work))
 """
 
