@@ -121,7 +121,6 @@ def _share(field: str, digits: int) -> Measure:
     return Measure(of, lambda value: _percent(value, digits), "%", interval)
 
 
-_SCHEDULE = _least("contact_match")
 _FALLS, _SURVIVAL = _share("falls", 1), _share("survival", 0)
 
 

@@ -53,7 +53,6 @@ POSTURES: dict[str, Posture] = {
 
 
 _SHELL, _ACCENT, _DARK = "#e8e2d6", "#e08a3c", "#22252a"
-_TILTED_BACK = (0.0, -0.2588190451025207, 0.0, 0.9659258262890683)  # 30 degrees about y
 
 
 def expressive_links() -> tuple[Link, ...]:

@@ -13,9 +13,7 @@ from datasets.voice_corpora import Corpus, Recording, load_corpus
 from datasets.voices import Clip, DatasetError, Folds, load_ravdess
 from learning.speech.features import FeatureCache, FeatureTable, beginnings, feature_table
 from perception.command import check_folder
-from perception.emotion import (
-    LABELS,
-)
+from perception.emotion import LABELS
 from perception.speech.encoder import SpeechEncoder
 
 
