@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -32,6 +31,7 @@ from perception.speech.model import held_out_actors
 from policies.behaviour import default_table
 from robots.io import check_writable, write_json
 from robots.options import JsonOption, SeedOption, WorkersOption
+from robots.parallel import in_order
 
 MEASURED_S = 3.0
 """Gait is measured over the last seconds of a session, when the behaviour has settled in."""
@@ -71,11 +71,11 @@ def main(args: Args) -> dict:
     _check_unheard(actors)
     clips = [clip for clip in load_ravdess(args.data) if clip.actor in actors]
     console = Console(stderr=True)
-    jobs = (
-        delayed(play)(clip.path, clip.emotion, args.after_s, np.random.SeedSequence(args.seed, spawn_key=(index,)))
+    jobs = [
+        (clip.path, clip.emotion, args.after_s, np.random.SeedSequence(args.seed, spawn_key=(index,)))
         for index, clip in enumerate(clips)
-    )
-    work = Parallel(n_jobs=args.workers, return_as="generator")(jobs)
+    ]
+    work = in_order(lambda job: play(*job), jobs, args.workers)
     played = list(track(work, "playing clips", len(clips), console=console))
     result = {"fold": args.fold, "actors": sorted(actors), **figures(played, args.seed)}
     report(result, console)

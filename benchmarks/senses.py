@@ -10,6 +10,7 @@ the page runs.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from perception.face.videos import Frame
 from perception.speech.audio import RATE_HZ, read_sound
 from perception.speech.model import held_out_actors
 from robots.io import check_writable, write_json
+from robots.lifetime import end_with
 from robots.options import JsonOption, SeedOption
 
 SOUNDS = ("speech", "silence", *nonspeech.KINDS)
@@ -198,7 +200,8 @@ def main(args: Args) -> dict:
     torch.set_num_threads(1)
     unheard = held_out_actors()
     clips = [clip for clip in load_ravdess(args.voices) if clip.actor in unheard]
-    with ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:  # or what reading takes would count as memory
+    # In a process of its own, or what reading takes would count as memory.
+    with ProcessPoolExecutor(1, get_context("spawn"), end_with, (os.getpid(),)) as elsewhere:
         faces = elsewhere.submit(public_test, args).result()
     rng = np.random.default_rng(args.seed)
     script = scenes(args.minutes, rng)

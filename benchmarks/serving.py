@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from robots import lifetime
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,7 +38,7 @@ def running_server(*arguments: str) -> Iterator[Server]:
         log = Path(folder) / "log"
         with log.open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "sim_gui.py", "--no-browser", "--port", "0", *arguments],
+                lifetime.command(ROOT / "sim_gui.py", "--no-browser", "--port", "0", *arguments),
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,

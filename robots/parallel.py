@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
+from robots.lifetime import end_with
+
 Engine = Literal["processes", "ray"]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -27,7 +29,7 @@ def in_order(
     """
     if engine == "ray":
         return _on_ray(work, tasks, workers)
-    if workers == 1:
+    if workers == 1 or len(tasks) < 2:
         return map(work, tasks)
     from joblib import Parallel, delayed
 
@@ -35,9 +37,14 @@ def in_order(
     warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
     warnings.filterwarnings("ignore", r"\d+ tasks (have been successfully|which were still)", UserWarning)  # by Ctrl-C
     _end_in_silence()
-    results: Iterator[Result] = Parallel(n_jobs=workers, return_as="generator", pre_dispatch=f"{_AHEAD}*n_jobs")(
-        delayed(work)(task) for task in tasks
+    at_work = Parallel(
+        n_jobs=workers,
+        return_as="generator",
+        pre_dispatch=f"{_AHEAD}*n_jobs",
+        initializer=end_with,
+        initargs=(os.getpid(),),
     )
+    results: Iterator[Result] = at_work(delayed(work)(task) for task in tasks)
     return results
 
 

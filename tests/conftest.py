@@ -10,6 +10,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from hypothesis import settings
@@ -93,6 +94,14 @@ def wait_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < end, "what was waited for did not come"
         time.sleep(0.005)
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether a process works still; one that nobody has buried does not."""
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def estimate(label: str, confidence: float = 0.9, time_s: float = 0.0) -> EmotionEstimate:

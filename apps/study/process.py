@@ -6,10 +6,11 @@ import contextlib
 import http.client
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from robots import lifetime
 
 DOOR = Path(__file__).resolve().parents[2] / "user_study.py"
 HOST = "127.0.0.1"
@@ -47,7 +48,7 @@ class ServerProcess:
             RuntimeError: it ended, or gave no answer in time; what it said is told.
         """
         began = time.monotonic()
-        command = [sys.executable, str(DOOR), "serve", str(self.folder), "--port", str(self.port), "--no-browser"]
+        command = lifetime.command(DOOR, "serve", str(self.folder), "--port", str(self.port), "--no-browser")
         with self.log.open("ab") as log:
             # In a session of its own: Ctrl-C is for us, and we stop it after those who are in the middle of an answer.
             self._process = subprocess.Popen(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from envs.trajectories.style_clip import (
     simulate,
 )
 from envs.trajectories.task import DEFAULT_CACHE, Trajectories
+from robots.parallel import in_order
 
 SHARD = 100
 """Clips of one file: what an interruption loses at most."""
@@ -87,15 +88,7 @@ def make_clips(
     indices: Sequence[int], seed: int, workers: int = 1, legs: LegsFactory = ClockedLegs
 ) -> Iterator[tuple[ClipSpec, np.ndarray]]:
     """Make the clips of a seed at `indices`, in their order: spec and states (FRAMES, 17)."""
-    if workers == 1 or len(indices) < 2:
-        return (_make(seed, index, legs) for index in indices)
-    from joblib import Parallel, delayed
-
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-    clips: Iterator[tuple[ClipSpec, np.ndarray]] = Parallel(n_jobs=workers, return_as="generator", batch_size=4)(
-        delayed(_make)(seed, index, legs) for index in indices
-    )
-    return clips
+    return in_order(partial(_make, seed, legs), indices, workers)
 
 
 def pack(clips: Sequence[tuple[ClipSpec, np.ndarray]]) -> Trajectories:
@@ -139,7 +132,7 @@ def walked(spec: ClipSpec, legs: LegsFactory = ClockedLegs) -> np.ndarray | None
     return None if fell else states
 
 
-def _make(seed: int, index: int, legs: LegsFactory) -> tuple[ClipSpec, np.ndarray]:
+def _make(seed: int, legs: LegsFactory, index: int) -> tuple[ClipSpec, np.ndarray]:
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
     for _ in range(_TRIES):
         # What is kept is the style's vector, so the clip is walked with the style that comes back from it.

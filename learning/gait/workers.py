@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing as mp
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -19,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.terrain import LEVELS
 from policies.locomotion.actor import Actor
+from robots.lifetime import end_with
 
 
 class Rollout(NamedTuple):
@@ -129,7 +131,8 @@ class _Log:
         self.terms: dict[str, float] = {}
 
 
-def _work(pipe: Connection, configs: list[LocomotionConfig], seeds: list[np.random.SeedSequence]) -> None:
+def _work(parent: int, pipe: Connection, configs: list[LocomotionConfig], seeds: list[np.random.SeedSequence]) -> None:
+    end_with(parent)
     # One core for each worker. Numpy's BLAS would set a thread on every core at the policy of eight dogs, and wait for
     # it spinning: two such workers then take turns at being in each other's way, and walk at a quarter of their speed.
     with threadpool_limits(1, user_api="blas"):
@@ -184,7 +187,7 @@ class Workers(RolloutSource):
         for worker, some in enumerate(configs):
             ours, theirs = context.Pipe()
             seeds = env_seeds(seed, generation, worker, len(some))
-            process = context.Process(target=_work, args=(theirs, some, seeds), daemon=True)
+            process = context.Process(target=_work, args=(os.getpid(), theirs, some, seeds), daemon=True)
             process.start()
             theirs.close()
             self._pipes.append(ours)

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import psutil
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
@@ -31,7 +31,7 @@ from learning.gait.train_config import PPOConfig, Train
 from learning.gait.workers import EnvBatch, EnvSlot, Rollout, RolloutSource, Workers, _work, env_seeds
 from policies.locomotion.actor import DEFAULT_FOLDER, Actor, ActorError, elu, fast_elu
 from policies.locomotion.controller import LearnedLegs
-from tests.conftest import PATIENCE_S, ROOT, wait_until
+from tests.conftest import PATIENCE_S, ROOT, alive, wait_until
 
 SMALL = PPOConfig(n_steps=32, batch_size=64, n_epochs=2, hidden=(32, 16))
 
@@ -172,7 +172,7 @@ def test_a_worker_keeps_to_one_core(monkeypatch):
     monkeypatch.setattr("learning.gait.workers.EnvBatch", Noted)
     with threadpool_limits(2, user_api="blas"):
         before = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
-        _work(Pipe(), [LocomotionConfig()], env_seeds(0, 0, 0, 1))
+        _work(os.getppid(), Pipe(), [LocomotionConfig()], env_seeds(0, 0, 0, 1))
     assert max(before) == 2
     assert set(seen) == {1}
 
@@ -385,10 +385,13 @@ def command(out: Path, *more: str) -> list[str]:
 @pytest.mark.slow
 def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path):
     out = tmp_path / "run"
-    process = subprocess.Popen(command(out), cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(command(out), cwd=ROOT, stderr=subprocess.DEVNULL)
     wait_until((out / "checkpoint.pt").exists)
-    os.killpg(process.pid, signal.SIGKILL)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
     process.wait()
+    assert workers
+    wait_until(lambda: not any(alive(worker) for worker in workers))
     before = int(torch.load(out / "checkpoint.pt", weights_only=True)["iteration"])
     assert before >= 1
     refused = subprocess.run(command(out), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
