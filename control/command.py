@@ -25,7 +25,7 @@ class GaitCommand(NamedTuple):
 
     @property
     def packed(self) -> PackedCommand:
-        """The command as compiled functions take it: vx, vy (m/s), wz (rad/s), and (1,) `control.gait_kernel.STYLE`."""
+        """The command as compiled functions take it: vx, vy (m/s), wz (rad/s), and (1,) `control.gait.STYLE`."""
         vx, vy, wz = self.velocity
         return (float(vx), float(vy), float(wz)), pack(self.style).record
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from control.gait_kernel import STATE, STYLE, gait_step
+from control.gait_kernel import STATE, gait_step
 from robots.kinematics import geometry
 from robots.quadruped import QuadrupedSpec
 
@@ -152,6 +152,11 @@ def gait_style(name: str, **changes: float) -> GaitStyle:
     return replace(GAITS[name], **changes)  # type: ignore[arg-type]
 
 
+_NOT_EASED = ("name", "phases", "duty", "longest_swing_s")  # the last two are in `effective_duty`
+STYLE = np.dtype([(name, float) for name in ("effective_duty", *GaitStyle.__annotations__) if name not in _NOT_EASED])
+"""Numbers that are eased from one style to the next; `stepping` is 1 where the feet step, 0 where they stay down."""
+
+
 class PackedStyle(NamedTuple):
     """A style as compiled functions take it; all who ask share one, so whoever eases it takes a copy."""
 
@@ -163,25 +168,7 @@ class PackedStyle(NamedTuple):
 @lru_cache(maxsize=1024)
 def pack(style: GaitStyle) -> PackedStyle:
     """Return a style as numbers."""
-    record = np.array(
-        [
-            (
-                style.frequency_hz,
-                style.effective_duty,
-                style.swing_m,
-                style.bounce,
-                style.slow_bounce,
-                style.height_m,
-                style.pitch_rad,
-                style.roll_rad,
-                style.reach_m,
-                style.lift_lead_s,
-                style.drift_m_s,
-                float(style.stepping),
-            )
-        ],
-        STYLE,
-    )
+    record = np.array([tuple(getattr(style, name) for name in STYLE.names or ())], STYLE)
     return PackedStyle(record, record.view(np.float64), np.array(style.phases, np.float64))
 
 
@@ -202,7 +189,7 @@ class GaitGenerator:
         """Start over in `style`, standing still, with the clock (cycles) at `clock`."""
         self._wanted, self._goal = style, pack(style)
         self.style = self._goal.record.copy()
-        self.style["activity"] = 0.0
+        self.style["stepping"] = 0.0
         self._values = self.style.view(np.float64)
         self.memory = np.zeros(1, STATE)
         self._velocity = self.memory["velocity"][0]
@@ -214,12 +201,6 @@ class GaitGenerator:
     def clock(self) -> float:
         """The clock, cycles."""
         return float(self.memory["clock"][0])
-
-    @property
-    def offsets(self) -> np.ndarray:
-        """(4,) cycles: where each leg is in the cycle when the clock is at 0; a view of what the gait changes."""
-        offsets: np.ndarray = self.memory["offsets"][0]
-        return offsets
 
     @property
     def phases(self) -> tuple[float, ...]:
@@ -235,23 +216,18 @@ class GaitGenerator:
     @property
     def duty(self) -> float:
         """The duty factor as it stands now."""
-        return float(self.style["duty"][0])
+        return float(self.style["effective_duty"][0])
 
     @property
     def frequency_hz(self) -> float:
         """The cadence as it stands now, Hz; 0 while all feet stay down."""
-        return float(self.style["frequency"][0] * self.style["activity"][0])
+        return float(self.style["frequency_hz"][0] * self.style["stepping"][0])
 
     @property
     def caught(self) -> list[float]:
         """How far the feet are set aside to catch the body, forward and left, m."""
         caught: list[float] = self.memory["caught"][0].tolist()
         return caught
-
-    @property
-    def height_m(self) -> float:
-        """The commanded height of the hips as it stands now."""
-        return float(self.style["height"][0])
 
     def step(
         self,

@@ -22,27 +22,6 @@ RIGHTING_S = 0.6
 BALANCE_S, MAX_CATCH_M, BALANCE_LAG_S = 0.15, 0.10, 0.05
 PHASE_RATE = 1.2  # cycles per second at which a leg may change its place in the cycle
 
-STYLE = np.dtype(
-    [
-        (name, np.float64)
-        for name in (
-            "frequency",
-            "duty",
-            "swing",
-            "bounce",
-            "slow_bounce",
-            "height",
-            "pitch",
-            "roll",
-            "reach",
-            "lead",  # s
-            "drift",
-            "activity",  # 1 where the feet step, 0 where they stay down
-        )
-    ]
-)
-"""A `control.gait.GaitStyle` as numbers, in its units: what is eased from one style to the next."""
-
 STATE = np.dtype(
     [
         ("clock", np.float64),  # cycles
@@ -77,7 +56,7 @@ def gait_step(
 
     Args:
         state: (1,) `STATE`, changed in place.
-        style: (1,) `STYLE` as it stands, changed in place.
+        style: (1,) `control.gait.STYLE` as it stands, changed in place.
         values: (12,) the same numbers without their names.
         wanted: (12,) where they shall go.
         phases: (4) cycles, where the legs' offsets shall go.
@@ -96,11 +75,11 @@ def gait_step(
     now, how = state[0], style[0]
     for index in range(values.size):
         values[index] += min(1.0, dt / STYLE_LAG_S) * (wanted[index] - values[index])
-    duty, activity = how.duty - how.lead * how.frequency, how.activity
+    duty, stepping = how.effective_duty - how.lift_lead_s * how.frequency_hz, how.stepping
     _follow(now, how, phases, command, velocity_error, dt)
     vx, vy, wz = now.velocity[0], now.velocity[1], now.velocity[2]
-    vx += how.drift
-    stance_s = activity * duty / max(how.frequency, 1e-6)
+    vx += how.drift_m_s
+    stance_s = stepping * duty / max(how.frequency_hz, 1e-6)
     push_s = min(stance_s, LONGEST_PUSH_S)
     crouch = _crouch(how, stance_s) * push_s
     clearance = _rise(now, duty, ground, dt)
@@ -108,14 +87,14 @@ def gait_step(
     for leg in range(4):
         along, lift, down = foot_cycle(now.phases[leg], duty)
         # The ground must pass under a stance foot at v + w x r.
-        vx_leg, vy_leg = vx - wz * (hips[leg, 1] + sides[leg]), vy + wz * (hips[leg, 0] + how.reach)
-        feet[leg, 0] = along * vx_leg * stance_s + now.caught[0] * activity + how.reach
-        feet[leg, 1] = along * vy_leg * stance_s + now.caught[1] * activity + sides[leg]
+        vx_leg, vy_leg = vx - wz * (hips[leg, 1] + sides[leg]), vy + wz * (hips[leg, 0] + how.reach_m)
+        feet[leg, 0] = along * vx_leg * stance_s + now.caught[0] * stepping + how.reach_m
+        feet[leg, 1] = along * vy_leg * stance_s + now.caught[1] * stepping + sides[leg]
         edge = max(0.0, 0.5 - (0.5 - abs(along)) * stance_s / push_s) if push_s > 0.0 else 0.5
-        lifted = lift * (how.swing + clearance) * activity
-        feet[leg, 2] = lifted + down * crouch * (0.25 - edge * edge) - how.height + now.rises[leg]
+        lifted = lift * (how.swing_m + clearance) * stepping
+        feet[leg, 2] = lifted + down * crouch * (0.25 - edge * edge) - how.height_m + now.rises[leg]
         _level(now.leans[leg], now.phases[leg] < duty, lean, dt)
-        _turn(feet[leg], hips[leg], how.pitch + pitch_trim + now.leans[leg, 0], how.roll + now.leans[leg, 1])
+        _turn(feet[leg], hips[leg], how.pitch_rad + pitch_trim + now.leans[leg, 0], how.roll_rad + now.leans[leg, 1])
     return leg_ik_kernel(feet + residual.reshape((4, 3)), legs).ravel()
 
 
@@ -132,7 +111,7 @@ def _follow(
     for axis in range(3):
         now.velocity[axis] += (command[axis] - now.velocity[axis]) * min(1.0, dt / VELOCITY_LAG_S)
     limit = PHASE_RATE * dt
-    now.clock = (now.clock + how.frequency * dt) % 1.0
+    now.clock = (now.clock + how.frequency_hz * dt) % 1.0
     for leg in range(4):
         gap = (phases[leg] - now.offsets[leg] + 0.5) % 1.0 - 0.5
         now.offsets[leg] += min(max(gap, -limit), limit)
@@ -147,7 +126,7 @@ def _crouch(how: np.record, stance_s: float) -> float:
     """Push-off, m/s: landing at -v and leaving at +v with v = g T_flight / 2 makes a short stance a parabola."""
     long = min(max((stance_s - SHORT_STANCE_S) / (LONG_STANCE_S - SHORT_STANCE_S), 0.0), 1.0)
     bounce = how.bounce + long * (how.slow_bounce - how.bounce)
-    push = bounce * GRAVITY / 2 * (1.0 - how.duty) / max(how.frequency, 1e-6)
+    push = bounce * GRAVITY / 2 * (1.0 - how.effective_duty) / max(how.frequency_hz, 1e-6)
     return float(min(push, MAX_PUSH_OFF_M_S))
 
 

@@ -75,6 +75,12 @@ def interpolated(table: Table, at: float) -> float:
     return float(np.interp(at, places, values))
 
 
+@lru_cache(maxsize=1024)
+def _compensated(style: GaitStyle, slip: SlipCompensation, velocity: tuple[float, float]) -> GaitStyle:
+    """Return the style of legs that lose so much."""
+    return replace(style, drift_m_s=slip.at(style.frequency_hz, *velocity))
+
+
 class LocomotionController:
     """Gait, balance, estimate of velocity and smoothed action of one dog.
 
@@ -100,7 +106,6 @@ class LocomotionController:
         self.targets = targets
         self.action = self.last_action = np.zeros(12)
         self._trims = np.zeros(2)
-        self._compensated_for: tuple[GaitStyle, tuple[float, float]] | None = None
 
     def sense(
         self,
@@ -127,7 +132,8 @@ class LocomotionController:
         style, caught, lean = self.balance.react(command.style, (vx - walks_x, vy - walks_y), self._seen.gravity)
         velocity = command.velocity
         if style.name in self.slip_compensation:
-            style = self._compensated(style, (round(velocity.vx, 2), round(velocity.vy, 2)))
+            slip = self.slip_compensation[style.name]
+            style = _compensated(style, slip, (round(velocity.vx, 2), round(velocity.vy, 2)))
         self.last_action = self.action
         self.action, residual, wz, pitch_trim = _prepare_action(
             np.asarray(action, np.float64),
@@ -146,14 +152,6 @@ class LocomotionController:
             residual += footing.nudges
             self.targets = self.gait.step(velocity, _steadier(style), caught, residual, footing.grounds, lean)
         return self.targets
-
-    def _compensated(self, style: GaitStyle, velocity: tuple[float, float]) -> GaitStyle:
-        """Return the style of legs that lose what these do; made anew when style or velocity change, not every step."""
-        known = self._compensated_for
-        if known is None or known[0] is not style or known[1] != velocity:
-            drift = self.slip_compensation[style.name].at(style.frequency_hz, *velocity)
-            self._compensated_for, self._compensated_style = (style, velocity), replace(style, drift_m_s=drift)
-        return self._compensated_style
 
     def observe(self, command: GaitCommand, scan: np.ndarray = NO_SCAN, noise: np.ndarray = NO_NOISE) -> np.ndarray:
         """Return (95,) float32: what `control.observation.OBSERVATION` lists.
@@ -198,11 +196,11 @@ def _prepare_action(
         give to the gait (rad/s), and the trim of the pitch (rad).
     """
     (_, _, wz), asked = command
-    stepping = style[0].frequency * style[0].activity > 0.0
+    stepping = style[0].frequency_hz * style[0].stepping > 0.0
     gap = wz - turning[2] if stepping else -trims[0]
     trims[0] = min(max(trims[0] + TURN_GAIN * gap * DT_S, -MAX_TRIM_RAD_S), MAX_TRIM_RAD_S)
     if calm and stepping:
-        short = asked[0].pitch - pitch_of(gravity)
+        short = asked[0].pitch_rad - pitch_of(gravity)
         trims[1] = min(max(trims[1] + PITCH_GAIN * short * DT_S, -MAX_PITCH_TRIM_RAD), MAX_PITCH_TRIM_RAD)
     smooth = last + SMOOTHING * (np.minimum(np.maximum(action, -1.0), 1.0) - last)
     return smooth, smooth * RESIDUAL_M, wz + trims[0], trims[1]
@@ -242,8 +240,9 @@ def _observation(
         out.clock_sine[leg] = sin(2 * pi * now.phases[leg])
         out.contacts[leg] = contacts[leg]
     out.command_lin_vel[0], out.command_lin_vel[1], out.command_ang_vel = vx, vy, wz
-    out.frequency, out.duty, out.swing, out.bounce = wanted.frequency, how.duty, wanted.swing, wanted.bounce
-    out.height, out.pitch, out.stepping = how.height, wanted.pitch, wanted.activity
+    out.frequency, out.swing, out.bounce = wanted.frequency_hz, wanted.swing_m, wanted.bounce
+    out.pitch, out.stepping = wanted.pitch_rad, wanted.stepping
+    out.duty, out.height = how.effective_duty, how.height_m
     out.lin_vel_error[0], out.lin_vel_error[1] = found.velocity[0] - vx, found.velocity[1] - vy
     out.lin_vel_error_stride[0], out.lin_vel_error_stride[1] = found.smooth[0] - vx, found.smooth[1] - vy
     out.ang_vel_error_stride = found.smooth[2] - wz

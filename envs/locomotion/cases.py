@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from itertools import permutations
+from itertools import permutations, product
 
 from control.command import GaitCommand
 from control.gait import FREQUENCY_RANGE_HZ, HEIGHT_RANGE_M, SPEED_RANGE_M_S, VelocityCommand, gait_style
@@ -106,11 +106,8 @@ class Case(Conditions):
         return None if self.to_gait is None else self._command(self.to_gait)
 
     def _command(self, gait: str) -> GaitCommand:
-        style = replace(gait_style(gait), pitch_rad=self.pitch)
-        if self.frequency is not None:
-            style = replace(style, frequency_hz=self.frequency)
-        if self.height is not None:
-            style = replace(style, height_m=self.height)
+        given = {"pitch_rad": self.pitch, "frequency_hz": self.frequency, "height_m": self.height}
+        style = gait_style(gait, **{name: value for name, value in given.items() if value is not None})
         return GaitCommand(VelocityCommand(self.speed, self.vy, self.yaw_rate), style)
 
     def config(self, terrain_seed: int) -> LocomotionConfig:
@@ -152,10 +149,6 @@ _TRACKING = {
 _EASY = {"trot": 0.5, "walk": 0.3, "pace": 0.5, "bound": 0.5, "pronk": 0.3}
 
 
-def _cadences() -> list[Case]:
-    return [Case(gait, 0.3, frequency=hz) for gait in WALKING for hz in (1.2, 2.4, 3.5)]
-
-
 SUITE: dict[str, tuple[Case, ...]] = {
     "tracking": tuple(Case(gait, speed) for gait, speeds in _TRACKING.items() for speed in speeds),
     "directions": (
@@ -165,7 +158,7 @@ SUITE: dict[str, tuple[Case, ...]] = {
         Case("trot", 0.3, yaw_rate=0.8),
         Case("trot", 0.3, yaw_rate=-0.8),
     ),
-    "cadence": tuple(_cadences()),
+    "cadence": tuple(Case(gait, 0.3, frequency=hz) for gait, hz in product(WALKING, (1.2, 2.4, 3.5))),
     "posture": (
         *(Case("trot", 0.4, height=height) for height in (0.24, 0.27, 0.32)),
         *(Case("trot", 0.4, pitch=pitch) for pitch in (-0.2, 0.2)),

@@ -62,9 +62,7 @@ def sample_command(rng: np.random.Generator, config: CommandConfig) -> GaitComma
 
 def sample_velocity(rng: np.random.Generator, config: CommandConfig, top_speed: float) -> VelocityCommand:
     """Draw a velocity: in place, straight ahead, or any."""
-    if rng.random() < config.still_share:
-        return VelocityCommand()
-    if top_speed == 0.0:
+    if rng.random() < config.still_share or top_speed == 0.0:
         return VelocityCommand()
     low, high = config.speed_m_s
     vx = float(rng.uniform(low, min(high, top_speed)))

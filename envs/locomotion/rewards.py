@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from math import exp
 
@@ -114,24 +113,11 @@ class RewardWeights:
     @cached_property
     def in_order(self) -> tuple[float, ...]:
         """The weights in the order of `TERMS`."""
-        return tuple(float(getattr(self, name)) for name in TERMS)
+        return tuple(map(float, astuple(self)))
 
 
-TERMS: dict[str, Callable[[Transition], float]] = {
-    term.__name__: term
-    for term in (
-        tracking_lin_vel,
-        tracking_lin_vel_instant,
-        tracking_ang_vel,
-        base_height,
-        orientation,
-        contact_schedule,
-        ang_vel_xy,
-        energy,
-        action_rate,
-        action_l2,
-    )
-}
+TERMS = tuple(RewardWeights.__annotations__)
+"""Names of the terms."""
 
 
 @compiled
@@ -149,9 +135,3 @@ def weighted(t: Transition, weights: tuple[float, ...]) -> tuple[float, ...]:
         weights[8] * action_rate(t),
         weights[9] * action_l2(t),
     )
-
-
-def reward(transition: Transition, weights: RewardWeights) -> tuple[float, dict[str, float]]:
-    """Sum of the weighted terms, and each of them."""
-    terms = dict(zip(TERMS, weighted(transition, weights.in_order), strict=True))
-    return sum(terms.values()), terms

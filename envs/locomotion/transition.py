@@ -51,7 +51,7 @@ def average(
     (forward, left), gravity = trunk
     position, turning, ground = place
     now = forward, left, turning[2], pitch_of(gravity), position[2] - ground
-    share = min(1.0, dt * command[1][0].frequency)
+    share = min(1.0, dt * command[1][0].frequency_hz)
     for index in range(5):
         smooth[index] += share * (now[index] - smooth[index])
 
@@ -77,7 +77,7 @@ def transition(
         place: position (3,) m, angular velocity (3,) rad/s, and the height (m) of the trunk at which hips touch feet.
         smooth: (5,) forward, left (m/s), turn (rad/s), pitch (rad), height (m) over a stride.
         gait: (1,) `control.gait_kernel.STATE`.
-        style: (1,) `control.gait_kernel.STYLE` as it stands now.
+        style: (1,) `control.gait.STYLE` as it stands now.
         contacts: which feet (4) touch.
         reacting: whether a shove or a stumble is being caught.
         joints: torques and speeds, (12,) both.
@@ -86,7 +86,7 @@ def transition(
     position, turning, ground = place
     velocity, gravity = trunk
     wanted, how, phases = command[1][0], style[0], gait[0].phases
-    still, duty = how.frequency * how.activity == 0.0, how.duty
+    still, duty = how.frequency_hz * how.stepping == 0.0, how.effective_duty
     stance = (
         still or phases[0] < duty,
         still or phases[1] < duty,
@@ -95,8 +95,8 @@ def transition(
     )
     return Transition(
         command[0],
-        wanted.pitch,
-        wanted.roll,
+        wanted.pitch_rad,
+        wanted.roll_rad,
         velocity,
         (smooth[0], smooth[1]),
         smooth[2],
@@ -106,7 +106,7 @@ def transition(
         smooth[3],
         position[2] - ground,
         smooth[4],
-        how.height,
+        how.height_m,
         contacts,
         stance,
         reacting,

@@ -502,10 +502,10 @@ def test_there_is_a_pose_for_every_16_ms_of_the_dogs_time(thread):
 
 def test_a_simulation_that_breaks_begins_again(thread):
     def spoil(session) -> None:
-        session.body.dog.gait.offsets[:] = float("nan")
+        session.body.dog.gait.memory["offsets"] = float("nan")
 
     def mended(session) -> bool:
-        return bool(np.isfinite(session.body.dog.gait.offsets).all())
+        return bool(np.isfinite(session.body.dog.gait.memory["offsets"]).all())
 
     thread.submit(spoil).result(timeout=PATIENCE_S)
     wait_until(lambda: thread.submit(mended).result(timeout=PATIENCE_S))

@@ -74,10 +74,10 @@ def test_a_walk_has_one_foot_in_the_air_at_most():
 def test_changing_the_gait_glides_along_the_shorter_arc():
     generator = GaitGenerator(SPEC)
     generator.reset(GAITS["trot"])
-    offsets = [np.array(generator.offsets)]
+    offsets = [np.array(generator.memory["offsets"][0])]
     for _ in range(60):
         generator.step(VelocityCommand(0.5), GAITS["pace"])
-        offsets.append(np.array(generator.offsets))
+        offsets.append(np.array(generator.memory["offsets"][0]))
     steps = np.abs(np.diff(offsets, axis=0))
     assert steps.max() <= PHASE_RATE * generator.dt_s + 1e-12
     assert np.allclose((offsets[-1] - np.array(GAITS["pace"].phases)) % 1.0 % 1.0, 0.0, atol=1e-9)
