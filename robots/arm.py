@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from geometry.transforms import inverse, quat_transform, transform, transform_points
-from robots.hand import LEFT, PANDA_HAND, RIGHT, couple_fingers, set_finger_friction
+from geometry.transforms import inverse, quat_transform
+from robots.hand import MOUNT, Gripper
 from robots.world import POSITION_CONTROL, World
 
 JOINTS = tuple(range(7))
-_WRIST, LEFT_FINGER, RIGHT_FINGER = 8, 9, 10
+_WRIST, _FINGERS = 8, (9, 10)
 _TORQUE_NM = (87.0, 87.0, 87.0, 87.0, 12.0, 12.0, 12.0)
 """Franka Emika, "Robot and interface specifications" (2017): limits of the joints' torques."""
 HOME = (0.0, -0.785, 0.0, -2.356, 0.0, 1.571, 0.785)
@@ -41,67 +41,33 @@ class ArmSpec:
     """Poses of the joints from which a solution is looked for."""
 
 
-class Arm:
-    """A Panda arm on the table; for a trial it is a `Hand`: the same frame, the same words.
+class Arm(Gripper):
+    """A Panda arm on the table, whose hand a trial uses as it does a floating one.
 
     The model is the one that PyBullet ships (Franka Emika's, Apache-2.0).
     """
 
     def __init__(self, world: World, opening_m: float, spec: ArmSpec | None = None) -> None:
         """Appear at rest, at `HOME`."""
-        self.world, self.spec = world, spec or ArmSpec()
-        self.body = world.load_shipped("franka_panda/panda.urdf", self.spec.base)
-        client = world.client
-        limits = np.array([client.getJointInfo(self.body, joint)[8:10] for joint in JOINTS])
+        self.spec = spec or ArmSpec()
+        super().__init__(world, world.load_shipped("franka_panda/panda.urdf", self.spec.base), _FINGERS)
+        limits = np.array([world.client.getJointInfo(self.body, joint)[8:10] for joint in JOINTS])
         self.low, self.high = limits.T
-        for finger in (LEFT_FINGER, RIGHT_FINGER):
-            set_finger_friction(world, self.body, finger)
-        couple_fingers(world, self.body, LEFT_FINGER, RIGHT_FINGER)
         self._goal = np.array(HOME)
         self.put(self._goal, opening_m)
         self.open_to(opening_m)
-
-    # What a trial asks of a hand
 
     def move_to(self, T_world_hand: np.ndarray) -> None:
         """Drive the joints towards a pose of the hand near where it is."""
         self._goal = self._solve(T_world_hand, self._goal)
         self._drive()
 
-    def open_to(self, opening_m: float) -> None:
-        """Drive the fingers to an opening, m; 0 closes them on whatever is between."""
-        self.world.client.setJointMotorControlArray(
-            self.body,
-            (LEFT_FINGER, RIGHT_FINGER),
-            POSITION_CONTROL,
-            targetPositions=[opening_m / 2] * 2,
-            forces=[PANDA_HAND.closing_force_n] * 2,
-        )
-
-    @property
-    def opening_m(self) -> float:
-        """Distance of the fingers now."""
-        client = self.world.client
-        return float(sum(client.getJointState(self.body, finger)[0] for finger in (LEFT_FINGER, RIGHT_FINGER)))
-
     @property
     def pose(self) -> np.ndarray:
         """(4, 4): the pose of the hand now, as `Grasp.T_world_hand`."""
         state = self.world.client.getLinkState(self.body, _WRIST, computeForwardKinematics=True)
-        T: np.ndarray = quat_transform(state[4], state[5]) @ transform(np.eye(3), (0.0, 0.0, PANDA_HAND.mount_m))
+        T: np.ndarray = quat_transform(state[4], state[5]) @ inverse(MOUNT)
         return T
-
-    @property
-    def position(self) -> np.ndarray:
-        """(3,) m in the world: midway between the fingers' ends."""
-        return transform_points(self.pose, np.zeros(3))
-
-    def touches(self, body: int) -> set[int]:
-        """Which parts touch a body: `LEFT`, `RIGHT`, or -1 for anything else."""
-        names = {LEFT_FINGER: LEFT, RIGHT_FINGER: RIGHT}
-        return {names.get(link, -1) for link in self.world.touched_links(self.body, body)}
-
-    # Getting there
 
     @property
     def joints(self) -> np.ndarray:
@@ -111,7 +77,7 @@ class Arm:
     def put(self, joints: np.ndarray, opening_m: float) -> None:
         """Be at a pose of the joints (7,) rad, at once and at rest."""
         client = self.world.client
-        for joint, value in zip((*JOINTS, LEFT_FINGER, RIGHT_FINGER), (*joints, *[opening_m / 2] * 2), strict=True):
+        for joint, value in zip((*JOINTS, *_FINGERS), (*joints, *[opening_m / 2] * 2), strict=True):
             client.resetJointState(self.body, joint, float(value))
         self._goal = np.asarray(joints, float)
 
@@ -132,7 +98,7 @@ class Arm:
         """Iterate damped least squares on Bullet's Jacobian (Buss 2004), clipped to the limits of the joints."""
         client, offset = self.world.client, (0.0, 0.0, 0.0)
         joints = np.clip(start, self.low, self.high)
-        goal = T_world_hand @ transform(np.eye(3), (0.0, 0.0, -PANDA_HAND.mount_m))
+        goal = T_world_hand @ MOUNT
         held, opening = self._remember(), self.opening_m / 2
         for _ in range(rounds):
             self._pose(joints)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
-from geometry.transforms import quat_transform, to_quat, transform, transform_points
+from geometry.transforms import inverse, quat_transform, to_quat, transform
 from robots.shapes import Link, Shape
 from robots.world import POSITION_CONTROL, World, WorldConfig
 
@@ -69,6 +70,8 @@ class HandSpec:
 
 
 PANDA_HAND = HandSpec()
+MOUNT = transform(np.eye(3), (0.0, 0.0, -PANDA_HAND.mount_m))
+"""T_hand_mount (4, 4): where the wrist holds the hand."""
 
 
 def hand_links(spec: HandSpec = PANDA_HAND) -> tuple[Link, ...]:
@@ -87,101 +90,94 @@ def hand_links(spec: HandSpec = PANDA_HAND) -> tuple[Link, ...]:
     )
 
 
-class Gripper(Protocol):
-    """A gripper: a hand that floats, or one at the end of an arm. `body` is Bullet's number of all of it."""
+class Gripper(ABC):
+    """Two fingers that move alike: those of a hand that floats, or of one at the end of an arm.
 
-    body: int
+    Args:
+        world: where it is.
+        body: Bullet's number of all of it.
+        fingers: links of the left and the right finger.
+    """
 
+    def __init__(self, world: World, body: int, fingers: tuple[int, int]) -> None:
+        self.world, self.body, self._fingers = world, body, fingers
+        client = world.client
+        for finger in fingers:  # rubber that gives a little and sticks (settings of VGN)
+            client.changeDynamics(
+                body,
+                finger,
+                lateralFriction=1.0,
+                spinningFriction=0.1,
+                contactStiffness=30_000,
+                contactDamping=1_000,
+                frictionAnchor=1,
+            )
+        left, right = fingers
+        gear = client.createConstraint(body, left, body, right, client.JOINT_GEAR, (1, 0, 0), (0, 0, 0), (0, 0, 0))
+        client.changeConstraint(gear, gearRatio=-1, erp=0.1, maxForce=50)
+
+    @abstractmethod
     def move_to(self, T_world_hand: np.ndarray) -> None:
         """Pull towards a pose."""
 
-    def open_to(self, opening_m: float) -> None:
-        """Drive the fingers to an opening."""
-
     @property
-    def opening_m(self) -> float:
-        """Distance of the fingers now."""
+    @abstractmethod
+    def pose(self) -> np.ndarray:
+        """(4, 4): the pose of the hand now, as `Grasp.T_world_hand`."""
 
     @property
     def position(self) -> np.ndarray:
         """(3,) m in the world: midway between the fingers' ends."""
-
-    def touches(self, body: int) -> set[int]:
-        """Which links touch a body: `LEFT`, `RIGHT`, or -1 for anything else."""
-
-
-class Hand:
-    """A floating hand in a world: carried by one constraint of 300 N, its fingers tied to move alike."""
-
-    def __init__(self, world: World, T_world_hand: np.ndarray, opening_m: float, spec: HandSpec = PANDA_HAND) -> None:
-        """Appear at a pose with an opening, which is clipped to what the hand can do."""
-        self.world, self.spec = world, spec
-        opening_m = min(max(opening_m, 0.0), spec.opening_m)
-        position, quat_xyzw = self._mount(T_world_hand)
-        self.body = world.load_urdf(hand_urdf(spec), position, quat_xyzw)
-        client = world.client
-        for finger in (LEFT, RIGHT):
-            client.resetJointState(self.body, finger, opening_m / 2)
-            set_finger_friction(world, self.body, finger)
-        couple_fingers(world, self.body, LEFT, RIGHT)
-        self._carrier = client.createConstraint(
-            self.body, -1, -1, -1, client.JOINT_FIXED, (0, 0, 0), (0, 0, 0), position, (0, 0, 0, 1), quat_xyzw
-        )
-        self.move_to(T_world_hand)
-        self.open_to(opening_m)
-
-    def _mount(self, T_world_hand: np.ndarray) -> tuple[tuple[float, float, float], tuple[float, float, float, float]]:
-        return to_quat(T_world_hand @ transform(np.eye(3), (0.0, 0.0, -self.spec.mount_m)))
-
-    def move_to(self, T_world_hand: np.ndarray) -> None:
-        """Pull the hand to a pose, as fast as 300 N do."""
-        position, quat_xyzw = self._mount(T_world_hand)
-        self.world.client.changeConstraint(self._carrier, position, quat_xyzw, maxForce=300)
+        return self.pose[:3, 3]
 
     def open_to(self, opening_m: float) -> None:
         """Drive the fingers to an opening, m; 0 closes them on whatever is between."""
         self.world.client.setJointMotorControlArray(
             self.body,
-            (LEFT, RIGHT),
+            self._fingers,
             POSITION_CONTROL,
             targetPositions=[opening_m / 2] * 2,
-            forces=[self.spec.closing_force_n] * 2,
+            forces=[PANDA_HAND.closing_force_n] * 2,
         )
 
     @property
     def opening_m(self) -> float:
         """Distance of the fingers now."""
-        return float(sum(self.world.client.getJointState(self.body, finger)[0] for finger in (LEFT, RIGHT)))
-
-    @property
-    def position(self) -> np.ndarray:
-        """(3,) m in the world: midway between the fingers' ends."""
-        T_world_mount = quat_transform(*self.world.pose(self.body))
-        return transform_points(T_world_mount, np.array([0, 0, self.spec.mount_m]))
+        return float(sum(self.world.client.getJointState(self.body, finger)[0] for finger in self._fingers))
 
     def touches(self, body: int) -> set[int]:
-        """Which links touch a body: -1 the palm, `LEFT`, `RIGHT`."""
-        return self.world.touched_links(self.body, body)
+        """Which links touch a body: `LEFT`, `RIGHT`, or -1 for anything else."""
+        names = dict(zip(self._fingers, (LEFT, RIGHT), strict=True))
+        return {names.get(link, -1) for link in self.world.touched_links(self.body, body)}
 
 
-def set_finger_friction(world: World, body: int, finger: int) -> None:
-    """Make a finger hold: rubber that gives a little and sticks (settings of VGN)."""
-    world.client.changeDynamics(
-        body,
-        finger,
-        lateralFriction=1.0,
-        spinningFriction=0.1,
-        contactStiffness=30_000,
-        contactDamping=1_000,
-        frictionAnchor=1,
-    )
+class Hand(Gripper):
+    """A floating hand in a world: carried by one constraint of 300 N."""
 
+    def __init__(self, world: World, T_world_hand: np.ndarray, opening_m: float) -> None:
+        """Appear at a pose with an opening, which is clipped to what the hand can do."""
+        opening_m = min(max(opening_m, 0.0), PANDA_HAND.opening_m)
+        position, quat_xyzw = to_quat(T_world_hand @ MOUNT)
+        body, client = world.load_urdf(hand_urdf(), position, quat_xyzw), world.client
+        for finger in (LEFT, RIGHT):
+            client.resetJointState(body, finger, opening_m / 2)
+        super().__init__(world, body, (LEFT, RIGHT))
+        self._carrier = client.createConstraint(
+            body, -1, -1, -1, client.JOINT_FIXED, (0, 0, 0), (0, 0, 0), position, (0, 0, 0, 1), quat_xyzw
+        )
+        self.move_to(T_world_hand)
+        self.open_to(opening_m)
 
-def couple_fingers(world: World, body: int, left: int, right: int) -> None:
-    """Make two fingers move alike, as the gear in the hand does."""
-    client = world.client
-    gear = client.createConstraint(body, left, body, right, client.JOINT_GEAR, (1, 0, 0), (0, 0, 0), (0, 0, 0))
-    client.changeConstraint(gear, gearRatio=-1, erp=0.1, maxForce=50)
+    def move_to(self, T_world_hand: np.ndarray) -> None:
+        """Pull the hand to a pose, as fast as 300 N do."""
+        position, quat_xyzw = to_quat(T_world_hand @ MOUNT)
+        self.world.client.changeConstraint(self._carrier, position, quat_xyzw, maxForce=300)
+
+    @property
+    def pose(self) -> np.ndarray:
+        """(4, 4): the pose of the hand now, as `Grasp.T_world_hand`."""
+        T: np.ndarray = quat_transform(*self.world.pose(self.body)) @ inverse(MOUNT)
+        return T
 
 
 def hand_urdf(spec: HandSpec = PANDA_HAND) -> str:
