@@ -19,7 +19,7 @@ from evaluation.allocation import AllocationRule, operating_characteristics
 from evaluation.gittins import TABLE, make_table
 from evaluation.statistics import cluster_bootstrap, wilson
 from robots.io import check_writable, write_json, write_whole
-from robots.options import RunOptions
+from robots.options import ParallelOptions
 from robots.parallel import in_order
 
 _TWO = ((0.5, 0.5), (0.5, 0.35), (0.5, 0.2), (0.5, 0.7), (0.5, 0.9))
@@ -36,7 +36,7 @@ RULES = {
 
 
 @dataclass(frozen=True)
-class Args(RunOptions):
+class Args(ParallelOptions):
     """Simulate pilots of two and three arms with exponential rewards."""
 
     participants: int = 100

@@ -54,6 +54,15 @@ class WorkersOption:
     workers: int = 2
     """Processes that work; each keeps to one thread."""
 
+    def check_workers(self) -> None:
+        """Refuse a number of processes that no machine is meant for.
+
+        Raises:
+            ValueError: it is out of range.
+        """
+        if not 1 <= self.workers <= MOST_WORKERS:
+            raise ValueError(f"--workers {self.workers} came; allowed are 1 to {MOST_WORKERS}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOption(WorkersOption):
@@ -80,8 +89,31 @@ class JsonOption:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions(JsonOption, ResumeOption, EngineOption, SeedOption):
-    """All of them that a comparison of many runs needs."""
+class ParallelOptions(JsonOption, EngineOption, SeedOption):
+    """For what finds figures by several processes, and keeps nothing on the way."""
+
+    def check(self) -> None:
+        """Refuse what would fail only after long work.
+
+        Raises:
+            ValueError: a number out of its range.
+        """
+        self.check_seed()
+        self.check_workers()
+
+    def as_json(self) -> dict[str, Any]:
+        """The options as a config file keeps them."""
+        return dict(json.loads(json.dumps(asdict(self), default=str)))
+
+    def settings(self, *apart: str) -> dict[str, Any]:
+        """Collect the options that decide the rows: not how and where a run is done, nor the options `apart`."""
+        left_out = {"workers", "engine", "out", "resume", "json", *apart}
+        return {name: value for name, value in self.as_json().items() if name not in left_out}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(ResumeOption, ParallelOptions):
+    """For a comparison of many runs, which keeps its rows as they come."""
 
     out: Path | None = None
     """Folder of the run: its rows, as they come, and its report."""
@@ -92,17 +124,6 @@ class RunOptions(JsonOption, ResumeOption, EngineOption, SeedOption):
         Raises:
             ValueError: a number out of its range, or --resume without --out.
         """
-        self.check_seed()
-        if not 1 <= self.workers <= MOST_WORKERS:
-            raise ValueError(f"--workers {self.workers} came; allowed are 1 to {MOST_WORKERS}")
+        super().check()
         if self.resume and self.out is None:
             raise ValueError("--resume goes on with the rows in --out: give its folder")
-
-    def as_json(self) -> dict[str, Any]:
-        """The options as a config file keeps them."""
-        return dict(json.loads(json.dumps(asdict(self), default=str)))
-
-    def settings(self, *apart: str) -> dict[str, Any]:
-        """Collect the options that decide the rows: not how and where a run is done, nor the options `apart`."""
-        left_out = {"workers", "engine", "out", "resume", "json", *apart}
-        return {name: value for name, value in self.as_json().items() if name not in left_out}

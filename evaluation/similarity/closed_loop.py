@@ -30,7 +30,7 @@ from evaluation.similarity.closed_loop_world import FEELINGS, Interview, Owner, 
 from evaluation.statistics import Interval, cluster_bootstrap
 from policies.taste.optimiser import StyleLibrary, StyleMap, best_style, trusted
 from policies.taste.priors import emotion_prior, proposed_styles
-from robots.options import RunOptions
+from robots.options import ParallelOptions
 from robots.parallel import in_order
 
 Spread = Literal["all", "one"]
@@ -41,7 +41,7 @@ _BEST_CLIPS = 2
 
 
 @dataclass(frozen=True)
-class ClosedLoopOptions(RunOptions):
+class ClosedLoopOptions(ParallelOptions):
     """How owners are simulated and asked."""
 
     owners: int = 24

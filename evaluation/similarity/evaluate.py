@@ -17,11 +17,11 @@ from learning.similarity.inputs import inputs_of
 from learning.similarity.train import TrainSimilarity, held_out, load_items
 from policies.taste.representation import DEFAULT_FOLDER, Representation
 from robots.io import check_writable, write_json
-from robots.options import RunOptions
+from robots.options import JsonOption, SeedOption, WorkersOption
 
 
 @dataclass(frozen=True)
-class Evaluate(RunOptions):
+class Evaluate(JsonOption, WorkersOption, SeedOption):
     """Judge a representation that was trained with the same --seed on trajectories that nobody was asked about."""
 
     representation: Path = DEFAULT_FOLDER
@@ -41,7 +41,8 @@ class Evaluate(RunOptions):
         Raises:
             ValueError: an option out of its range.
         """
-        super().check()
+        self.check_seed()
+        self.check_workers()
         if self.task and self.task not in TASKS:
             raise ValueError(f"--task {self.task} came; allowed are {', '.join(TASKS)}")
         if self.people < metrics.LEAST_PEOPLE:

@@ -1,6 +1,6 @@
 """Learn a map from scripted answers and save it as the simulation runs it; the dog's own, in assets, is made so.
 
-empaw train similarity --out assets/weights/taste
+empaw train similarity --out runs/taste
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from policies.taste.choice import Population, draw_person
 from policies.taste.queries import Answer, Answers, random_queries
 from policies.taste.teachers import ScriptedTeacher
 from robots.io import check_writable, write_json
-from robots.options import RunOptions
+from robots.options import JsonOption, SeedOption, WorkersOption
 
 CONFIGS = {"descriptors": ON_DESCRIPTORS, "waypoints": ON_WAYPOINTS, "relations": ON_RELATIONS}
 MOST_ITEMS, MOST_ANSWERS = 10_000, 1_000_000
@@ -29,9 +29,11 @@ _SPLIT, _PEOPLE = 2, 11
 
 
 @dataclass(frozen=True)
-class TrainSimilarity(RunOptions):
+class TrainSimilarity(JsonOption, WorkersOption, SeedOption):
     """Learn a representation from scripted people's answers about which two of three trajectories are most alike."""
 
+    out: Path | None = None
+    """Folder for the representation; one that holds a representation already is refused."""
     task: str = "style"
     """Which trajectories: grid-2, grid-4, arm or style."""
     answers: int = 300
@@ -49,9 +51,10 @@ class TrainSimilarity(RunOptions):
         """Refuse what would fail only after long work.
 
         Raises:
-            ValueError: an option out of its range.
+            ValueError: an option out of its range, or an --out that would be written over.
         """
-        super().check()
+        self.check_seed()
+        self.check_workers()
         if self.task not in TASKS:
             raise ValueError(f"--task {self.task} came; allowed are {', '.join(TASKS)}")
         if not 1 <= self.people <= self.answers <= MOST_ANSWERS:
@@ -63,6 +66,8 @@ class TrainSimilarity(RunOptions):
             raise ValueError(f"--encoder relations came with --task {self.task}; only the arm has relations")
         if self.out is not None and self.out.exists() and not self.out.is_dir():
             raise ValueError(f"--out {self.out} came, which is a file; give a folder")
+        if self.out is not None and (self.out / "config.json").exists():
+            raise ValueError(f"--out {self.out} came, which holds a representation already: delete it, or give another")
         if self.clips < 10:
             raise ValueError(f"--clips {self.clips} came; at least 10 are needed")
 
@@ -96,7 +101,7 @@ def train(args: TrainSimilarity) -> Trained:
     """Learn a representation, judge it on a fifth of the trajectories, and save it to --out.
 
     Raises:
-        ValueError: an option out of its range.
+        ValueError: an option out of its range, or an --out that would be written over.
         OSError: the result cannot be written.
     """
     args.check()

@@ -15,9 +15,17 @@ from cli.main import cli
         ("bench study-server --seed -1", "--seed -1 came; allowed are 0 to 2147483647"),
         ("evaluate gait --seed -1", "--seed -1 came; allowed are 0 to 2147483647"),
         ("study analyse nowhere --seed -1", "--seed -1 came; allowed are 0 to 2147483647"),
+        ("bench allocation --workers 0", "--workers 0 came; allowed are 1 to 1024"),
         ("train gait-calibration nowhere --seed -1", "--seed -1 came; allowed are 0 to 2147483647"),
     ],
 )
 def test_numbers_that_cannot_be_are_told_before_the_work(line, complaint, capsys):
     assert cli(line.split()) == 2
     assert capsys.readouterr().err == f"error: {complaint}\n"
+
+
+@pytest.mark.parametrize("command", ["train similarity", "evaluate embedding", "evaluate taste", "bench allocation"])
+def test_what_keeps_nothing_on_the_way_does_not_promise_to_go_on(command, capsys):
+    assert cli([*command.split(), "--resume"]) == 2
+    error = capsys.readouterr().err
+    assert "--resume" in error and error.count("\n") == 1
