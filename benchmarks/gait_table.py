@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from envs.locomotion.cases import Case
@@ -14,7 +14,6 @@ Row = dict[str, Any]
 Pick = Callable[[Row], bool]
 Columns = Sequence[tuple[str, Sequence[str]]]
 """Titles of columns, and the policies in each: one, or one for each training seed."""
-PARTS = ("tracking", "directions", "cadence", "posture", "changes", "kicks", "terrain", "dynamics")
 
 
 def part(row: Row) -> str:
@@ -49,15 +48,11 @@ class Measure(NamedTuple):
         values = [value for rows in seeds if (value := self.of(rows)) is not None]
         if len(values) < len(seeds):
             return "not measurable: they fall"
-        if len(seeds) == 1:
-            return f"{self.write(values[0])} {self.unit}".strip() + self.interval(seeds[0])
-        if not stdev(values):  # three times none of some hundred walks is not "none, for certain"
-            every = [row for rows in seeds for row in rows]
-            return f"{self.write(values[0])} {self.unit}".strip() + self.interval(every)
+        said = f"{self.write(fmean(values))} {self.unit}".strip()
+        if len(set(values)) == 1:  # three times none of some hundred walks is not "none, for certain"
+            return said + self.interval([row for rows in seeds for row in rows])
         low, high = over_seeds(values)
-        return (
-            f"{self.write(fmean(values))} {self.unit}".strip() + f" ({self.write(max(low, 0))} to {self.write(high)})"
-        )
+        return f"{said} ({self.write(low)} to {self.write(high)})"
 
 
 class Claim(NamedTuple):
@@ -179,18 +174,20 @@ def summary(rows: list[Row], columns: Columns) -> tuple[list[str], list[list[str
 
 def details(rows: list[Row], columns: Columns) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the long table: every case, figures for each column; of several seeds their means."""
-    cases: dict[str, list[Row]] = {}
-    for row in rows:
-        cases.setdefault(_title(row), []).append(row)
     table = [
-        [title, *(_figures([_find(found, name) for name in names]) for _, names in columns)]
-        for title, found in cases.items()
+        [title, *(_figures([by_policy[name] for name in names]) for _, names in columns)]
+        for title, by_policy in _cases(rows).items()
     ]
     return ["case", *(f"{title}: rmse; falls; drift; effort; schedule" for title, _ in columns)], table
 
 
-def _find(rows: Iterable[Row], policy: str) -> Row:
-    return next(row for row in rows if row["policy"] == policy)
+def _cases(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
+    """Sort rows by the title of their case, and by policy."""
+    cases: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        title = Case(**{one.name: row[one.name] for one in fields(Case)}).title
+        cases.setdefault(title, {})[row["policy"]] = row
+    return cases
 
 
 def _figures(seeds: list[Row]) -> str:
@@ -205,20 +202,13 @@ def _figures(seeds: list[Row]) -> str:
     return f"{rmse:.3f}; {falls}; {drift:.3f}; {'-' if effort is None else f'{effort:.2f}'}; {100 * match:.0f} %"
 
 
-def _title(row: Row) -> str:
-    return Case(**{one.name: row[one.name] for one in fields(Case)}).title
-
-
 def worse_than_nothing(rows: list[Row], policies: Sequence[str], nothing: str = "none") -> list[str]:
     """Cases in which learning falls more, or tracks worse, than zero action does, beyond both intervals.
 
     The interval of one policy is over its walks, that of several over the seeds that they were trained with.
     """
-    cases: dict[str, dict[str, Row]] = {}
-    for row in rows:
-        cases.setdefault(_title(row), {})[row["policy"]] = row
     found = []
-    for title, by_policy in cases.items():
+    for title, by_policy in _cases(rows).items():
         if lacking := [name for name in (nothing, *policies) if name not in by_policy]:
             raise ValueError(f"no walks of {', '.join(lacking)} in {title!r}: finish with evaluate --resume")
         zero, learned = by_policy[nothing], [by_policy[name] for name in policies]

@@ -63,10 +63,11 @@ def main(args: Args) -> dict[str, Any]:
     check(1, args.trial)
     models = load_bodies(args.objects)
     tasks = tasks_of(models, args.views * args.turns // len(models.objects) + 2, args.trial, 0)
-    rates = [Turn(*_turn(tasks[k * args.views : (k + 1) * args.views])) for k in track(range(args.turns), "turns")]
+    turns = track(range(args.turns), "turns")
+    one, two = np.array([_turn(tasks[turn * args.views : (turn + 1) * args.views]) for turn in turns]).T
     result = {
-        "trials_per_hour_two_workers": spread([turn.two for turn in rates]),
-        "two_workers_over_one": spread([turn.two / turn.one for turn in rates]),
+        "trials_per_hour_two_workers": spread(two.tolist()),
+        "two_workers_over_one": spread((two / one).tolist()),
         "worker_memory_gb": round(max(in_order(memory_gb, [None] * 8, 2)), 3),
         "plan": plan_seconds(tasks[: args.plans]),
         "packed": packed_seconds(models.objects, args.rounds),
@@ -80,15 +81,8 @@ def main(args: Args) -> dict[str, Any]:
     return result
 
 
-@dataclass(frozen=True)
-class Turn:
-    """Trials in an hour, by one worker and by two."""
-
-    one: float
-    two: float
-
-
 def _turn(tasks: list[Task]) -> tuple[float, float]:
+    """Count trials in an hour, by one worker and by two."""
     list(in_order(memory_gb, [None] * 8, 2))  # workers start and import before the clock runs
     rates = []
     for workers in (1, 2):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from geometry.transforms import quat_transform, transform
 from robots.face import FACES, FaceParameters
 from robots.shapes import Link, Shape
 
@@ -76,12 +77,8 @@ def expressive_links() -> tuple[Link, ...]:
     return (neck, head, *ears, tail, tip)
 
 
-def _transform(position: tuple[float, float, float], axes: str = "", angles: tuple[float, ...] = ()) -> np.ndarray:
-    T = np.eye(4)
-    T[:3, 3] = position
-    if axes:
-        T[:3, :3] = Rotation.from_euler(axes, angles).as_matrix()
-    return T
+def _joint(position: tuple[float, float, float], axes: str, angles: tuple[float, ...]) -> np.ndarray:
+    return transform(Rotation.from_euler(axes, angles).as_matrix(), position)
 
 
 class ExpressiveBody:
@@ -138,18 +135,16 @@ class ExpressiveBody:
         """(6, 7) position in m and quat_xyzw of neck, head, ears, tail and its tip, given the trunk's (7,) pose."""
         neck_pitch, yaw, head_pitch, roll, ears, tail_pitch, wag_rad, _ = self.joints
         breath = 0.025 * np.sin(2 * np.pi * 0.3 * self._time)
-        T_world_trunk = np.eye(4)
-        T_world_trunk[:3, 3] = trunk_pose[:3]
-        T_world_trunk[:3, :3] = Rotation.from_quat(trunk_pose[3:]).as_matrix()
-        neck = T_world_trunk @ _transform(self._front, "y", (neck_pitch + breath,))
-        head = neck @ _transform((0.055, 0, 0.10), "ZYX", (yaw, head_pitch - 0.6 * breath, roll))
+        T_world_trunk = quat_transform(trunk_pose[:3], trunk_pose[3:])
+        neck = T_world_trunk @ _joint(self._front, "y", (neck_pitch + breath,))
+        head = neck @ _joint((0.055, 0, 0.10), "ZYX", (yaw, head_pitch - 0.6 * breath, roll))
         flick = 0.5 * self._flick
         ear_frames = [
-            head @ _transform((0.02, -0.062, 0.085), "XY", (0.25, -ears - 0.1 + flick)),
-            head @ _transform((0.02, 0.062, 0.085), "XY", (-0.25, -ears - 0.1)),
+            head @ _joint((0.02, -0.062, 0.085), "XY", (0.25, -ears - 0.1 + flick)),
+            head @ _joint((0.02, 0.062, 0.085), "XY", (-0.25, -ears - 0.1)),
         ]
         wag = wag_rad * np.sin(self._wag)
-        tail = T_world_trunk @ _transform(self._back, "ZY", (wag, tail_pitch))
-        tip = tail @ _transform((-0.105, 0, 0), "ZY", (1.2 * wag_rad * np.sin(self._wag - 0.7), 0.35))
+        tail = T_world_trunk @ _joint(self._back, "ZY", (wag, tail_pitch))
+        tip = tail @ _joint((-0.105, 0, 0), "ZY", (1.2 * wag_rad * np.sin(self._wag - 0.7), 0.35))
         frames = np.stack([neck, head, *ear_frames, tail, tip])
         return np.hstack([frames[:, :3, 3], Rotation.from_matrix(frames[:, :3, :3]).as_quat()])

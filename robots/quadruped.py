@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from robots.world import POSITION_CONTROL, World
 LEGS = ("FR", "FL", "RR", "RL")
 JOINTS = ("abduction", "thigh", "calf")
 
+_CALVES = (2, 5, 8, 11)  # links that end in a foot
 _SHELL, _ACCENT, _DARK = "#e8e2d6", "#e08a3c", "#3a3d42"
 
 
@@ -44,7 +45,6 @@ class QuadrupedSpec:
     velocity_gain: float = 0.6
     lower_limits: tuple[float, float, float] = (-0.80, -1.05, -2.70)
     upper_limits: tuple[float, float, float] = (0.80, 4.19, -0.30)
-    leg_names: tuple[str, ...] = field(default=LEGS)
 
     @property
     def mass(self) -> float:
@@ -122,7 +122,7 @@ class Quadruped:
         client = world.client
         for link in range(-1, 12):
             client.changeDynamics(self.body, link, linearDamping=0.0, angularDamping=0.0, maxJointVelocity=100.0)
-        for calf in (2, 5, 8, 11):
+        for calf in _CALVES:
             client.changeDynamics(self.body, calf, lateralFriction=1.0, spinningFriction=0.0, restitution=0.0)
         self._read_base = client.getBasePositionAndOrientation
         self._read_velocity = client.getBaseVelocity
@@ -179,8 +179,7 @@ class Quadruped:
 
     def set_trunk_mass(self, mass: float) -> None:
         """Load or unload the trunk: its mass in kg, the inertia growing with it."""
-        x2, y2, z2 = (length**2 for length in self.spec.trunk_size_m)
-        inertia = [mass / 12 * total for total in (y2 + z2, x2 + z2, x2 + y2)]
+        inertia = _box_inertia(mass, self.spec.trunk_size_m)
         self.world.client.changeDynamics(self.body, -1, mass=mass, localInertiaDiagonal=inertia)
 
     def set_motor_strength(self, share: float) -> None:
@@ -196,7 +195,7 @@ class Quadruped:
     def foot_contacts(self) -> list[bool]:
         """Return which feet (4) touch something."""
         touching = {point[3] for point in self._read_contacts(bodyA=self.body)}
-        return [calf in touching for calf in (2, 5, 8, 11)]
+        return [calf in touching for calf in _CALVES]
 
     def link_poses(self) -> np.ndarray:
         """Return (13, 7) position in m and quat_xyzw in the world frame: the trunk, then the links in joint order."""
@@ -262,6 +261,12 @@ def _numbers(values: Sequence[float]) -> str:
     return " ".join(f"{float(value):.6g}" for value in values)
 
 
+def _box_inertia(mass: float, size_m: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Return the moments of a solid box of full lengths about its middle, kg m^2."""
+    x2, y2, z2 = (length**2 for length in size_m)
+    return mass / 12 * (y2 + z2), mass / 12 * (x2 + z2), mass / 12 * (x2 + y2)
+
+
 def _urdf_geometry(shape: Shape) -> str:
     if shape.kind == "box":
         return f'<box size="{_numbers(shape.size)}"/>'
@@ -270,7 +275,7 @@ def _urdf_geometry(shape: Shape) -> str:
     return f'<{shape.kind} radius="{shape.size[0]:.6g}" length="{shape.size[1]:.6g}"/>'
 
 
-def _urdf_shape(tag: str, shape: Shape, index: int) -> str:
+def _urdf_shape(tag: str, shape: Shape) -> str:
     x, y, z, w = shape.quat_xyzw
     roll = float(np.arctan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y)))
     origin = f'<origin xyz="{_numbers(shape.position)}" rpy="{roll:.6g} 0 0"/>'
@@ -286,11 +291,10 @@ def _urdf_link(
     collision: Shape | None,
 ) -> str:
     """Write a link whose inertia is that of a solid box with the given full lengths (m) about `center`."""
-    x2, y2, z2 = (length**2 for length in inertia_box)
-    ixx, iyy, izz = (mass / 12 * total for total in (y2 + z2, x2 + z2, x2 + y2))
-    shapes = [_urdf_shape("visual", shape, index) for index, shape in enumerate(link.shapes)]
+    ixx, iyy, izz = _box_inertia(mass, inertia_box)
+    shapes = [_urdf_shape("visual", shape) for shape in link.shapes]
     if collision is not None:
-        shapes.append(_urdf_shape("collision", collision, 0))
+        shapes.append(_urdf_shape("collision", collision))
     return (
         f'<link name="{link.name}"><inertial><origin xyz="{_numbers(center)}"/><mass value="{mass:.6g}"/>'
         f'<inertia ixx="{ixx:.6g}" iyy="{iyy:.6g}" izz="{izz:.6g}" ixy="0" ixz="0" iyz="0"/></inertial>'

@@ -7,9 +7,9 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +50,7 @@ class Camera(NamedTuple):
     field_of_view_deg: float = 45.0
 
 
-class World:
+class World(AbstractContextManager):
     """A Bullet world. Only the thread that made it may touch it, or the robots in it.
 
     Raises:
@@ -249,10 +249,7 @@ class World:
         if self.client.isConnected():
             self.client.disconnect()
 
-    def __enter__(self) -> World:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

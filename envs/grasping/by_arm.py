@@ -25,12 +25,6 @@ class ByArm(NamedTuple):
     outcome: Outcome
 
 
-class JointPath(NamedTuple):
-    """Joints (7,) rad from `HOME` to where the straight approach begins, each a straight line from the last."""
-
-    joints: list[np.ndarray]
-
-
 def execute_by_arm(
     table: Tabletop,
     grasps: Sequence[Grasp],
@@ -62,7 +56,7 @@ def execute_by_arm(
             continue
         arm.put(np.array(HOME), grasp.width_m)
         arm.open_to(grasp.width_m)
-        for joints in path.joints:
+        for joints in path:
             for _ in arm.go(joints):
                 table.world.step()
                 if watch is not None:
@@ -74,8 +68,11 @@ def execute_by_arm(
 
 def plan_path(
     table: Tabletop, arm: Arm, grasp: Grasp, known: np.ndarray, rng: np.random.Generator, config: ExecutionConfig
-) -> JointPath:
+) -> list[np.ndarray]:
     """Plan a path from `HOME` to before the grasp; from there the arm can go on straight, close, lift and shake.
+
+    Returns:
+        joints (7,) rad, each to be reached on a straight line from the last.
 
     Raises:
         ReachError: there is none.
@@ -90,7 +87,7 @@ def plan_path(
         raise ReachError("the arm would meet the table or itself on the last piece")
     block = table.world.add_body([known], 0.0, 0.5)
     try:
-        return JointPath([*_detour(arm, there, [table.world.ground, block], rng), there])
+        return [*_detour(arm, there, [table.world.ground, block], rng), there]
     finally:
         table.world.remove(block)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +26,7 @@ class Body(NamedTuple):
     centre: np.ndarray
 
 
-class Tabletop:
+class Tabletop(AbstractContextManager):
     """A world with a table at z = 0 and objects on it. It may touch Bullet only in the thread that made it.
 
     Pictures show the objects only where `seen`, so that trials without pictures need not hand their meshes to Bullet.
@@ -89,10 +89,7 @@ class Tabletop:
         """Close the world."""
         self.world.close()
 
-    def __enter__(self) -> Tabletop:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -92,19 +92,6 @@ def count_collisions(
     )
 
 
-def is_collision_free(
-    poses: Poses,
-    opening_m: np.ndarray,
-    points: np.ndarray,
-    spec: HandSpec,
-    margin_m: float,
-    approach_m: float,
-    allowed: int = 0,
-) -> np.ndarray:
-    """Tell whether the hand touches at most `allowed` of the points (N, 3), as for `count_collisions`: (B,) bool."""
-    return count_collisions(poses, opening_m, points, spec, margin_m, approach_m, allowed) <= allowed
-
-
 def _swept_boxes(spec: HandSpec, margin_m: float, approach_m: float) -> np.ndarray:
     """List what the hand passes through, in its frame, a row (6,) for each box.
 

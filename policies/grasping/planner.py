@@ -10,7 +10,7 @@ import numpy as np
 from geometry.clouds import check_cloud, voxel_downsample
 from geometry.transforms import transform
 from policies.grasping.candidates import Lines, Poses, antipodal, approach_poses, centroid_lines
-from policies.grasping.collision import Between, above_table, between, extent, is_collision_free
+from policies.grasping.collision import Between, above_table, between, count_collisions, extent
 from policies.grasping.surfaces import NOTHING, SPACING_M, Surface, surface
 from robots.hand import PANDA_HAND, Grasp, HandSpec
 
@@ -117,7 +117,7 @@ class Planner:
         free = above_table(poses, opening, config.hand, config.table_m)
         poses, opening = poses.of(free), opening[free]
         everything = np.concatenate([target.points, others])
-        free = is_collision_free(poses, opening, everything, config.hand, config.margin_m, config.approach_m)
+        free = count_collisions(poses, opening, everything, config.hand, config.margin_m, config.approach_m, 0) == 0
         poses, opening = poses.of(free), opening[free]
         if not len(poses.origin):
             return []
@@ -140,7 +140,7 @@ class Planner:
         poses = poses.of(above_table(poses, narrow, config.hand, config.table_m))
         # With the fingers open wide, only the palm and what is far too wide can touch.
         wide = np.full(len(poses.origin), config.hand.opening_m)
-        poses = poses.of(is_collision_free(poses, wide, coarse, config.hand, 0.0, config.approach_m, allowed=2))
+        poses = poses.of(count_collisions(poses, wide, coarse, config.hand, 0.0, config.approach_m, 2) <= 2)
         if len(poses.origin) > config.checked:
             poses = poses.of(np.linspace(0, len(poses.origin) - 1, config.checked).astype(int))
         return poses
