@@ -51,51 +51,44 @@ def _between(interval: dict[str, float], form: str = ".3f") -> str:
     return f"{interval['low']:{form}} to {interval['high']:{form}}"
 
 
+def _figure(interval: dict[str, float]) -> str:
+    return f"{interval['mean']:.3f} ({_between(interval)})"
+
+
+def _or_dash(value: float | None, form: str = ".3f") -> str:
+    return "-" if value is None else f"{value:{form}}"
+
+
+def _row(what: str, value: float, note: str = "") -> list[str]:
+    return [what, f"{value:.3f}", note]
+
+
 def _speech(data: dict[str, Any]) -> str:
-    bits = data["channel"]["bits"]
+    ua, channel, bits = data["ua"], data["channel"], data["channel"]["bits"]
+    capacity = (
+        f"95 % over speakers {_between(bits, '.2f')}; at one clip after the other {channel['bits_per_minute']:.0f} bits "
+        f"a minute (Wolpaw's rate: {channel['wolpaw_bits_per_minute']:.0f})"
+    )
+    surest = f"right among the surest 60 %: {data['accuracy_at_coverage']['0.6']:.3f}"
+    alike = "all labels alike, which no day is: an upper bound"
+    random_split = "a warning: every test voice was met in training; do not quote it"
     return table(
         ["whole clips, 8 emotions, chance .125", "UA", "note"],
         [
-            [
-                "**speakers never met, 6 folds**",
-                f"**{data['ua']['mean']:.3f}**",
-                f"95 % interval over folds {_between(data['ua'])}",
-            ],
-            ["the same, through the live 3 s window", f"{data['ua_window_3s']:.3f}", "estimate when the voice stops"],
-            ["the first 1.5 s of a voice", f"{data['ua_first_1_5_s']:.3f}", "from where it begins to sound"],
-            ["speakers *and* sentence never met", f"{data['ua_other_sentence']:.3f}", "trained on the other sentence"],
-            ["2 neutral clips of the voice known", f"{data['ua_neutral_2']:.3f}", "`enrol`, see below"],
-            [
-                "16 clips of the voice known, labels not",
-                f"{data['ua_history_16']:.3f}",
-                "all labels alike, which no day is: an upper bound",
-            ],
-            [
-                "random split of clips",
-                f"{data['ua_random_split']:.3f}",
-                "a warning: every test voice was met in training; do not quote it",
-            ],
-            [
-                "fold 0 alone",
-                f"{data['per_fold'][0]['ua']:.3f}",
-                "the one fold whose speakers no setting was chosen on",
-            ],
-            [
-                "calibration error (ECE), all folds together",
-                f"{data['ece_pooled']:.3f}",
-                f"right among the surest 60 %: {data['accuracy_at_coverage']['0.6']:.3f}",
-            ],
+            ["**speakers never met, 6 folds**", f"**{ua['mean']:.3f}**", f"95 % interval over folds {_between(ua)}"],
+            _row("the same, through the live 3 s window", data["ua_window_3s"], "estimate when the voice stops"),
+            _row("the first 1.5 s of a voice", data["ua_first_1_5_s"], "from where it begins to sound"),
+            _row("speakers *and* sentence never met", data["ua_other_sentence"], "trained on the other sentence"),
+            _row("2 neutral clips of the voice known", data["ua_neutral_2"], "`enrol`, see below"),
+            _row("16 clips of the voice known, labels not", data["ua_history_16"], alike),
+            _row("random split of clips", data["ua_random_split"], random_split),
+            _row("fold 0 alone", data["per_fold"][0]["ua"], "the one fold whose speakers no setting was chosen on"),
+            _row("calibration error (ECE), all folds together", data["ece_pooled"], surest),
             *(
-                [f"UA, voices of {name}", f"{ua['mean']:.3f}", f"95 % over speakers {_between(ua)}"]
-                for name, ua in zip(("women", "men"), data["ua_by_sex"].values(), strict=True)
+                _row(f"UA, voices of {name}", one["mean"], f"95 % over speakers {_between(one)}")
+                for name, one in zip(("women", "men"), data["ua_by_sex"].values(), strict=True)
             ),
-            [
-                "a clip as a channel",
-                f"{bits['mean']:.2f} bits",
-                f"95 % over speakers {_between(bits, '.2f')}; at one clip after the other "
-                f"{data['channel']['bits_per_minute']:.0f} bits a minute (Wolpaw's rate: "
-                f"{data['channel']['wolpaw_bits_per_minute']:.0f})",
-            ],
+            ["a clip as a channel", f"{bits['mean']:.2f} bits", capacity],
         ],
     )
 
@@ -172,16 +165,13 @@ def _gaits(data: dict[str, Any]) -> str:
 
 
 def _joint(data: dict[str, Any]) -> str:
-    def figure(interval: dict[str, float], form: str = ".3f") -> str:
-        return f"{interval['mean']:{form}} ({_between(interval, form)})"
-
     rows = [
         [
             f"{'nEMO' if corpus['data'] == 'nemo' else corpus['data'].upper()}, {corpus['speakers']} voices, "
             f"{len(corpus['labels'])} emotions",
-            figure(corpus["ua_specialist"]),
-            figure(corpus["ua"]),
-            figure(corpus["difference"], "+.3f"),
+            _figure(corpus["ua_specialist"]),
+            _figure(corpus["ua"]),
+            difference(corpus["difference"]),
         ]
         for corpus in data["corpora"]
     ]
@@ -219,9 +209,6 @@ def _live(data: dict[str, Any]) -> str:
 
 
 def _sound(data: dict[str, Any]) -> str:
-    def degrees(value: float | None) -> str:
-        return "-" if value is None else f"{value:.1f}"
-
     heard = [row for row in data["rows"] if row["median"] is not None]
     whole = table(
         ["room", "error, median (95 %)", "95 % below", "heard", "NormMUSIC, median; 95 % below"],
@@ -231,7 +218,7 @@ def _sound(data: dict[str, Any]) -> str:
                 f"{row['median']['mean']:.1f}° ({_between(row['median'], '.1f')})",
                 f"{row['p95']:.1f}°",
                 f"{100 * row['detection']:.0f} %",
-                f"{degrees(row['baseline_median'])}; {degrees(row['baseline_p95'])}",
+                f"{_or_dash(row['baseline_median'], '.1f')}; {_or_dash(row['baseline_p95'], '.1f')}",
             ]
             for row in heard
         ],
@@ -251,10 +238,10 @@ def _face(data: dict[str, Any]) -> str:
         [
             ["**accuracy**", f"**{data['wa']['mean']:.3f}**", f"95 % {_between(data['wa'])}"],
             ["what was judged", "", data["protocol"].split(",")[0].split(";")[0]],
-            ["UA, every label alike", f"{data['ua']['mean']:.3f}", f"chance {data['chance']:.3f}"],
-            ["always the commonest label", f"{data['wa_majority']:.3f}", "what accuracy must be compared with"],
-            ["calibration error (ECE)", f"{data['ece']:.3f}", ""],
-            ["right among the surest 60 %", f"{curve['0.6']:.3f}", f"among the surest 80 %: {curve['0.8']:.3f}"],
+            _row("UA, every label alike", data["ua"]["mean"], f"chance {data['chance']:.3f}"),
+            _row("always the commonest label", data["wa_majority"], "what accuracy must be compared with"),
+            _row("calibration error (ECE)", data["ece"]),
+            _row("right among the surest 60 %", curve["0.6"], f"among the surest 80 %: {curve['0.8']:.3f}"),
         ],
     )
 
@@ -276,19 +263,16 @@ def _mixers(data: dict[str, Any]) -> str:
 
 
 def _fusion(data: dict[str, Any]) -> str:
-    def share(value: float | None) -> str:
-        return "-" if value is None else f"{value:.3f}"
-
     return table(
         ["voice", "face", "voice alone", "face alone", "together", "difference to the better one (95 %)", "unsure"],
         [
             [
                 row["voice"],
                 row["face"],
-                share(row["ua_voice"]),
-                share(row["ua_face"]),
+                _or_dash(row["ua_voice"]),
+                _or_dash(row["ua_face"]),
                 f"{row['ua']['mean']:.3f}",
-                f"{row['difference']['mean']:+.3f} ({_between(row['difference'], '+.3f')})",
+                difference(row["difference"]),
                 f"{100 * row['unsure']:.0f} %",
             ]
             for row in data["rows"]
@@ -297,44 +281,34 @@ def _fusion(data: dict[str, Any]) -> str:
 
 
 def _senses(data: dict[str, Any]) -> str:
+    def percent(name: str, digits: int = 1) -> str:
+        return f"{100 * data[name]:.{digits}f} %"
+
+    longest = f"{data['longest_on_one_label_s']:.0f} s (longest scene {data['longest_scene_s']:.0f} s)"
+    sure = f"{percent('sure_at_the_end_of_scenes', 0)}; {percent('right_at_the_end_of_scenes', 0)}"
     return table(
         [f"{data['seconds'] / 60:.0f} minutes, {data['scenes']} scenes", "measured"],
         [
-            ["unsure while nobody speaks and nobody is in sight", f"{100 * data['abstention_when_empty']:.1f} %"],
-            [
-                "the same once what was sensed before is 1.5 s old",
-                f"{100 * data['abstention_when_empty_settled']:.1f} %",
-            ],
-            ["unsure while there is somebody", f"{100 * data['abstention_when_occupied']:.1f} %"],
-            [
-                "a voice heard in silence, music or noise",
-                f"{100 * data['voice_heard_in_other_sounds']:.1f} % of the time",
-            ],
+            ["unsure while nobody speaks and nobody is in sight", percent("abstention_when_empty")],
+            ["the same once what was sensed before is 1.5 s old", percent("abstention_when_empty_settled")],
+            ["unsure while there is somebody", percent("abstention_when_occupied")],
+            ["a voice heard in silence, music or noise", f"{percent('voice_heard_in_other_sounds')} of the time"],
             ["labels that it was sure of", ", ".join(data["labels"])],
-            [
-                "longest on one label",
-                f"{data['longest_on_one_label_s']:.0f} s (longest scene {data['longest_scene_s']:.0f} s)",
-            ],
-            [
-                "sure at the end of scenes with somebody; right of those",
-                f"{100 * data['sure_at_the_end_of_scenes']:.0f} %; {100 * data['right_at_the_end_of_scenes']:.0f} %",
-            ],
+            ["longest on one label", longest],
+            ["sure at the end of scenes with somebody; right of those", sure],
             ["memory", f"{data['memory_mb']} MB"],
         ],
     )
 
 
 def _transfer(data: dict[str, Any]) -> str:
-    def row(what: str, value: float, note: str = "") -> list[str]:
-        return [what, f"{value:.3f}", note]
-
     return table(
         [f"nEMO, Polish: {data['n']} clips of {data['speakers']} voices, {len(data['labels'])} emotions", "UA", "note"],
         [
-            row("nothing known", data["ua"]["mean"], f"95 % over voices {_between(data['ua'])}"),
-            row("4 neutral clips of each voice known", data["ua_neutral_4"]),
-            row("16 clips of each voice known, labels not", data["ua_history_16"]),
-            row("chance", data["chance"]),
+            _row("nothing known", data["ua"]["mean"], f"95 % over voices {_between(data['ua'])}"),
+            _row("4 neutral clips of each voice known", data["ua_neutral_4"]),
+            _row("16 clips of each voice known, labels not", data["ua_history_16"]),
+            _row("chance", data["chance"]),
         ],
     )
 
