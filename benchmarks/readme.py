@@ -66,8 +66,8 @@ def _row(what: str, value: float, note: str = "") -> list[str]:
 def _speech(data: dict[str, Any]) -> str:
     ua, channel, bits = data["ua"], data["channel"], data["channel"]["bits"]
     capacity = (
-        f"95 % over speakers {_between(bits, '.2f')}; at one clip after the other {channel['bits_per_minute']:.0f} bits "
-        f"a minute (Wolpaw's rate: {channel['wolpaw_bits_per_minute']:.0f})"
+        f"95 % over speakers {_between(bits, '.2f')}; at one clip after the other {channel['bits_per_minute']:.0f} "
+        f"bits a minute (Wolpaw's rate: {channel['wolpaw_bits_per_minute']:.0f})"
     )
     surest = f"right among the surest 60 %: {data['accuracy_at_coverage']['0.6']:.3f}"
     alike = "all labels alike, which no day is: an upper bound"
