@@ -125,7 +125,7 @@ class Session(AbstractContextManager):
         """
         self.senses.play_video(frames, self.time)
 
-    def stop_hearing(self) -> None:
+    def stop_playing(self) -> None:
         """Stop the sound and the film that are playing."""
         self.senses.stop()
 

@@ -30,7 +30,7 @@ def to_command(order: Any, live: LiveSession) -> Command:
         "speed": lambda v: _with_number(v, Session.choose_speed),
         "push": _push,
         "reset": lambda v: Session.reset,
-        "stop_hearing": lambda v: Session.stop_hearing,
+        "stop_playing": lambda v: Session.stop_playing,
         "pause": lambda v: _pause(v, live),
     }
     if not isinstance(name, str) or name not in makers:

@@ -105,7 +105,7 @@ class CommandMessage(TypedDict):
 
     type: Literal["command"]
     id: int
-    name: Literal["emotion", "gait", "speed", "push", "reset", "stop_hearing", "pause"]
+    name: Literal["emotion", "gait", "speed", "push", "reset", "stop_playing", "pause"]
     value: Any
 
 

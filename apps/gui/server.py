@@ -54,7 +54,7 @@ def make_app(live: LiveSession, token: str | None = None) -> FastAPI:
     app.state.live = live
     app.add_middleware(Gate, token=token)
     _add_pages(app, live, table, config)
-    _add_hearing(app, live, config)
+    _add_playing(app, live, config)
     _add_sockets(app, live)
     app.mount("/static", StaticFiles(directory=ASSETS / "web"), name="static")
     return app
@@ -91,14 +91,14 @@ def _add_pages(app: FastAPI, live: LiveSession, table: BehaviourTable, config: S
         return {"alive": live.alive, "real_time_factor": round(live.real_time_factor, 3)}
 
 
-def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None:
+def _add_playing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None:
     # So many files are received and decoded at a time; the senders of others wait, and nothing of theirs is kept.
     places = asyncio.Semaphore(3)
 
     stage = _Stage(live, config.max_sound_s)
 
     @app.post("/api/hear", responses={413: {"description": "too large"}, 415: {"description": "not a sound"}})
-    async def hear(request: Request) -> Response:
+    async def play_file(request: Request) -> Response:
         """Let the dog hear a sound file, or see a picture or video: the body is the file, `X-File-Name` its name."""
         name = Path(unquote(request.headers.get("x-file-name", "upload"))).name[:120] or "upload"
         async with places:
@@ -113,9 +113,9 @@ def _add_hearing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
             return await stage.show(body, name)
 
     @app.post("/api/hear_sample", responses={415: {"description": "not a sound"}})
-    async def hear_sample() -> Response:
+    async def play_sample() -> Response:
         """Let the dog hear the bundled sample, which a speech synthesiser made; `url` is where to listen to it."""
-        return await stage.play(SAMPLE, SAMPLE.name, url="/api/sample.wav")
+        return await stage.play_audio(SAMPLE, SAMPLE.name, url="/api/sample.wav")
 
     @app.get("/api/sample.wav", response_class=FileResponse)
     def sample() -> Response:
@@ -129,7 +129,7 @@ class _Stage:
     def __init__(self, live: LiveSession, max_sound_s: float) -> None:
         self._live, self._max_sound_s = live, max_sound_s
 
-    async def play(self, source: bytes | Path, name: str, **more: str) -> Response:
+    async def play_audio(self, source: bytes | Path, name: str, **more: str) -> Response:
         """Let the dog hear a sound."""
         try:
             sound = await asyncio.to_thread(read_sound, source, self._max_sound_s)
@@ -147,7 +147,7 @@ class _Stage:
             return await self._begin(picture, None, name, seen=True)
         video = await asyncio.to_thread(video_film, body, lambda text: self._live.notice(text, "error"))
         if video is None:
-            return await self.play(body, name)
+            return await self.play_audio(body, name)
         sound: Sound | None = None
         try:
             sound = await asyncio.to_thread(read_sound, body, self._max_sound_s)
@@ -165,7 +165,7 @@ class _Stage:
 
 def _start(session: Session, film: Iterable[Frame | None], sound: Sound | None, name: str) -> float:
     """Begin picture and sound at the same step, instead of what is playing; how long the sound lasts, s."""
-    session.stop_hearing()
+    session.stop_playing()
     session.play_video(film)
     return 0.0 if sound is None else session.play_audio(sound, name=name)
 
@@ -188,13 +188,13 @@ def _add_sockets(app: FastAPI, live: LiveSession) -> None:
         await _serve(socket, live, live.listen_live(asyncio.get_running_loop()), socket.send_json, obey)
 
     @app.websocket("/ws/microphone")
-    async def listen(socket: WebSocket) -> None:
+    async def push_audio(socket: WebSocket) -> None:
         await socket.accept()
         with contextlib.suppress(WebSocketDisconnect):
             await microphone.serve(socket)
 
     @app.websocket("/ws/camera")
-    async def watch(socket: WebSocket) -> None:
+    async def push_frames(socket: WebSocket) -> None:
         await socket.accept()
         with contextlib.suppress(WebSocketDisconnect):
             await camera.serve(socket)
@@ -207,18 +207,18 @@ async def _ignore(message: dict[str, Any]) -> None:
 async def _serve(socket: WebSocket, live: LiveSession, listener: Listener, send: Any, receive: Any) -> None:
     """Pass messages both ways until the reader goes."""
 
-    async def tell() -> None:
+    async def send_all() -> None:
         while True:
             await send(await listener.get())
 
-    async def hear() -> None:
+    async def receive_all() -> None:
         while True:
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
             await receive(message)
 
-    tasks = [asyncio.create_task(tell()), asyncio.create_task(hear())]
+    tasks = [asyncio.create_task(send_all()), asyncio.create_task(receive_all())]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

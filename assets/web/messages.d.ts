@@ -199,7 +199,7 @@ export interface NoticeMessage {
 export interface CommandMessage {
   type: "command";
   id: number;
-  name: "emotion" | "gait" | "speed" | "push" | "reset" | "stop_hearing" | "pause";
+  name: "emotion" | "gait" | "speed" | "push" | "reset" | "stop_playing" | "pause";
   value: any;
 }
 
@@ -283,7 +283,7 @@ export interface PageElements {
   "hearing-name": HTMLElementTagNameMap["span"];
   "hearing-time": HTMLElementTagNameMap["span"];
   "hearing-progress": HTMLElementTagNameMap["progress"];
-  "stop-hearing": HTMLElementTagNameMap["button"];
+  "stop-playing": HTMLElementTagNameMap["button"];
   "aloud": HTMLElementTagNameMap["input"];
   "upload-limit": HTMLElementTagNameMap["span"];
   "hears-title": HTMLElementTagNameMap["h2"];

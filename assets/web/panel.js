@@ -80,7 +80,7 @@ export class Panel {
     this.#wireSheet();
     $("reset").addEventListener("click", (event) => command("reset", null, event));
     $("pause").addEventListener("click", (event) => command("pause", !this.paused, event));
-    $("stop-hearing").addEventListener("click", (event) => command("stop_hearing", null, event));
+    $("stop-playing").addEventListener("click", (event) => command("stop_playing", null, event));
     $("notice-close").addEventListener("click", () => this.#hideNotice());
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.lastAffect = null; });
   }
@@ -350,7 +350,7 @@ export class Panel {
       if ("needsServer" in group.dataset) group.disabled = status !== "connected";
     }
     $("upload").parentElement?.classList.toggle("disabled", status !== "connected");
-    $("stop-hearing").disabled = status !== "connected";
+    $("stop-playing").disabled = status !== "connected";
   }
 
   /** @param {boolean} on */

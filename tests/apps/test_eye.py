@@ -137,7 +137,7 @@ def test_a_film_comes_before_the_camera_and_can_be_stopped(session, stream):
     session.push_frame(shows(1))
     session.run(0.2)
     assert set(stream.seen) == {2}
-    session.stop_hearing()
+    session.stop_playing()
     seen = len(stream.seen)
     session.run(1.0)
     assert len(stream.seen) == seen

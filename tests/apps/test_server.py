@@ -192,7 +192,7 @@ def test_an_uploaded_sound_is_heard(web, live):
     assert answer.json() == {"name": "tön.wav", "duration_s": 2.0, "seen": False}
     state = wait_for(live, lambda m: m["type"] == "state" and m["hearing"] is not None)
     assert state["hearing"]["duration_s"] == 2.0
-    assert order(live, "stop_hearing")["ok"]
+    assert order(live, "stop_playing")["ok"]
 
 
 @pytest.mark.parametrize(
