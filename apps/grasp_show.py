@@ -31,6 +31,7 @@ _VIEWER = Path(__file__).parents[1] / "assets" / "web" / "clouds.js"
 _FRAMES_HZ = 24
 _POINTS = 3000
 _CANDIDATES = 25
+_SHOWN = (0.15, 0.5, 1.0)  # shares of a trial: coming, lifting, the end
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:1.5rem auto;padding:0 1rem}
 body{color:#34302c;background:#f7f3ec}canvas{border-radius:8px;width:100%;touch-action:none}
@@ -150,17 +151,15 @@ def page(name: str, cloud: str, scene: Scene, planned: Planned, tried: Tried) ->
         },
     ]
     if tried.grasp is not None:
-        lines = [line for corners in _boxes(tried.grasp) for line in corners]
-        layers.append({"name": "chosen", "color": "#c8553d", "width": 2, "lines": lines})
+        layers.append({"name": "chosen", "color": "#c8553d", "width": 2, "lines": _edges(tried.grasp)})
     middle = scene.observation.true.mean(axis=0)
     eye = scene.observation.T_world_cam[:2, 3]
     azimuth = float(np.arctan2(eye[1], eye[0])) + 2.2  # so that the first look shows what the camera did not see
     drawn = {"layers": layers, "middle": np.round(middle, 4).tolist(), "size": 0.4, "azimuth": azimuth}
     features = (tried.grasp.features if tried.grasp else None) or {}
     rows = "".join(f"<tr><td>{escape(key)}<td>{value:.2f}</tr>" for key, value in features.items())
-    pictures = "".join(
-        f'<img src="{data_url(tried.frames[int(place)])}" alt="">' for place in _moments(len(tried.frames))
-    )
+    shown = [tried.frames[int(share * (len(tried.frames) - 1))] for share in _SHOWN] if tried.frames else []
+    pictures = "".join(f'<img src="{data_url(frame)}" alt="">' for frame in shown)
     return (
         f'<!doctype html><meta charset="utf-8"><title>{escape(name)}</title><style>{_STYLE}</style>'
         f"<h1>{escape(name)}, {escape(cloud)}: {escape(_result(tried.outcome))}</h1>"
@@ -169,11 +168,6 @@ def page(name: str, cloud: str, scene: Scene, planned: Planned, tried: Tried) ->
         f'<script type="application/json" id="scene">{json.dumps(drawn)}</script>'
         f'<script type="module">{_VIEWER.read_text()}</script>'
     )
-
-
-def _moments(count: int) -> np.ndarray:
-    """Choose three frames: coming, lifting, the end."""
-    return np.array([0.15, 0.5, 1.0]) * (count - 1) if count else np.empty(0)
 
 
 def _cloud(name: str, points: np.ndarray, color: str, hidden: bool = False) -> dict[str, Any]:
@@ -188,12 +182,12 @@ def fork(grasp: Grasp) -> list[list[list[float]]]:
     return [np.round(transform_points(grasp.T_world_hand, np.array(line)), 4).tolist() for line in lines]
 
 
-def _boxes(grasp: Grasp) -> list[list[list[list[float]]]]:
-    """List the edges of all boxes of the hand."""
+def _edges(grasp: Grasp) -> list[list[list[float]]]:
+    """List the edges of all boxes of the hand, each by its two ends."""
     out = []
     for _, centre, size in PANDA_HAND.boxes(grasp.width_m):
         ends = np.array([[i, j, k] for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)]) / 2
         corners = np.round(transform_points(grasp.T_world_hand, centre + ends * size), 4)
         pairs = [(a, b) for a in range(8) for b in range(a + 1, 8) if bin(a ^ b).count("1") == 1]
-        out.append([[corners[a].tolist(), corners[b].tolist()] for a, b in pairs])
+        out += [[corners[a].tolist(), corners[b].tolist()] for a, b in pairs]
     return out

@@ -220,7 +220,6 @@ class Session(AbstractContextManager):
             self._row(self.body.fallen),
             decided.behaviour.says,
             self.estimate,
-            None if self.estimate is None else self.estimate.source,
             belief.unsure and decided.manual.emotion is None,
             belief.agreement,
             self.senses.ear.hearing,

@@ -86,7 +86,6 @@ class Snapshot(NamedTuple):
     step: Step
     says: str
     estimate: EmotionEstimate | None
-    source: str | None
     unsure: bool  # nothing was sensed of late, or nothing clear
     agreement: float | None  # of voice and face, [0, 1]; None unless both spoke of late
     hearing: Hearing

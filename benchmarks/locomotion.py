@@ -202,23 +202,9 @@ def _sb3(train: Train, kind: Literal["dummy", "subproc"], envs: int, iterations:
     """
     import torch
     from stable_baselines3 import PPO
-    from stable_baselines3.common.callbacks import BaseCallback
     from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv, VecNormalize
 
     from learning.gait.ppo import make_ppo
-
-    class Clock(BaseCallback):
-        """Notes when each rollout begins."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.times: list[float] = []
-
-        def _on_rollout_start(self) -> None:
-            self.times.append(time.perf_counter())
-
-        def _on_step(self) -> bool:
-            return True
 
     torch.set_num_threads(1)
     ppo = replace(train.ppo, n_steps=train.per_iteration // envs)
@@ -239,10 +225,12 @@ def _sb3(train: Train, kind: Literal["dummy", "subproc"], envs: int, iterations:
                 device="cpu",
             )
     model.target_kl = None  # all epochs, in every iteration
-    clock = Clock()
-    model.learn((iterations + 2) * ppo.n_steps * envs, callback=clock)
+    model.learn(train.per_iteration)  # makes the worlds
+    began = time.perf_counter()
+    model.learn(iterations * train.per_iteration, reset_num_timesteps=False)
+    seconds = time.perf_counter() - began
     world.close()
-    return iterations * ppo.n_steps * envs / (clock.times[iterations + 1] - clock.times[1])
+    return iterations * train.per_iteration / seconds
 
 
 class _Privileged(gym.ObservationWrapper):

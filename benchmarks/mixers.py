@@ -57,7 +57,7 @@ def main(args: Args) -> dict[str, Any]:
         right.append(np.mean([_right(args, mixer, seed, faces) for seed in range(args.seeds)], axis=0))
         row: dict[str, Any] = {
             "mixer": mixer,
-            "parameters": _parameters(args, mixer),
+            "parameters": count_parameters(weights.load(_folder(args, mixer, 0)).network),
             "wa": round(float(right[-1].mean()), 4),
         }
         if len(right) > 1:
@@ -73,10 +73,6 @@ def main(args: Args) -> dict[str, Any]:
 
 def _folder(args: Args, mixer: str, seed: int) -> Path:
     return args.out / f"{mixer}-{args.epochs}-{seed}"
-
-
-def _parameters(args: Args, mixer: str) -> int:
-    return count_parameters(weights.load(_folder(args, mixer, 0)).network)
 
 
 def _right(args: Args, mixer: str, seed: int, faces: Faces) -> np.ndarray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from geometry.transforms import quat_transform, transform
+from geometry.transforms import transform
 from robots.face import FACES, FaceParameters
 from robots.shapes import Link, Shape
 
@@ -135,7 +135,7 @@ class ExpressiveBody:
         """(6, 7) position in m and quat_xyzw of neck, head, ears, tail and its tip, given the trunk's (7,) pose."""
         neck_pitch, yaw, head_pitch, roll, ears, tail_pitch, wag_rad, _ = self.joints
         breath = 0.025 * np.sin(2 * np.pi * 0.3 * self._time)
-        T_world_trunk = quat_transform(trunk_pose[:3], trunk_pose[3:])
+        T_world_trunk = transform(Rotation.from_quat(trunk_pose[3:]).as_matrix(), trunk_pose[:3])
         neck = T_world_trunk @ _joint(self._front, "y", (neck_pitch + breath,))
         head = neck @ _joint((0.055, 0, 0.10), "ZYX", (yaw, head_pitch - 0.6 * breath, roll))
         flick = 0.5 * self._flick

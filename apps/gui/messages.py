@@ -37,9 +37,7 @@ class PlayedMessage(TypedDict):
 class SightMessage(TypedDict):
     """The face that the dog looks at."""
 
-    box: (
-        tuple[float, float, float, float] | None
-    )  # x, y, width, height as shares of the picture, from the upper left corner
+    box: tuple[float, float, float, float] | None  # x, y, width, height as shares of the picture, from its upper left
     faces: int  # how many there are
     reason: str  # why it is not judged: "no face", "too small", "blurred", "turned away"; or ""
     reliability: float  # 0..1
@@ -141,7 +139,7 @@ def state_message(snapshot: Snapshot, person: tuple[float, float]) -> dict[str, 
         "type": "state",
         **step._asdict(),
         "probabilities": None if estimate is None else [round(float(p), 4) for p in estimate.probabilities],
-        "source": snapshot.source,
+        "source": None if estimate is None else estimate.source,
         "says": snapshot.says,
         "speed": round(snapshot.commanded_speed, 3),
         "unsure": snapshot.unsure,

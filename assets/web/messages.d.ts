@@ -128,6 +128,7 @@ export interface PlayedMessage {
 
 /** The face that the dog looks at. */
 export interface SightMessage {
+  /** x, y, width, height as shares of the picture, from its upper left */
   box: [number, number, number, number] | null;
   /** how many there are */
   faces: number;

@@ -80,7 +80,7 @@ class GraspEnv(gym.Env[np.ndarray, np.ndarray]):
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Put an object down and look at it; objects that do not come to rest are passed over."""
         super().reset(seed=seed)
-        self._close_table()
+        self.close()
         placed = self._placed((options or {}).get("object"))
         seen = self.render_mode is not None
         self.table = resting([placed.model], [placed.T_world_object], self.config.friction, seen)
@@ -120,7 +120,7 @@ class GraspEnv(gym.Env[np.ndarray, np.ndarray]):
         quat = pose[3:7] if np.linalg.norm(pose[3:7]) > 1e-6 else np.array([1.0, 0.0, 0.0, 0.0])
         grasp = Grasp(quat_transform(pose[:3].tolist(), quat.tolist()), float(pose[7]))
         outcome = execute(self.table, grasp, self.config.execution)
-        self._close_table()
+        self.close()
         reward = float(outcome.strict if self.config.strict else outcome.held)
         return self._seen.copy(), reward, True, False, outcome._asdict()
 
@@ -132,9 +132,6 @@ class GraspEnv(gym.Env[np.ndarray, np.ndarray]):
 
     def close(self) -> None:
         """Close the world."""
-        self._close_table()
-
-    def _close_table(self) -> None:
         if self.table is not None:
             self.table.close()
         self.table = None

@@ -81,9 +81,8 @@ class _Trial:
     def run(self) -> Outcome:
         """Come, close, lift, shake."""
         config, world = self.config, self.table.world
-        if any(world.overlap(self.hand.body, body.number) for body in self.table.bodies) or world.overlap(
-            self.hand.body, world.ground
-        ):
+        solid = [*(body.number for body in self.table.bodies), world.ground]
+        if any(world.overlap(self.hand.body, other) for other in solid):
             return self._end("blocked", touched=True)
         self._move(self.grasp.T_world_hand, config.speed)
         self._wait(0.1)

@@ -167,17 +167,14 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         return self._observe(), total, fell, over and not fell, {"reward_terms": terms}
 
     def _off_the_map(self) -> bool:
-        return self.map is not None and not self.map.inside(
-            float(self.state.position[0]), float(self.state.position[1])
-        )
+        x, y, _ = self.state.position.tolist()
+        return self.map is not None and not self.map.inside(x, y)
 
     def _move(self, targets: np.ndarray) -> None:
         delay = self.drawn.latency_substeps
-        if delay:
-            self.world.step(delay)
+        self.world.step(delay)
         self.robot.command(targets)
-        if delay < SUBSTEPS:
-            self.world.step(SUBSTEPS - delay)
+        self.world.step(SUBSTEPS - delay)
         maybe_push(self.robot, self.np_random, self.config.randomization, DT_S)
 
     def _read(self, contacts: list[bool]) -> None:

@@ -179,7 +179,7 @@ def test_a_face_that_is_seen_changes_what_the_dog_does(session):
     step = session.run(4.0).steps[-1]
     assert step.emotion == "sad"
     assert step.behaviour == default_table().answers["sad"]
-    assert session.snapshot().source == "face"
+    assert session.snapshot().estimate.source == "face"
 
 
 def test_the_film_is_seen_in_its_own_time(session, stream):
@@ -212,7 +212,7 @@ def test_voice_and_face_are_heard_together_and_the_session_knows_when_it_is_out_
         session.play_video(film(1, 1, 1))
         session.run(0.4)
         both = session.snapshot()
-        assert both.source == "voice and face"
+        assert both.estimate.source == "voice and face"
         assert both.estimate.confidence > 0.9
         assert both.agreement > 0.6
         assert not both.unsure
