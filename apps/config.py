@@ -98,4 +98,4 @@ def make_selector(config: SessionConfig, taste: Taste | Path | str | None = None
     if taste is None:
         return BehaviourSelector(table), Manner()
     changed = apply_taste(table, taste if isinstance(taste, Taste) else Taste.load(Path(taste)))
-    return BehaviourSelector(changed.table), Manner(changed.styles, changed.told)
+    return BehaviourSelector(changed.table), Manner(changed.styles, changed.caption)

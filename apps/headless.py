@@ -72,8 +72,8 @@ def run(args: Run) -> Timeline:
     if args.json is not None:
         write_json(timeline.as_json(), args.json, output)
     console.print(summary(timeline))
-    if session.decision.manner.told:
-        console.print(session.decision.manner.told)
+    if session.decision.manner.caption:
+        console.print(session.decision.manner.caption)
     if args.record is not None:
         console.print(f"video: {args.record.resolve()}")
     return timeline

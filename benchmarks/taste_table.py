@@ -61,10 +61,10 @@ def similarity(data: dict[str, Any]) -> str:
 
     head = [f"{task}, {n}" + (f", {wrong:.0%} wrong" if wrong else "") for task, n, wrong in _COLUMNS]
     parts = []
-    for figure, told in (("fpe", "FPE (less is better)"), ("tpa20", "TPA20 (more is better)")):
+    for figure, heading in (("fpe", "FPE (less is better)"), ("tpa20", "TPA20 (more is better)")):
         lines = [[_NAMES[name], *(cell(name, column, figure) for column in _COLUMNS)] for name in methods]
         lines = [line for line in lines if any(line[1:])]
-        parts.append(table([f"{told}: task, answers", *head], lines))
+        parts.append(table([f"{heading}: task, answers", *head], lines))
     few = [[_NAMES[name], *(_few(rows, task, name) for task in ("grid-2-few", "style-few"))] for name in methods]
     few = [line for line in few if any(line[1:])]
     parts.append(table(["FPE where only 60 items are asked about, 300 answers", "grid-2", "style"], few))
@@ -132,9 +132,9 @@ def _shares(rows: list[dict[str, Any]], seconds: bool = False) -> str:
 
     lines = []
     for method, spread in names:
-        told = f"**{method}**" if method == "ours" else method
+        label = f"**{method}**" if method == "ours" else method
         about = ", all about one feeling" if spread == "one" else ""
-        lines.append([told + about, *(cell(found.get((method, spread, n))) for n in marks)])
+        lines.append([label + about, *(cell(found.get((method, spread, n))) for n in marks)])
     return table(["share of the way to the best, after", *(f"{n} answers" for n in marks)], lines)
 
 
@@ -142,8 +142,8 @@ def study_server(data: dict[str, Any]) -> str:
     """Delays and kills."""
     answers, kills, base = data["answers"], data["kills"], data["baselines"]
 
-    def delay(told: dict[str, float]) -> str:
-        return f"{told['p50']:.1f}; {told['p95']:.1f}; {told['p99']:.1f} ms"
+    def delay(delays: dict[str, float]) -> str:
+        return f"{delays['p50']:.1f}; {delays['p95']:.1f}; {delays['p99']:.1f} ms"
 
     return table(
         [f"{data['people']} people who answer without a pause; {data['database']}", "median; 95 %; 99 %"],
@@ -163,8 +163,8 @@ def study_server(data: dict[str, Any]) -> str:
     )
 
 
-def _spread(told: dict[str, float]) -> str:
-    return f"{told['median']:.2f} ({told['low']:.2f} to {told['high']:.2f})"
+def _spread(summary: dict[str, float]) -> str:
+    return f"{summary['median']:.2f} ({summary['low']:.2f} to {summary['high']:.2f})"
 
 
 def study_power(data: dict[str, Any]) -> str:
@@ -180,8 +180,8 @@ def study_power(data: dict[str, Any]) -> str:
     )
 
 
-def _null(told: dict[str, Any]) -> str:
-    return f"{_share(told['found'])} of {told['studies']}"
+def _null(rehearsals: dict[str, Any]) -> str:
+    return f"{_share(rehearsals['found'])} of {rehearsals['studies']}"
 
 
 def _share(interval: dict[str, float]) -> str:

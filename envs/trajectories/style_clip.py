@@ -152,8 +152,8 @@ def _walk(spec: ClipSpec, legs: LegsFactory) -> Iterator[tuple[int, Dog, Quadrup
             distance, bearing = _seen(state)
             command = approach_command(style, spec.side, distance, bearing)
             stepped = replace(gait, stepping=command != VelocityCommand())
-            told = modulator.step(command, stepped, (step + _WARM_UP_STEPS) / CONTROL_HZ)
-            dog.control(*told, state)
+            modulated = modulator.step(command, stepped, (step + _WARM_UP_STEPS) / CONTROL_HZ)
+            dog.control(*modulated, state)
             world.step(SUBSTEPS)
             state = dog.body.read()
             yield step, dog, state

@@ -153,8 +153,8 @@ def _check(n: int, workers: int) -> None:
 def _fingerprint() -> str:
     """Of all numbers that decide clips and are no code."""
     defaults = [(name, style.vector().round(9).tolist()) for name, style in DEFAULT_STYLES.items()]
-    told = repr((STYLE_LIMITS, defaults, STYLE_GAITS, EMOTIONS, CHANNELS, FRAMES, STEPS_PER_FRAME, SHARD))
-    return hashlib.sha256(told.encode()).hexdigest()[:10]
+    recipe = repr((STYLE_LIMITS, defaults, STYLE_GAITS, EMOTIONS, CHANNELS, FRAMES, STEPS_PER_FRAME, SHARD))
+    return hashlib.sha256(recipe.encode()).hexdigest()[:10]
 
 
 def _read(shard: Path) -> Trajectories | None:

@@ -147,9 +147,17 @@ def own_config(problem: Problem) -> SimilarityConfig:
 
 def configs_hash() -> str:
     """Names how everything is learnt: rows of other settings must not be mixed with these."""
-    told = (ON_DESCRIPTORS, ON_RELATIONS, ON_WAYPOINTS, PAPER, SMALL_MLP, PUBLISHED_PREFERENCES, baselines.VaeConfig())
+    configs = (
+        ON_DESCRIPTORS,
+        ON_RELATIONS,
+        ON_WAYPOINTS,
+        PAPER,
+        SMALL_MLP,
+        PUBLISHED_PREFERENCES,
+        baselines.VaeConfig(),
+    )
     source = "".join(inspect.getsource(method) for method in (margin, clea, own_preferences, similarity_mlp))
-    return hashlib.sha256(f"{told}{source}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{configs}{source}".encode()).hexdigest()[:12]
 
 
 def own_encoder(problem: Problem) -> EncoderConfig:

@@ -86,8 +86,8 @@ def evaluate(args: Evaluate) -> dict[str, Judged]:
     }
     found = {one: _judge(z, features, parts, args, task.feature_names) for one, z in embeddings.items()}
     if args.json:
-        told = {one: _as_json(judged) for one, judged in found.items()}
-        write_json({"task": name, "seed": args.seed, **told}, args.json)
+        figures = {one: _as_json(judged) for one, judged in found.items()}
+        write_json({"task": name, "seed": args.seed, **figures}, args.json)
     if args.json != "-":
         for one, judged in found.items():
             print(f"{one:16} fpe {judged.fpe:.4f}  tpa20 {judged.tpa20.mean:.3f} "

@@ -109,9 +109,9 @@ def ordering_accuracy(
 ) -> float:
     """Share of random pairs among `test` that a learnt reward (N,) orders as the true one (N,); ties are left out."""
     first, second = rng.choice(test, (2, pairs))
-    told = reward[first] != reward[second]
+    untied = reward[first] != reward[second]
     right = (learnt[first] > learnt[second]) == (reward[first] > reward[second])
-    return float(right[told].mean()) if told.any() else float("nan")
+    return float(right[untied].mean()) if untied.any() else float("nan")
 
 
 class FeatureSpace(NamedTuple):

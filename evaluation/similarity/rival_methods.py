@@ -40,26 +40,26 @@ class PreferredSet:
     ) -> list[Proposal]:
         """Ask about random pairs; see `closed_loop_methods.Method`."""
         world = self.setting.world
-        told: list[tuple[int, int]] = []
+        pairs: list[tuple[int, int]] = []
         proposals = []
         for n in range(max(marks) + 1):
             if n in marks:
-                proposals.append(self._proposal(interview, told, asked, rng))
+                proposals.append(self._proposal(interview, pairs, asked, rng))
             if n < max(marks):
                 first, second = (int(one) for one in rng.choice(world.size, 2, replace=False))
                 liked = interview.prefer(world.features[first], world.features[second], asked[n])
-                told.append((first, second) if liked else (second, first))
+                pairs.append((first, second) if liked else (second, first))
         return proposals
 
     def _proposal(
-        self, interview: Interview, told: list[tuple[int, int]], asked: Sequence[int], rng: np.random.Generator
+        self, interview: Interview, pairs: list[tuple[int, int]], asked: Sequence[int], rng: np.random.Generator
     ) -> Proposal:
         setting = self.setting
         shown = dict(enumerate(setting.defaults))
-        if not told:
+        if not pairs:
             return Proposal(interview.answers, interview.seconds, shown)
-        better, worse = np.array(told).T
-        about = np.array(asked[: len(told)])
+        better, worse = np.array(pairs).T
+        about = np.array(asked[: len(pairs)])
         sized = self.embeddings
         if sized is None:
             aligned = preference_embedding(setting.world, better, worse, about, int(rng.integers(2**31)))
@@ -116,7 +116,7 @@ class RankedStrategy:
                 items = strategies[feeling].query(rng)
                 features = self.seen.predict(items, int(setting.gaits[feeling]))
                 order = interview.rank(features, feeling)
-                strategies[feeling].told(items, order)
+                strategies[feeling].update(items, order)
                 # An order of k items holds k - 1 comparisons of neighbours.
                 rows.extend((items[order[:-1]] - items[order[1:]]) / self._scale)
                 about.extend([feeling] * (len(items) - 1))

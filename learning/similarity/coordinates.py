@@ -44,9 +44,9 @@ class CoordinatesConfig:
 
 def triplets(answers: Answers) -> np.ndarray:
     """(2 N, 3) items a, b, c with "a is nearer to b than to c", two for each answer that names a pair."""
-    told = answers.take(answers.choice != CANNOT_TELL)
-    order = np.array([(i, j, 3 - i - j) for i, j in PAIRS])[told.choice]
-    first, second, third = np.take_along_axis(told.items, order, axis=1).T
+    decided = answers.take(answers.choice != CANNOT_TELL)
+    order = np.array([(i, j, 3 - i - j) for i, j in PAIRS])[decided.choice]
+    first, second, third = np.take_along_axis(decided.items, order, axis=1).T
     return np.concatenate([np.stack([first, second, third], 1), np.stack([second, first, third], 1)])
 
 
@@ -102,11 +102,11 @@ def fit_coordinates(items: int, answers: Answers, config: CoordinatesConfig, see
         ValueError: no answer names a pair, or one names an item that is not there.
     """
     torch.set_num_threads(1)
-    told = answers.take(answers.choice != CANNOT_TELL)
-    if not len(told):
+    decided = answers.take(answers.choice != CANNOT_TELL)
+    if not len(decided):
         raise ValueError("no answers came that name a pair; at least one is needed")
-    if told.items.max() >= items:
-        raise ValueError(f"an answer names item {told.items.max()}; there are {items}")
+    if decided.items.max() >= items:
+        raise ValueError(f"an answer names item {decided.items.max()}; there are {items}")
     places = nn.Embedding(items, config.dimensions)
     vice = config.method == "vice"
     decay = DECAYS[config.method] if config.decay is None else config.decay
@@ -114,8 +114,8 @@ def fit_coordinates(items: int, answers: Answers, config: CoordinatesConfig, see
         places.weight.normal_(0.0, 0.3, generator=torch.Generator().manual_seed(seed))
         if vice:
             places.weight.abs_()
-    choice = torch.as_tensor(told.choice)
-    asked = torch.as_tensor(told.items if vice else triplets(told))
+    choice = torch.as_tensor(decided.choice)
+    asked = torch.as_tensor(decided.items if vice else triplets(decided))
 
     def loss(step: int, drawing: torch.Generator) -> Tensor:
         some = batches(len(asked), config.batch, drawing)

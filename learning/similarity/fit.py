@@ -235,8 +235,8 @@ def _loss(
             return prior + triplet_margin(triples, choice[some], config.margin).mean()
         likely = model.log_likelihood(triples[: len(some)], person[some], choice[some]).mean()
         if len(ordered):
-            told = model.nearer_log_likelihood(triples[len(some) :]).mean()
-            likely = (likely * len(answers) + told * len(ordered)) / n
+            likely_nearer = model.nearer_log_likelihood(triples[len(some) :]).mean()
+            likely = (likely * len(answers) + likely_nearer * len(ordered)) / n
         return prior + model.penalty() / n - likely
 
     return loss

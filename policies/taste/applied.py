@@ -35,7 +35,7 @@ class StyledTable(NamedTuple):
 
     table: BehaviourTable
     styles: Mapping[Behaviour, ExpressiveStyle]
-    told: str = ""
+    caption: str = ""
 
 
 def apply_taste(table: BehaviourTable, taste: Taste) -> StyledTable:
@@ -55,12 +55,12 @@ def apply_taste(table: BehaviourTable, taste: Taste) -> StyledTable:
         for beat in table.beats[name]:
             new = styled(beat, liking.style, share, last=beat is table.beats[name][-1])
             if new is not beat:
-                new = replace(new, says=f"{new.says} {taste.told}")
+                new = replace(new, says=f"{new.says} {taste.caption}")
                 styles[new] = blended(beat, liking.style, share)
             changed.append(new)
         answers[label] = name if used[name] == 1 else f"{name} ({label})"
         beats[answers[label]] = tuple(changed)
-    return StyledTable(replace(table, answers=answers, beats=beats), styles, taste.told)
+    return StyledTable(replace(table, answers=answers, beats=beats), styles, taste.caption)
 
 
 def blended(beat: Behaviour, style: ExpressiveStyle, share: float) -> ExpressiveStyle:
@@ -114,12 +114,12 @@ def _stepped(gait: GaitStyle, style: ExpressiveStyle, share: float) -> GaitStyle
 class Manner:
     """Lays wiggle, starts and stops and uneven timing over the gait while a beat that a taste changed is shown.
 
-    `told` says in a sentence whose taste it is; empty where there is none.
+    `caption` says in a sentence whose taste it is; empty where there is none.
     """
 
-    def __init__(self, styles: Mapping[Behaviour, ExpressiveStyle] | None = None, told: str = "") -> None:
+    def __init__(self, styles: Mapping[Behaviour, ExpressiveStyle] | None = None, caption: str = "") -> None:
         self._styles = styles or {}
-        self.told = told
+        self.caption = caption
         self.reset(0)
 
     def reset(self, seed: int) -> None:

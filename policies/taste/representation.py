@@ -54,8 +54,8 @@ class Representation:
     def __post_init__(self) -> None:
         for name, allowed in (("kind", Kind), ("inputs", Inputs), ("activation", Activation)):
             if getattr(self, name) not in get_args(allowed):
-                told = ", ".join(get_args(allowed))
-                raise RepresentationError(f"{name} {getattr(self, name)!r} came; allowed are {told}")
+                known = ", ".join(get_args(allowed))
+                raise RepresentationError(f"{name} {getattr(self, name)!r} came; allowed are {known}")
         if not self.weights or len(self.weights) != len(self.biases):
             raise RepresentationError(f"{len(self.weights)} weights and {len(self.biases)} biases came")
         width = self.n_inputs

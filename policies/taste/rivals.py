@@ -58,7 +58,7 @@ class CmaEsIg:
         centroids, _ = kmeans2(drawn, start, minit="matrix")
         return np.asarray(centroids)
 
-    def told(self, items: np.ndarray, order: np.ndarray) -> None:
+    def update(self, items: np.ndarray, order: np.ndarray) -> None:
         """Move on after items (k, D) were put in `order` (k,), best first (Hansen 2016, eqs. 38 to 47)."""
         n = len(self.mean)
         steps = (items[order[: len(self._weights)]] - self.mean) / self.sigma

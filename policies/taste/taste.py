@@ -77,7 +77,7 @@ class Taste:
         return sum(liking.answers for liking in self.likings.values())
 
     @property
-    def told(self) -> str:
+    def caption(self) -> str:
         """A sentence for whoever watches."""
         return f"(The way {self.owner or 'its owner'} likes it, from {self.answers} answers.)"
 

@@ -45,8 +45,8 @@ def test_frames_are_those_with_faces():
 
 
 def test_what_cannot_be_had_is_one_line(tmp_path):
-    told = [sys.executable, "benchmarks/costs.py", "--faces", str(tmp_path / "nowhere.tar.gz")]
-    done = subprocess.run(told, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    command = [sys.executable, "benchmarks/costs.py", "--faces", str(tmp_path / "nowhere.tar.gz")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: ") and "nowhere" in done.stderr
     assert "Traceback" not in done.stderr

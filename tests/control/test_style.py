@@ -47,7 +47,7 @@ def test_a_style_steps_in_any_gait_and_keeps_what_makes_it_that_gait(gait):
 
 
 def test_an_even_style_changes_nothing():
-    assert all(told == (FORWARD, EVEN.gait("trot")) for told in run(EVEN))
+    assert all(step == (FORWARD, EVEN.gait("trot")) for step in run(EVEN))
 
 
 def test_the_same_seed_gives_the_same_movement_and_another_gives_another():
@@ -77,11 +77,11 @@ def test_starts_and_stops_keep_the_mean_speed_and_stay_within_the_stride():
 
 
 def test_irregular_timing_changes_the_cadence_and_nothing_else():
-    told = run(replace(EVEN, regularity=0.0))
-    rates = np.array([gait.frequency_hz for _, gait in told])
+    steps = run(replace(EVEN, regularity=0.0))
+    rates = np.array([gait.frequency_hz for _, gait in steps])
     assert rates.std() > 0.2
-    assert {command for command, _ in told} == {FORWARD}  # slow enough for legs that tarry
-    assert all(replace(gait, frequency_hz=EVEN.cadence_hz) == EVEN.gait("trot") for _, gait in told)
+    assert {command for command, _ in steps} == {FORWARD}  # slow enough for legs that tarry
+    assert all(replace(gait, frequency_hz=EVEN.cadence_hz) == EVEN.gait("trot") for _, gait in steps)
 
 
 def test_who_stands_is_not_made_to_walk():

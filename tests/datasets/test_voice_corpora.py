@@ -144,11 +144,11 @@ def test_voices_with_habits_are_judged_better_once_they_are_known(model):
 
 
 def test_the_command_refuses_in_one_line(tmp_path, capsys):
-    for told, said in (
+    for options, said in (
         (["--data", str(tmp_path / "missing")], "is no folder"),
         (["--data", str(tmp_path), "--seed", "-1"], "seed"),
     ):
-        assert cli(["evaluate", "speech-transfer", *told]) == 2
+        assert cli(["evaluate", "speech-transfer", *options]) == 2
         error = capsys.readouterr().err
         assert said in error
         assert error.count("\n") == 1

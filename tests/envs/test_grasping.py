@@ -161,8 +161,8 @@ def test_a_good_action_is_rewarded():
     cloud, info = env.reset(seed=4, options={"object": "can_900"})
     assert info["object"] == "can_900"
     _, quat = to_quat(transform(DOWN, (0, 0, 0)))
-    _, reward, terminated, _, told = env.step(np.array([0, 0, cloud[:, 2].max() - 0.03, *quat, 0.08]))
-    assert terminated and reward == 1.0 and told["held"]
+    _, reward, terminated, _, info = env.step(np.array([0, 0, cloud[:, 2].max() - 0.03, *quat, 0.08]))
+    assert terminated and reward == 1.0 and info["held"]
     with pytest.raises(RuntimeError, match="reset"):
         env.step(env.action_space.sample())
     env.close()

@@ -62,8 +62,8 @@ def test_a_urdf_is_taken_apart_where_it_tells_only_its_looks(tmp_path, collision
     mesh.as_trimesh().export(tmp_path / "mesh.ply")
     mesh.as_trimesh().convex_hull.export(tmp_path / "hull.ply")
     shapes = {"visual": "mesh.ply"} | ({"collision": collision} if collision else {})
-    told = "".join(f'<{tag}><geometry><mesh filename="{f}"/></geometry></{tag}>' for tag, f in shapes.items())
-    (tmp_path / "mug.urdf").write_text(f'<robot name="mug"><link name="base">{told}</link></robot>')
+    shapes_xml = "".join(f'<{tag}><geometry><mesh filename="{f}"/></geometry></{tag}>' for tag, f in shapes.items())
+    (tmp_path / "mug.urdf").write_text(f'<robot name="mug"><link name="base">{shapes_xml}</link></robot>')
     (model,) = load_objects(str(tmp_path)).objects
     assert is_hollow(model) == hollow
 

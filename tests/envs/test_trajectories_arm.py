@@ -36,8 +36,8 @@ def test_kinematics_and_limits_are_those_of_the_arm_in_bullet(rng):
     places, turns = link_frames(joints)
     with World() as world:
         body = world.load_shipped("franka_panda/panda.urdf", (0, 0, 0))
-        told = [world.client.getJointInfo(body, joint)[8:10] for joint in range(JOINTS)]
-        assert np.allclose(told, np.stack([LOWER, UPPER], axis=1))
+        limits = [world.client.getJointInfo(body, joint)[8:10] for joint in range(JOINTS)]
+        assert np.allclose(limits, np.stack([LOWER, UPPER], axis=1))
         for pose, place, turn in zip(joints, places, turns, strict=True):
             for joint in range(JOINTS):
                 world.client.resetJointState(body, joint, pose[joint])

@@ -136,8 +136,8 @@ def test_a_loop_without_answers_has_no_later_works_and_keeps_its_rows(monkeypatc
     monkeypatch.setattr(closed_loop_run, "table", lambda title, rows: title)
     monkeypatch.setattr(closed_loop_run.rivals, "run", lambda options: pytest.fail("nothing is learnt from no answer"))
     closed_loop_run.main(closed_loop_run.Run(answers=(0,), json=str(tmp_path / "loop.json")))
-    told = json.loads((tmp_path / "loop.json").read_text())
-    assert len(told["closed_loop"]) == len(rows) and told["rivals"] == []
+    written = json.loads((tmp_path / "loop.json").read_text())
+    assert len(written["closed_loop"]) == len(rows) and written["rivals"] == []
 
 
 def test_owners_share_as_much_between_feelings_as_they_are_told(rng):
@@ -164,7 +164,7 @@ def test_cma_es_ig_climbs_by_orders_alone(rng):
         items = strategy.query(rng)
         assert items.shape == (4, 6)
         assert 0.0 <= items.min() <= items.max() <= 1.0
-        strategy.told(items, np.argsort(((items - target) ** 2).sum(axis=1)))
+        strategy.update(items, np.argsort(((items - target) ** 2).sum(axis=1)))
     assert np.linalg.norm(strategy.mean - target) < 0.5 * np.linalg.norm(np.full(6, 0.5))
 
 

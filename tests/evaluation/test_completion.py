@@ -25,10 +25,10 @@ def test_evaluation_tells_what_it_should(rendered, tmp_path, capsys):
     weights.save(tmp_path / "w", Stored(network(), 1.5), {}, "card")
     out = tmp_path / "figures.json"
     evaluate.main(EvaluateConfig((rendered,), (tmp_path / "w",), tmp_path / "pictures", json=out))
-    told = json.loads(out.read_text())
+    figures = json.loads(out.read_text())
     wanted = {"cdl1_mm", "cdl1_partial_mm", "f_score_1pct", "extent_error_mm", "n_objects", "n_views"}
-    assert wanted <= told.keys() and told["n_objects"] == 8 and told["n_views"] == 16
-    for interval in (told["cdl1_mm"], told["cdl1_over_partial"]):
+    assert wanted <= figures.keys() and figures["n_objects"] == 8 and figures["n_views"] == 16
+    for interval in (figures["cdl1_mm"], figures["cdl1_over_partial"]):
         assert interval["low"] <= interval["mean"] <= interval["high"]
     assert list((tmp_path / "pictures").glob("*.png"))
 
@@ -50,5 +50,5 @@ def test_commands_say_in_one_line_what_is_wrong(tmp_path, capsys):
     assert cli(["train", "completion", "--rendered", str(tmp_path)]) == 2
     assert cli(["evaluate", "completion", "--rendered", str(tmp_path), "--weights", str(tmp_path)]) == 2
     assert cli(["export", "views", "--out", str(tmp_path / "o"), "--objects", "nothing"]) == 2
-    told = capsys.readouterr().err
-    assert told.count("error: ") == 3 and "Traceback" not in told
+    errors = capsys.readouterr().err
+    assert errors.count("error: ") == 3 and "Traceback" not in errors

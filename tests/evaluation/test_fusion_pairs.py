@@ -132,29 +132,29 @@ def test_the_command_tests_and_fits(monkeypatch, tmp_path, truth, capsys):
 
     asked: list[str] = []
     monkeypatch.setattr(evaluation, "_judge", judge)
-    told = ["evaluate", "fusion", "--voices", "v", "--faces", "f", "--each", "2"]
-    assert cli([*told, "--json", str(tmp_path / "test.json")]) == 0
+    command = ["evaluate", "fusion", "--voices", "v", "--faces", "f", "--each", "2"]
+    assert cli([*command, "--json", str(tmp_path / "test.json")]) == 0
     figures = json.loads((tmp_path / "test.json").read_text())
     rows = {(row["voice"], row["face"]): row for row in figures["rows"]}
     assert len(rows) == len(VOICES) * len(FACES)  # without nothing at all, with the contradiction
     assert rows["clear", "clear"]["difference"]["mean"] > 0
     assert rows["clear", "blurred"]["difference"]["mean"] == 0
     assert rows["clear", "contradicting"]["agreement"] < rows["clear", "clear"]["agreement"]
-    assert cli([*told, "--fit-weights", "--json", "-"]) == 0
+    assert cli([*command, "--fit-weights", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["weights"]["speech"] > 0
     assert asked == ["PrivateTest", "PublicTest"]
 
 
 @pytest.mark.parametrize(
-    ("told", "said"),
+    ("options", "said"),
     [
         (["--each", "0"], "allowed are 1 to 1000"),
         (["--json", str(Path(__file__) / "x.json")], "File exists"),
         ([], "is no folder"),
     ],
 )
-def test_bad_settings_are_refused_in_one_line(told, said, tmp_path, capsys):
-    assert cli(["evaluate", "fusion", "--voices", str(tmp_path / "v"), "--faces", str(tmp_path / "f"), *told]) == 2
+def test_bad_settings_are_refused_in_one_line(options, said, tmp_path, capsys):
+    assert cli(["evaluate", "fusion", "--voices", str(tmp_path / "v"), "--faces", str(tmp_path / "f"), *options]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1

@@ -43,9 +43,9 @@ def objects(tmp_path_factory) -> str:
     (meshes / "broken.obj").write_text("v 0 0 nan\nf 1 2 3\n")
     good.apply_scale(1000.0)
     good.export(meshes / "millimetres.stl")
-    told = '<robot name="x"><link name="x"><visual><geometry>{}</geometry></visual></link></robot>'
-    (urdfs / "cylinder.urdf").write_text(told.format('<cylinder radius="0.03" length="0.1"/>'))
-    (urdfs / "missing.urdf").write_text(told.format('<mesh filename="gone.obj"/>'))
+    urdf = '<robot name="x"><link name="x"><visual><geometry>{}</geometry></visual></link></robot>'
+    (urdfs / "cylinder.urdf").write_text(urdf.format('<cylinder radius="0.03" length="0.1"/>'))
+    (urdfs / "missing.urdf").write_text(urdf.format('<mesh filename="gone.obj"/>'))
     return f"{meshes}+{urdfs}"
 
 
@@ -110,7 +110,13 @@ def test_the_report_holds_everything_and_fetches_nothing(whole):
     failed = {cause for share in figures["rows"] for cause in share["causes"]} - {"no grasp"}
     assert page.count("data:image/jpeg;base64,") >= len(failed)
     assert all(reason.split(":")[0] in page for _, reason in figures["left_out"])
-    assert sorted(path.name for path in out.iterdir()) == ["figures.json", "report.html", "trials.csv", "trials.jsonl"]
+    seen = sorted(path.name for path in out.glob("[!.]*"))
+    assert seen == [
+        "figures.json",
+        "report.html",
+        "trials.csv",
+        "trials.jsonl",
+    ]
 
 
 def test_rows_do_not_depend_on_the_number_of_workers(objects, whole, tmp_path):
@@ -215,9 +221,9 @@ def mistake(monkeypatch, capsys, *arguments: str) -> str:
     """What the command line answers; anything but status 2 with one line is a failure."""
     monkeypatch.setattr(trials, "in_order", lambda *_: pytest.fail("it began to work"))
     assert grasp_eval.cli(arguments) == 2
-    told = capsys.readouterr().err
-    assert told.startswith("error: ") and told.count("\n") == 1
-    return told
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    return error
 
 
 CLOUDS = ["--clouds", "partial"]

@@ -16,9 +16,16 @@ class Item(NamedTuple):
 
 
 def attempt(number: int) -> Attempt:
-    told = {"held": True, "strict": True, "cause": "", "width_m": 0.05, "T_world_hand": [0.0] * 16, "plan_seconds": 0.1}
+    outcome = {
+        "held": True,
+        "strict": True,
+        "cause": "",
+        "width_m": 0.05,
+        "T_world_hand": [0.0] * 16,
+        "plan_seconds": 0.1,
+    }
     more = {"attempt": 0, "scene": "pile", "left": 1, "lifted": "x", "shape_seconds": 0.2}
-    return Attempt(task=number, cloud="true", **told, **more)
+    return Attempt(task=number, cloud="true", **outcome, **more)
 
 
 def done(item: Item) -> Done[Attempt]:

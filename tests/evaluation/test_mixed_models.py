@@ -99,7 +99,7 @@ def test_a_condition_that_decides_everything_is_found():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "said"),
     [
         ({"y": [0, 1, 2]}, "logistic one is 0 or 1"),
         ({"y": [0, 1, np.nan]}, "leave these rows out"),
@@ -109,9 +109,9 @@ def test_a_condition_that_decides_everything_is_found():
         ({"draws": 9}, "give it a generator"),
     ],
 )
-def test_bad_input_is_told(change, told):
+def test_bad_input_is_told(change, said):
     given = {"y": [0, 1, 0], "X": [[1, 0], [1, 1], [1, 0]], "tested": [1], "groups": {"participant": [0, 0, 1]}}
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=said):
         likelihood_ratio(**{**given, **change})
 
 

@@ -53,9 +53,9 @@ def test_rows_are_the_same_whatever_the_workers_and_after_an_interruption(tiny, 
 def test_the_benchmark_writes_its_table(tiny, tmp_path, capsys):
     place = tmp_path / "similarity.json"
     args = benchmark.Args(seeds=2, workers=1, out=tmp_path, json=str(place), closed_loop=False)
-    told = benchmark.main(args)
+    returned = benchmark.main(args)
     written = json.loads(place.read_text())
-    assert written == json.loads(json.dumps(told))
+    assert written == json.loads(json.dumps(returned))
     assert {"rows", "closed_loop", "active"} <= written.keys()
     row = next(row for row in written["rows"] if row["method"] == "true_features")
     assert set(row) == {"task", "method", "answers", "wrong_share", "seeds", "fpe", "tpa20", "r2", "seconds_per_fit"}

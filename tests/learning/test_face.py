@@ -178,8 +178,8 @@ def test_training_with_teachers_notes_who_they_were(tree):
     train.main(settings(tree, "teacher"))
     taught = settings(tree, "taught", teacher=(tree.parent / "teacher",), fit=replace(QUICK, judge_every=3))
     train.main(taught)
-    told = json.loads((taught.out / "config.json").read_text())["training"]
-    assert [one["seed"] for one in told["teachers"]] == [0] and told["fit"]["teacher_share"] == 0.8
+    training = json.loads((taught.out / "config.json").read_text())["training"]
+    assert [one["seed"] for one in training["teachers"]] == [0] and training["fit"]["teacher_share"] == 0.8
     with pytest.raises(WeightsError, match="missing"):
         train.main(settings(tree, "untaught", teacher=(tree.parent / "nowhere",)))
 

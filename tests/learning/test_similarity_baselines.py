@@ -62,16 +62,16 @@ def test_an_answer_is_two_triplets():
 
 @pytest.mark.parametrize("method", ["ste", "tste", "ckl", "soe", "vice"])
 def test_coordinates_agree_with_the_answers(method):
-    told = answers()
-    placed = fit_coordinates(60, told, CoordinatesConfig(method, 3, Schedule(400, 3e-2)))
+    given = answers()
+    placed = fit_coordinates(60, given, CoordinatesConfig(method, 3, Schedule(400, 3e-2)))
     if method == "vice":
         assert placed.min() >= 0
         dots = np.stack(
-            [(placed[told.items[:, i]] * placed[told.items[:, j]]).sum(1) for i, j in [(0, 1), (0, 2), (1, 2)]]
+            [(placed[given.items[:, i]] * placed[given.items[:, j]]).sum(1) for i, j in [(0, 1), (0, 2), (1, 2)]]
         )
-        assert (dots.argmax(axis=0) == told.choice).mean() > 0.7
+        assert (dots.argmax(axis=0) == given.choice).mean() > 0.7
     else:
-        assert (pair_distances(placed, told.items).argmin(axis=1) == told.choice).mean() > 0.85
+        assert (pair_distances(placed, given.items).argmin(axis=1) == given.choice).mean() > 0.85
         assert probe(placed) > 0.6
 
 
@@ -138,9 +138,9 @@ def test_what_is_explored_together_comes_together():
     assert sorted(astray.explored[0]) == sorted(log.ignored[0])
     config = baselines.ContrastiveConfig(LINEAR, Schedule(200, 2e-2))
     embedding = baselines.fit_contrastive(INPUTS, log, config).embed(INPUTS)
-    told = answers(300)
-    hits = (pair_distances(embedding, told.items).argmin(axis=1) == told.choice).mean()
-    assert hits > (pair_distances(INPUTS, told.items).argmin(axis=1) == told.choice).mean() + 0.1
+    given = answers(300)
+    hits = (pair_distances(embedding, given.items).argmin(axis=1) == given.choice).mean()
+    assert hits > (pair_distances(INPUTS, given.items).argmin(axis=1) == given.choice).mean() + 0.1
 
 
 def test_bad_input_is_refused():

@@ -33,9 +33,9 @@ def test_it_is_the_choice_model_of_the_simulation(seed):
     expected = choice_probabilities(triple_distances(triples()).numpy(), person)
     np.testing.assert_allclose(found, expected, atol=1e-9)
     np.testing.assert_allclose(found.sum(axis=1), 1.0)
-    told = model_of(person).persons()[0]
-    assert told.temperature == pytest.approx(person.temperature)
-    assert told.cannot_tell == pytest.approx(person.cannot_tell)
+    estimated = model_of(person).persons()[0]
+    assert estimated.temperature == pytest.approx(person.temperature)
+    assert estimated.cannot_tell == pytest.approx(person.cannot_tell)
 
 
 def test_known_parameters_are_found_again():

@@ -259,12 +259,12 @@ def small_german(tmp_path_factory) -> Path:
 def test_any_corpus_is_recognised_and_retrained(small_german, cache_folder, tmp_path):
     fit = FitConfig(epochs=2, members=1, inner_groups=2)
     config = EvaluateConfig(small_german, retrain=True, fit=fit, cache=cache_folder, plots=tmp_path)
-    told = evaluate.main(config).as_json()
-    assert (told["data"], told["n"], told["labels"]) == ("emodb", 18, ["happy", "sad", "angry"])
-    assert np.sum(told["confusion"]) == 18 and 0.0 <= told["ua_random_split"] <= 1.0
-    assert told["protocol"].startswith("speaker-independent: 3 folds") and len(list(tmp_path.iterdir())) == 3
+    figures = evaluate.main(config).as_json()
+    assert (figures["data"], figures["n"], figures["labels"]) == ("emodb", 18, ["happy", "sad", "angry"])
+    assert np.sum(figures["confusion"]) == 18 and 0.0 <= figures["ua_random_split"] <= 1.0
+    assert figures["protocol"].startswith("speaker-independent: 3 folds") and len(list(tmp_path.iterdir())) == 3
     leaky = evaluate.main(replace(config, protocol="random", plots=None)).as_json()
-    assert leaky["ua"]["mean"] == leaky["ua_random_split"] == told["ua_random_split"]
+    assert leaky["ua"]["mean"] == leaky["ua_random_split"] == figures["ua_random_split"]
     folds = tmp_path / "folds.json"
     folds.write_text('{"test_actors": [[1, 2], [3, 4]]}')
     for entries in ({"folds": folds}, {"protocol": "text-independent"}):
@@ -274,9 +274,11 @@ def test_any_corpus_is_recognised_and_retrained(small_german, cache_folder, tmp_
 
 def test_any_corpus_is_judged_by_the_weights_as_they_are(small_german, capsys):
     result = evaluate.main(EvaluateConfig(small_german))
-    told = result.as_json()
-    assert told["n"] == 18 and told["protocol"].startswith("cross-corpus: nothing learned")
-    assert told["ua_neutral_4"] == told["ua"]["mean"] and told["ua_history_16"] is None  # none neutral, 6 of each voice
+    figures = result.as_json()
+    assert figures["n"] == 18 and figures["protocol"].startswith("cross-corpus: nothing learned")
+    assert (
+        figures["ua_neutral_4"] == figures["ua"]["mean"] and figures["ua_history_16"] is None
+    )  # none neutral, 6 of each voice
     assert evaluate.report(result) == 0 and "- with history 16" in " ".join(capsys.readouterr().err.split())
 
 

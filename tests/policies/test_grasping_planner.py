@@ -203,7 +203,7 @@ def test_hits_are_what_the_boxes_of_the_hand_hold(rng):
 
     poses = Poses(Rotation.random(12, random_state=rng).as_matrix(), rng.uniform(-0.02, 0.02, (12, 3)))
     points, opening = rng.uniform(-0.12, 0.12, (3000, 3)), rng.uniform(0.0, 0.08, 12)
-    told = count_collisions(poses, opening, points, PANDA_HAND, 0.0, APPROACH_M)
+    counts = count_collisions(poses, opening, points, PANDA_HAND, 0.0, APPROACH_M)
     above = above_table(poses, opening, PANDA_HAND, -0.1)
     for row in range(12):
         grasp = Grasp(transform(poses.rotation[row], poses.origin[row]), float(opening[row]))
@@ -212,7 +212,7 @@ def test_hits_are_what_the_boxes_of_the_hand_hold(rng):
         for back in np.linspace(0.0, APPROACH_M, 51):
             for _, centre, size in PANDA_HAND.boxes(grasp.width_m):
                 swept |= (np.abs(local - centre + (0.0, 0.0, back)) < size / 2).all(axis=1)
-        assert told[row] == pytest.approx(swept.sum(), abs=3)
+        assert counts[row] == pytest.approx(swept.sum(), abs=3)
         assert above[row] == (lowest_corner(grasp) > -0.1)
 
 
@@ -221,10 +221,10 @@ def test_a_way_is_clear_where_nothing_is_hit(rng):
 
     poses = Poses(Rotation.random(200, random_state=rng).as_matrix(), rng.uniform(-0.3, 0.3, (200, 3)))
     points, opening = rng.uniform(-0.1, 0.1, (400, 3)), rng.uniform(0.0, 0.08, 200)
-    told = count_collisions(poses, opening, points, PANDA_HAND, 0.002, APPROACH_M, most=0) == 0
-    assert 20 < told.sum() < 180
+    free = count_collisions(poses, opening, points, PANDA_HAND, 0.002, APPROACH_M, most=0) == 0
+    assert 20 < free.sum() < 180
     touched = count_collisions(poses, opening, points, PANDA_HAND, 0.002, APPROACH_M)
-    assert (told == (touched == 0)).all()
+    assert (free == (touched == 0)).all()
     few = count_collisions(poses, opening, points, PANDA_HAND, 0.002, APPROACH_M, most=5) <= 5
     assert (few == (touched <= 5)).all()
 

@@ -89,7 +89,7 @@ def test_manner_moves_only_what_a_taste_changed(rng):
     manner = Manner({beat: STYLE})
     first = [manner.step(beat, command, beat.style, 0.02 * n) for n in range(100)]
     assert np.std([style.roll_rad for _, style in first]) > 0.01
-    assert np.std([told.vx for told, _ in first]) > 0.01
+    assert np.std([command.vx for command, _ in first]) > 0.01
     manner.reset(0)
     assert [manner.step(beat, command, beat.style, 0.02 * n) for n in range(100)] == first
     other = beats("calm")[-1]

@@ -43,7 +43,7 @@ def spoilt(taste: Taste, tmp_path, change) -> str:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "said"),
     [
         (lambda d: d.update(version=VERSION + 1), "update Empaw"),
         (lambda d: d.update(version="1"), "expected 1"),
@@ -65,8 +65,8 @@ def spoilt(taste: Taste, tmp_path, change) -> str:
         (lambda d: d.update(likings=[]), "AttributeError"),
     ],
 )
-def test_damaged_and_newer_files_are_refused_and_say_why(taste, tmp_path, change, told):
-    assert told in spoilt(taste, tmp_path, change)
+def test_damaged_and_newer_files_are_refused_and_say_why(taste, tmp_path, change, said):
+    assert said in spoilt(taste, tmp_path, change)
 
 
 @given(st.binary(max_size=200))

@@ -71,14 +71,14 @@ def test_missing_or_damaged_files_are_told(tmp_path, name):
 
 def test_bad_numbers_are_refused():
     good = Encoder(LINEAR, FLAT, torch.Generator().manual_seed(0)).representation()
-    for bad, told in (
+    for bad, said in (
         ({"scale": np.zeros(7)}, "above 0"),
         ({"mean": np.zeros(6)}, "expected"),
         ({"weights": (np.full((6, 7), np.nan),)}, "finite"),
         ({"biases": ()}, "biases came"),
         ({"biases": (np.zeros(2),)}, "follows"),
     ):
-        with pytest.raises(RepresentationError, match=told):
+        with pytest.raises(RepresentationError, match=said):
             replace(good, **bad)
     with pytest.raises(RepresentationError, match="takes 7"):
         good.embed(np.zeros((3, 8)))

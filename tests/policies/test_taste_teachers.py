@@ -57,10 +57,10 @@ def test_preferences_follow_the_reward():
 
 
 @pytest.mark.parametrize(
-    ("features", "weights", "told"),
+    ("features", "weights", "said"),
     [(FEATURES, np.ones(2), "expected"), (FEATURES * 3, np.ones(3), r"\[0, 1\]"), (FEATURES, -np.ones(3), "below 0"),
      (np.full((4, 3), np.nan), np.ones(3), "finite")],
 )  # fmt: skip
-def test_bad_input_is_refused(features, weights, told):
-    with pytest.raises(ValueError, match=told):
+def test_bad_input_is_refused(features, weights, said):
+    with pytest.raises(ValueError, match=said):
         ScriptedTeacher(features, weights, CLEAN, np.random.default_rng(0))
