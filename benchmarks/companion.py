@@ -68,7 +68,7 @@ def main(args: Args) -> dict:
     """Play every clip and return the figures."""
     check_writable(args.json)
     actors = load_folds(args.folds).test_actors[args.fold]
-    _check_unheard(actors)
+    _check_held_out(actors)
     clips = [clip for clip in load_ravdess(args.data) if clip.actor in actors]
     console = Console(stderr=True)
     jobs = [
@@ -84,7 +84,7 @@ def main(args: Args) -> dict:
     return result
 
 
-def _check_unheard(actors: tuple[int, ...]) -> None:
+def _check_held_out(actors: tuple[int, ...]) -> None:
     """Only speakers whom the shipped network has not heard say anything about new ones."""
     held_out = held_out_actors()
     if not set(actors) <= set(held_out):
@@ -135,7 +135,7 @@ def figures(played: list[Played], seed: int) -> dict:
     tables = confusion_tables(wanted, shown, clips, len(columns))
     return {
         "clips": len(played),
-        "shown_is_intended": wilson(int((shown == intended).sum()), len(played)).as_json(),
+        "behaviour_agreement": wilson(int((shown == intended).sum()), len(played)).as_json(),
         # Over clips: there are four speakers only, so read it as a lower bound.
         "behaviour_recall": interval(tables, mean_recall, seed, draws=2_000).as_json(),
         "chance": 1 / len(LABELS),
@@ -164,7 +164,7 @@ def report(result: dict, console: Console) -> None:
     for name, row in zip(result["rows"], result["confusion"], strict=True):
         table.add_row(name, *(str(count or "") for count in row))
     console.print(table)
-    keys = ("clips", "shown_is_intended", "behaviour_recall", "falls", "calm_against_angry")
+    keys = ("clips", "behaviour_agreement", "behaviour_recall", "falls", "calm_against_angry")
     console.print({key: result[key] for key in keys})
 
 

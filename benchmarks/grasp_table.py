@@ -159,8 +159,8 @@ def costs(data: dict[str, Any]) -> str:
         ],
         ["completing and planning", f"{completed['whole']:.2f} ({completed['whole_p95']:.2f})"],
         [
-            "the same in a packed scene, mean (where {most:.0f} things stand)".format(**data["packed"]),
-            f"{data['packed']['mean']:.2f} ({data['packed']['mean_of_most']:.2f})",
+            "the same in a packed scene, mean (where {max_objects:.0f} things stand)".format(**data["packed"]),
+            f"{data['packed']['mean']:.2f} ({data['packed']['mean_at_max_objects']:.2f})",
         ],
         ["memory of a worker, GB", f"{data['worker_memory_gb']:.2f}"],
     ]

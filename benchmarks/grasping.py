@@ -124,8 +124,13 @@ def packed_seconds(models: Sequence[ObjectModel], rounds: int) -> dict[str, floa
         rows = run_episode(Episode(number, tuple(models), ClutterConfig())).rows
         spent += [(row.left, row.plan_seconds + row.shape_seconds) for row in rows]
     left, seconds = np.array(spent).T
-    most = seconds[left == left.max()]
-    found = {"mean": seconds.mean(), "p95": np.percentile(seconds, 95), "most": left.max(), "mean_of_most": most.mean()}
+    fullest = seconds[left == left.max()]
+    found = {
+        "mean": seconds.mean(),
+        "p95": np.percentile(seconds, 95),
+        "max_objects": left.max(),
+        "mean_at_max_objects": fullest.mean(),
+    }
     return {name: round(float(value), 3) for name, value in found.items()} | {"plans": len(seconds)}
 
 

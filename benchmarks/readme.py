@@ -127,7 +127,7 @@ def _companion(data: dict[str, Any]) -> str:
         ]
         return table([head, *data["columns"]], cells)
 
-    follows, recall = data["shown_is_intended"], data["behaviour_recall"]
+    follows, recall = data["behaviour_agreement"], data["behaviour_recall"]
     intro = (
         f"The dog does what its own estimate asks for in {100 * follows['mean']:.1f} % of {data['clips']} "
         f"clips (95 %: {100 * follows['low']:.1f} to {100 * follows['high']:.1f}; the rest are near ties that "
@@ -292,7 +292,7 @@ def _senses(data: dict[str, Any]) -> str:
             ["unsure while nobody speaks and nobody is in sight", percent("abstention_when_empty")],
             ["the same once what was sensed before is 1.5 s old", percent("abstention_when_empty_settled")],
             ["unsure while there is somebody", percent("abstention_when_occupied")],
-            ["a voice heard in silence, music or noise", f"{percent('voice_heard_in_other_sounds')} of the time"],
+            ["a voice heard in silence, music or noise", f"{percent('voice_false_alarm_share')} of the time"],
             ["labels that it was sure of", ", ".join(data["labels"])],
             ["longest on one label", longest],
             ["sure at the end of scenes with somebody; right of those", sure],

@@ -176,7 +176,7 @@ def figures(script: list[Scene], looks: list[Look], skip_s: float) -> dict:
         "abstention_when_empty": share(empty),
         "abstention_when_empty_settled": share([look for look in settled if script[look.scene].empty]),
         "abstention_when_occupied": share(judged),
-        "voice_heard_in_other_sounds": round(float(np.mean([look.heard for look in quiet])), 4) if quiet else None,
+        "voice_false_alarm_share": round(float(np.mean([look.heard for look in quiet])), 4) if quiet else None,
         "labels": sorted(set(filter(None, sure))),
         "longest_on_one_label_s": round(max(runs, default=0.0), 1),
         "longest_scene_s": round(max(scene.seconds for scene in script), 1),
@@ -198,8 +198,8 @@ def main(args: Args) -> dict:
     """Play and return the figures."""
     check_writable(args.json)
     torch.set_num_threads(1)
-    unheard = held_out_actors()
-    clips = [clip for clip in load_ravdess(args.voices) if clip.actor in unheard]
+    held_out = held_out_actors()
+    clips = [clip for clip in load_ravdess(args.voices) if clip.actor in held_out]
     # In a process of its own, or what reading takes would count as memory.
     with ProcessPoolExecutor(1, get_context("spawn"), end_with, (os.getpid(),)) as elsewhere:
         faces = elsewhere.submit(public_test, args).result()

@@ -129,10 +129,10 @@ def _judge(config: EvaluateConfig, split: str) -> tuple[dict[str, SensePredictio
     from perception.speech.model import SpeechEmotionModel, held_out_actors
 
     one_core(config.threads)
-    unheard = held_out_actors()
-    clips = [clip for clip in load_ravdess(config.voices) if clip.actor in unheard]
+    held_out = held_out_actors()
+    clips = [clip for clip in load_ravdess(config.voices) if clip.actor in held_out]
     if not clips:
-        raise DatasetError(f"{config.voices} has none of the actors {unheard}, the ones that the network never heard.")
+        raise DatasetError(f"{config.voices} has none of the actors {held_out}, the ones that the network never heard.")
     faces = load_fer2013(config.faces, config.cache).of(split)
     speech, face = SpeechEmotionModel.load(), FaceEmotionModel.load()
     return (

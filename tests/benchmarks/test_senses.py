@@ -54,7 +54,7 @@ def test_being_unsure_is_counted_where_there_is_nothing_to_judge():
     assert found["abstention_when_empty"] == 0.5
     assert found["abstention_when_empty_settled"] == 1.0
     assert found["abstention_when_occupied"] == 0.0
-    assert found["voice_heard_in_other_sounds"] == 0.0
+    assert found["voice_false_alarm_share"] == 0.0
     assert found["labels"] == ["happy", "sad"]
     assert found["longest_on_one_label_s"] == 3.0
     assert found["right_at_the_end_of_scenes"] == 1.0
