@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from geometry.files import reserve
+
 Key = tuple[Any, ...]
 
 
 class ResultsStore:
     """A file of JSON lines: the settings first, then one line for each finished item of work.
+
+    No other process can have it while this one lives: rows of two runs would mix.
 
     Args:
         path: the file; its folder is made.
@@ -21,7 +25,7 @@ class ResultsStore:
 
     Raises:
         ValueError: `resume`, and the file is of another run or damaged.
-        OSError: the file cannot be written.
+        OSError: the file cannot be written, or another process has it (`BlockingIOError`).
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any], resume: bool = False) -> None:
@@ -29,6 +33,7 @@ class ResultsStore:
         self.done: dict[Key, Any] = {}
         self._settings = json.loads(json.dumps(settings))  # as a file gives them back: tuples are lists there
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._reserved = reserve(path)
         if path.exists() and resume:
             self._take_over()
             return

@@ -21,7 +21,8 @@ def check_folders(out: Path, run: Path, resume: bool) -> None:
     """Refuse, before the work, folders that cannot be written, and a run that would be written over.
 
     Raises:
-        CommandError: nothing can be written in one of them, or `run` holds a run and is not to be resumed.
+        CommandError: nothing can be written in one of them, or `run` holds a run and is not to be resumed, or none
+            and is.
     """
     for folder in (out, run):
         missing = not folder.exists()
@@ -30,6 +31,8 @@ def check_folders(out: Path, run: Path, resume: bool) -> None:
             folder.rmdir()  # made again when there is something to save: a mistyped source leaves nothing behind
     if not resume and (run / NAME).exists():
         raise CommandError(f"{run} holds a run. Pass --resume to go on, delete it, or name another --run.")
+    if resume and not (run / NAME).is_file():
+        raise CommandError(f"{run / NAME} is missing, so there is nothing to resume. Leave --resume out to begin.")
 
 
 def write(folder: Path, parts: Mapping[str, Part], at: Any, settings: Mapping[str, Any]) -> None:
@@ -48,14 +51,12 @@ def resume(folder: Path, parts: Mapping[str, Part], settings: Mapping[str, Any])
     """Put the parts of a run back into the state that `write` wrote; returns where the run was.
 
     Raises:
-        CommandError: there is no checkpoint, or it was begun with other settings.
-        WeightsError: the checkpoint is damaged.
+        CommandError: it was begun with other settings.
+        WeightsError: the checkpoint is damaged or missing.
     """
     from safetensors import SafetensorError, safe_open
 
     path = folder / NAME
-    if not path.is_file():
-        raise CommandError(f"{path} is missing, so there is nothing to resume. Leave --resume out to begin.")
     try:
         with safe_open(path, framework="pt") as file:
             notes = file.metadata() or {}

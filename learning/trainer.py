@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from geometry.files import reserve
 from learning import checkpoint
 from learning.checkpoint import Part
 
@@ -137,6 +138,7 @@ class Trainer:
 
     Raises:
         ValueError: `resume`, and the checkpoint is damaged (`WeightsError`) or of another training (`CommandError`).
+        OSError: the folder cannot be written, or another process trains there.
     """
 
     def __init__(
@@ -160,6 +162,7 @@ class Trainer:
         self._settings: dict[str, Any] = {"seed": seed, "schedule": asdict(schedule)}
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+            self._reserved = reserve(folder)
             if resume and (folder / checkpoint.NAME).exists():
                 self._restore(folder)
             (folder / "config.json").write_text(json.dumps(self._settings, indent=1) + "\n")

@@ -11,6 +11,7 @@ import numpy as np
 
 from datasets.held_out import is_held_out
 from datasets.views import Views, load_views
+from geometry.files import reserve
 from learning import checkpoint
 from learning.completion.card import card
 from learning.completion.fitting import CompletionTrainer, FitConfig
@@ -37,8 +38,8 @@ class TrainConfig(ThreadsOption, DeviceOption, ResumeOption, SeedOption):
     """Folder of views, as export views rendered them."""
     out: Path = DEFAULT_FOLDER
     """Folder to write at the end: model.safetensors, config.json, CARD.md."""
-    run: Path = Path("runs/completion/run")
-    """Folder of the checkpoint and of TensorBoard's files."""
+    run: Path | None = None
+    """Folder of the checkpoint and of TensorBoard's files; without it, runs/completion/NAME-run, NAME as in --out."""
     start_from: Path | None = None
     """Begin with the weights in this folder, of a network of the same shape: to train on, or on objects of your own."""
     pointr: bool = False
@@ -60,6 +61,11 @@ class TrainConfig(ThreadsOption, DeviceOption, ResumeOption, SeedOption):
             raise ValueError(f"keep_every {self.keep_every}, picture_every {self.picture_every}; both at least 1.")
         if self.pointr and self.ablate != "nothing":
             raise ValueError("--pointr and --ablate came together; choose one.")
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of the checkpoint: trainings of several networks do not meet in one."""
+        return self.run or Path("runs/completion") / f"{self.out.resolve().name}-run"
 
     @property
     def shape(self) -> NetworkConfig:
@@ -92,19 +98,21 @@ def main(config: TrainConfig) -> TrainResult:
     check_run(config.threads, config.seed)
     torch.set_num_threads(config.threads)
     device = pick_device(config.device)
-    checkpoint.check_folders(config.out, config.run, config.resume)
-    learned, kept_back = split(load_views(config.rendered))
+    checkpoint.check_folders(config.out, config.run_folder, config.resume)
+    learned, validation = split(load_views(config.rendered))
     trainer = CompletionTrainer(config.fit, config.shape, config.seed, device)
     settings = _settings(config, learned)
     if config.start_from is not None:
         trainer.start_from(_same_shape(config.start_from, config.shape))
-    if config.resume:
-        trainer.done = checkpoint.resume(config.run, trainer.parts, settings)
-    _train(trainer, learned, kept_back, config, settings)
+    config.run_folder.mkdir(parents=True, exist_ok=True)
+    with reserve(config.run_folder):
+        if config.resume:
+            trainer.done = checkpoint.resume(config.run_folder, trainer.parts, settings)
+        _train(trainer, learned, validation, config, settings)
     stored = Stored(round_to_stored(trainer.result()), 1.0)
-    stored = Stored(stored.network, round(calibration(judge(stored, kept_back)), 4))
-    metrics = measure(judge(stored, kept_back))
-    notes = {"training": settings, "kept_back": metrics._asdict()}
+    stored = Stored(stored.network, round(calibration(judge(stored, validation)), 4))
+    metrics = measure(judge(stored, validation))
+    notes = {"training": settings, "validation": metrics._asdict()}
     weights.save(config.out, stored, notes, card(stored, metrics, settings))
     return TrainResult(config.out, trainer.done, metrics)
 
@@ -142,13 +150,13 @@ def _settings(config: TrainConfig, learned: Views) -> dict[str, Any]:
 
 
 def _train(
-    trainer: CompletionTrainer, learned: Views, kept_back: Views, config: TrainConfig, settings: dict[str, Any]
+    trainer: CompletionTrainer, learned: Views, validation: Views, config: TrainConfig, settings: dict[str, Any]
 ) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
     from learning.completion.pictures import completions
 
-    board = SummaryWriter(str(config.run), purge_step=trainer.done)
+    board = SummaryWriter(str(config.run_folder), purge_step=trainer.done)
     recent: list[float] = []
     with training_bar(config.fit.steps, trainer.done) as bar:
         while trainer.done < config.fit.steps:
@@ -158,9 +166,9 @@ def _train(
             for name, value in loss._asdict().items():
                 board.add_scalar(f"loss/{name}", float(value), trainer.done)
             if trainer.done % config.keep_every == 0 or trainer.done == config.fit.steps:
-                checkpoint.write(config.run, trainer.parts, trainer.done, settings)
+                checkpoint.write(config.run_folder, trainer.parts, trainer.done, settings)
             if trainer.done % config.picture_every == 0:
-                picture = completions(trainer.result(), kept_back, 4)
+                picture = completions(trainer.result(), validation, 4)
                 board.add_image("kept back", picture, trainer.done, dataformats="HWC")
     board.close()
 

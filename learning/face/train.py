@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from datasets.faces import DEFAULT_CACHE, Faces, drop_train_test_duplicates, load_fer2013
+from geometry.files import reserve
 from learning import checkpoint
 from learning.device import Precision, pick_device, pick_precision
 from learning.face.fitting import Epoch, FaceTrainer, FitConfig, Hardware, Teacher
@@ -102,13 +103,15 @@ def main(config: TrainConfig) -> TrainResult:
     if config.start_from is not None:
         trainer.start_from(_deepened(config.start_from, config.network))
     settings = _settings(config, material)
-    if config.resume:
-        trainer.epochs = [Epoch(*row) for row in checkpoint.resume(config.run, trainer.parts, settings)]
-    _train(
-        trainer,
-        material,
-        lambda: checkpoint.write(config.run, trainer.parts, [tuple(one) for one in trainer.epochs], settings),
-    )
+    config.run.mkdir(parents=True, exist_ok=True)
+    with reserve(config.run):
+        if config.resume:
+            trainer.epochs = [Epoch(*row) for row in checkpoint.resume(config.run, trainer.parts, settings)]
+        _train(
+            trainer,
+            material,
+            lambda: checkpoint.write(config.run, trainer.parts, [tuple(one) for one in trainer.epochs], settings),
+        )
     stored = _calibrated(trainer.best_network().to(hardware.device), material.validation)
     best = max(trainer.epochs, key=lambda epoch: -1.0 if epoch.right is None else epoch.right).number
     judged = probabilities(stored.network, material.validation, stored.temperature)

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.logger import configure
 
+from geometry.files import reserve
 from learning.gait.ppo import Learner, Normaliser
 from learning.gait.train_config import Report, Train
 from learning.gait.workers import Rollout, RolloutSource, Workers
@@ -27,12 +28,17 @@ def train(args: Train) -> Path:
 
     Raises:
         ValueError: a number out of range, nothing to resume, another task than before, or something to overwrite.
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written, or another process trains there.
         RuntimeError: a worker died, or Ray is missing.
     """
     args.check()
     folder = args.folder()
     folder.mkdir(parents=True, exist_ok=True)
+    with reserve(folder):
+        return _train_in(folder, args)
+
+
+def _train_in(folder: Path, args: Train) -> Path:
     if args.sweep:
         from learning.gait.sweep import sweep
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
 from evaluation.results import ResultsStore
+from tests.conftest import PATIENCE_S, ROOT
 
 SETTINGS = {"seed": 0, "sizes": (1, 2)}
 
@@ -59,3 +63,14 @@ def test_going_on_with_nothing_begins(tmp_path):
     store = ResultsStore(path, SETTINGS, resume=True)
     store.add((1, "x"), None)
     assert ResultsStore(path, SETTINGS, resume=True).done == {(1, "x"): None}
+
+
+def test_two_processes_do_not_mix_their_rows(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    store = ResultsStore(path, SETTINGS)
+    store.add((1,), 1)
+    code = f"import pathlib, evaluation.results as r; r.ResultsStore(pathlib.Path({str(path)!r}), {{}})"
+    other = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert f"{path} is in use by process {os.getpid()}" in other.stderr
+    store.add((2,), 2)
+    assert len(path.read_text().splitlines()) == 3 and not list(tmp_path.glob("*.old*"))

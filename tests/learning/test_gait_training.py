@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -388,6 +389,9 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path):
     process = subprocess.Popen(command(out), cwd=ROOT, stderr=subprocess.DEVNULL)
     wait_until((out / "checkpoint.pt").exists)
     workers = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGSTOP)  # it lives until we are through
+    busy = subprocess.run(command(out, "--resume"), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert f"{out} is in use by process {process.pid}" in busy.stderr
     process.kill()
     process.wait()
     assert workers
