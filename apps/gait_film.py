@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import cv2
 import numpy as np
 from rich.console import Console
 
-from apps.mp4 import filming
+from apps.mp4 import PAPER, filming, write
 from control.command import GaitCommand
 from control.dog import CONTROL_HZ
 from envs.locomotion.cases import Case
@@ -25,7 +24,7 @@ from robots.world import Camera
 FRAMES_HZ = 25
 VIEW = (640, 480)
 STRIP = 96
-_PAPER, _INK, _STANCE, _TOUCH = (247, 243, 236), (52, 48, 44), (240, 222, 196), (70, 74, 80)
+_STANCE, _TOUCH = (240, 222, 196), (70, 74, 80)
 
 
 @dataclass(frozen=True)
@@ -79,12 +78,12 @@ def _look(env: LocomotionEnv) -> np.ndarray:
 
 def draw_strip(steps: list[Transition], command: GaitCommand) -> np.ndarray:
     """Draw the last two seconds of contacts over the clock's stances, and the speeds: (96, 640, 3) uint8 RGB."""
-    strip = np.full((STRIP, VIEW[0], 3), _PAPER, np.uint8)
+    strip = np.full((STRIP, VIEW[0], 3), PAPER, np.uint8)
     last = steps[-2 * CONTROL_HZ :]
     width = (VIEW[0] - 270) // (2 * CONTROL_HZ)
     for leg, name in enumerate(LEGS):
         top = 10 + 20 * leg
-        _write(strip, name, (8, top + 12))
+        write(strip, name, (8, top + 12))
         for index, step in enumerate(last):
             left = 40 + width * index
             if step.stance[leg]:
@@ -100,9 +99,5 @@ def draw_strip(steps: list[Transition], command: GaitCommand) -> np.ndarray:
             f"walks {vx:+.2f} {vy:+.2f} m/s {last[-1].smooth_turn:+.2f} rad/s",
         )
     ):
-        _write(strip, text, (VIEW[0] - 265, 26 + 24 * row))
+        write(strip, text, (VIEW[0] - 265, 26 + 24 * row))
     return strip
-
-
-def _write(image: np.ndarray, text: str, place: tuple[int, int]) -> None:
-    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)

@@ -9,9 +9,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 AUDIO_HZ = 16000
+PAPER, INK = (247, 243, 236), (52, 48, 44)
+"""RGB colours of what is drawn beside a picture, and of the words on it."""
 
 
 class VideoError(RuntimeError):
@@ -52,6 +55,13 @@ class Film:
             frame.sample_rate, frame.pts, frame.time_base = AUDIO_HZ, start, Fraction(1, AUDIO_HZ)
             self._container.mux(self._audio.encode(frame))
         self._container.mux(self._audio.encode(None))
+
+
+def write(
+    image: np.ndarray, text: str, place: tuple[int, int], size: float = 0.42, color: tuple[int, int, int] = INK
+) -> None:
+    """Write words into a picture (height, width, 3) uint8 RGB; `place` is their lower left corner (x, y)."""
+    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, color, 1, cv2.LINE_AA)
 
 
 @contextlib.contextmanager

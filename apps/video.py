@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from apps.config import SessionConfig
-from apps.mp4 import AUDIO_HZ, filming
+from apps.mp4 import AUDIO_HZ, INK, PAPER, filming, write
 from apps.timeline import Playing, Snapshot, Step, Timeline
 from control.dog import CONTROL_HZ
 from perception.emotion import LABELS
@@ -22,7 +22,7 @@ from robots.sounds import synthesise
 FRAMES_HZ = 25
 VIEW = (480, 360)
 PANEL_WIDTH = 320
-_INK, _PALE, _PAPER, _BAR = (52, 48, 44), (140, 132, 122), (247, 243, 236), (224, 138, 60)
+_PALE, _BAR = (140, 132, 122), (224, 138, 60)
 
 
 class Filmed(Protocol):
@@ -115,15 +115,15 @@ class _Heard:
 
 def compose(picture: np.ndarray, now: Snapshot) -> np.ndarray:
     """Put a panel with face and estimate beside a picture (360, 480, 3): (360, 800, 3) uint8 RGB."""
-    panel = np.full((VIEW[1], PANEL_WIDTH, 3), _PAPER, np.uint8)
+    panel = np.full((VIEW[1], PANEL_WIDTH, 3), PAPER, np.uint8)
     panel[12:162, 60:260] = draw_face(now.face, 200, 150)
     step = now.step
     title = "nothing sensed yet" if step.emotion is None else f"{step.emotion}  {100 * (step.confidence or 0):.0f} %"
-    _write(panel, title, (18, 188), 0.62, _INK)
+    write(panel, title, (18, 188), 0.62, INK)
     _draw_bars(panel, now)
-    _write(panel, f"{step.behaviour.replace('_', ' ')}: {step.gait}", (18, 318), 0.5, _INK)
+    write(panel, f"{step.behaviour.replace('_', ' ')}: {step.gait}", (18, 318), 0.5, INK)
     moving = f"{step.vx:+.2f} m/s   {step.frequency:.1f} Hz   {100 * step.height:.0f} cm   t {step.t:.1f} s"
-    _write(panel, moving, (18, 342), 0.4, _PALE)
+    write(panel, moving, (18, 342), 0.4, _PALE)
     return np.ascontiguousarray(np.hstack([picture, panel]))
 
 
@@ -131,10 +131,6 @@ def _draw_bars(panel: np.ndarray, now: Snapshot) -> None:
     probabilities = np.zeros(len(LABELS)) if now.estimate is None else now.estimate.probabilities
     for row, (label, share) in enumerate(zip(LABELS, probabilities, strict=True)):
         y = 206 + 12 * row
-        _write(panel, label, (18, y + 4), 0.36, _PALE)
+        write(panel, label, (18, y + 4), 0.36, _PALE)
         cv2.rectangle(panel, (98, y - 4), (300, y + 3), (230, 224, 215), -1)
         cv2.rectangle(panel, (98, y - 4), (98 + round(202 * float(share)), y + 3), _BAR, -1)
-
-
-def _write(image: np.ndarray, text: str, place: tuple[int, int], size: float, color: tuple[int, int, int]) -> None:
-    cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, color, 1, cv2.LINE_AA)

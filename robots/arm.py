@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -96,33 +97,33 @@ class Arm(Gripper):
 
     def _solve(self, T_world_hand: np.ndarray, start: np.ndarray, rounds: int = 3) -> np.ndarray:
         """Iterate damped least squares on Bullet's Jacobian (Buss 2004), clipped to the limits of the joints."""
-        client, offset = self.world.client, (0.0, 0.0, 0.0)
+        client = self.world.client
         joints = np.clip(start, self.low, self.high)
         goal = T_world_hand @ MOUNT
-        held, opening = self._remember(), self.opening_m / 2
-        for _ in range(rounds):
-            self._pose(joints)
-            state = client.getLinkState(self.body, _WRIST, computeForwardKinematics=True)
-            off = goal @ inverse(quat_transform(state[4], state[5]))
-            miss = np.concatenate([goal[:3, 3] - state[4], _turn_of(off[:3, :3])])
-            if np.linalg.norm(miss) < 1e-5:
-                break
-            local = inverse(quat_transform(state[0], state[1])) @ np.append(state[4], 1.0)
-            offset = tuple(local[:3])
-            values = [*joints.tolist(), opening, opening]
-            linear, angular = client.calculateJacobian(self.body, _WRIST, offset, values, [0.0] * 9, [0.0] * 9)
-            jacobian = np.concatenate([linear, angular])[:, :7]
-            damped = jacobian @ jacobian.T + 1e-4 * np.eye(6)
-            step = jacobian.T @ np.linalg.solve(damped, miss)
-            joints = np.clip(joints + step * min(1.0, 0.5 / max(np.abs(step).max(), 1e-9)), self.low, self.high)
-        self._restore(held)
+        opening = self.opening_m / 2
+        with self._trying():
+            for _ in range(rounds):
+                self._pose(joints)
+                state = client.getLinkState(self.body, _WRIST, computeForwardKinematics=True)
+                off = goal @ inverse(quat_transform(state[4], state[5]))
+                miss = np.concatenate([goal[:3, 3] - state[4], _turn_of(off[:3, :3])])
+                if np.linalg.norm(miss) < 1e-5:
+                    break
+                local = inverse(quat_transform(state[0], state[1])) @ np.append(state[4], 1.0)
+                values = [*joints.tolist(), opening, opening]
+                linear, angular = client.calculateJacobian(
+                    self.body, _WRIST, tuple(local[:3]), values, [0.0] * 9, [0.0] * 9
+                )
+                jacobian = np.concatenate([linear, angular])[:, :7]
+                damped = jacobian @ jacobian.T + 1e-4 * np.eye(6)
+                step = jacobian.T @ np.linalg.solve(damped, miss)
+                joints = np.clip(joints + step * min(1.0, 0.5 / max(np.abs(step).max(), 1e-9)), self.low, self.high)
         return joints
 
     def _is_at(self, joints: np.ndarray, T_world_hand: np.ndarray) -> bool:
-        held = self._remember()
-        self._pose(joints)
-        off = inverse(T_world_hand) @ self.pose
-        self._restore(held)
+        with self._trying():
+            self._pose(joints)
+            off = inverse(T_world_hand) @ self.pose
         return bool(np.linalg.norm(off[:3, 3]) < _NEAR_M and np.linalg.norm(_turn_of(off[:3, :3])) < _NEAR_RAD)
 
     def along(self, poses: Iterable[np.ndarray], start: np.ndarray) -> list[np.ndarray]:
@@ -141,16 +142,14 @@ class Arm(Gripper):
 
     def is_collision_free(self, path: Sequence[np.ndarray], others: Iterable[int]) -> bool:
         """Tell whether the arm, going straight from joints to joints, meets neither a body of `others`, nor itself."""
-        bodies, held = list(others), self._remember()
-        try:
+        bodies = list(others)
+        with self._trying():
             for start, end in pairwise(path):
                 steps = max(int(np.ceil(np.abs(end - start).max() / _STEP_RAD)), 1)
                 for share in np.arange(1, steps + 1) / steps:
                     self._pose((1 - share) * start + share * end)
                     if any(self._meets(body) for body in bodies) or self._meets_itself():
                         return False
-        finally:
-            self._restore(held)
         return True
 
     def _meets(self, body: int) -> bool:
@@ -182,12 +181,15 @@ class Arm(Gripper):
             self.body, JOINTS, POSITION_CONTROL, targetPositions=self._goal.tolist(), forces=_TORQUE_NM
         )
 
-    def _remember(self) -> list[tuple[float, float]]:
-        return [state[:2] for state in self.world.client.getJointStates(self.body, JOINTS)]
-
-    def _restore(self, held: list[tuple[float, float]]) -> None:
-        for joint, (value, speed) in zip(JOINTS, held, strict=True):
-            self.world.client.resetJointState(self.body, joint, value, speed)
+    @contextmanager
+    def _trying(self) -> Iterator[None]:
+        """Bring the joints back, places and speeds, after they were put elsewhere."""
+        held = self.world.client.getJointStates(self.body, JOINTS)
+        try:
+            yield
+        finally:
+            for joint, (value, speed, *_) in zip(JOINTS, held, strict=True):
+                self.world.client.resetJointState(self.body, joint, value, speed)
 
     def _pose(self, joints: np.ndarray) -> None:
         for joint, value in zip(JOINTS, joints, strict=True):

@@ -25,8 +25,8 @@ class Poses(NamedTuple):
     rotation: np.ndarray
     origin: np.ndarray
 
-    def of(self, chosen: np.ndarray) -> Poses:
-        """Take those chosen by an index or a mask."""
+    def of(self, chosen: np.ndarray | slice) -> Poses:
+        """Take those chosen by an index, a mask or a slice."""
         return Poses(self.rotation[chosen], self.origin[chosen])
 
 

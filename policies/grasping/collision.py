@@ -145,11 +145,7 @@ def _count(
 
 def between(poses: Poses, points: np.ndarray, normals: np.ndarray, uncertainty: np.ndarray, spec: HandSpec) -> Between:
     """Find what the fingers would close on."""
-    count = len(poses.origin)
-    parts = [
-        _between(poses.of(np.arange(count)[part]), points, normals, uncertainty, spec)
-        for part in blocks(poses, len(points))
-    ]
+    parts = [_between(poses.of(part), points, normals, uncertainty, spec) for part in blocks(poses, len(points))]
     return Between(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -157,7 +153,7 @@ def extent(poses: Poses, points: np.ndarray, spec: HandSpec) -> tuple[np.ndarray
     """Find the lowest and highest y, each (B,) m, between the fingers; inf and -inf where nothing is there."""
     low, high = np.full(len(poses.origin), np.inf), np.full(len(poses.origin), -np.inf)
     for part in blocks(poses, len(points)):
-        x, y, z = to_hand_frame(poses.of(np.arange(len(low))[part]), points)
+        x, y, z = to_hand_frame(poses.of(part), points)
         inside = _inside(x, y, z, spec)
         low[part] = np.where(inside, y, np.inf).min(axis=1)
         high[part] = np.where(inside, y, -np.inf).max(axis=1)
