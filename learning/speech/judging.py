@@ -102,7 +102,7 @@ class VoiceMetrics:
 
     `ece` is of the calibrated probabilities of whole clips. The `window` figures stream each clip from its start
     through 3 s windows every 0.5 s: `window_3s` is the last estimate of each clip, `every_window` all estimates, the
-    first of which have heard 0.6 s of voice. `unheard` counts the clips in which the gate found too little voice.
+    first of which have heard 0.6 s of voice. `abstained` counts the clips in which the gate found too little voice.
     `ua_neutral_2` and `ua_history_16` are of whole clips of voices of which 2 neutral clips, or 16 clips of any label,
     are known.
     """
@@ -115,7 +115,7 @@ class VoiceMetrics:
     ece_window_3s: float
     ua_every_window: float
     ece_every_window: float
-    unheard: int
+    abstained: int
     ua_neutral_2: float
     ua_history_16: float
     confusion: list[list[int]]
@@ -139,7 +139,7 @@ def judge(head: HeadEnsemble, data: Data, clips: np.ndarray, seed: int = 0) -> V
         ece_window_3s=final.ece,
         ua_every_window=every.ua,
         ece_every_window=every.ece,
-        unheard=int(clips.sum()) - final.n,
+        abstained=int(clips.sum()) - final.n,
         ua_neutral_2=_enrolled(head, data, clips, 2, seed, neutral=True),
         ua_history_16=_enrolled(head, data, clips, 16, seed, neutral=False),
         confusion=confusion_matrix(truth, probabilities.argmax(axis=1), labels=range(len(LABELS))).tolist(),

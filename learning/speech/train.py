@@ -130,7 +130,7 @@ def _metrics_text(result: TrainResult) -> str:
         f"| whole clips ({f.n}; WA {f.wa:.3f}) | {f.ua:.3f} | {f.ece:.3f} |\n"
         f"| streamed in 3 s windows, last estimate of each clip | {f.ua_window_3s:.3f} | {f.ece_window_3s:.3f} |\n"
         f"| streamed, every estimate from 0.6 s of voice on | {f.ua_every_window:.3f} | {f.ece_every_window:.3f} |\n\n"
-        f"Chance is 0.125. {f.unheard} clips had too little voice for the stream. One fold has about "
+        f"Chance is 0.125. {f.abstained} clips had too little voice for the stream. One fold has about "
         "240 clips of four voices: read accuracies as +- 0.06 (perfect confidence would show an ECE of about 0.07 on "
         "so few)."
     )

@@ -37,8 +37,8 @@ def test_loss_is_zero_at_the_truth_and_pulls_toward_it():
 
 
 def test_objects_are_kept_back_by_name(rendered):
-    learned, kept_back = split(load_views(rendered))
-    assert set(learned.names) and set(kept_back.names) and not set(learned.names) & set(kept_back.names)
+    learned, validation = split(load_views(rendered))
+    assert set(learned.names) and set(validation.names) and not set(learned.names) & set(validation.names)
     assert len(learned.surfaces) == len(set(learned.names))
     only = load_views(rendered).where(load_views(rendered).names == learned.names[0])
     with pytest.raises(CommandError, match="kept back"):

@@ -128,7 +128,7 @@ def test_evaluation_of_a_toy_learns_and_fits_its_schema():
     assert out["ua_by_sex"]["male"]["mean"] == pytest.approx(right[~women].mean(), abs=1e-4)
     for fold in out["per_fold"]:
         assert {"fold", "test_actors", "n", "ua", "wa", "ece", "ua_window_3s", "temperature"} <= set(fold)
-        assert fold["n"] == 48 and fold["unheard"] == 0
+        assert fold["n"] == 48 and fold["abstained"] == 0
 
 
 @pytest.fixture(scope="module")
