@@ -23,9 +23,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from evaluation.similarity.closed_loop_clips import clip_world, table_setting
+from evaluation.similarity.closed_loop_clips import clip_world, table_problem
 from evaluation.similarity.closed_loop_learned import similarity_embedding
-from evaluation.similarity.closed_loop_methods import LinearTaste, Method, RandomSearch, Setting
+from evaluation.similarity.closed_loop_methods import LinearTaste, Method, RandomSearch, StyleProblem
 from evaluation.similarity.closed_loop_world import FEELINGS, Interview, Owner, StyleWorld, draw_owner, turns
 from evaluation.statistics import Interval, cluster_bootstrap
 from policies.taste.optimiser import StyleLibrary, StyleMap, best_style, trusted
@@ -101,41 +101,41 @@ class Case(NamedTuple):
     feelings: tuple[int, ...]
 
 
-Methods = Callable[[Setting, ClosedLoopOptions], list[Method]]
+Methods = Callable[[StyleProblem, ClosedLoopOptions], list[Method]]
 
 
-def loop_methods(setting: Setting, options: ClosedLoopOptions) -> list[Method]:
+def loop_methods(problem: StyleProblem, options: ClosedLoopOptions) -> list[Method]:
     """Ours, and what stands beside it: random search, the emotion table, raw descriptors, and the true features."""
-    world = setting.world
+    world = problem.world
     rng = np.random.default_rng([options.seed, 31])
     return [
-        *only_ours(setting, options),
-        LinearTaste.on("raw descriptors", setting, world.descriptors, rng),
-        LinearTaste.on("true features", setting, world.features, rng),
-        _halved(setting, options, rng),
-        table_prior("emotion-table prior", setting, rng),
-        RandomSearch("random search", setting),
+        *only_ours(problem, options),
+        LinearTaste.on("raw descriptors", problem, world.descriptors, rng),
+        LinearTaste.on("true features", problem, world.features, rng),
+        _halved(problem, options, rng),
+        table_prior("emotion-table prior", problem, rng),
+        RandomSearch("random search", problem),
     ]
 
 
-def only_ours(setting: Setting, options: ClosedLoopOptions) -> list[Method]:
+def only_ours(problem: StyleProblem, options: ClosedLoopOptions) -> list[Method]:
     """Ours alone."""
-    embedded = similarity_embedding(setting.world, options.similarity_answers, options.seed)
-    return [LinearTaste.on(OURS, setting, embedded, np.random.default_rng([options.seed, 29]))]
+    embedded = similarity_embedding(problem.world, options.similarity_answers, options.seed)
+    return [LinearTaste.on(OURS, problem, embedded, np.random.default_rng([options.seed, 29]))]
 
 
-def _halved(setting: Setting, options: ClosedLoopOptions, rng: np.random.Generator) -> LinearTaste:
+def _halved(problem: StyleProblem, options: ClosedLoopOptions, rng: np.random.Generator) -> LinearTaste:
     """Ours, with an embedding learnt from half as many similarity answers: how much hangs on them."""
     half = options.similarity_answers // 2
-    found = similarity_embedding(setting.world, half, options.seed)
-    return LinearTaste.on(f"ours, {half} similarity answers", setting, found, rng)
+    found = similarity_embedding(problem.world, half, options.seed)
+    return LinearTaste.on(f"ours, {half} similarity answers", problem, found, rng)
 
 
-def table_prior(name: str, setting: Setting, rng: np.random.Generator) -> LinearTaste:
+def table_prior(name: str, problem: StyleProblem, rng: np.random.Generator) -> LinearTaste:
     """LGPL without a language model (arXiv 2502.03717): believe the emotion table first, refine on the styles."""
-    plain = LinearTaste.on(name, setting, setting.world.styles, rng)
+    plain = LinearTaste.on(name, problem, problem.world.styles, rng)
     foretold = {
-        label: plain.style_map.predict(style.vector(), int(setting.gaits[feeling]))[0]
+        label: plain.style_map.predict(style.vector(), int(problem.gaits[feeling]))[0]
         for feeling, (label, style) in enumerate(proposed_styles().items())
     }
     return replace(plain, mean=emotion_prior(foretold, plain.embeddings.mean(axis=0), _PRIOR_STRENGTH))
@@ -160,12 +160,12 @@ def run_methods(options: ClosedLoopOptions, methods: Methods, world: StyleWorld)
     """`run`, with other methods or in another world."""
     options.check()
     options = replace(options, answers=tuple(sorted(set(options.answers))))
-    setting = table_setting(world, options.radius)
-    made = methods(setting, options)
+    problem = table_problem(world, options.radius)
+    made = methods(problem, options)
     cases = _cases(options, world.features.shape[1])
     asked = [(made, case, options) for case in cases]
     shown = [one for several in in_order(_teach, asked, options.workers, options.engine) for one in several]
-    return _rows(options, _judge(setting, cases, shown, options.seed))
+    return _rows(options, _judge(problem, cases, shown, options.seed))
 
 
 def _cases(options: ClosedLoopOptions, features: int) -> list[Case]:
@@ -199,22 +199,22 @@ class Judged(NamedTuple):
     gaps: np.ndarray
 
 
-def _judge(setting: Setting, cases: Sequence[Case], shown: Sequence[Shown], seed: int) -> list[Judged]:
+def _judge(problem: StyleProblem, cases: Sequence[Case], shown: Sequence[Shown], seed: int) -> list[Judged]:
     """Walk every style once, and compare it with the default and the best."""
     foretold = StyleMap.fit(
-        StyleLibrary(setting.world.styles, setting.world.features, setting.world.gaits), np.random.default_rng(seed)
+        StyleLibrary(problem.world.styles, problem.world.features, problem.world.gaits), np.random.default_rng(seed)
     )
     wanted: dict[tuple[int, int], list[np.ndarray]] = {}
     for case in cases:
         for feeling in case.feelings:
             wanted[case.number, feeling] = [
-                setting.defaults[feeling],
-                *_best_styles(setting, foretold, case.owner, feeling, seed),
+                problem.defaults[feeling],
+                *_best_styles(problem, foretold, case.owner, feeling, seed),
             ]
     for one in shown:
         for feeling, style in zip(cases[one.owner].feelings, one.styles, strict=True):
             wanted[one.owner, feeling].append(style)
-    walked = _walk(setting.world, wanted, seed)
+    walked = _walk(problem.world, wanted, seed)
     judged = []
     for one in shown:
         case, gains, gaps = cases[one.owner], [], []
@@ -223,21 +223,21 @@ def _judge(setting: Setting, cases: Sequence[Case], shown: Sequence[Shown], seed
                 key: walked[key, feeling] @ case.owner.weights[feeling]
                 for key in map(_key, wanted[case.number, feeling])
             }
-            default = rewards[_key(setting.defaults[feeling])]
+            default = rewards[_key(problem.defaults[feeling])]
             gains.append(rewards[_key(style)] - default)
             gaps.append(max(rewards.values()) - default)
         judged.append(Judged(one, np.array(gains), np.array(gaps)))
     return judged
 
 
-def _best_styles(setting: Setting, foretold: StyleMap, owner: Owner, feeling: int, seed: int) -> list[np.ndarray]:
+def _best_styles(problem: StyleProblem, foretold: StyleMap, owner: Owner, feeling: int, seed: int) -> list[np.ndarray]:
     """Styles in the trusted box that should be best for somebody whose weights are known."""
-    weights, gait, default = owner.weights[feeling], int(setting.gaits[feeling]), setting.defaults[feeling]
+    weights, gait, default = owner.weights[feeling], int(problem.gaits[feeling]), problem.defaults[feeling]
     best = best_style(
-        lambda styles: foretold.predict(styles, gait) @ weights, default, np.random.default_rng(seed), setting.radius
+        lambda styles: foretold.predict(styles, gait) @ weights, default, np.random.default_rng(seed), problem.radius
     )
-    low, high = trusted(default, setting.radius)
-    world = setting.world
+    low, high = trusted(default, problem.radius)
+    world = problem.world
     inside = np.flatnonzero(((world.styles >= low) & (world.styles <= high)).all(axis=1))
     order = inside[np.argsort(-(world.features[inside] @ weights))][:_BEST_CLIPS]
     return [best, *world.styles[order]]

@@ -12,7 +12,7 @@ from envs.trajectories.style_clip import draw_spec
 from envs.trajectories.style_library import load_clips, walked
 from envs.trajectories.style_measures import descriptors, features
 from envs.trajectories.task import DEFAULT_CACHE
-from evaluation.similarity.closed_loop_methods import Setting
+from evaluation.similarity.closed_loop_methods import StyleProblem
 from evaluation.similarity.closed_loop_world import StyleWorld
 from policies.taste.priors import table_gaits, table_styles
 from robots.parallel import Engine, in_order
@@ -60,7 +60,7 @@ def clip_world(clips: int, workers: int = 2, engine: Engine = "processes", folde
     )
 
 
-def table_setting(world: StyleWorld, radius: float) -> Setting:
+def table_problem(world: StyleWorld, radius: float) -> StyleProblem:
     """Return what every method is given: the world, the shipped behaviour table, and the trusted box."""
     defaults = np.stack([style.vector() for style in table_styles().values()])
-    return Setting(world, defaults, table_gaits(), radius)
+    return StyleProblem(world, defaults, table_gaits(), radius)

@@ -23,8 +23,8 @@ class Proposal(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Setting:
-    """The setting of the comparison, which is given to every method.
+class StyleProblem:
+    """What every method is given: where it may ask, and from where and how far it may change styles.
 
     Attributes:
         world: clips to ask about.
@@ -62,7 +62,7 @@ class LinearTaste:
 
     Attributes:
         name: of the method.
-        setting: what it is given.
+        problem: what it is given.
         embeddings: (N, d) of the library's clips, of unit size.
         style_map: foretells them from styles.
         priors: to average over; None: the default one.
@@ -77,7 +77,7 @@ class LinearTaste:
     """
 
     name: str
-    setting: Setting
+    problem: StyleProblem
     embeddings: np.ndarray
     style_map: StyleMap
     priors: Sequence[Prior] | None = None
@@ -95,12 +95,12 @@ class LinearTaste:
 
     @classmethod
     def on(
-        cls, name: str, setting: Setting, embeddings: np.ndarray, rng: np.random.Generator, **more: object
+        cls, name: str, problem: StyleProblem, embeddings: np.ndarray, rng: np.random.Generator, **more: object
     ) -> LinearTaste:
         """Make one on embeddings (N, d) of the library; its style map is fitted here."""
         sized = unit_size(embeddings)
-        library = StyleLibrary(setting.world.styles, sized, setting.world.gaits)
-        return cls(name, setting, sized, StyleMap.fit(library, rng), **more)  # type: ignore[arg-type]
+        library = StyleLibrary(problem.world.styles, sized, problem.world.gaits)
+        return cls(name, problem, sized, StyleMap.fit(library, rng), **more)  # type: ignore[arg-type]
 
     def teach(
         self, interview: Interview, asked: Sequence[int], marks: Sequence[int], rng: np.random.Generator
@@ -135,7 +135,7 @@ class LinearTaste:
 
     def _answer(self, interview: Interview, items: np.ndarray, feeling: int) -> np.ndarray:
         """(k,) the clips, best first."""
-        features = self.setting.world.features[items]
+        features = self.problem.world.features[items]
         if len(items) == 2:
             return items if interview.prefer(features[0], features[1], feeling) else items[::-1]
         return items[interview.rank(features, feeling)]
@@ -146,12 +146,12 @@ class LinearTaste:
         return fit_reward(given, FEELINGS, self.priors, self.mean)
 
     def _proposal(self, interview: Interview, posterior: RewardPosterior, rng: np.random.Generator) -> Proposal:
-        setting = self.setting
+        problem = self.problem
         shown = {}
         for feeling in range(FEELINGS):
-            default = setting.defaults[feeling]
-            gait = int(setting.gaits[feeling])
-            chosen = choose_style(posterior, feeling, self.style_map, gait, default, rng, setting.radius)
+            default = problem.defaults[feeling]
+            gait = int(problem.gaits[feeling])
+            chosen = choose_style(posterior, feeling, self.style_map, gait, default, rng, problem.radius)
             share = blend(chosen.sureness) if self.blended else 1.0
             shown[feeling] = default + share * (chosen.vector - default)
         return Proposal(interview.answers, interview.seconds, shown)
@@ -162,15 +162,15 @@ class RandomSearch:
     """Keep a style until the owner likes a random one better: the plainest use of the same question."""
 
     name: str
-    setting: Setting
+    problem: StyleProblem
 
     def teach(
         self, interview: Interview, asked: Sequence[int], marks: Sequence[int], rng: np.random.Generator
     ) -> list[Proposal]:
         """See `Method`; what is compared with the default is the clip of the library that is nearest to it."""
-        world, setting = self.setting.world, self.setting
-        held = [int(((world.styles - default) ** 2).sum(axis=1).argmin()) for default in setting.defaults]
-        shown = dict(enumerate(setting.defaults))
+        world, problem = self.problem.world, self.problem
+        held = [int(((world.styles - default) ** 2).sum(axis=1).argmin()) for default in problem.defaults]
+        shown = dict(enumerate(problem.defaults))
         proposals = []
         for n in range(max(marks) + 1):
             if n in marks:
@@ -181,5 +181,5 @@ class RandomSearch:
             other = int(rng.integers(world.size))
             if interview.prefer(world.features[other], world.features[held[feeling]], feeling):
                 held[feeling] = other
-                shown[feeling] = setting.bounded(world.styles[other], feeling)
+                shown[feeling] = problem.bounded(world.styles[other], feeling)
         return proposals

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from evaluation.similarity.closed_loop_learned import preference_embedding
-from evaluation.similarity.closed_loop_methods import Proposal, Setting
+from evaluation.similarity.closed_loop_methods import Proposal, StyleProblem
 from evaluation.similarity.closed_loop_world import FEELINGS, Interview
 from policies.taste.optimiser import StyleLibrary, StyleMap, best_style, trusted
 from policies.taste.preferences import Comparisons, fit_reward, unit_size
@@ -25,13 +25,13 @@ class PreferredSet:
 
     Attributes:
         name: of the method.
-        setting: what it is given.
+        problem: what it is given.
         reward: nearness to the preferred set.
         embeddings: (N, d) of the library's clips, of unit size, in place of one that is aligned.
     """
 
     name: str
-    setting: Setting
+    problem: StyleProblem
     reward: SetReward
     embeddings: np.ndarray | None = None
 
@@ -39,7 +39,7 @@ class PreferredSet:
         self, interview: Interview, asked: Sequence[int], marks: Sequence[int], rng: np.random.Generator
     ) -> list[Proposal]:
         """Ask about random pairs; see `closed_loop_methods.Method`."""
-        world = self.setting.world
+        world = self.problem.world
         pairs: list[tuple[int, int]] = []
         proposals = []
         for n in range(max(marks) + 1):
@@ -54,23 +54,23 @@ class PreferredSet:
     def _proposal(
         self, interview: Interview, pairs: list[tuple[int, int]], asked: Sequence[int], rng: np.random.Generator
     ) -> Proposal:
-        setting = self.setting
-        shown = dict(enumerate(setting.defaults))
+        problem = self.problem
+        shown = dict(enumerate(problem.defaults))
         if not pairs:
             return Proposal(interview.answers, interview.seconds, shown)
         better, worse = np.array(pairs).T
         about = np.array(asked[: len(pairs)])
         sized = self.embeddings
         if sized is None:
-            aligned = preference_embedding(setting.world, better, worse, about, int(rng.integers(2**31)))
+            aligned = preference_embedding(problem.world, better, worse, about, int(rng.integers(2**31)))
             sized = unit_size(aligned)
-        style_map = StyleMap.fit(StyleLibrary(setting.world.styles, sized, setting.world.gaits), rng)
+        style_map = StyleMap.fit(StyleLibrary(problem.world.styles, sized, problem.world.gaits), rng)
         for feeling in range(FEELINGS):
             # With no answer about a feeling, what was liked for the others is all there is to go by.
             preferred = sized[better[about == feeling] if (about == feeling).any() else better]
-            gait = int(setting.gaits[feeling])
+            gait = int(problem.gaits[feeling])
             worth = partial(self._worth, style_map, gait, preferred)
-            shown[feeling] = best_style(worth, setting.defaults[feeling], rng, setting.radius)
+            shown[feeling] = best_style(worth, problem.defaults[feeling], rng, problem.radius)
         return Proposal(interview.answers, interview.seconds, shown)
 
     def _worth(self, style_map: StyleMap, gait: int, preferred: np.ndarray, styles: np.ndarray) -> np.ndarray:
@@ -86,25 +86,25 @@ class RankedStrategy:
 
     Attributes:
         name: of the method.
-        setting: what it is given.
+        problem: what it is given.
         seen: foretells the true features of a style, for the owner's eyes only.
     """
 
     name: str
-    setting: Setting
+    problem: StyleProblem
     seen: StyleMap
     _scale: float = field(init=False)
 
     def __post_init__(self) -> None:
-        styles = self.setting.world.styles
+        styles = self.problem.world.styles
         self._scale = float(np.sqrt(((styles - styles.mean(axis=0)) ** 2).sum(axis=1).mean()))
 
     def teach(
         self, interview: Interview, asked: Sequence[int], marks: Sequence[int], rng: np.random.Generator
     ) -> list[Proposal]:
         """Ask for rankings; each counts as one answer and takes as long as it takes."""
-        setting = self.setting
-        strategies = [CmaEsIg(start, *trusted(start, setting.radius)) for start in setting.defaults]
+        problem = self.problem
+        strategies = [CmaEsIg(start, *trusted(start, problem.radius)) for start in problem.defaults]
         rows: list[np.ndarray] = []
         about: list[int] = []
         proposals = []
@@ -114,7 +114,7 @@ class RankedStrategy:
             if n < max(marks):
                 feeling = asked[n]
                 items = strategies[feeling].query(rng)
-                features = self.seen.predict(items, int(setting.gaits[feeling]))
+                features = self.seen.predict(items, int(problem.gaits[feeling]))
                 order = interview.rank(features, feeling)
                 strategies[feeling].update(items, order)
                 # An order of k items holds k - 1 comparisons of neighbours.
@@ -125,11 +125,11 @@ class RankedStrategy:
     def _proposal(
         self, interview: Interview, rows: list[np.ndarray], about: list[int], rng: np.random.Generator
     ) -> Proposal:
-        setting = self.setting
-        differences = np.array(rows).reshape(-1, setting.defaults.shape[1])
+        problem = self.problem
+        differences = np.array(rows).reshape(-1, problem.defaults.shape[1])
         belief = fit_reward(Comparisons(differences, np.array(about, np.int64)), FEELINGS)
-        shown = dict(enumerate(setting.defaults))
+        shown = dict(enumerate(problem.defaults))
         for feeling in range(FEELINGS) if rows else ():
             worth = partial(np.dot, b=belief.mean[feeling])
-            shown[feeling] = best_style(worth, setting.defaults[feeling], rng, setting.radius)
+            shown[feeling] = best_style(worth, problem.defaults[feeling], rng, problem.radius)
         return Proposal(interview.answers, interview.seconds, shown)

@@ -23,7 +23,7 @@ import numpy as np
 from evaluation.similarity.closed_loop import OURS, ClosedLoopOptions, run_methods, table_prior
 from evaluation.similarity.closed_loop_clips import clip_world
 from evaluation.similarity.closed_loop_learned import exploration_embedding, item_coordinates, similarity_embedding
-from evaluation.similarity.closed_loop_methods import LinearTaste, Method, Setting
+from evaluation.similarity.closed_loop_methods import LinearTaste, Method, StyleProblem
 from evaluation.similarity.rival_methods import PreferredSet, RankedStrategy
 from policies.taste.optimiser import StyleLibrary, StyleMap
 from policies.taste.rivals import nearest_preferred, similarity_to_preferred
@@ -31,33 +31,33 @@ from policies.taste.rivals import nearest_preferred, similarity_to_preferred
 ANSWERS = (30, 100)
 
 
-def rival_methods(setting: Setting, options: ClosedLoopOptions) -> list[Method]:
+def rival_methods(problem: StyleProblem, options: ClosedLoopOptions) -> list[Method]:
     """Ours first, then the rivals."""
-    world, seed, budget = setting.world, options.seed, options.similarity_answers
+    world, seed, budget = problem.world, options.seed, options.similarity_answers
     rng = np.random.default_rng([seed, 37])
     styles = world.styles
     seen = StyleMap.fit(StyleLibrary(styles, world.features, world.gaits), rng)
     embedded = similarity_embedding(world, budget, seed)
-    ours = LinearTaste.on(OURS, setting, embedded, rng)
+    ours = LinearTaste.on(OURS, problem, embedded, rng)
     return [
         ours,
         replace(ours, name=f"{OURS}, four in order", shown=4),
-        LinearTaste.on("CLEA", setting, exploration_embedding(world, budget, seed), rng),
-        _placed(setting, budget, seed, rng),
-        table_prior("LGPL prior", setting, rng),
-        LinearTaste.on("handshakes", setting, styles, rng, active=False, most_answers=10, blended=False),
-        RankedStrategy("CMA-ES-IG", setting, seen),
-        PreferredSet("RAPL", setting, nearest_preferred),
-        PreferredSet("RAPL, our embedding", setting, nearest_preferred, ours.embeddings),
-        PreferredSet("SARA", setting, similarity_to_preferred),
-        PreferredSet("SARA, our embedding", setting, similarity_to_preferred, ours.embeddings),
+        LinearTaste.on("CLEA", problem, exploration_embedding(world, budget, seed), rng),
+        _placed(problem, budget, seed, rng),
+        table_prior("LGPL prior", problem, rng),
+        LinearTaste.on("handshakes", problem, styles, rng, active=False, most_answers=10, blended=False),
+        RankedStrategy("CMA-ES-IG", problem, seen),
+        PreferredSet("RAPL", problem, nearest_preferred),
+        PreferredSet("RAPL, our embedding", problem, nearest_preferred, ours.embeddings),
+        PreferredSet("SARA", problem, similarity_to_preferred),
+        PreferredSet("SARA, our embedding", problem, similarity_to_preferred, ours.embeddings),
     ]
 
 
-def _placed(setting: Setting, answers: int, seed: int, rng: np.random.Generator) -> LinearTaste:
+def _placed(problem: StyleProblem, answers: int, seed: int, rng: np.random.Generator) -> LinearTaste:
     """VICE: only the clips that it has placed can be asked about."""
-    chosen, places = item_coordinates(setting.world, answers, seed)
-    world = setting.world
+    chosen, places = item_coordinates(problem.world, answers, seed)
+    world = problem.world
     part = replace(
         world,
         styles=world.styles[chosen],
@@ -66,7 +66,7 @@ def _placed(setting: Setting, answers: int, seed: int, rng: np.random.Generator)
         features=world.features[chosen],
         descriptors=world.descriptors[chosen],
     )
-    return LinearTaste.on("VICE", replace(setting, world=part), places, rng)
+    return LinearTaste.on("VICE", replace(problem, world=part), places, rng)
 
 
 def run(options: ClosedLoopOptions | None = None) -> list[dict[str, Any]]:

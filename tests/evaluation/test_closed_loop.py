@@ -8,7 +8,7 @@ import pytest
 
 from evaluation.similarity import closed_loop, closed_loop_run
 from evaluation.similarity.closed_loop import ClosedLoopOptions, run_methods, table_prior
-from evaluation.similarity.closed_loop_clips import shown_features, table_setting
+from evaluation.similarity.closed_loop_clips import shown_features, table_problem
 from evaluation.similarity.closed_loop_methods import LinearTaste, RandomSearch
 from evaluation.similarity.closed_loop_world import (
     FEELINGS,
@@ -33,17 +33,17 @@ def world():
     return synthetic_world(400, np.random.default_rng(3))
 
 
-def methods(setting, options):
+def methods(problem, options):
     rng = np.random.default_rng(0)
-    world = setting.world
+    world = problem.world
     seen = StyleMap.fit(StyleLibrary(world.styles, world.features, world.gaits), rng)
-    true = LinearTaste.on("true features", setting, world.features, rng)
+    true = LinearTaste.on("true features", problem, world.features, rng)
     return [
         true,
-        table_prior("prior", setting, rng),
-        RandomSearch("random search", setting),
-        RankedStrategy("CMA-ES-IG", setting, seen),
-        PreferredSet("RAPL", setting, nearest_preferred, true.embeddings),
+        table_prior("prior", problem, rng),
+        RandomSearch("random search", problem),
+        RankedStrategy("CMA-ES-IG", problem, seen),
+        PreferredSet("RAPL", problem, nearest_preferred, true.embeddings),
         replace(true, name="ten answers", active=False, most_answers=10),
         replace(true, name="four in order", shown=4),
     ]
@@ -93,8 +93,8 @@ def test_rows_say_what_was_asked_and_how_long_it_took(rows):
 def test_the_same_seed_gives_the_same_rows_in_any_order_of_marks(world, rows):
     few = replace(OPTIONS, answers=(16, 0), owners=2)
 
-    def only(setting, options):
-        return [m for m in methods(setting, options) if m.name in ("true features", "random search")]
+    def only(problem, options):
+        return [m for m in methods(problem, options) if m.name in ("true features", "random search")]
 
     assert run_methods(few, only, world) == run_methods(replace(few, answers=(0, 16)), only, world)
     assert run_methods(replace(few, seed=1), only, world) != run_methods(few, only, world)
@@ -103,15 +103,15 @@ def test_the_same_seed_gives_the_same_rows_in_any_order_of_marks(world, rows):
 def test_owners_for_choosing_are_not_those_of_the_test(world):
     few = replace(OPTIONS, answers=(16,), owners=2)
 
-    def only(setting, options):
-        return [RandomSearch("random search", setting)]
+    def only(problem, options):
+        return [RandomSearch("random search", problem)]
 
     assert run_methods(replace(few, validation=True), only, world) != run_methods(few, only, world)
 
 
 def test_answers_about_one_feeling_are_worth_more_to_it(world):
-    def only(setting, options):
-        return [LinearTaste.on("true features", setting, setting.world.features, np.random.default_rng(0))]
+    def only(problem, options):
+        return [LinearTaste.on("true features", problem, problem.world.features, np.random.default_rng(0))]
 
     about = [
         run_methods(replace(OPTIONS, answers=(24,), owners=6, spread=spread), only, world)[0]["share_of_best"]["mean"]
@@ -182,4 +182,4 @@ def test_what_is_shown_is_walked_by_the_gait_engine():
     assert np.array_equal(first, shown_features((style, 2, 1)))
     assert not np.array_equal(first, shown_features((style, 2, 2)))
     assert first[0] > shown_features((calm, 1, 1))[0]  # arousal
-    assert table_setting(synthetic_world(10, np.random.default_rng(0)), 0.5).defaults.shape == (FEELINGS, 12)
+    assert table_problem(synthetic_world(10, np.random.default_rng(0)), 0.5).defaults.shape == (FEELINGS, 12)
