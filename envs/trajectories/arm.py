@@ -33,25 +33,25 @@ class ArmTask:
 
     A waypoint is 7 joint angles (rad), the rotations of links 1 to 7 (9 numbers each, row by row), their places (m),
     the person's and the laptop's (3 m each); all seen from the arm's base, the table at height 0. `extras["scene"]`
-    numbers the scene. 2301.00810 has 10,000 ways of 100 scenes.
+    numbers the scene. 2301.00810 has 10,000 trajectories of 100 scenes.
     """
 
     name = "arm"
     feature_names: tuple[str, ...] = FEATURES
 
     def generate(self, n: int, rng: np.random.Generator) -> Trajectories:
-        """Return `n` ways, a hundred to a scene, in a second for each thousand.
+        """Return `n` trajectories, a hundred to a scene, in a second for each thousand.
 
         Raises:
             ValueError: `n` is below 1.
         """
         if n < 1:
-            raise ValueError(f"{n} ways of the arm were asked for: ask for 1 or more")
+            raise ValueError(f"{n} trajectories of the arm were asked for: ask for 1 or more")
         count = -(-n // PER_PAIR)
         sources = [
             np.random.default_rng(seed) for seed in np.random.SeedSequence(int(rng.integers(2**62))).spawn(count)
         ]
-        # A scene's ways are all drawn and then cut, so that they do not depend on how many are asked for.
+        # A scene's trajectories are all drawn and then cut, so that they do not depend on how many are asked for.
         parts = [_ways(source) for source in sources]
         states = np.concatenate(parts)[:n]
         return Trajectories(states, {"scene": np.repeat(np.arange(count), PER_PAIR)[:n]})
@@ -143,11 +143,11 @@ def raw_descriptors(states: np.ndarray) -> np.ndarray:
 
 
 def measure_scales(states: np.ndarray) -> dict[str, Any]:
-    """Work out the fixed numbers from many ways (N, 21, 97): mean and standard deviation, percentiles of features."""
+    """Measure the fixed numbers from trajectories (N, 21, 97): means, deviations, percentiles of features."""
     low, high = np.quantile(raw_features(states), (0.005, 0.995), axis=0)
     flat = states.reshape(-1, SIZE)
     return {
-        "ways": len(states),
+        "trajectories": len(states),
         "features": [[_short(a), _short(b)] for a, b in zip(low, high, strict=True)],
         "channels": [_middle_and_size(column) for column in flat.T],
         "descriptors": [_middle_and_size(column) for column in raw_descriptors(states).T],

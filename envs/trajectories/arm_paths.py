@@ -15,7 +15,7 @@ PER_PAIR = 100
 _RANGE = np.array([1.2, 0.6, 0.5, 0.5, 0.6, 0.7, 1.0])  # rad about `HOME`: over the table, the cup seldom upside down
 _WORKSPACE = np.array([(0.25, 0.75), (-0.55, 0.55), (0.12, 0.70)])  # m, where the hand starts and ends
 _APART_M = 0.35
-_BESIDE_M = (0.05, 0.40)  # with reaches of 0.3 m, some ways lead past and others do not
+_BESIDE_M = (0.05, 0.40)  # with reaches of 0.3 m, some trajectories lead past and others do not
 # Corners of where they may be: the person stands before the table's edge, which is at 0.5 m, the laptop on it.
 _PERSON_M, _LAPTOP_M = ((0.60, -0.60), (0.90, 0.60)), ((0.22, -0.50), (0.36, 0.50))
 _BEND_RAD = (0.15, 0.9)
@@ -72,10 +72,10 @@ def _beside(line: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_paths(scene: Scene, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw `n` ways (n, 21, 7) rad of a scene, all over the table, within the joints' limits, and apart.
+    """Draw `n` trajectories (n, 21, 7) rad of a scene, all over the table, within the joints' limits, and apart.
 
     Raises:
-        RuntimeError: so many different ways are not found.
+        RuntimeError: so many different trajectories are not found.
     """
     line = np.linspace(scene.start, scene.goal, WAYPOINTS)
     found = np.empty((n, WAYPOINTS, JOINTS))
@@ -89,7 +89,7 @@ def draw_paths(scene: Scene, n: int, rng: np.random.Generator) -> np.ndarray:
                 count += 1
                 if count == n:
                     return found
-    raise RuntimeError(f"only {count} of {n} ways are more than {_ALIKE_RAD} rad apart")
+    raise RuntimeError(f"only {count} of {n} trajectories are more than {_ALIKE_RAD} rad apart")
 
 
 def _bends(n: int, rng: np.random.Generator) -> np.ndarray:

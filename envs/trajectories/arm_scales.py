@@ -8,15 +8,15 @@ import numpy as np
 
 from envs.trajectories.arm import SCALES_FILE, ArmTask, measure_scales
 
-WAYS, SEED = 10_000, 0
+TRAJECTORIES, SEED = 10_000, 0
 
 
-def main(ways: int = WAYS) -> int:
-    """Write `arm_scales.json` anew from so many ways; returns how many there were."""
-    found = measure_scales(ArmTask().generate(ways, np.random.default_rng(SEED)).states)
+def main(trajectories: int = TRAJECTORIES) -> int:
+    """Write `arm_scales.json` anew from so many trajectories; returns how many there were."""
+    found = measure_scales(ArmTask().generate(trajectories, np.random.default_rng(SEED)).states)
     lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in found.items()]
     SCALES_FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    return int(found["ways"])
+    return int(found["trajectories"])
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ FAR = np.array([5.0, 5.0, 0.0])
 
 
 @pytest.fixture(scope="module")
-def ways() -> Trajectories:
+def drawn() -> Trajectories:
     return ArmTask().generate(250, np.random.default_rng(0))
 
 
@@ -47,32 +47,32 @@ def test_kinematics_and_limits_are_those_of_the_arm_in_bullet(rng):
                 assert np.allclose(turn[link], Rotation.from_quat(state[5]).as_matrix(), atol=1e-5)
 
 
-def test_ways_have_the_promised_shapes_and_sizes(ways):
+def test_trajectories_have_the_promised_shapes_and_sizes(drawn):
     task = ArmTask()
-    assert ways.states.shape == (250, WAYPOINTS, SIZE) == (250, 21, 97)
-    assert ways.states.dtype == task.encode(ways).dtype == task.descriptors(ways).dtype == np.float32
-    assert np.bincount(ways.extras["scene"]).tolist() == [100, 100, 50]
-    found = task.features(ways)
+    assert drawn.states.shape == (250, WAYPOINTS, SIZE) == (250, 21, 97)
+    assert drawn.states.dtype == task.encode(drawn).dtype == task.descriptors(drawn).dtype == np.float32
+    assert np.bincount(drawn.extras["scene"]).tolist() == [100, 100, 50]
+    found = task.features(drawn)
     assert found.shape == (250, len(task.feature_names))
     assert found.min() >= 0.0
     assert found.max() <= 1.0
-    assert task.descriptors(ways).shape == (250, 70)
-    for size in (task.encode(ways), task.descriptors(ways)):
+    assert task.descriptors(drawn).shape == (250, 70)
+    for size in (task.encode(drawn), task.descriptors(drawn)):
         assert np.isfinite(size).all()
         assert 0.5 < size.std() < 2.0
 
 
-def test_the_numbers_of_a_waypoint_are_of_one_pose(ways):
-    joints = ways.states[:, :, :JOINTS]
+def test_the_numbers_of_a_waypoint_are_of_one_pose(drawn):
+    joints = drawn.states[:, :, :JOINTS]
     assert np.allclose(
-        states_of(joints[:1], ways.states[0, 0, -6:-3], ways.states[0, 0, -3:]), ways.states[:1], atol=1e-5
+        states_of(joints[:1], drawn.states[0, 0, -6:-3], drawn.states[0, 0, -3:]), drawn.states[:1], atol=1e-5
     )
-    hand, turns = hands_of(ways.states)
+    hand, turns = hands_of(drawn.states)
     assert np.allclose(hand, hand_points(*link_frames(joints)), atol=1e-5)
     assert np.allclose(turns @ turns.swapaxes(2, 3), np.eye(3), atol=1e-5)
 
 
-def test_ways_of_a_scene_share_their_ends_keep_the_limits_stay_off_the_table_and_differ():
+def test_trajectories_of_a_scene_share_their_ends_keep_the_limits_stay_off_the_table_and_differ():
     rng = np.random.default_rng(3)
     scene = draw_scene(rng)
     paths = draw_paths(scene, 100, rng)
@@ -118,8 +118,8 @@ def test_the_same_seed_gives_the_same_ways_and_more_of_them_begin_with_the_same(
     assert not np.array_equal(few.states, task.generate(30, np.random.default_rng(2)).states)
 
 
-def test_an_animation_is_finite_has_unit_quaternions_and_runs_from_start_to_goal(ways):
-    shown = ArmTask().render(ways, 7)
+def test_an_animation_is_finite_has_unit_quaternions_and_runs_from_start_to_goal(drawn):
+    shown = ArmTask().render(drawn, 7)
     assert shown.kind == "arm"
     assert shown.fps >= 25
     assert shown.poses.dtype == np.float32
@@ -127,17 +127,17 @@ def test_an_animation_is_finite_has_unit_quaternions_and_runs_from_start_to_goal
     assert np.isfinite(shown.poses).all()
     assert np.allclose(np.linalg.norm(shown.poses[..., 3:], axis=2), 1.0, atol=1e-5)
     json.dumps(shown.scene)
-    places = ways.states[7, :, 70:91].reshape(WAYPOINTS, JOINTS, 3)
+    places = drawn.states[7, :, 70:91].reshape(WAYPOINTS, JOINTS, 3)
     assert np.allclose(shown.poses[[0, -1], 1:8, :3], places[[0, -1]], atol=1e-4)
-    assert np.allclose(shown.poses[:, 8, :3], ways.states[7, 0, -3:])
-    assert shown.scene == ArmTask().render(ways, 200).scene
+    assert np.allclose(shown.poses[:, 8, :3], drawn.states[7, 0, -3:])
+    assert shown.scene == ArmTask().render(drawn, 200).scene
 
 
-def test_bad_input_is_told(ways, rng):
-    with pytest.raises(ValueError, match="0 ways"):
+def test_bad_input_is_told(drawn, rng):
+    with pytest.raises(ValueError, match="0 trajectories"):
         ArmTask().generate(0, rng)
     with pytest.raises(ValueError, match="7 angles"):
         link_frames(np.zeros((3, 6)))
     for index in (250, -1):
         with pytest.raises(IndexError, match="0 to 249"):
-            ArmTask().render(ways, index)
+            ArmTask().render(drawn, index)
