@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+
+from geometry.files import whole
 
 AUDIO_HZ = 16000
 PAPER, INK = (247, 243, 236), (52, 48, 44)
@@ -73,16 +74,14 @@ def filming(path: Path, size: tuple[int, int], frames_hz: int, sound: bool = Fal
     """
     import av
 
-    draft = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with av.open(str(draft), "w", options={"movflags": "faststart"}) as container:
+        with (
+            whole(path) as draft,
+            av.open(str(draft), "w", format="mp4", options={"movflags": "faststart"}) as container,
+        ):
             yield Film(container, size, frames_hz, sound)
-        draft.replace(path)
     except (OSError, av.FFmpegError) as problem:
         raise VideoError(
             f"cannot write the video {path}: {problem}. Is the folder writable and the disk not full?"
         ) from problem
-    finally:
-        with contextlib.suppress(OSError):
-            draft.unlink()

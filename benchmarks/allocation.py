@@ -18,7 +18,8 @@ from benchmarks.command import run
 from evaluation.allocation import AllocationRule, operating_characteristics
 from evaluation.gittins import TABLE, make_table
 from evaluation.statistics import cluster_bootstrap, wilson
-from robots.io import check_writable, write_json, write_whole
+from geometry.files import write_whole
+from robots.io import check_writable, write_json
 from robots.options import ParallelOptions
 from robots.parallel import in_order
 

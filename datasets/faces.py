@@ -16,10 +16,10 @@ from typing import NamedTuple
 import numpy as np
 
 from datasets.voices import DatasetError
+from geometry.files import write_whole
 from perception.face.detector import CROP
 from perception.face.network import CLASSES
 from perception.face.pictures import PictureError, read_picture
-from perception.weights import write_atomic
 
 __all__ = ["DEFAULT_CACHE", "SPLITS", "DatasetError", "Faces", "drop_train_test_duplicates", "load_fer2013"]
 
@@ -130,7 +130,7 @@ def _to_cache(place: Path, faces: Faces) -> None:
     content = io.BytesIO()
     np.savez_compressed(content, **faces._asdict())
     place.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(place, content.getvalue())
+    write_whole(place, content.getvalue())
 
 
 def _read_file(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:

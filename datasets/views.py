@@ -19,13 +19,13 @@ import numpy as np
 import tyro
 
 from geometry.cameras import Caster, DepthCamera, around
+from geometry.files import write_whole
 from geometry.meshes import Mesh, MeshError
 from geometry.objects import ObjectModel, Skipped, load_objects
 from geometry.poses import StablePose, stable_poses
 from geometry.transforms import about_vertical, transform, transform_points
 from perception.command import CommandError, check_run
 from perception.progress import track
-from perception.weights import write_atomic
 from robots.options import MOST_WORKERS, EngineOption, SeedOption
 from robots.parallel import in_order
 
@@ -149,7 +149,7 @@ def _remember(config: RenderConfig, models: Sequence[ObjectModel]) -> None:
                 f"{config.out} holds views of another shape of {', '.join(changed[:3])}. Name another --out."
             )
         shapes = known | shapes
-    write_atomic(path, (json.dumps(settings | {"shapes": shapes}, indent=1) + "\n").encode())
+    write_whole(path, (json.dumps(settings | {"shapes": shapes}, indent=1) + "\n").encode())
 
 
 class Task(NamedTuple):
@@ -173,7 +173,7 @@ def _render_file(task: Task) -> Skipped | None:
         return Skipped(f"{task.model.name}.{task.variant}", str(problem))
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
-    write_atomic(task.path, buffer.getvalue())
+    write_whole(task.path, buffer.getvalue())
     return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from geometry.files import reserve
+from geometry.files import reserve, write_whole
 
 Key = tuple[Any, ...]
 
@@ -63,9 +63,7 @@ class ResultsStore:
                     f"line {number} of {self.path} is damaged ({problem!r}): delete it, and its work is done again, "
                     "or give another --out"
                 ) from None
-        draft = self.path.with_suffix(f".{os.getpid()}.part")
-        draft.write_text("".join(lines) or json.dumps({"settings": self._settings}) + "\n")
-        draft.replace(self.path)
+        write_whole(self.path, "".join(lines) or json.dumps({"settings": self._settings}) + "\n")
 
     def add(self, key: Key, row: Any) -> None:
         """Keep what came of the work `key`; it is on the disk when this returns.

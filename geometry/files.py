@@ -1,11 +1,97 @@
-"""A place that one process has for itself."""
+"""Files that are there as a whole or not at all, and places that one process has for itself.
+
+Here, because every other room may import this one.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import glob
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
+
+
+def check_file(path: str | Path) -> None:
+    """Find out before the work whether a file can be written; its folder is made.
+
+    Raises:
+        OSError: it is a folder, a device or a pipe, or nothing can be written in its folder.
+    """
+    target = _target(path)
+    draft = _draft(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft.touch()
+        draft.unlink()
+    except OSError as error:
+        raise OSError(
+            f"nothing can be written in {target.parent} ({error.strerror}): name another place, or change its "
+            "permissions"
+        ) from error
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file, text as UTF-8, so that a reader or a kill finds the old content or the new one, never a part.
+
+    Raises:
+        OSError: as `whole` says.
+    """
+    with whole(path) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Give a draft to write, which takes the place of the file when the block ends well; a link to the file stays one.
+
+    Drafts of the same file that a kill has left are removed.
+
+    Raises:
+        OSError: the path is a folder, a device or a pipe, or cannot be written; a file of before is still there.
+    """
+    target = _target(path)
+    _remove_left(target)
+    draft = _draft(target)
+    try:
+        yield draft
+        draft.replace(target)
+    finally:
+        with contextlib.suppress(OSError):  # it never came to be
+            draft.unlink()
+
+
+def _target(path: str | Path) -> Path:
+    """The file behind links; refuses what a file must not take the place of."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: give the name of a file")
+    if target.exists() and not target.is_file():
+        raise OSError(f"{path} is no regular file: name a file, or - for the standard output where that is allowed")
+    return target
+
+
+def _draft(target: Path) -> Path:
+    return target.with_name(f".{target.name}.{os.getpid()}.part")
+
+
+def _remove_left(target: Path) -> None:
+    for draft in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
+        process = draft.name.removesuffix(".part").rpartition(".")[2]
+        if process.isdigit() and not _lives(int(process)):
+            draft.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # somebody else's, or no number of a process
+        pass
+    return True
 
 
 def reserve(place: Path) -> TextIO:

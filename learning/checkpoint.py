@@ -10,8 +10,9 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from geometry.files import write_whole
 from perception.command import CommandError, check_folder
-from perception.weights import WeightsError, write_atomic
+from perception.weights import WeightsError
 
 NAME = "checkpoint.safetensors"
 Part: TypeAlias = nn.Module | torch.optim.Optimizer | torch.Generator
@@ -44,7 +45,7 @@ def write(folder: Path, parts: Mapping[str, Part], at: Any, settings: Mapping[st
         tensors |= {f"{part}.{name}": torch.as_tensor(value) for name, value in _state(holder).items()}
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / NAME, save(tensors, metadata={"settings": json.dumps(settings), "at": json.dumps(at)}))
+    write_whole(folder / NAME, save(tensors, metadata={"settings": json.dumps(settings), "at": json.dumps(at)}))
 
 
 def resume(folder: Path, parts: Mapping[str, Part], settings: Mapping[str, Any]) -> Any:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from geometry.files import reserve
+from geometry.files import reserve, write_whole
 from learning import checkpoint
 from learning.checkpoint import Part
 
@@ -165,7 +165,7 @@ class Trainer:
             self._reserved = reserve(folder)
             if resume and (folder / checkpoint.NAME).exists():
                 self._restore(folder)
-            (folder / "config.json").write_text(json.dumps(self._settings, indent=1) + "\n")
+            write_whole(folder / "config.json", json.dumps(self._settings, indent=1) + "\n")
 
     def run(self, until: int | None = None, each: Callable[[Step], None] | None = None) -> list[Step]:
         """Train to the end, or to a step; `each` is called after every step. The whole log is returned.
@@ -204,7 +204,7 @@ class Trainer:
             raise ValueError("a trainer without a folder has nowhere to write a checkpoint: give it one")
         checkpoint.write(self.folder, self._parts, [tuple(step) for step in self.log], self._settings)
         lines = "".join(json.dumps(step._asdict()) + "\n" for step in self.log)
-        (self.folder / "log.jsonl").write_text(lines)
+        write_whole(self.folder / "log.jsonl", lines)
 
     @property
     def _parts(self) -> dict[str, Part]:

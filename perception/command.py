@@ -42,21 +42,6 @@ def check_run(threads: int, seed: int = 0) -> None:
         raise CommandError(f"seed is {seed}; allowed are 0 to {(1 << 32) - 1}. Choose another.")
 
 
-def check_output(path: Path) -> Path:
-    """Make sure that a file can be written, before the work; return it with links followed. - is stdout.
-
-    Raises:
-        CommandError: it is a folder or a device, or its folder cannot be made or written.
-    """
-    if str(path) == "-":
-        return path
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise CommandError(f"{path} is no regular file; name a file to write, or - for stdout where that is allowed.")
-    check_folder(target.parent)
-    return target
-
-
 def check_folder(folder: Path) -> None:
     """Make a folder and make sure that files can be written in it, before the work.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, TextIO
 
-from perception.command import check_output
+from geometry.files import check_file, whole
 
 Form = Literal["csv", "json"]
 
@@ -23,13 +23,18 @@ class RowWriter:
 
     def __init__(self, path: Path, columns: Sequence[str], form: Form = "csv") -> None:
         self._stdout = str(path) == "-"
-        self._path = check_output(path)
-        self._part = self._path.with_name(f".{self._path.name}.{os.getpid()}.part")
-        self._columns, self._form = columns, form
+        if not self._stdout:
+            check_file(path)
+        self._path, self._columns, self._form = path, columns, form
         self._rows = 0
 
     def __enter__(self) -> RowWriter:
-        self._out: TextIO = sys.stdout if self._stdout else self._part.open("w", newline="", encoding="utf-8")
+        self._stack = ExitStack()
+        self._out: TextIO = sys.stdout
+        if not self._stdout:
+            draft = self._stack.enter_context(whole(self._path))
+            self._out = self._stack.enter_context(draft.open("w", newline="", encoding="utf-8"))
+        self._stack.push(self._end)
         self._csv = csv.DictWriter(self._out, self._columns, lineterminator="\n")
         return self
 
@@ -50,19 +55,13 @@ class RowWriter:
         self._rows += 1
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
-        try:
-            if error is None:
-                self._end()
-        finally:
-            if not self._stdout:
-                self._part.unlink(missing_ok=True)
+        self._stack.__exit__(kind, error, trace)  # type: ignore[arg-type]
 
-    def _end(self) -> None:
+    def _end(self, kind: object, error: object, trace: object) -> None:
+        if error is not None:
+            return
         if self._rows == 0:
             self._begin()
         if self._form == "json":
             self._out.write("\n]}\n")
         self._out.flush()
-        if not self._stdout:
-            self._out.close()
-            self._part.replace(self._path)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from geometry.files import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -175,26 +176,15 @@ def write_folder(folder: Path, tensors: Mapping[str, Tensor], config: Any, notes
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / "model.safetensors", save({name: _half(tensor) for name, tensor in tensors.items()}))
+    write_whole(folder / "model.safetensors", save({name: _half(tensor) for name, tensor in tensors.items()}))
     text = json.dumps({**asdict(config), **notes}, indent=2)
-    write_atomic(folder / "config.json", (text + "\n").encode())
-    write_atomic(folder / "CARD.md", card.encode())
+    write_whole(folder / "config.json", text + "\n")
+    write_whole(folder / "CARD.md", card)
 
 
 def _half(tensor: Tensor) -> Tensor:
     plain = tensor.detach().cpu()
     return (plain.half() if plain.is_floating_point() else plain).contiguous()
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or an interruption, sees the old content or the new one, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def round_to_stored(module: Network) -> Network:

@@ -12,9 +12,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from geometry.files import write_whole
 from geometry.meshes import Mesh, MeshError, load_convex_parts
 from geometry.objects import ObjectModel, ObjectSet, Skipped, load_objects
-from robots.io import write_whole
 from robots.world import as_obj, convex_parts
 
 CACHE = Path("runs/grasp/parts")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.grasping.trials import Trial
-from robots.io import write_whole
+from geometry.files import write_whole
 
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}

@@ -15,9 +15,9 @@ from rich.progress import track
 
 from envs.grasping.execution import Outcome
 from evaluation.results import ResultsStore
+from geometry.files import write_whole
 from learning.grasp_score.fit import Sample
 from robots.hand import Grasp
-from robots.io import write_whole
 from robots.options import RunOptions
 from robots.parallel import in_order
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.logger import configure
 
-from geometry.files import reserve
+from geometry.files import reserve, whole, write_whole
 from learning.gait.ppo import Learner, Normaliser
 from learning.gait.train_config import Report, Train
 from learning.gait.workers import Rollout, RolloutSource, Workers
@@ -97,7 +96,7 @@ def save_task(args: Train, folder: Path) -> None:
                 f"the --recipe and --task options of then (--recipe {args.recipe} came), or begin in another folder"
             )
         return
-    path.write_text(json.dumps(settings, indent=1) + "\n")
+    write_whole(path, json.dumps(settings, indent=1) + "\n")
 
 
 class Iteration(NamedTuple):
@@ -182,7 +181,6 @@ def _first_line(problem: Exception) -> str:
 
 def _checkpoint(folder: Path, learner: Learner, iteration: int) -> None:
     """Written beside its place first: a run that is killed, or finds the disk full, leaves the last whole one."""
-    draft = folder / ".checkpoint.part"
     state = {
         "policy": learner.model.policy.state_dict(),
         "optimizer": learner.model.policy.optimizer.state_dict(),
@@ -193,11 +191,9 @@ def _checkpoint(folder: Path, learner: Learner, iteration: int) -> None:
         "iteration": iteration,
     }
     try:
-        torch.save(state, draft)
-        draft.replace(folder / "checkpoint.pt")
+        with whole(folder / "checkpoint.pt") as draft:
+            torch.save(state, draft)
     except (OSError, RuntimeError) as problem:
-        with contextlib.suppress(OSError):
-            draft.unlink()
         raise OSError(
             f"cannot write {folder / 'checkpoint.pt'} ({_first_line(problem)}). The checkpoint of iteration "
             f"{iteration - 1} is whole: make room, then go on with --resume"

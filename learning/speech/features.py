@@ -16,10 +16,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
+from geometry.files import write_whole
 from perception.speech.audio import RATE_HZ, read_sound
 from perception.speech.encoder import SpeechEncoder, pool
 from perception.speech.windows import VoiceWindows, WindowConfig, trim_to_voice
-from perception.weights import write_atomic
 
 RECIPE = "2"  # raise when `versions` changes
 DEFAULT_CACHE = Path(__file__).resolve().parents[2] / "runs" / "speech_cache"
@@ -131,7 +131,7 @@ class FeatureCache:
             rows.append(pool(self.encoder.encode(piece)).numpy().astype(np.float16))
         result = ClipFeatures(np.stack(rows), np.array(kinds, np.uint8))
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(stored, save({"features": result.features, "kinds": result.kinds}))
+        write_whole(stored, save({"features": result.features, "kinds": result.kinds}))
         self.computed += 1
         return result
 

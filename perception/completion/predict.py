@@ -12,10 +12,10 @@ import numpy as np
 import tyro
 
 from geometry.clouds import CloudError, Completed
+from geometry.files import write_whole
 from perception.command import CommandError, Failure, check_folder, find_files, one_line
 from perception.completion.model import CompletionModel
 from perception.completion.weights import DEFAULT_FOLDER
-from perception.weights import write_atomic
 
 READ = (".npy", ".npz", ".ply", ".xyz", ".pcd", ".txt", ".csv")
 
@@ -67,7 +67,7 @@ def main(config: PredictConfig) -> PredictResult:
             failed.append(Failure(file, one_line(problem)))
             continue
         path = config.out / f"{file.stem}.completed.{'ply' if config.ply else 'npz'}"
-        write_atomic(path, _as_ply(completed) if config.ply else _as_npz(completed))
+        write_whole(path, _as_ply(completed) if config.ply else _as_npz(completed))
         written.append(path)
     return PredictResult(written, failed)
 

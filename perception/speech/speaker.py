@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from perception.weights import WeightsError, read_tensor_file, write_atomic
+from geometry.files import write_whole
+from perception.weights import WeightsError, read_tensor_file
 
 # Doubt: so many clips weigh as much as knowing nothing. Chosen by cross-validation over the training actors of fold 0:
 # UA there .795 without, .822 with 2 neutral clips, .837 with 16 others. Neutral clips say nothing of the deviations
@@ -97,7 +98,7 @@ class Speaker:
                 tensors[name] = heard.mean.astype(np.float32)
                 tensors[f"{name}_count"] = np.array([heard.clips], np.int64)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, save(tensors))
+        write_whole(path, save(tensors))
 
     @classmethod
     def load(cls, path: Path) -> Speaker:

@@ -16,6 +16,7 @@ from control.gait import GAITS
 from control.locomotion_controller import SlipCompensation, Table
 from control.mirror import ACTION_SIGNS, mirror_action, mirror_observation
 from control.observation import OBSERVATION_SIZE
+from geometry.files import whole
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "gait"
 _CLIP = 8.0
@@ -102,12 +103,12 @@ class Actor:
         tensors = {"mean": self.mean, "scale": self.scale, "log_std": self.log_std}
         for index, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             tensors |= {f"weight.{index}": weight, f"bias.{index}": bias}
-        drafts = folder / ".model.part", folder / ".config.part"  # a full disk leaves what was there before
-        drafts[0].write_bytes(save({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()}))
+        content = save({name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items()})
         slip = {"slip_compensation": _as_json(self.slip_compensation)}
-        drafts[1].write_text(json.dumps({"layers": len(self.weights), **slip, **about}, indent=1) + "\n")
-        for draft, name in zip(drafts, ("model.safetensors", "config.json"), strict=True):
-            draft.replace(folder / name)
+        # Both are written before one takes its place: a full disk leaves what was there before.
+        with whole(folder / "config.json") as config, whole(folder / "model.safetensors") as model:
+            model.write_bytes(content)
+            config.write_text(json.dumps({"layers": len(self.weights), **slip, **about}, indent=1) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> Actor:

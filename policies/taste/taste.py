@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from control.style import STYLE_NAMES, ExpressiveStyle
+from geometry.files import write_whole
 from perception.emotion import LABELS
-from robots.io import write_whole
 
 FORMAT, VERSION = "empaw-taste", 1
 LONGEST_NAME = 80
@@ -100,7 +100,7 @@ class Taste:
         }
 
     def save(self, path: Path) -> None:
-        """Write the file, whole or not at all; what is no file, such as /dev/null, is written to as it is.
+        """Write the file, whole or not at all.
 
         Raises:
             OSError: it cannot be written.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import subprocess
 import sys
 
 import pytest
 
-from geometry.files import reserve
+from geometry.files import check_file, reserve, whole, write_whole
 from tests.conftest import PATIENCE_S, ROOT
 
 HOLDS = """
@@ -40,3 +42,45 @@ def test_a_place_is_refused_while_another_process_has_it(tmp_path, name):
 def test_a_process_may_reserve_again_what_it_has(tmp_path):
     with reserve(tmp_path), reserve(tmp_path):
         pass
+
+
+def test_a_link_stays_and_its_file_is_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "file", tmp_path / "link"
+    link.symlink_to(target)
+    for content in ("new", b"newer"):  # the first makes the file
+        check_file(link)
+        write_whole(link, content)
+    assert link.is_symlink() and target.read_bytes() == b"newer"
+    assert sorted(tmp_path.rglob("*")) == [link, target.parent, target]
+
+
+def test_what_is_no_file_is_refused_and_stays(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for place, said in ((pipe, "no regular file"), (tmp_path / "link", "no regular file"), (tmp_path, "a folder")):
+        for call in (check_file, lambda path: write_whole(path, "")):
+            with pytest.raises(OSError, match=f"^{place} is {said}: .*name"):
+                call(place)
+    assert stat.S_ISFIFO(pipe.stat().st_mode) and len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_mistake_leaves_the_old_file_and_no_draft(tmp_path):
+    place = tmp_path / "file"
+    write_whole(place, "old")
+    with pytest.raises(ZeroDivisionError), whole(place) as draft:
+        draft.write_text("half")
+        raise ZeroDivisionError
+    assert place.read_text() == "old" and list(tmp_path.iterdir()) == [place]
+
+
+def test_a_draft_that_a_kill_left_is_removed(tmp_path):
+    place = tmp_path / "[file]"
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait(PATIENCE_S)
+    left, theirs = (tmp_path / f".[file].{process}.part" for process in (gone.pid, os.getppid()))
+    for draft in (left, theirs):
+        draft.touch()
+    write_whole(place, "whole")
+    assert sorted(tmp_path.iterdir()) == sorted([place, theirs]), "another process writes there"
