@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from evaluation.statistics import Interval, cluster_bootstrap
-from learning.metrics import expected_calibration_error
+from learning.metrics import expected_calibration_error, unweighted_accuracy
 
 COVERAGES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1)
 
@@ -47,22 +47,48 @@ def _rounded(value: Any) -> Any:
     return round(value, 4) if isinstance(value, float) else value
 
 
-def measure(
-    truth: np.ndarray, probabilities: np.ndarray, people: np.ndarray, labels: Sequence[str], seed: int
-) -> Metrics:
-    """Measure probabilities (N, K) over labels (K) against indices (N,) of what people (N,) str showed.
+class Predictions(NamedTuple):
+    """Indices `truth` (N,), `probabilities` (N, K), and whose each is, `people` (N,): "" where nobody knows."""
+
+    truth: np.ndarray
+    probabilities: np.ndarray
+    people: np.ndarray
+
+    @property
+    def said(self) -> np.ndarray:
+        """Likeliest label (N,) of each."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @property
+    def ua(self) -> float:
+        """Unweighted accuracy."""
+        return unweighted_accuracy(self.truth, self.said)
+
+    def where(self, mask: np.ndarray) -> Predictions:
+        """Keep those in a mask (N,)."""
+        return Predictions(*(column[mask] for column in self))
+
+    @staticmethod
+    def join(parts: Sequence[Predictions]) -> Predictions:
+        """Put predictions behind each other."""
+        return Predictions(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def measure(predictions: Predictions, labels: Sequence[str], seed: int) -> Metrics:
+    """Measure predictions over labels (K).
 
     Raises:
         ValueError: there is nothing to judge, or the lengths differ.
     """
     from sklearn.metrics import f1_score
 
+    truth, probabilities, people = predictions
     if not len(truth) == len(probabilities) == len(people) or len(truth) == 0:
         raise ValueError(
             f"{len(truth)} labels, {len(probabilities)} judgements and {len(people)} people came; expected as many "
             "of each, and at least one."
         )
-    said = probabilities.argmax(axis=1)
+    said, people = predictions.said, people.astype(str)
     tables = confusion_tables(truth, said, people if (people != "").all() else np.arange(len(truth)), len(labels))
     occurring = np.unique(truth)
     return Metrics(

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.metrics import Metrics
+from evaluation.metrics import Metrics, Predictions
 
 NAMES = ("confusion.png", "reliability.png", "coverage.png")
 
 
-def draw(folder: Path, metrics: Metrics, truth: np.ndarray, probabilities: np.ndarray, title: str) -> list[Path]:
+def draw(folder: Path, metrics: Metrics, predictions: Predictions, title: str) -> list[Path]:
     """Write three PNG files and return their paths.
 
     Args:
         folder: made if it is missing.
         metrics: those of the predictions.
-        truth: (N,) indices.
-        probabilities: (N, K).
+        predictions: what is drawn.
         title: stands above each.
     """
     from matplotlib.figure import Figure
@@ -27,7 +26,7 @@ def draw(folder: Path, metrics: Metrics, truth: np.ndarray, probabilities: np.nd
     drawings = []
     for drawer in (_confusion, _reliability, _coverage):
         figure = Figure(figsize=(6.0, 5.0), layout="constrained")
-        drawer(figure, metrics, truth, probabilities)
+        drawer(figure, metrics, predictions)
         figure.suptitle(title, fontsize=9)
         drawings.append(figure)
     paths = [folder / name for name in NAMES]
@@ -36,7 +35,7 @@ def draw(folder: Path, metrics: Metrics, truth: np.ndarray, probabilities: np.nd
     return paths
 
 
-def _confusion(figure, metrics: Metrics, truth: np.ndarray, probabilities: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+def _confusion(figure, metrics: Metrics, predictions: Predictions) -> None:  # type: ignore[no-untyped-def]
     axes = figure.subplots()
     counts = np.array(metrics.confusion, float)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
@@ -48,18 +47,18 @@ def _confusion(figure, metrics: Metrics, truth: np.ndarray, probabilities: np.nd
     axes.set(xlabel="said", ylabel="truth")
 
 
-def _reliability(figure, metrics: Metrics, truth: np.ndarray, probabilities: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+def _reliability(figure, metrics: Metrics, predictions: Predictions) -> None:  # type: ignore[no-untyped-def]
     from sklearn.calibration import calibration_curve
 
     axes = figure.subplots()
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == truth
+    confidence, right = predictions.probabilities.max(axis=1), predictions.said == predictions.truth
     share_right, mean_confidence = calibration_curve(right, confidence, n_bins=15)
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
     axes.plot(mean_confidence, share_right, marker="o")
     axes.set(xlabel="confidence", ylabel="share right", xlim=(0, 1), ylim=(0, 1), title=f"ECE {metrics.ece:.3f}")
 
 
-def _coverage(figure, metrics: Metrics, truth: np.ndarray, probabilities: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+def _coverage(figure, metrics: Metrics, predictions: Predictions) -> None:  # type: ignore[no-untyped-def]
     axes = figure.subplots()
     curve = metrics.accuracy_at_coverage
     axes.plot([float(share) for share in curve], list(curve.values()), marker="o")

@@ -12,12 +12,11 @@ from scipy.special import softmax
 from datasets.face_corpora import LISTS, Corpus, cut_faces, recognise
 from datasets.faces import DEFAULT_CACHE, DatasetError, Faces, load_fer2013
 from evaluation import plots
-from evaluation.metrics import Metrics, measure
+from evaluation.metrics import Metrics, Predictions, measure
 from learning.device import pick_device, pick_precision
 from learning.face.augment import AugmentConfig
 from learning.face.fitting import FaceTrainer, FitConfig, Hardware
-from learning.face.judging import judge
-from learning.metrics import fit_temperature
+from learning.face.judging import fit_temperature, probabilities
 from perception.command import CommandError, check_folder, check_run, one_core
 from perception.face.detector import FaceDetector
 from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
@@ -103,32 +102,37 @@ def settled(config: EvaluateConfig) -> EvaluateConfig:
     return replace(config, protocol=protocol, corpus=corpus, retrain=False)
 
 
+class Judged(NamedTuple):
+    """Calibrated predictions, how many pictures had no face, and for `subjects` UA of the leaky split over pictures."""
+
+    predictions: Predictions
+    without_face: int = 0
+    ua_random_split: float | None = None
+
+
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures, what they are of, and for `subjects` the leaky figure of a split over pictures."""
+    """Metrics, and what they are of."""
 
     protocol: str
     data: str
-    figures: Metrics
-    truth: np.ndarray
-    probabilities: np.ndarray
-    without_face: int
-    ua_random_split: float | None
+    metrics: Metrics
+    judged: Judged
     seed: int
 
     def as_json(self) -> dict[str, Any]:
         """Lay out all figures for JSON; accuracies are shares, not percent."""
-        leaky = None if self.ua_random_split is None else round(self.ua_random_split, 4)
+        leaky = None if self.judged.ua_random_split is None else round(self.judged.ua_random_split, 4)
         return {
             "protocol": self.protocol,
             "data": self.data,
-            **self.figures.as_json(),
-            "without_face": self.without_face,
+            **self.metrics.as_json(),
+            "without_face": self.judged.without_face,
             "ua_random_split": leaky,
             "random_split_is": "a warning: split over pictures, so every test person was met in training"
             if leaky is not None
             else "null: there is one official split, or nothing was trained",
-            "chance": round(1 / len(self.figures.labels), 4),
+            "chance": round(1 / len(self.metrics.labels), 4),
             "seed": self.seed,
         }
 
@@ -139,15 +143,6 @@ _SAYS = {
     "transfer": "another corpus, nothing learned from it; faces found by YuNet, largest of each picture",
     "subjects": "people held out in turn: one group tests, one fits the temperature, the others fine-tune",
 }
-
-
-class Judged(NamedTuple):
-    """Faces, calibrated probabilities (N, 7) of each, pictures without a face, and UA of the leaky split."""
-
-    faces: Faces
-    probabilities: np.ndarray
-    without_face: int = 0
-    ua_random_split: float | None = None
 
 
 def main(config: EvaluateConfig) -> Evaluation:
@@ -169,18 +164,12 @@ def main(config: EvaluateConfig) -> Evaluation:
     model = FaceEmotionModel.load(config.weights)
     model.network.to(device)
     judged = _judge(config, model, Hardware(device, pick_precision("auto", device)))
-    figures = measure(judged.faces.targets, judged.probabilities, judged.faces.subjects, CLASSES, config.seed)
-    result = Evaluation(
-        _SAYS[config.protocol],
-        "FER2013" if config.corpus is None else config.corpus,
-        figures,
-        judged.faces.targets,
-        judged.probabilities,
-        judged.without_face,
-        judged.ua_random_split,
-        config.seed,
-    )
-    _write(result, config)
+    metrics = measure(judged.predictions, CLASSES, config.seed)
+    result = Evaluation(_SAYS[config.protocol], config.corpus or "FER2013", metrics, judged, config.seed)
+    if config.plots is not None:
+        plots.draw(config.plots, metrics, judged.predictions, f"{result.data}: {result.protocol}")
+    if config.json is not None:
+        write_json(result.as_json(), config.json)
     return result
 
 
@@ -188,7 +177,7 @@ def _judge(config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware) 
     if config.corpus is None:
         part = "PublicTest" if config.protocol == "public" else "PrivateTest"
         faces = load_fer2013(config.data, config.cache).of(part)
-        return Judged(faces, softmax(model.logits(faces.pictures), axis=-1))
+        return Judged(_as_it_is(model, faces))
     listed = LISTS[config.corpus](config.data)
     tests = [labelled for labelled in listed if labelled.split == "test"] or listed
     faces, missing = cut_faces(tests, FaceDetector(most_side=640))
@@ -197,12 +186,15 @@ def _judge(config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware) 
             f"no face was found in any of the {len(tests)} pictures of {config.data}. Check the pictures."
         )
     if config.protocol == "transfer":
-        return Judged(faces, softmax(model.logits(faces.pictures), axis=-1), missing)
+        return Judged(_as_it_is(model, faces), missing)
     groups = subject_groups(faces.subjects, config.n_folds, config.seed)
-    held_out = cross_validate(faces, groups, config, model, hardware)
     random = np.random.default_rng(config.seed).permutation(len(faces.targets)) % config.n_folds
-    leaky = cross_validate(faces, random, config, model, hardware)
-    return Judged(faces, held_out, missing, measure(faces.targets, leaky, faces.subjects, CLASSES, config.seed).ua.mean)
+    held_out, leaky = (cross_validate(faces, split, config, model, hardware) for split in (groups, random))
+    return Judged(held_out, missing, leaky.ua)
+
+
+def _as_it_is(model: FaceEmotionModel, faces: Faces) -> Predictions:
+    return Predictions(faces.targets, softmax(model.logits(faces.pictures), axis=-1), faces.subjects)
 
 
 def subject_groups(subjects: np.ndarray, folds: int, seed: int) -> np.ndarray:
@@ -220,8 +212,8 @@ def subject_groups(subjects: np.ndarray, folds: int, seed: int) -> np.ndarray:
 
 def cross_validate(
     faces: Faces, groups: np.ndarray, config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware
-) -> np.ndarray:
-    """Judge each group by a network that was fine-tuned without it; probabilities (N, 7).
+) -> Predictions:
+    """Judge each group by a network that was fine-tuned without it.
 
     The next group is kept from the training too, and fits the temperature.
     """
@@ -230,10 +222,9 @@ def cross_validate(
     for group in track(range(count), "folds"):
         test, calibration = groups == group, groups == (group + 1) % count
         network = fine_tune(faces.where(~test & ~calibration), model.network, config.fit, config.seed, hardware)
-        held = faces.where(calibration)
-        temperature = fit_temperature(held.targets, judge(network, held.pictures, tta=True))
-        out[test] = softmax(judge(network, faces.pictures[test], tta=True) / temperature, axis=-1)
-    return out
+        temperature = fit_temperature(network, faces.where(calibration))
+        out[test] = probabilities(network, faces.where(test), temperature)
+    return Predictions(faces.targets, out, faces.subjects)
 
 
 def fine_tune(faces: Faces, start: FaceNetwork, fit: FitConfig, seed: int, hardware: Hardware) -> FaceNetwork:
@@ -245,21 +236,12 @@ def fine_tune(faces: Faces, start: FaceNetwork, fit: FitConfig, seed: int, hardw
     return trainer.best_network()
 
 
-def _write(result: Evaluation, config: EvaluateConfig) -> None:
-    if config.plots is not None:
-        plots.draw(
-            config.plots, result.figures, result.truth, result.probabilities, f"{result.data}: {result.protocol}"
-        )
-    if config.json is not None:
-        write_json(result.as_json(), config.json)
-
-
 def report(result: Evaluation) -> int:
     """Print the figures on stderr."""
     from rich.console import Console
     from rich.table import Table
 
-    f = result.figures
+    f, judged = result.metrics, result.judged
     console = Console(stderr=True)
     table = Table("truth \\ said", *f.labels, "recall")
     for name, row in zip(f.labels, f.confusion, strict=True):
@@ -267,8 +249,8 @@ def report(result: Evaluation) -> int:
         table.add_row(name, *map(str, row), f"{row[place] / total:.2f}" if total else "-")
     console.print(table)
     console.print(f"{result.data}, {f.n} pictures: {result.protocol}", highlight=False)
-    if result.without_face:
-        console.print(f"In {result.without_face} more no face was found; they are not counted.", highlight=False)
+    if judged.without_face:
+        console.print(f"In {judged.without_face} more no face was found; they are not counted.", highlight=False)
     console.print(
         f"WA {f.wa:.3f}, UA {f.ua:.3f}, macro F1 "
         f"{f.f1_macro:.3f}, ECE {f.ece:.3f} (chance UA {1 / len(f.labels):.3f}, commonest WA {f.wa_majority:.3f})",
@@ -278,6 +260,6 @@ def report(result: Evaluation) -> int:
     console.print(
         f"Right among the surest 80 / 60 / 40 %: {curve['0.8']:.3f} / {curve['0.6']:.3f} / {curve['0.4']:.3f}"
     )
-    if result.ua_random_split is not None:
-        console.print(f"Warning: a split over pictures would show UA {result.ua_random_split:.3f}. It leaks people.")
+    if judged.ua_random_split is not None:
+        console.print(f"Warning: a split over pictures would show UA {judged.ua_random_split:.3f}. It leaks people.")
     return 0

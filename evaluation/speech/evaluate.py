@@ -13,27 +13,16 @@ from scipy.special import softmax
 from datasets.voice_corpora import Corpus, recognise
 from datasets.voices import ACTORS, Folds, load_folds
 from evaluation import plots
+from evaluation.metrics import Predictions
 from evaluation.speech import transfer
-from evaluation.speech.results import (
-    BEGINNING_S,
-    Evaluation,
-    FoldResult,
-    PlainEvaluation,
-    Predictions,
-    tell,
-    tell_plainly,
-)
+from evaluation.speech.results import BEGINNING_S, Evaluation, FoldResult, PlainEvaluation, tell, tell_plainly
 from evaluation.speech.transfer import Evaluation as Transferred
 from evaluation.speech.transfer import TransferConfig
 from learning.metrics import unweighted_accuracy
 from learning.speech.clips import Data, load_data, load_other
 from learning.speech.features import DEFAULT_CACHE
 from learning.speech.fitting import FitConfig, fit_calibrated, fit_ensemble
-from learning.speech.judging import (
-    ClipLogits,
-    judge,
-    judge_whole,
-)
+from learning.speech.judging import ClipLogits, judge, judge_clips
 from perception.command import CommandError, check_folder, check_run
 from perception.progress import track
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
@@ -126,7 +115,7 @@ def random_split(data: Data, parts: int, config: FitConfig, seed: int) -> Predic
     judged = []
     for number in track(range(parts), "random split"):
         head = fit_ensemble(data.table, data.targets, part != number, config, seed)
-        judged.append(judge_whole(head, data.table, part == number))
+        judged.append(judge_clips(head, data.table, part == number))
     return _predictions(data, ClipLogits.join(judged))
 
 
@@ -142,7 +131,7 @@ def other_sentence(data: Data, folds: Folds, config: FitConfig, seed: int) -> li
         for known in (1, 2):
             same = data.statements == known
             head = fit_ensemble(data.table, data.targets, ~test & same, config, seed)
-            judged.append(judge_whole(head, data.table, test & ~same))
+            judged.append(judge_clips(head, data.table, test & ~same))
         found.append(_predictions(data, ClipLogits.join(judged)))
     return found
 
@@ -161,13 +150,13 @@ def held_out(data: Data, folds: Folds, config: FitConfig, seed: int) -> Predicti
         else:
             inner = replace(config, inner_groups=min(config.inner_groups, others))
             head = fit_calibrated(data.table, data.targets, data.actors, ~test, inner, seed)
-        whole = judge_whole(head, data.table, test)
-        judged.append(_predictions(data, whole._replace(logits=whole.logits / head.config.temperature)))
+        judged.append(_predictions(data, judge_clips(head, data.table, test), head.config.temperature))
     return Predictions.join(judged)
 
 
-def _predictions(data: Data, judged: ClipLogits) -> Predictions:
-    return Predictions(data.targets[judged.clips], softmax(judged.logits, axis=-1), data.actors[judged.clips])
+def _predictions(data: Data, judged: ClipLogits, temperature: float = 1.0) -> Predictions:
+    probabilities = softmax(judged.logits / temperature, axis=-1)
+    return Predictions(data.targets[judged.clips], probabilities, data.actors[judged.clips])
 
 
 def evaluate(data: Data, folds: Folds, config: FitConfig, seed: int) -> Evaluation:
@@ -176,13 +165,10 @@ def evaluate(data: Data, folds: Folds, config: FitConfig, seed: int) -> Evaluati
     for fold in track(range(len(folds.test_actors)), "speaker-independent folds"):
         test = folds.test_mask(data.actors, fold)
         head = fit_calibrated(data.table, data.targets, data.actors, ~test, config, seed)
-        whole = judge_whole(head, data.table, test)
-        probabilities = softmax(whole.logits / head.config.temperature, axis=-1)
         metrics, temperature = judge(head, data, test, seed), head.config.temperature
-        truth, who = data.targets[whole.clips], data.actors[whole.clips]
+        whole = _predictions(data, judge_clips(head, data.table, test), temperature)
         first = _judge_beginnings(head, data, test)
-        actors = folds.test_actors[fold]
-        results.append(FoldResult(fold, actors, temperature, metrics, truth, probabilities, who, first))
+        results.append(FoldResult(fold, folds.test_actors[fold], temperature, metrics, whole, first))
     other = float(np.mean([part.ua for part in other_sentence(data, folds, config, seed)]))
     leaky = random_split(data, len(folds.test_actors), config, seed).ua
     return Evaluation(tuple(results), other, leaky, data.clip_s, seed)
@@ -213,7 +199,7 @@ def main(config: EvaluateConfig) -> Result:
         result = transfer.main(TransferConfig(config.data, corpus, **judged))  # type: ignore[arg-type]
         title = f"{corpus}, weights as they are"
     if config.plots is not None:
-        plots.draw(config.plots, result.metrics, result.truth, result.probabilities, title)
+        plots.draw(config.plots, result.metrics, result.predictions, title)
     if config.json is not None:
         write_json(result.as_json(), config.json)
     return result

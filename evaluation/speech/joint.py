@@ -17,7 +17,7 @@ from evaluation.metrics import confusion_tables, difference_in_recall, interval,
 from evaluation.statistics import Interval
 from learning.speech.features import DEFAULT_CACHE, FeatureCache, FeatureTable, feature_table
 from learning.speech.fitting import FitConfig, Loss, fit_ensemble
-from learning.speech.judging import judge_whole
+from learning.speech.judging import judge_clips
 from perception.command import check_folder, check_run
 from perception.emotion import LABELS
 from perception.progress import track
@@ -176,7 +176,7 @@ def evaluate(data: Pooled, names: tuple[str, ...], config: FitConfig, seed: int)
                 continue
             specialist = fit_ensemble(data.table, data.targets, ~test & own, config, seed)
             for head, guess in ((specialist, alone), (joint, together)):
-                judged = judge_whole(head, data.table, test & own)
+                judged = judge_clips(head, data.table, test & own)
                 guess[judged.clips] = asked[number][judged.logits[:, asked[number]].argmax(axis=1)]
     compared = tuple(
         _compare(name, data, data.corpus == number, alone, together, seed) for number, name in enumerate(names)

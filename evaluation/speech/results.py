@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.metrics import Metrics, measure
+from evaluation.metrics import Metrics, Predictions, measure
 from evaluation.speech.channel import Channel, measure_channel
 from evaluation.statistics import Interval, t_interval
-from learning.metrics import unweighted_accuracy
 from learning.speech.judging import VoiceMetrics
 from perception.emotion import LABELS
 
@@ -30,9 +29,7 @@ class FoldResult:
     test_actors: tuple[int, ...]
     temperature: float
     metrics: VoiceMetrics
-    truth: np.ndarray
-    probabilities: np.ndarray
-    actors: np.ndarray
+    predictions: Predictions
     ua_beginning: float | None
 
 
@@ -61,38 +58,28 @@ class Evaluation:
         values = [fold.ua_beginning for fold in self.per_fold if fold.ua_beginning is not None]
         return float(np.mean(values)) if values else None
 
-    @property
-    def truth(self) -> np.ndarray:
-        """Labels (N,) of all test clips of all folds."""
-        return np.concatenate([fold.truth for fold in self.per_fold])
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """Probabilities of their labels, (N, 8)."""
-        return np.concatenate([fold.probabilities for fold in self.per_fold])
-
-    @property
-    def actors(self) -> np.ndarray:
-        """Who spoke them, (N,)."""
-        return np.concatenate([fold.actors for fold in self.per_fold])
+    @cached_property
+    def predictions(self) -> Predictions:
+        """Those of all test clips of all folds."""
+        return Predictions.join([fold.predictions for fold in self.per_fold])
 
     @cached_property
     def metrics(self) -> Metrics:
         """Of all test clips of all folds together; intervals are over speakers."""
-        return measure(self.truth, self.probabilities, self.actors.astype(str), LABELS, self.seed)
+        return measure(self.predictions, LABELS, self.seed)
 
     @cached_property
     def channel(self) -> Channel:
         """Information of a clip, in bits; the interval is over speakers."""
-        guess = self.probabilities.argmax(axis=1)
-        return measure_channel(self.truth, guess, self.actors, self.clip_s, seed=self.seed)
+        judged = self.predictions
+        return measure_channel(judged.truth, judged.said, judged.people, self.clip_s, seed=self.seed)
 
     @property
     def by_sex(self) -> dict[str, Metrics]:
         """Metrics of the voices of women and of men."""
-        female = self.actors % 2 == 0  # RAVDESS: actors of even number are women, of odd number men
+        female = self.predictions.people % 2 == 0  # RAVDESS: actors of even number are women, of odd number men
         return {
-            name: measure(self.truth[own], self.probabilities[own], self.actors[own].astype(str), LABELS, self.seed)
+            name: measure(self.predictions.where(own), LABELS, self.seed)
             for name, own in (("female", female), ("male", ~female))
             if own.any()
         }
@@ -141,24 +128,6 @@ def _fold_json(fold: FoldResult) -> dict[str, object]:
     }
 
 
-class Predictions(NamedTuple):
-    """Labels (N,) of clips, their probabilities (N, 8), and who spoke (N,)."""
-
-    truth: np.ndarray
-    probabilities: np.ndarray
-    actors: np.ndarray
-
-    @property
-    def ua(self) -> float:
-        """Unweighted accuracy of these clips."""
-        return unweighted_accuracy(self.truth, self.probabilities.argmax(axis=1))
-
-    @staticmethod
-    def join(parts: Sequence[Predictions]) -> Predictions:
-        """Put clips behind each other."""
-        return Predictions(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-
-
 @dataclass(frozen=True)
 class PlainEvaluation:
     """All figures of one protocol; `ua` is its headline, over folds as the other protocols report it."""
@@ -166,7 +135,7 @@ class PlainEvaluation:
     protocol: str
     note: str
     ua: float
-    predictions: Predictions
+    clips: Predictions
     seed: int
     data: str = "RAVDESS speech"
     ua_random_split: float | None = None
@@ -175,23 +144,19 @@ class PlainEvaluation:
     @cached_property
     def labels(self) -> list[str]:
         """Those that the corpus has."""
-        return [LABELS[index] for index in np.unique(self.predictions.truth)]
+        return [LABELS[index] for index in np.unique(self.clips.truth)]
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """Those of all test clips over `labels`; what the corpus lacks is not asked for."""
+        asked, truth = np.unique(self.clips.truth, return_inverse=True)
+        probabilities = self.clips.probabilities[:, asked]
+        return Predictions(truth, probabilities / probabilities.sum(axis=1, keepdims=True), self.clips.people)
 
     @cached_property
     def metrics(self) -> Metrics:
         """Of all clips together; intervals are over speakers."""
-        return measure(self.truth, self.probabilities, self.predictions.actors.astype(str), self.labels, self.seed)
-
-    @property
-    def truth(self) -> np.ndarray:
-        """Indices (N,) into `labels` of all test clips."""
-        return np.searchsorted(np.unique(self.predictions.truth), self.predictions.truth)
-
-    @property
-    def probabilities(self) -> np.ndarray:
-        """Probabilities of their labels, (N, labels); what the corpus lacks is not asked for."""
-        asked = self.predictions.probabilities[:, np.unique(self.predictions.truth)]
-        return np.asarray(asked / asked.sum(axis=1, keepdims=True))
+        return measure(self.predictions, self.labels, self.seed)
 
     def as_json(self) -> dict[str, Any]:
         """Lay out all figures for JSON; accuracies are shares, not percent."""

@@ -11,7 +11,7 @@ import torch
 from scipy.special import softmax
 
 from datasets.voice_corpora import Corpus, load_corpus
-from evaluation.metrics import Metrics, measure
+from evaluation.metrics import Metrics, Predictions, measure
 from learning.metrics import unweighted_accuracy
 from perception.command import check_run
 from perception.emotion import LABELS
@@ -63,10 +63,8 @@ class Evaluation:
     speakers: int
     enrolled: dict[str, float | None]
     seed: int
-    truth: np.ndarray
-    """Indices (N,) into the labels of the metrics."""
-    probabilities: np.ndarray
-    """(N, labels)"""
+    predictions: Predictions
+    """Over the labels of the metrics."""
 
     @property
     def protocol(self) -> str:
@@ -125,9 +123,9 @@ def evaluate(model: SpeechEmotionModel, data: Transfer, corpus: str, seed: int) 
         drawn = [_enrolled(model, data, asked, name, (seed, draw)) for draw in range(DRAWS)]
         found = [ua for ua in drawn if ua is not None]
         enrolled[name] = float(np.mean(found)) if found else None
-    truth = np.searchsorted(asked, data.truth)
-    metrics = measure(truth, probabilities, data.speakers, labels, seed)
-    return Evaluation(corpus, metrics, len(np.unique(data.speakers)), enrolled, seed, truth, probabilities)
+    predictions = Predictions(np.searchsorted(asked, data.truth), probabilities, data.speakers)
+    metrics = measure(predictions, labels, seed)
+    return Evaluation(corpus, metrics, len(np.unique(data.speakers)), enrolled, seed, predictions)
 
 
 @torch.inference_mode()

@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from datasets.voices import DatasetError
 from learning.metrics import fit_temperature
-from learning.speech.features import CLEAN, SPED, WINDOW, FeatureTable
-from learning.speech.judging import ClipLogits, judge_stream, judge_whole
+from learning.speech.features import CLEAN, SPED, STREAM, WINDOW, FeatureTable
+from learning.speech.judging import ClipLogits, judge_clips
 from learning.trainer import seeded
 from perception.emotion import LABELS
 from perception.speech.model import HeadConfig, HeadEnsemble
@@ -198,6 +198,6 @@ def cross_validate(
     for number, group in enumerate(actor_groups(actors[clips], config.inner_groups)):
         out = np.isin(actors, group)
         head = fit_ensemble(table, targets, clips & ~out, config, seed + 1 + number)
-        whole.append(judge_whole(head, table, clips & out))
-        stream.append(judge_stream(head, table, clips & out))
+        whole.append(judge_clips(head, table, clips & out))
+        stream.append(judge_clips(head, table, clips & out, STREAM))
     return ClipLogits.join(whole), ClipLogits.join(stream)

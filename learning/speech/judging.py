@@ -18,52 +18,6 @@ from perception.speech.model import HeadEnsemble
 from perception.speech.speaker import Speaker
 
 
-@torch.inference_mode()
-def log_probabilities(head: HeadEnsemble, table: FeatureTable, rows: np.ndarray) -> np.ndarray:
-    """Log-probabilities (K, 8) of rows (K,) of the table, before the temperature."""
-    out: np.ndarray = head.log_probabilities(torch.from_numpy(table.features[rows]).float()).numpy()
-    return out
-
-
-@torch.inference_mode()
-def enrolled_log_probabilities(
-    head: HeadEnsemble,
-    table: FeatureTable,
-    actors: np.ndarray,
-    clips: np.ndarray,
-    known: np.ndarray,
-    count: int,
-    *,
-    neutral: bool,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Judge whole utterances by voices that are known from `count` other clips of theirs, drawn at random.
-
-    Args:
-        head: the ensemble.
-        table: versions of all clips.
-        actors: (C,) who speaks.
-        clips: (C,) bool, which clips are judged.
-        known: (C,) bool, which clips a voice may be known from.
-        count: how many of them; fewer where a voice has not as many.
-        neutral: whether these are known to be neutral.
-        rng: what draws them.
-
-    Returns:
-        Log-probabilities (K, 8), before the temperature.
-    """
-    features = torch.from_numpy(table.features[table.rows(np.ones(len(actors), bool), CLEAN)]).float()
-    heard = []
-    for clip in np.flatnonzero(clips):
-        others = np.flatnonzero(known & (actors == actors[clip]) & (np.arange(len(actors)) != clip))
-        speaker = Speaker()
-        for other in rng.choice(others, min(count, len(others)), replace=False):
-            speaker.add(features[other].numpy(), neutral)
-        heard.append(features[clip] - head.offset(speaker))
-    out: np.ndarray = head.log_probabilities(torch.stack(heard)).numpy()
-    return out
-
-
 class ClipLogits(NamedTuple):
     """Clip numbers `clips` (K,) and what is said of each, `logits` (K, 8): log-probabilities before the temperature."""
 
@@ -81,19 +35,15 @@ class ClipLogits(NamedTuple):
         return ClipLogits(self.clips[ends], self.logits[ends])
 
 
-def judge_whole(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> ClipLogits:
-    """Judge the whole utterances of the clips in a mask (C,)."""
-    rows = table.rows(clips, CLEAN)
-    return ClipLogits(table.clip[rows], log_probabilities(head, table, rows))
+@torch.inference_mode()
+def judge_clips(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray, kind: int = CLEAN) -> ClipLogits:
+    """Judge one kind of version of the clips in a mask (C,): whole utterances unless told.
 
-
-def judge_stream(head: HeadEnsemble, table: FeatureTable, clips: np.ndarray) -> ClipLogits:
-    """Judge each window that a stream hears of the clips in a mask (C,): several for each clip, in order.
-
-    Clips in which the voice gate finds too little voice are absent.
+    Of STREAM there is each window that a stream hears, several for each clip, in order; clips in which the voice gate
+    finds too little voice are absent.
     """
-    rows = table.rows(clips, STREAM)
-    return ClipLogits(table.clip[rows], log_probabilities(head, table, rows))
+    rows = table.rows(clips, kind)
+    return ClipLogits(table.clip[rows], head.log_probabilities(torch.from_numpy(table.features[rows]).float()).numpy())
 
 
 @dataclass(frozen=True)
@@ -125,7 +75,7 @@ def judge(head: HeadEnsemble, data: Data, clips: np.ndarray, seed: int = 0) -> V
     """Judge the clips in a mask (C,) whole and streamed; `seed` draws the clips that voices are known from."""
     from sklearn.metrics import confusion_matrix
 
-    whole, windows = judge_whole(head, data.table, clips), judge_stream(head, data.table, clips)
+    whole, windows = judge_clips(head, data.table, clips), judge_clips(head, data.table, clips, STREAM)
     last = windows.last()
     probabilities = softmax(whole.logits / head.config.temperature, axis=-1)
     every, final = (
@@ -146,9 +96,21 @@ def judge(head: HeadEnsemble, data: Data, clips: np.ndarray, seed: int = 0) -> V
     )
 
 
+@torch.inference_mode()
 def _enrolled(head: HeadEnsemble, data: Data, clips: np.ndarray, count: int, seed: int, *, neutral: bool) -> float:
+    """UA of whole clips in a mask (C,) by voices that are known from `count` other clips of theirs, drawn at random.
+
+    With `neutral` from neutral clips alone, which are known to be so; from fewer where a voice has not as many.
+    """
+    rng = np.random.default_rng(seed)
     known = data.targets == LABELS.index("neutral") if neutral else np.ones(len(data.targets), bool)
-    logits = enrolled_log_probabilities(
-        head, data.table, data.actors, clips, known, count, neutral=neutral, rng=np.random.default_rng(seed)
-    )
-    return unweighted_accuracy(data.targets[clips], logits.argmax(axis=1))
+    features = torch.from_numpy(data.table.features[data.table.rows(np.ones(len(known), bool), CLEAN)]).float()
+    heard = []
+    for clip in np.flatnonzero(clips):
+        others = np.flatnonzero(known & (data.actors == data.actors[clip]) & (np.arange(len(known)) != clip))
+        speaker = Speaker()
+        for other in rng.choice(others, min(count, len(others)), replace=False):
+            speaker.add(features[other].numpy(), neutral)
+        heard.append(features[clip] - head.offset(speaker))
+    said = head.log_probabilities(torch.stack(heard)).argmax(dim=1).numpy()
+    return unweighted_accuracy(data.targets[clips], said)

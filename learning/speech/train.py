@@ -12,9 +12,9 @@ from scipy.special import softmax
 
 from datasets.voices import load_folds
 from learning.speech.clips import Data, load_data
-from learning.speech.features import DEFAULT_CACHE
+from learning.speech.features import DEFAULT_CACHE, STREAM
 from learning.speech.fitting import FitConfig, fit_calibrated
-from learning.speech.judging import VoiceMetrics, judge, judge_stream
+from learning.speech.judging import VoiceMetrics, judge, judge_clips
 from perception.command import check_folder, check_run
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.model import DEFAULT_FOLDER, HeadEnsemble
@@ -96,7 +96,7 @@ def main(config: TrainConfig) -> TrainResult:
 
 def judge_acted(head: HeadEnsemble, data: Data, clips: np.ndarray) -> Acted:
     """Judge the stream of the clips in a mask (C,): what is right among the estimates that the dog acts on."""
-    judged = judge_stream(head, data.table, clips)
+    judged = judge_clips(head, data.table, clips, STREAM)
     p = softmax(judged.logits / head.config.window_temperature, axis=-1)
     confidence, right = p.max(axis=1), p.argmax(axis=1) == data.targets[judged.clips]
     acts = confidence >= default_table().rules.unsure_below

@@ -6,7 +6,7 @@ import pytest
 
 from evaluation.face import evaluate
 from evaluation.face.evaluate import EvaluateConfig, settled, subject_groups
-from evaluation.metrics import accuracy_at_coverage, measure
+from evaluation.metrics import Predictions, accuracy_at_coverage, measure
 from learning.face.augment import AugmentConfig
 from learning.face.fitting import FitConfig
 from perception.command import CommandError
@@ -29,7 +29,7 @@ def test_figures_of_known_judgements():
     p = np.full((6, 7), 0.01)
     p[np.arange(6), said] = [0.94, 0.93, 0.5, 0.92, 0.91, 0.4]
     p /= p.sum(axis=1, keepdims=True)
-    f = measure(truth, p, np.full(6, ""), CLASSES, 0)
+    f = measure(Predictions(truth, p, np.full(6, "")), CLASSES, 0)
     assert f.wa.mean == pytest.approx(4 / 6) and f.ua.mean == pytest.approx((2 / 3 + 1 + 0) / 3)
     assert f.wa.low <= f.wa.mean <= f.wa.high and f.ua.low <= f.ua.mean <= f.ua.high and f.wa_majority == 0.5
     assert np.array(f.confusion)[:3, :3].tolist() == [[2, 1, 0], [0, 2, 0], [0, 1, 0]]
@@ -38,9 +38,9 @@ def test_figures_of_known_judgements():
     curve = accuracy_at_coverage(truth, p)
     assert curve["1.0"] == pytest.approx(4 / 6) and curve["0.7"] == 1.0 and curve["0.1"] == 1.0
     with pytest.raises(ValueError, match="as many"):
-        measure(truth, p[:3], np.full(6, ""), CLASSES, 0)
+        measure(Predictions(truth, p[:3], np.full(6, "")), CLASSES, 0)
     with pytest.raises(ValueError, match="at least one"):
-        measure(truth[:0], p[:0], np.full(0, ""), CLASSES, 0)
+        measure(Predictions(truth[:0], p[:0], np.full(0, "")), CLASSES, 0)
 
 
 def test_interval_is_wider_where_pictures_belong_to_few_people():
@@ -50,7 +50,7 @@ def test_interval_is_wider_where_pictures_belong_to_few_people():
     p = np.full((400, 7), 0.05)
     lucky = np.repeat(rng.random(8) < 0.5, 50)
     p[np.arange(400), np.where(lucky, 0, 1)] = 0.7
-    alone, together = (measure(truth, p, who, CLASSES, 0) for who in (np.full(400, ""), people))
+    alone, together = (measure(Predictions(truth, p, who), CLASSES, 0) for who in (np.full(400, ""), people))
     assert together.wa.high - together.wa.low > 3 * (alone.wa.high - alone.wa.low)
 
 
@@ -98,7 +98,7 @@ def test_evaluate_holds_people_out_and_shows_the_leak(tmp_path, capsys):
     evaluate.report(result)
     assert "leaks people" in capsys.readouterr().err
     moved = evaluate.main(EvaluateConfig(tmp_path, "transfer", "jaffe", tmp_path / "w", device="cpu"))
-    assert moved.figures.n == 21 and moved.ua_random_split is None
+    assert moved.metrics.n == 21 and moved.judged.ua_random_split is None
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from learning.speech import train
 from learning.speech.clips import Data
 from learning.speech.features import CLEAN, SPED, STREAM, WINDOW, FeatureCache, FeatureTable
 from learning.speech.fitting import FitConfig, Sampler, actor_groups, fit_calibrated, fit_ensemble
-from learning.speech.judging import judge_whole
+from learning.speech.judging import judge_clips
 from learning.speech.train import TrainConfig
 from perception.command import CommandError
 from perception.emotion import LABELS
@@ -121,8 +121,8 @@ def test_evaluation_of_a_toy_learns_and_fits_its_schema():
     bits = out["channel"]["bits"]
     assert 0 < bits["low"] <= bits["mean"] <= bits["high"] < 3
     assert out["channel"]["seconds"] == 3.0
-    right = result.probabilities.argmax(axis=1) == result.truth
-    women = result.actors % 2 == 0
+    right = result.predictions.said == result.predictions.truth
+    women = result.predictions.people % 2 == 0
     # Every emotion is as frequent in each voice, so that UA is the share that is right.
     assert out["ua_by_sex"]["female"]["mean"] == pytest.approx(right[women].mean(), abs=1e-4)
     assert out["ua_by_sex"]["male"]["mean"] == pytest.approx(right[~women].mean(), abs=1e-4)
@@ -286,10 +286,10 @@ def test_two_voices_leave_the_temperature_at_one():
     data = toy(actors=2)
     heard = evaluate.held_out(data, evaluate.dealt(data.actors), QUICK, 0)
     second = data.actors == 2
-    alone = judge_whole(fit_ensemble(data.table, data.targets, second, QUICK, 0), data.table, ~second)
+    alone = judge_clips(fit_ensemble(data.table, data.targets, second, QUICK, 0), data.table, ~second)
     assert (
         np.allclose(heard.probabilities[:24], softmax(alone.logits, axis=-1))
-        and heard.actors.tolist() == [1] * 24 + [2] * 24
+        and heard.people.tolist() == [1] * 24 + [2] * 24
     )
 
 
