@@ -24,7 +24,7 @@ class ResultsStore:
         resume: go on with what the file holds; otherwise it is kept beside it as .old.jsonl, .old2.jsonl, ...
 
     Raises:
-        ValueError: `resume`, and the file is of another run or damaged.
+        ValueError: `resume`, and the file is of another run or damaged, or the folder holds no rows at all.
         OSError: the file cannot be written, or another process has it (`BlockingIOError`).
     """
 
@@ -32,6 +32,8 @@ class ResultsStore:
         self.path = path
         self.done: dict[Key, Any] = {}
         self._settings = json.loads(json.dumps(settings))  # as a file gives them back: tuples are lists there
+        if resume and not any(path.parent.glob("*.jsonl")):  # a run may be killed before it begins its second file
+            raise ValueError(f"there are no rows in {path.parent}: start without --resume, or give the --out of a run")
         path.parent.mkdir(parents=True, exist_ok=True)
         self._reserved = reserve(path)
         if path.exists() and resume:

@@ -57,7 +57,16 @@ def test_damage_is_told_by_its_line(tmp_path):
         ResultsStore(path, SETTINGS, resume=True)
 
 
-def test_going_on_with_nothing_begins(tmp_path):
+def test_a_folder_without_rows_is_not_gone_on_with(tmp_path):
+    path = tmp_path / "nowhere" / "rows.jsonl"
+    with pytest.raises(ValueError, match=f"there are no rows in {path.parent}: start without --resume"):
+        ResultsStore(path, SETTINGS, resume=True)
+    assert not path.parent.exists()
+    ResultsStore(path, SETTINGS).add((1,), 1)
+    assert ResultsStore(path.with_name("second.jsonl"), SETTINGS, resume=True).done == {}, "killed before it came to it"
+
+
+def test_going_on_with_an_empty_file_begins(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("")
     store = ResultsStore(path, SETTINGS, resume=True)
