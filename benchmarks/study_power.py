@@ -84,7 +84,7 @@ def rehearse(job: Rehearsal) -> tuple[float, float]:
         study, out = Path(place) / "study", Path(place) / "out"
         positions = _make_study(study, args, rng)
         rehearsal = SimulateStudy(
-            seed=int(rng.integers(2**31)), workers=_AT_A_TIME, out=out, study=study, n=args.people,
+            seed=int(rng.integers(2**31)), concurrent=_AT_A_TIME, out=out, study=study, n=args.people,
             inattentive=args.inattentive, effect=Effect(BLOCKS[1], job.effect),
         )  # fmt: skip
         simulate(rehearsal)
@@ -117,12 +117,12 @@ def main(args: Args) -> dict[str, Any]:
         if not 1 <= getattr(args, name) <= 10**6:
             raise ValueError(f"--{name} {getattr(args, name)} came; allowed are 1 to 1000000")
     check_writable(args.json)
-    told = Power(
+    options = Power(
         seed=args.seed, workers=args.workers, engine=args.engine, people=(args.people,), trials=args.trials,
         differences=(0.0, args.difference), studies=args.foretold, features=args.features,
         inattentive=args.inattentive, out=args.out, resume=args.resume,
     )  # fmt: skip
-    null, effect = power(told).rows
+    null, effect = power(options).rows
     store = None
     if args.out is not None:
         store = ResultsStore(args.out / "over_http.jsonl", args.settings(), args.resume)

@@ -139,11 +139,11 @@ def baselines(args: Args, study: Path, place: Path) -> dict[str, Any]:
             client.close()
     finally:
         server.stop()
-    told = {"reading_request_ms": Delays.of(reading)._asdict(), "fsync_ms": _fsync(place, seconds)}
+    delays = {"reading_request_ms": Delays.of(reading)._asdict(), "fsync_ms": _fsync(place, seconds)}
     for name, batch in (("grouped", 64), ("one_transaction_each", 1)):
         with _writing(place / f"{name}.db", batch) as write:
-            told[f"writer_{name}_ms"] = Delays.of(_closed_loop([write] * args.people, seconds))._asdict()
-    return told
+            delays[f"writer_{name}_ms"] = Delays.of(_closed_loop([write] * args.people, seconds))._asdict()
+    return delays
 
 
 def measure_kills(args: Args, study: Path) -> dict[str, Any]:
@@ -174,8 +174,8 @@ def measure_kills(args: Args, study: Path) -> dict[str, Any]:
     finally:
         server.stop()
     log = audit(read_study(folder), crowd.kept)._asdict()
-    told = {"first_answer_s": first, "first_answer_cpu_s": cpu, "person_back_s": back}
-    return {"n": args.kills, **log, **{name: spread(times) for name, times in told.items()}}
+    recovery = {"first_answer_s": first, "first_answer_cpu_s": cpu, "person_back_s": back}
+    return {"n": args.kills, **log, **{name: spread(times) for name, times in recovery.items()}}
 
 
 def _study(args: Args, place: Path) -> Path:

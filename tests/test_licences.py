@@ -56,17 +56,17 @@ def brought_by(requirements: list[str]) -> dict[str, Distribution]:
 def licences_of(one: Distribution) -> list[str]:
     """What its metadata say of its licence: the expression, the classifiers, a short licence field."""
     about = one.metadata
-    told = [about.get("License-Expression") or "", about.get("License") or ""]
-    told += [line for line in about.get_all("Classifier", []) if line.startswith("License")]
-    return [text for text in told if 0 < len(text) <= _TEXT]
+    fields = [about.get("License-Expression") or "", about.get("License") or ""]
+    fields += [line for line in about.get_all("Classifier", []) if line.startswith("License")]
+    return [text for text in fields if 0 < len(text) <= _TEXT]
 
 
 def copyleft(found: dict[str, Distribution]) -> dict[str, list[str]]:
     """Those under the GPL, LGPL or AGPL; one that may be had under another licence too is not among them."""
-    told = {name: licences_of(one) for name, one in found.items()}
+    licences = {name: licences_of(one) for name, one in found.items()}
     return {
         name: lines
-        for name, lines in told.items()
+        for name, lines in licences.items()
         if any(COPYLEFT.search(line) for line in lines) and not any(" OR " in line for line in lines)
     }
 

@@ -167,11 +167,11 @@ def test_only_the_world_talks_to_bullet():
 
 def test_the_glossary_tells_where_things_are():
     rows = [line.strip("|").split("|") for line in (ROOT / "docs" / "glossary.md").read_text().splitlines()]
-    told = [
+    entries = [
         (re.findall(r"`(\w+)`", cells[0]), cells[2].strip()) for cells in rows if len(cells) == 3 and "/" in cells[2]
     ]
-    assert sum(len(names) for names, _ in told) > 50
-    for names, place in told:
+    assert sum(len(names) for names, _ in entries) > 50
+    for names, place in entries:
         text = (ROOT / place).read_text()
         assert [name for name in names if not re.search(rf"\b{name}\b", text)] == [], place
 

@@ -26,8 +26,8 @@ def next_condition(connection: Connection, config: StudyConfig, position: int) -
     from evaluation.allocation import AllocationRule
     from evaluation.study.pilots import next_query_type
 
-    told = config.allocation
-    rule = AllocationRule(told.rule, floor=told.floor, prior_mean=told.prior_mean)
+    allocation = config.allocation
+    rule = AllocationRule(allocation.rule, floor=allocation.floor, prior_mean=allocation.prior_mean)
     come = _seen(connection, conditions)
     # The same people in the same order get the same conditions: ties are broken by seed and number.
     return next_query_type(come, conditions, rule, np.random.default_rng([config.seed, len(come)]))
@@ -70,7 +70,7 @@ def _reward(connection: Connection, participant_id: int) -> float:
     taken_back = {row.payload["retracts"] for row in rows if row.type == "retract" and row.payload is not None}
     kept = [row.payload for row in rows if row.type == "answer" and row.seq not in taken_back and row.payload]
     return answers_per_minute(
-        (told["data"]["choice"] != CANNOT_TELL, told["data"].get("rt_ms") or 0.0)
-        for told in kept
-        if told["trial"]["kind"] in COMPARISONS and told["trial"]["phase"] == "main"
+        (event["data"]["choice"] != CANNOT_TELL, event["data"].get("rt_ms") or 0.0)
+        for event in kept
+        if event["trial"]["kind"] in COMPARISONS and event["trial"]["phase"] == "main"
     )

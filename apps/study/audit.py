@@ -27,12 +27,12 @@ def audit(record: StudyRecord, acknowledged: Mapping[str, Iterable[Kept]]) -> Au
         acknowledged: by participant.
     """
     stored = {(event.participant, event.seq): event.trial_id for event in record.events}
-    told = [(who, kept) for who, all_kept in acknowledged.items() for kept in all_kept]
-    lost = sum(stored.get((who, kept.seq), "") != kept.trial_id for who, kept in told)
+    receipts = [(who, kept) for who, all_kept in acknowledged.items() for kept in all_kept]
+    lost = sum(stored.get((who, kept.seq), "") != kept.trial_id for who, kept in receipts)
     taken_back = undone(record.events)
     standing = Counter(
         (event.participant, event.trial_id)
         for event in record.events
         if event.type == "answer" and event.trial.get("kind") in COMPARISONS and event.seq not in taken_back
     )
-    return Audit(len(told), lost, sum(count - 1 for count in standing.values()))
+    return Audit(len(receipts), lost, sum(count - 1 for count in standing.values()))

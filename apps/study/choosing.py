@@ -75,8 +75,8 @@ class Chooser:
             if returning and storage.is_long_ago(walk):
                 await asyncio.wrap_future(storage.go_on(known))
             elif walk.needs_choice:
-                items, told = await asyncio.to_thread(self._choose, standing)
-                await asyncio.wrap_future(storage.choose(known, walk.seq, items, told))
+                items, details = await asyncio.to_thread(self._choose, standing)
+                await asyncio.wrap_future(storage.choose(known, walk.seq, items, details))
             else:
                 return storage.step(known, standing)
         raise StorageAwayError("too much happens at once: try again")

@@ -18,10 +18,10 @@ LATER = (429, 503, 507)
 class RefusedError(RuntimeError):
     """A server that says no: its status, its code word, what it says, and the step it shows instead, if any."""
 
-    def __init__(self, status: int, told: Mapping[str, Any]) -> None:
-        self.status, self.code = status, str(told.get("code", ""))
-        self.next: dict[str, Any] | None = told.get("next")
-        super().__init__(f"the study server answered {status} {self.code}: {told.get('error', '')}")
+    def __init__(self, status: int, payload: Mapping[str, Any]) -> None:
+        self.status, self.code = status, str(payload.get("code", ""))
+        self.next: dict[str, Any] | None = payload.get("next")
+        super().__init__(f"the study server answered {status} {self.code}: {payload.get('error', '')}")
 
 
 class Joined(NamedTuple):
@@ -88,9 +88,9 @@ class StudyClient:
             RefusedError: the server does not let this person in.
             OSError: it cannot be reached.
         """
-        told = self.ask("POST", "/api/study/sessions", {"external": external, "language": language, "client": window})
-        self.secret = str(told["session"])
-        return Joined(str(told["participant"]), bool(told["resumed"]))
+        reply = self.ask("POST", "/api/study/sessions", {"external": external, "language": language, "client": window})
+        self.secret = str(reply["session"])
+        return Joined(str(reply["participant"]), bool(reply["resumed"]))
 
     def next(self) -> dict[str, Any]:
         """Ask for the step that this person is at.
@@ -119,16 +119,16 @@ class StudyClient:
         deadline, wait_s = time.monotonic() + self._patience_s, 0.02
         while True:
             try:
-                status, told, retry_s = self._once(method, path, body)
+                status, payload, retry_s = self._once(method, path, body)
             except (http.client.HTTPException, OSError) as problem:
                 self.close()
                 if time.monotonic() + wait_s > deadline:
                     raise OSError(f"no study server answers at {self._place}: {problem!r}") from problem
-                status, told, retry_s = 0, {}, None
+                status, payload, retry_s = 0, {}, None
             if 0 < status < 400:
-                return told
+                return payload
             if (status and status not in LATER) or time.monotonic() + wait_s > deadline:
-                raise RefusedError(status, told)
+                raise RefusedError(status, payload)
             wait_s = min(2 * wait_s, self._longest_wait_s)
             time.sleep(wait_s if retry_s is None else min(retry_s, self._longest_wait_s))
 
@@ -144,11 +144,11 @@ class StudyClient:
         content = reply.read()
         after = reply.headers.get("Retry-After", "")
         try:
-            told = json.loads(content) if content else {}
+            payload = json.loads(content) if content else {}
         except ValueError:
-            told = {"error": content[:200].decode("utf-8", "replace")}
+            payload = {"error": content[:200].decode("utf-8", "replace")}
         return (
             reply.status,
-            told if isinstance(told, dict) else {"value": told},
+            payload if isinstance(payload, dict) else {"value": payload},
             float(after) if after.isdigit() else None,
         )

@@ -154,14 +154,14 @@ _FRICTIONLESS = {"strings": "array", "json": "string"}
 
 
 def _field(column: Column) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    descriptor: dict[str, Any] = {
         "name": column.name,
         "type": _FRICTIONLESS.get(column.kind, column.kind),
         "description": column.meaning,
     }
     if column.constraints:
-        told["constraints"] = dict(column.constraints)
-    return told
+        descriptor["constraints"] = dict(column.constraints)
+    return descriptor
 
 
 def data_package(study: Mapping[str, Any], rows: Mapping[str, int], checksums: Mapping[str, str]) -> dict[str, Any]:

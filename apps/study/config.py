@@ -221,9 +221,9 @@ class StudyConfig:
 
     def as_json(self) -> dict[str, Any]:
         """Tell all settings as JSON takes them; without the database, whose address may hold a password."""
-        told: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        del told["database"]
-        return told
+        settings: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        del settings["database"]
+        return settings
 
     @property
     def sha256(self) -> str:
@@ -316,8 +316,8 @@ def _check(config: StudyConfig) -> None:
     _need(len(set(conditions)) == len(conditions), "allocation.conditions", conditions, "names that differ")
     fine = all(_CODE.fullmatch(name) for name in conditions)
     _need(fine, "allocation.conditions", conditions, "names of 1 to 64 letters, digits, _ and -")
-    for name, told in (("policies", config.condition_policies), ("kinds", config.condition_kinds)):
-        unknown = set(told) - set(conditions)
+    for name, by_condition in (("policies", config.condition_policies), ("kinds", config.condition_kinds)):
+        unknown = set(by_condition) - set(conditions)
         _need(not unknown, f"condition_{name}", sorted(unknown), f"conditions: {', '.join(conditions) or 'none'}")
     adaptive = config.allocation.rule != "equal"
     _need(not adaptive or len(conditions) in (2, 3), "allocation.conditions", len(conditions), "2 or 3 for a pilot")

@@ -175,8 +175,8 @@ def _cell(value: Any, kind: str) -> str:
         return "true" if value else "false"
     if kind in ("integer", "number"):
         return str(value)
-    told = str(value)
-    return f"'{told}" if told.startswith(_FORMULA) else told
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def explained(study: dict[str, Any], rows: dict[str, int]) -> str:

@@ -190,8 +190,8 @@ def _chosen(trial: Mapping[str, Any], choice: Any, items: list[str] | None) -> l
 
 
 def _instrument(trial: Mapping[str, Any]) -> Any:
-    told = trial.get("instrument")
-    return told.get("id") if isinstance(told, Mapping) else told
+    instrument = trial.get("instrument")
+    return instrument.get("id") if isinstance(instrument, Mapping) else instrument
 
 
 def _number(value: Any) -> float | None:

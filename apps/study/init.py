@@ -134,10 +134,10 @@ def about_feelings(template: str, feelings: Sequence[str]) -> str:
     for old, new in _WORDS:
         words, before = words.replace(old, new), before.replace(old, new)
     prompts = "\n".join(f'{name} = "You feel {_felt(name)}. What should the dog do?"' for name in feelings)
-    told = "\n".join(
+    instructions = "\n".join(
         f'{name} = ["Imagine that you feel {_felt(name)}, and the dog comes up to you."]' for name in feelings
     )
-    return f"{before}{blocks}\n{mark}{words}[texts.en.prompts]\n{prompts}\n\n[texts.en.blocks]\n{told}\n"
+    return f"{before}{blocks}\n{mark}{words}[texts.en.prompts]\n{prompts}\n\n[texts.en.blocks]\n{instructions}\n"
 
 
 def _felt(label: str) -> str:

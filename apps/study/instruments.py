@@ -142,9 +142,9 @@ class Instrument:
     def as_json(self, order: Sequence[str] | None = None) -> dict[str, Any]:
         """Describe the questionnaire as the page takes it, items in the order of `order`."""
         items = {item.id: item for item in self.items}
-        told = [items[name].as_json() for name in (order or items)]
+        ordered = [items[name].as_json() for name in (order or items)]
         return {"id": self.id, "title": self.title, "instructions": self.instructions, "must_touch": self.must_touch,
-                "items": told}  # fmt: skip
+                "items": ordered}  # fmt: skip
 
     def score(self, responses: Mapping[str, float]) -> Scores:
         """Score the answers, numbers by item id, missing ones left out."""
@@ -326,10 +326,10 @@ def _known(entry: Mapping[str, Any], allowed: set[str], path: Path, where: str) 
 
 def _typed(entry: Mapping[str, Any], path: Path, where: str) -> None:
     """Refuse fields of another type than they are read as, which would show on somebody's screen only."""
-    for kind, told, names in _TYPES:
+    for kind, needed, names in _TYPES:
         for name in names:
             if name in entry and not isinstance(entry[name], kind):
-                raise InstrumentError(f"{path}: {where}{name}: {entry[name]!r} came; {told} is needed")
+                raise InstrumentError(f"{path}: {where}{name}: {entry[name]!r} came; {needed} is needed")
     if not all(isinstance(label, str) for label in entry.get("labels", [])):
         raise InstrumentError(f"{path}: {where}labels: {entry['labels']!r} came; texts are needed")
 

@@ -37,8 +37,8 @@ class Delays(NamedTuple):
         """
         if not seconds:
             raise ValueError("no answer was acknowledged: is the server there?")
-        told = 1e3 * np.array(seconds)
-        return cls(len(told), *(round(float(x), 2) for x in (*np.percentile(told, (50, 95, 99)), told.max())))
+        times = 1e3 * np.array(seconds)
+        return cls(len(times), *(round(float(x), 2) for x in (*np.percentile(times, (50, 95, 99)), times.max())))
 
 
 class Crowd:

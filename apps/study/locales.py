@@ -30,9 +30,9 @@ def check_locales(config: StudyConfig, folder: Path) -> None:
                 f"{folder / 'locales' / f'{language}.json'}"
             )
         try:
-            told = json.loads(files[language].read_text("utf-8"))
+            texts = json.loads(files[language].read_text("utf-8"))
         except (OSError, ValueError) as problem:
             raise ConfigError(f"{files[language]} cannot be read as JSON: {problem}") from problem
-        odd = [key for key, text in told.items() if not isinstance(text, str)] if isinstance(told, dict) else [""]
+        odd = [key for key, text in texts.items() if not isinstance(text, str)] if isinstance(texts, dict) else [""]
         if odd:
             raise ConfigError(f"{files[language]}: a JSON object of texts is needed; {odd[0]!r} is none")

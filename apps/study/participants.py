@@ -86,11 +86,11 @@ class Truth:
 
     def as_row(self) -> dict[str, Any]:
         """Flat, as a table takes it."""
-        told: dict[str, Any] = {"number": self.number, "attentive": self.attentive, **asdict(self.person)}
-        told["position_bias"] = list(self.person.position_bias)
+        row: dict[str, Any] = {"number": self.number, "attentive": self.attentive, **asdict(self.person)}
+        row["position_bias"] = list(self.person.position_bias)
         for name, values in (("weights", self.weights), ("reward", self.reward)):
-            told |= {f"{name}_{task}": list(value) for task, value in values.items()}
-        return told | {"attitude": self.attitude, "leaves_after": self.leaves_after}
+            row |= {f"{name}_{task}": list(value) for task, value in values.items()}
+        return row | {"attitude": self.attitude, "leaves_after": self.leaves_after}
 
 
 def draw_truth(
@@ -154,10 +154,10 @@ class ScriptedParticipant:
     checks: Mapping[str, tuple[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._place = {task: {name: i for i, name in enumerate(told.ids)} for task, told in self.stimuli.items()}
+        self._place = {task: {name: i for i, name in enumerate(stimuli.ids)} for task, stimuli in self.stimuli.items()}
         self._teachers = {
-            task: ScriptedTeacher(told.features, np.array(self.truth.weights[task]), self.truth.person, self.rng)
-            for task, told in self.stimuli.items()
+            task: ScriptedTeacher(stimuli.features, np.array(self.truth.weights[task]), self.truth.person, self.rng)
+            for task, stimuli in self.stimuli.items()
         }
 
     def respond(self, step: Mapping[str, Any]) -> tuple[dict[str, Any], float]:

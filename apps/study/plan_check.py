@@ -36,4 +36,4 @@ def plan_problem(config: StudyConfig, folder: Path) -> str:
     odd = [f"included: {name!r} came; allowed are {', '.join(OUTCOMES)}"
            for name in plan.included if name not in OUTCOMES]  # fmt: skip
     found = [*odd, *map(unlike_study, plan.hypotheses), *map(unasked, plan.scales)]
-    return next((f"{folder / PLAN}: {told}" for told in found if told), "")
+    return next((f"{folder / PLAN}: {complaint}" for complaint in found if complaint), "")

@@ -83,23 +83,23 @@ def parse_json(body: bytes) -> dict[str, Any]:
         raise ValueError(f"{constant} is no JSON number")
 
     try:
-        told = json.loads(body.decode("utf-8"), parse_constant=refuse)
+        payload = json.loads(body.decode("utf-8"), parse_constant=refuse)
     except (ValueError, RecursionError) as problem:
         raise BadJsonError(f"the body is no JSON that can be read: {str(problem)[:120]}") from problem
-    if not isinstance(told, dict):
-        raise BadJsonError(f"a JSON {type(told).__name__} came; an object is needed")
-    if not _sane(told, MAX_DEPTH):
+    if not isinstance(payload, dict):
+        raise BadJsonError(f"a JSON {type(payload).__name__} came; an object is needed")
+    if not _sane(payload, MAX_DEPTH):
         raise BadJsonError(f"JSON deeper than {MAX_DEPTH}, or with numbers beyond 1e300, came: send it flatter")
-    return told
+    return payload
 
 
-def parse_session(told: Mapping[str, Any], config: StudyConfig) -> SessionRequest:
+def parse_session(payload: Mapping[str, Any], config: StudyConfig) -> SessionRequest:
     """Read who wants to begin; parameters of other platforms are ignored.
 
     Raises:
         InvalidError: an id has the wrong shape, or is missing where the study needs one.
     """
-    external = told.get("external") or {}
+    external = payload.get("external") or {}
     if not isinstance(external, Mapping):
         raise InvalidError(f"external: {_short(external)} came; an object with platform and ids is needed")
     ids = external.get("ids") or {}
@@ -109,42 +109,42 @@ def parse_session(told: Mapping[str, Any], config: StudyConfig) -> SessionReques
     if config.recruitment.require_id and not known:
         wanted = ID_OF.get(config.recruitment.platform, ("an id",))[0]
         raise InvalidError(f"this study needs {wanted} in its address: begin on {config.recruitment.platform}'s page")
-    language = told.get("language")
+    language = payload.get("language")
     if not (isinstance(language, str) and _LANGUAGE.fullmatch(language)):
         language = config.language
     if language not in config.texts:
         short = language.split("-")[0].lower()
         language = short if short in config.texts else config.language
-    return SessionRequest(config.recruitment.platform, known, language, _client(told.get("client")))
+    return SessionRequest(config.recruitment.platform, known, language, _client(payload.get("client")))
 
 
-def parse_event(told: Mapping[str, Any]) -> EventRequest:
+def parse_event(payload: Mapping[str, Any]) -> EventRequest:
     """Read one event.
 
     Raises:
         InvalidError: a field is missing or has the wrong type.
     """
-    key: Any = told.get("key")
-    kind: Any = told.get("type")
+    key: Any = payload.get("key")
+    kind: Any = payload.get("type")
     try:
         key = str(uuid.UUID(key)) if isinstance(key, str) and len(key) == 36 else None
     except ValueError:
         key = None
     if key is None:
-        raise InvalidError(f"key: {_short(told.get('key'))} came; a UUID is needed, the same for the same event")
+        raise InvalidError(f"key: {_short(payload.get('key'))} came; a UUID is needed, the same for the same event")
     if kind not in get_args(EventType):
         raise InvalidError(f"type: {_short(kind)} came; allowed are {', '.join(get_args(EventType))}")
-    trial_id, expected = told.get("trial_id", ""), told.get("expected_seq", 0)
+    trial_id, expected = payload.get("trial_id", ""), payload.get("expected_seq", 0)
     if not isinstance(trial_id, str) or len(trial_id) > 120 or not trial_id.isprintable() or not trial_id.isascii():
         raise InvalidError(f"trial_id: {_short(trial_id)} came; the step's own is needed")
     if not isinstance(expected, int) or isinstance(expected, bool) or not 0 <= expected < 2**62:
         raise InvalidError(f"expected_seq: {_short(expected)} came; the step's own whole number is needed")
-    data = told.get("data", {})
+    data = payload.get("data", {})
     if not isinstance(data, dict):
         raise InvalidError(f"data: {_short(data)} came; an object is needed")
     if kind == "note" and len(canonical(data)) > MAX_NOTE:
         raise InvalidError(f"data: a note of more than {MAX_NOTE} characters of JSON came: say it shorter")
-    clock = told.get("client_ms")
+    clock = payload.get("client_ms")
     return EventRequest(key, kind, trial_id, expected, data, float(clock) if _is_number(clock) else None)
 
 
@@ -277,18 +277,18 @@ def _external(ids: Mapping[str, Any], config: StudyConfig) -> dict[str, str]:
     return found if names and names[0] in found else {}
 
 
-def _client(told: Any) -> dict[str, Any]:
+def _client(client: Any) -> dict[str, Any]:
     """Keep what the browser says of itself; what has another shape is left out."""
-    if not isinstance(told, Mapping):
+    if not isinstance(client, Mapping):
         return {}
     kept: dict[str, Any] = {}
     for name in ("width", "height"):
-        if _is_number(told.get(name)) and 0 <= told[name] < 100_000:
-            kept[name] = told[name]
-    if isinstance(told.get("touch"), bool):
-        kept["touch"] = told["touch"]
-    if isinstance(told.get("user_agent"), str):
-        kept["user_agent"] = told["user_agent"][:300]
+        if _is_number(client.get(name)) and 0 <= client[name] < 100_000:
+            kept[name] = client[name]
+    if isinstance(client.get("touch"), bool):
+        kept["touch"] = client["touch"]
+    if isinstance(client.get("user_agent"), str):
+        kept["user_agent"] = client["user_agent"][:300]
     return kept
 
 

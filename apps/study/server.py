@@ -103,7 +103,7 @@ def refusal(problem: StudyError) -> JSONResponse:
 
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(StudyError)
-    async def told(request: Request, problem: StudyError) -> Response:
+    async def refused(request: Request, problem: StudyError) -> Response:
         if problem.status == 500:
             _LOG.error("%s %s: %s", request.method, request.url.path, problem)
         return refusal(problem)
@@ -230,8 +230,8 @@ def _add_researcher(app: FastAPI, server: StudyServer) -> None:
         )
         if not secrets.compare_digest(offered.encode("utf-8", "replace"), server.token.encode()):
             raise NoSessionError("researchers show the token that the program printed: Authorization: Bearer TOKEN")
-        told = await asyncio.to_thread(read_status, server.storage)
-        return JSONResponse({**told.as_json(), "disk_full": server.is_full()})
+        status_now = await asyncio.to_thread(read_status, server.storage)
+        return JSONResponse({**status_now.as_json(), "disk_full": server.is_full()})
 
 
 async def _session(request: Request, storage: Storage) -> Known:

@@ -24,7 +24,7 @@ from apps.study.visit import Kept, Report, Visit
 from evaluation.results import ResultsStore
 from policies.taste.choice import Population
 from robots.io import check_writable, write_json, write_whole
-from robots.options import RunOptions
+from robots.options import MOST_WORKERS, JsonOption, ResumeOption, SeedOption
 
 STIMULI, ROWS = "stimuli", "participants.jsonl"
 MOST_PEOPLE = 10_000
@@ -35,7 +35,7 @@ _PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True)
-class SimulateStudy(RunOptions):
+class SimulateStudy(ResumeOption, JsonOption, SeedOption):
     """Rehearse a study: scripted participants of known truth take part over HTTP, in a copy of its folder.
 
     They compare by true features with weights of their own, lapse, cannot tell, prefer a position, tire, undo, reload,
@@ -57,8 +57,10 @@ class SimulateStudy(RunOptions):
     """Planted effect, which the analysis ought to find."""
     habits: Habits = field(default_factory=Habits)
     """How often they do what a study must survive."""
-    workers: int = 8
+    concurrent: int = 8
     """Participants who take part at the same time."""
+    out: Path | None = None
+    """Folder of the rehearsal: the copy of the study and the truth; "rehearsal" in the study's when left out."""
 
     def check(self) -> None:
         """Refuse what would fail only after long work.
@@ -68,9 +70,10 @@ class SimulateStudy(RunOptions):
         """
         if self.resume and self.out is None:
             raise ValueError("--resume goes on with the rehearsal in --out: give its folder")
-        super().check()
-        if not 1 <= self.n <= MOST_PEOPLE:
-            raise ValueError(f"--n {self.n} came; allowed are 1 to {MOST_PEOPLE}")
+        self.check_seed()
+        for name, value, most in (("n", self.n, MOST_PEOPLE), ("concurrent", self.concurrent, MOST_WORKERS)):
+            if not 1 <= value <= most:
+                raise ValueError(f"--{name} {value} came; allowed are 1 to {most}")
         if not 0 <= self.inattentive <= 1:
             raise ValueError(f"--inattentive {self.inattentive} came; allowed are 0 to 1")
         self.habits.check()
@@ -110,9 +113,9 @@ class Simulated(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """Tell the figures as JSON takes them."""
-        told = {"participants": sum(self.outcomes.values()), "outcomes": self.outcomes, "answers": self.answers}
+        figures = {"participants": sum(self.outcomes.values()), "outcomes": self.outcomes, "answers": self.answers}
         checked = None if self.audit is None else self.audit._asdict()
-        return {**told, "faults": list(self.faults), "audit": checked, "folder": str(self.folder)}
+        return {**figures, "faults": list(self.faults), "audit": checked, "folder": str(self.folder)}
 
 
 def simulate(args: SimulateStudy) -> Simulated:
@@ -140,8 +143,8 @@ def simulate(args: SimulateStudy) -> Simulated:
     _write_truth(args, cast, store, folder)
     result = _result(args, store, folder)
     console = Console(stderr=True)
-    told = ", ".join(f"{count} {name}" for name, count in result.outcomes.items())
-    console.print(f"{args.n} scripted participants ({told}), {result.answers} comparisons in {folder}", soft_wrap=True)
+    ended = ", ".join(f"{count} {name}" for name, count in result.outcomes.items())
+    console.print(f"{args.n} scripted participants ({ended}), {result.answers} comparisons in {folder}", soft_wrap=True)
     if args.json is not None:
         write_json(result.as_json(), args.json)
     lost = result.audit is not None and result.audit.lost + result.audit.doubled > 0
@@ -182,17 +185,17 @@ class Cast:
         if args.effect.block and args.effect.block not in blocks:
             raise ValueError(f"--effect.block {args.effect.block!r} came; the study has {', '.join(blocks)}")
         stimuli = {name: Stimuli(task.items, np.array(task.features, float)) for name, task in shown.tasks.items()}
-        features = {name: told.features.shape[1] for name, told in stimuli.items()}
+        features = {name: task.features.shape[1] for name, task in stimuli.items()}
         liked = {block.name: block.task for block in config.blocks if block.kind == "preference"}
         truths = tuple(
             draw_truth(number, args.seed, args.population, features, args.inattentive, args.habits.withdraw, liked)
             for number in range(args.n)
         )
         reverse = {
-            name: frozenset(item for scale in told.scales for item in scale.reverse)
-            for name, told in instruments.items()
+            name: frozenset(item for scale in form.scales for item in scale.reverse)
+            for name, form in instruments.items()
         }
-        checks = {name: told.attention for name, told in instruments.items() if told.attention is not None}
+        checks = {name: form.attention for name, form in instruments.items() if form.attention is not None}
         adaptive = config.allocation.rule != "equal"
         return cls(truths, stimuli, reverse, checks, config.recruitment.platform, adaptive)
 
@@ -206,8 +209,8 @@ class Cast:
 
 def _settings(args: SimulateStudy) -> dict[str, Any]:
     """Collect the settings that must be the same for participants to be the same."""
-    told: dict[str, Any] = {"seed": args.seed, "n": args.n, "inattentive": args.inattentive}
-    return told | {name: asdict(getattr(args, name)) for name in ("population", "effect", "habits")}
+    settings: dict[str, Any] = {"seed": args.seed, "n": args.n, "inattentive": args.inattentive}
+    return settings | {name: asdict(getattr(args, name)) for name in ("population", "effect", "habits")}
 
 
 def _check_folder(args: SimulateStudy, folder: Path) -> None:
@@ -254,7 +257,7 @@ def _take_part(args: SimulateStudy, cast: Cast, url: str, store: ResultsStore) -
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("participants", total=args.n, completed=args.n - len(todo))
         # A rule that learns from those who finished is given some before the next ones come.
-        size = args.workers if cast.adaptive else max(len(todo), 1)
+        size = args.concurrent if cast.adaptive else max(len(todo), 1)
         for first in range(0, len(todo), size):
             visits = {
                 number: cast.visit(number, args, StudyClient(url, _PATIENCE_S)) for number in todo[first : first + size]
@@ -275,7 +278,7 @@ def _join(visits: Mapping[int, Visit], store: ResultsStore) -> None:
 def _finish_all(
     visits: Mapping[int, Visit], args: SimulateStudy, store: ResultsStore, finished: Callable[[], None]
 ) -> None:
-    with ThreadPoolExecutor(args.workers) as people:
+    with ThreadPoolExecutor(args.concurrent) as people:
         coming = {people.submit(_finish, visit): number for number, visit in visits.items()}
         try:
             for done in as_completed(coming):
@@ -313,7 +316,7 @@ def _result(args: SimulateStudy, store: ResultsStore, folder: Path) -> Simulated
         outcomes[report["outcome"]] = outcomes.get(report["outcome"], 0) + 1
     checked = None
     if args.url is None:
-        kept = {report["participant"]: [Kept(*told) for told in report["kept"]] for report in reports}
+        kept = {report["participant"]: [Kept(*fields) for fields in report["kept"]] for report in reports}
         checked = audit(read_study(folder), kept)
     faults = tuple(fault for report in reports for fault in report["faults"])
     return Simulated(folder, outcomes, sum(report["comparisons"] for report in reports), faults, checked)

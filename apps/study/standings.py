@@ -103,8 +103,8 @@ class Standings:
 
     def _config(self, connection: Connection, study_id: int) -> StudyConfig:
         if study_id not in self._configs:
-            told = connection.execute(select(Study.config).where(Study.id == study_id)).scalar_one()
-            self._configs[study_id] = config_from(told, f"settings number {study_id} of the database")
+            settings = connection.execute(select(Study.config).where(Study.id == study_id)).scalar_one()
+            self._configs[study_id] = config_from(settings, f"settings number {study_id} of the database")
         return self._configs[study_id]
 
 

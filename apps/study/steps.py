@@ -153,7 +153,7 @@ def _query(walk: Walk) -> str:
 
 def _comparison(walk: Walk, slot: Slot, texts: Any) -> dict[str, Any]:
     block = _block(walk.config, slot)
-    told = {
+    step = {
         "task": slot.task,
         "items": list(walk.items),
         "phase": slot.phase,
@@ -164,8 +164,8 @@ def _comparison(walk: Walk, slot: Slot, texts: Any) -> dict[str, Any]:
         "preload": list(walk.upcoming),
     }
     if slot.kind == "grid":
-        told |= {"reference": walk.items[0], "items": list(walk.items[1:]), "choose": 2}
-    return told
+        step |= {"reference": walk.items[0], "items": list(walk.items[1:]), "choose": 2}
+    return step
 
 
 def _block(config: StudyConfig, slot: Slot) -> Any:

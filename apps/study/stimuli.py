@@ -224,8 +224,8 @@ def obvious_triplets(
 
 def write_manifest(tasks: list[TaskStimuli], folder: Path) -> Stimuli:
     """Write the manifest of a study's animations."""
-    told = {task.task: {key: value for key, value in asdict(task).items() if key != "task"} for task in tasks}
-    (folder / MANIFEST).write_text(json.dumps(told, sort_keys=True, allow_nan=False), "utf-8")
+    manifest = {task.task: {key: value for key, value in asdict(task).items() if key != "task"} for task in tasks}
+    (folder / MANIFEST).write_text(json.dumps(manifest, sort_keys=True, allow_nan=False), "utf-8")
     return load_stimuli(folder)
 
 
@@ -237,8 +237,8 @@ def load_stimuli(folder: Path) -> Stimuli:
     """
     path = folder / MANIFEST
     try:
-        told = json.loads(path.read_text("utf-8"))
-        tasks = {name: _task(name, entry) for name, entry in told.items()}
+        manifest = json.loads(path.read_text("utf-8"))
+        tasks = {name: _task(name, entry) for name, entry in manifest.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise StimuliError(
             f"cannot read {path}: {problem}. Make the study's folder with: user_study.py init"
@@ -247,7 +247,7 @@ def load_stimuli(folder: Path) -> Stimuli:
         missing = [name for name in task.items if not (folder / f"{name}{_SUFFIX}").is_file()]
         if missing:
             raise StimuliError(f"{folder / (missing[0] + _SUFFIX)} is missing: copy it back, or make a new study")
-    return Stimuli(folder, tasks, hashlib.sha256(canonical(told).encode()).hexdigest())
+    return Stimuli(folder, tasks, hashlib.sha256(canonical(manifest).encode()).hexdigest())
 
 
 def _task(name: str, entry: dict[str, Any]) -> TaskStimuli:

@@ -68,8 +68,8 @@ class Reply(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """Put together the body of the answer."""
-        told: dict[str, Any] = {"seq": self.seq, "next": self.next}
-        return told if self.feedback is None else {**told, "feedback": self.feedback}
+        reply: dict[str, Any] = {"seq": self.seq, "next": self.next}
+        return reply if self.feedback is None else {**reply, "feedback": self.feedback}
 
 
 class Storage:
@@ -175,7 +175,7 @@ class Storage:
             lambda connection: self._happen(connection, known, request), self.people.remember(known.participant_id)
         )
 
-    def choose(self, known: Known, seq: int, items: tuple[str, ...], told: Mapping[str, Any]) -> Future[Any]:
+    def choose(self, known: Known, seq: int, items: tuple[str, ...], details: Mapping[str, Any]) -> Future[Any]:
         """Store what a policy chose, unless the person has moved on meanwhile."""
 
         def run(connection: Connection) -> tuple[Reply | None, Standing]:
@@ -187,7 +187,7 @@ class Storage:
             trial = {
                 **shown(walk, standing.reader(known), self.people.instruments(walk.config)),
                 "items": list(items),
-                **told,
+                **details,
             }
             name = uuid.uuid5(NAMESPACE, f"{known.participant_id}:{walk.slot.trial_id}:{seq}")
             new = NewEvent(str(name), "choose", walk.slot.trial_id, {"trial": trial}, "")
@@ -301,10 +301,10 @@ class Storage:
         """Store an event that moves the person on, together with what is replied to it."""
         t_server = now_ms()
         walk = standing.walk.after(Logged(0, new.type, t_server, new.payload))
-        told = (
+        step = (
             None if walk.needs_choice else step_json(walk, standing.reader(known), self.people.instruments(walk.config))
         )
-        reply = Reply(0, told, feedback(walk)).as_json()
+        reply = Reply(0, step, feedback(walk)).as_json()
         keep = None if new.type in ("withdraw", "choose", "resume") else reply
         seq = append(connection, known, new._replace(reply=keep), t_server)
         after = replace(
@@ -314,7 +314,7 @@ class Storage:
         )
         if after.walk.outcome is not None and new.type != "withdraw":
             finish(connection, known.participant_id, after.walk.outcome, t_server)
-        return Reply(seq, None if told is None else {**told, "expected_seq": seq}, reply.get("feedback")), after
+        return Reply(seq, None if step is None else {**step, "expected_seq": seq}, reply.get("feedback")), after
 
 
 def _feedback(walk: Walk, answered: Answered) -> dict[str, Any] | None:

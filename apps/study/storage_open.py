@@ -78,17 +78,17 @@ def open_engines(url: URL, *, migrate: bool = True) -> Engines:
 def translated(problem: DBAPIError) -> StorageError:
     """Say what the database's complaint means: full, away, or a fault of ours."""
     cause = problem.orig
-    told = str(cause)[:300]
+    reason = str(cause)[:300]
     state, severity = _sqlstate(cause)
-    full = getattr(cause, "sqlite_errorcode", None) == _SQLITE_FULL or "disk is full" in told or state == "53100"
+    full = getattr(cause, "sqlite_errorcode", None) == _SQLITE_FULL or "disk is full" in reason or state == "53100"
     if full:
-        return StorageFullError(f"the disk of the database is full ({told}): free some space")
+        return StorageFullError(f"the disk of the database is full ({reason}): free some space")
     # What ends a connection, and classes of SQLSTATE that go by: connection, deadlock, resources, operator, system.
     passing = severity in ("FATAL", "PANIC") or state[:2] in ("08", "40", "53", "57", "58")
     lost = problem.connection_invalidated or isinstance(cause, OSError)
     if passing or lost or type(cause).__name__ in ("OperationalError", "InterfaceError"):
-        return StorageAwayError(f"the database cannot be reached ({told})")
-    return StorageError(f"the database refused: {told}")
+        return StorageAwayError(f"the database cannot be reached ({reason})")
+    return StorageError(f"the database refused: {reason}")
 
 
 def may_repeat(problem: DBAPIError) -> bool:

@@ -57,13 +57,16 @@ def learn(args: LearnTaste) -> Taste:
     """Write the file of a person's taste, and return it.
 
     Raises:
-        ValueError: no such person, no answers that tell anything, or an embedding that does not fit.
+        ValueError: a number out of its range, no such person, no answers that tell anything, or an embedding that does
+            not fit.
         OSError: a file cannot be read or written.
     """
     from apps.study.stimuli import load_stimuli, load_trajectories
     from envs.trajectories.style_library import load_clips
     from envs.trajectories.style_measures import descriptors
 
+    args.check_seed()
+    args.check_workers()
     stimuli = load_stimuli(args.study / "stimuli")
     shown = load_trajectories(stimuli, TASK)
     preferences = preferences_of(_events(args.data), stimuli.tasks[TASK].items, args.participant, args.feeling)
@@ -104,16 +107,16 @@ def preferences_of(
     Raises:
         ValueError: there are none, of nobody, of several people, about no feeling, or about clips of another study.
     """
-    told = events[(events["trial_type"] == "preference") & (events["task"] == TASK) & ~events["undone"].astype(bool)]
-    told = told[told["choice"].isin([0, 1])]
-    people = sorted(told["participant"].unique())
+    rows = events[(events["trial_type"] == "preference") & (events["task"] == TASK) & ~events["undone"].astype(bool)]
+    rows = rows[rows["choice"].isin([0, 1])]
+    people = sorted(rows["participant"].unique())
     if participant and participant not in people:
         raise ValueError(f"participant {participant!r} came; {len(people)} people said what they like: {_some(people)}")
     if not participant and len(people) != 1:
         raise ValueError(f"{len(people)} people said what they like: name one with --participant, of {_some(people)}")
     place = {name: index for index, name in enumerate(items)}
     found = []
-    for row in told[told["participant"] == (participant or people[0])].itertuples():
+    for row in rows[rows["participant"] == (participant or people[0])].itertuples():
         about = row.block if row.block in LABELS else feeling
         if about not in LABELS:
             raise ValueError(

@@ -97,16 +97,16 @@ class Writer:
         try:
             results = self._together(jobs)
         except Exception as problem:  # whatever it is: those who wait are told, and the thread lives on
-            told = _told(problem)
-            if not isinstance(told, StorageAwayError):
-                known = isinstance(told, StorageFullError)
-                _LOG.error("a transaction failed: %s", told, exc_info=None if known else problem)
+            error = _explained(problem)
+            if not isinstance(error, StorageAwayError):
+                known = isinstance(error, StorageFullError)
+                _LOG.error("a transaction failed: %s", error, exc_info=None if known else problem)
             for job in jobs:
-                job.future.set_exception(told)
+                job.future.set_exception(error)
             return
         for job, result in zip(jobs, results, strict=True):
             if isinstance(result, _Failed):
-                job.future.set_exception(_told(result.problem))
+                job.future.set_exception(_explained(result.problem))
                 continue
             if job.committed is not None:
                 job.committed(result)
@@ -144,7 +144,7 @@ def _run(job: _Job, connection: Connection) -> Any:
         return _Failed(problem)
 
 
-def _told(problem: Exception) -> Exception:
+def _explained(problem: Exception) -> Exception:
     if isinstance(problem, StudyError):
         return problem
     if isinstance(problem, DBAPIError):

@@ -158,10 +158,10 @@ def _flow(tables: StudyTables, quality: Quality, kept: pd.DataFrame) -> Flow:
     for broken in quality.excluded.values():
         for reason in broken:
             reasons[reason] = reasons.get(reason, 0) + 1
-    told = {str(name): int(count) for name, count in outcomes.items()}
+    counts = {str(name): int(count) for name, count in outcomes.items()}
     beside = comparisons(tables.events)["trial_type"].value_counts().drop("triplet", errors="ignore")
     others = {str(kind): int(count) for kind, count in beside.items()}
-    return Flow(told, reasons, len(quality.excluded), int(kept["participant"].nunique()), others)
+    return Flow(counts, reasons, len(quality.excluded), int(kept["participant"].nunique()), others)
 
 
 def _findings(
@@ -175,19 +175,19 @@ def _findings(
         # What could not be tested stays in the family, so that the others are not judged more mildly for it.
         p = holm([one.test.p if np.isfinite(one.test.p) else 1.0 for one in members])
         corrected |= {one.hypothesis.name: float(value) for one, value in zip(members, p, strict=True)}
-    told = []
+    tested = []
     for one in planned:
         p_holm = corrected[one.hypothesis.name] if np.isfinite(one.test.p) else float("nan")
         supported = bool(p_holm <= plan.alpha) if registered else None
-        told.append(one._replace(p_holm=p_holm, supported=supported))
+        tested.append(one._replace(p_holm=p_holm, supported=supported))
     there = {(one.outcome, one.factor) for one in plan.hypotheses}
     for factor in ("block", "condition"):
         for outcome in _LOOKED_AT:
             if (outcome, factor) not in there:
                 name = f"{outcome} by {factor}"
                 found = _finding(Hypothesis(name, name, outcome, factor), plan, tables, rows, rng, False)
-                told += [found] if np.isfinite(found.test.p) else []
-    return tuple(told)
+                tested += [found] if np.isfinite(found.test.p) else []
+    return tuple(tested)
 
 
 def _finding(
@@ -209,10 +209,10 @@ def _finding(
 def _versions(tables: StudyTables) -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
-    told = {"python": platform.python_version(), "empaw (collected)": tables.code_version or "unknown"}
+    versions = {"python": platform.python_version(), "empaw (collected)": tables.code_version or "unknown"}
     for name in _PACKAGES:
         try:
-            told[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            told[name] = "not installed"
-    return told
+            versions[name] = "not installed"
+    return versions

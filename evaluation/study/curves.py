@@ -67,15 +67,15 @@ def learning_curve(
     Returns:
         Points in order of answers; none with fewer than five people.
     """
-    told = rows[rows["choice"] != CANNOT_TELL]
-    people = rng.permutation(np.unique(told["participant"].astype(str)))
+    answered = rows[rows["choice"] != CANNOT_TELL]
+    people = rng.permutation(np.unique(answered["participant"].astype(str)))
     if len(people) < round(1 / _TEST_SHARE):
         return ()
     held = set(people[: max(round(_TEST_SHARE * len(people)), 1)])
-    names = sorted({item for shown in told["shown"] for item in shown})
-    mine = told["participant"].astype(str).isin(held)
-    test = told[mine & told["purpose"].isin(("random", "shared"))] if "purpose" in told else told[mine]
-    train = told[~mine]
+    names = sorted({item for shown in answered["shown"] for item in shown})
+    mine = answered["participant"].astype(str).isin(held)
+    test = answered[mine & answered["purpose"].isin(("random", "shared"))] if "purpose" in answered else answered[mine]
+    train = answered[~mine]
     place = {person: i for i, person in enumerate(people)}
     train = train.iloc[np.argsort(train["participant"].astype(str).map(place).to_numpy(), kind="stable")]
     if not len(test) or not len(train):

@@ -76,7 +76,7 @@ class Analysis(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """Tell the figures as JSON takes them; nan becomes null."""
-        told = {
+        figures = {
             "name": self.name,
             "scripted": self.scripted,
             "exploratory": self.exploratory,
@@ -91,14 +91,14 @@ class Analysis(NamedTuple):
             "versions": self.versions,
             "pilot": self.pilot,
         }
-        plain: dict[str, Any] = _plain(told)
+        plain: dict[str, Any] = _plain(figures)
         return plain
 
 
 def _finding_json(found: Finding) -> dict[str, Any]:
-    told = found._asdict()
-    hypothesis = told.pop("hypothesis")
-    return {"name": hypothesis.name, "text": hypothesis.text, "outcome": hypothesis.outcome, **_plain(told)}
+    row = found._asdict()
+    hypothesis = row.pop("hypothesis")
+    return {"name": hypothesis.name, "text": hypothesis.text, "outcome": hypothesis.outcome, **_plain(row)}
 
 
 def _plain(value: Any) -> Any:

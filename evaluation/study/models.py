@@ -103,9 +103,9 @@ def outcome_rows(hypothesis: Hypothesis, tables: StudyTables, rows: pd.DataFrame
 
 
 def _answers(name: str, rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    told = rows["choice"] != CANNOT_TELL
+    answered = rows["choice"] != CANNOT_TELL
     if name == "told":
-        return rows.assign(value=told.astype(float))
+        return rows.assign(value=answered.astype(float))
     if name == "golden":
         golden = rows[rows["golden_choice"].notna()]
         return golden.assign(value=(golden["choice"] == golden["golden_choice"]).astype(float))
@@ -121,7 +121,7 @@ def _answers(name: str, rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     # An exact repeat is no new triplet, and an obvious one is right by any representation.
     again = rows["repeat_of"].map(lambda name: isinstance(name, str) and bool(name)).astype(bool)
     asked = rows["golden_choice"].isna() & ~again
-    free = rows[told & asked & (rows["predicted"] != CANNOT_TELL)]
+    free = rows[answered & asked & (rows["predicted"] != CANNOT_TELL)]
     return free.assign(value=(free["alike"] == free["predicted"]).astype(float))
 
 
@@ -144,8 +144,8 @@ def test_hypothesis(
     """
     levels = levels or levels_of(hypothesis, found)
     if len(levels) < 2:
-        told = ", ".join(levels) or "none"
-        return Tested("none", _NOTHING, 0, _NOTHING, _NOTHING, _NOTHING, f"levels that came: {told}; two are needed")
+        names = ", ".join(levels) or "none"
+        return Tested("none", _NOTHING, 0, _NOTHING, _NOTHING, _NOTHING, f"levels that came: {names}; two are needed")
     contrast = _contrasts(found["factor"].to_numpy(), levels)
     value = found["value"].to_numpy(float)
     if len(value) <= len(levels) or (value == value[0]).all():

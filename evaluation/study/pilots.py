@@ -129,7 +129,7 @@ def sessions(tables: StudyTables, arm: str = "condition", worth: Worth = "answer
             str(name),
             str(kind),
             session_worth(theirs[str(name)], worth) if outcome == "completed" and str(name) in theirs else float("nan"),
-            *(told if isinstance(told, str) else "" for told in times),
+            *(time if isinstance(time, str) else "" for time in times),
         )
         for name, kind, outcome, *times in people[["participant", arm, "outcome", "started", "finished"]].itertuples(
             index=False
@@ -187,11 +187,11 @@ def study_pilot(tables: StudyTables, rng: np.random.Generator) -> Pilot | None:
     Returns:
         None for a study that allocated people equally.
     """
-    told = tables.allocation or {}
-    if told.get("rule", "equal") == "equal":
+    settings = tables.allocation or {}
+    if settings.get("rule", "equal") == "equal":
         return None
-    arms = tuple(map(str, told["conditions"]))
-    rule = AllocationRule(told["rule"], floor=int(told["floor"]), prior_mean=float(told["prior_mean"]))
+    arms = tuple(map(str, settings["conditions"]))
+    rule = AllocationRule(settings["rule"], floor=int(settings["floor"]), prior_mean=float(settings["prior_mean"]))
     return pilot([one for one in sessions(tables) if one.arm in arms], arms, rule, rng)
 
 

@@ -197,10 +197,10 @@ def _known(raw: Mapping[str, Any], known: set[str], where: str) -> None:
 
 
 def _tables(kind: type[T], raw: Mapping[str, Any], name: str) -> tuple[T, ...]:
-    told = raw.get(name, [])
-    if not isinstance(told, list):
-        raise PlanError(f"{name}: {told!r} came; tables under [[{name}]] are needed")
-    return tuple(build(kind, one, f"{name}[{i}]", PlanError) for i, one in enumerate(told))
+    entries = raw.get(name, [])
+    if not isinstance(entries, list):
+        raise PlanError(f"{name}: {entries!r} came; tables under [[{name}]] are needed")
+    return tuple(build(kind, one, f"{name}[{i}]", PlanError) for i, one in enumerate(entries))
 
 
 def _check(plan: Plan) -> None:

@@ -142,8 +142,8 @@ def power(args: Power) -> PowerResult:
     effects = {difference: effect_for(design, difference) for difference in wanted}
     store = None
     if args.out is not None:
-        told = {name: value for name, value in asdict(args).items() if name in _SETTINGS}
-        store = ResultsStore(args.out / "power.jsonl", {**told, "plan": plan.sha256}, args.resume)
+        settings = {name: value for name, value in asdict(args).items() if name in _SETTINGS}
+        store = ResultsStore(args.out / "power.jsonl", {**settings, "plan": plan.sha256}, args.resume)
     rows = []
     for people in args.people:
         for difference, effect in effects.items():

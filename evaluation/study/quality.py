@@ -173,7 +173,7 @@ def study_quality(tables: StudyTables, rows: pd.DataFrame, plan: Plan, rng: np.r
     right = int((golden["choice"] == golden["golden_choice"]).sum())
     found = retest(again["first_alike"], again["alike"], again["participant"], rng) if len(again) else None
     bits, source = _capacity(golden, again, rng)
-    told = kept["choice"] == CANNOT_TELL
+    undecided = kept["choice"] == CANNOT_TELL
     return Quality(
         people,
         wilson(right, len(golden)) if len(golden) else None,
@@ -181,7 +181,7 @@ def study_quality(tables: StudyTables, rows: pd.DataFrame, plan: Plan, rng: np.r
         _between(kept, rng),
         bits,
         source,
-        wilson(int(told.sum()), len(kept)) if len(kept) else None,
+        wilson(int(undecided.sum()), len(kept)) if len(kept) else None,
         _scales(tables.questionnaires, plan, out),
     )
 

@@ -98,11 +98,11 @@ def _people(analysis: Analysis) -> str:
     rows += [("left out by rules, people", str(flow.excluded_people)), ("analysed", str(flow.analysed))]
     short = f" The plan asks for {analysis.plan.n}." if flow.analysed != analysis.plan.n else ""
     figure = people_figure(analysis.quality.people)
-    told = f"<p>{flow.analysed} people are analysed.{short}</p>"
+    text = f"<p>{flow.analysed} people are analysed.{short}</p>"
     if flow.beside:
         others = ", ".join(f"{count} of kind {kind}" for kind, count in flow.beside.items())
-        told += f"<p>{escape(others)}: these answers are in the export. The plan's outcomes are about triplets.</p>"
-    return f"<h2>People</h2>{told}{_table(('people', 'number'), rows)}<figure>{figure}</figure>"
+        text += f"<p>{escape(others)}: these answers are in the export. The plan's outcomes are about triplets.</p>"
+    return f"<h2>People</h2>{text}{_table(('people', 'number'), rows)}<figure>{figure}</figure>"
 
 
 def _quality(analysis: Analysis) -> str:
@@ -134,8 +134,8 @@ def _quality(analysis: Analysis) -> str:
         )
         for one in quality.scales
     ]
-    told = _table(("scale", "items", "filled in", "Cronbach's alpha", "McDonald's omega"), scales) if scales else ""
-    return f"<h2>Quality of the data</h2>{_table(('figure', 'value [95 % interval]'), rows)}{told}"
+    alphas = _table(("scale", "items", "filled in", "Cronbach's alpha", "McDonald's omega"), scales) if scales else ""
+    return f"<h2>Quality of the data</h2>{_table(('figure', 'value [95 % interval]'), rows)}{alphas}"
 
 
 def _findings(analysis: Analysis) -> str:
@@ -162,8 +162,8 @@ def _finding_table(findings: Sequence[Finding]) -> str:
 def _finding(one: Finding) -> tuple[str, ...]:
     sizes, test = one.sizes, one.test
     timed = one.hypothesis.model == "lognormal"
-    told = (f"{level} {_number(np.exp(mean), 2) + ' s' if timed else _number(mean)}" for level, mean in _means(one))
-    means = "; ".join(told) or "–"
+    parts = (f"{level} {_number(np.exp(mean), 2) + ' s' if timed else _number(mean)}" for level, mean in _means(one))
+    means = "; ".join(parts) or "–"
     effect = _number(test.effect)
     if one.hypothesis.model in ("logistic", "ordinal") and np.isfinite(test.effect):
         effect = f"odds ratio {np.exp(test.effect):.3f}"
@@ -211,14 +211,14 @@ def _pilot(analysis: Analysis) -> str:
         for arm, people, mean in zip(found.arms, found.allocated, found.means, strict=True)
     ]
     p = _p(found.test.p if found.test is not None else float("nan"))
-    told = (
+    intro = (
         "<p>People were given conditions by what these had brought so far. A condition that began badly was given less "
         f"often: its mean is biased low. All conditions are alike: p {escape(p)}, by shuffling outcomes and allocating "
         f"again under the same rule. Outcomes are exponential within conditions: p {escape(_p(found.exponential_p))}; "
         "where that is small, take the rule thompson-lognormal.</p>"
     )
     head = ("condition", "people", "usable answers a minute of those who finished [95 % interval]")
-    return f"<h2>Pilot</h2>{told}{_table(head, rows)}"
+    return f"<h2>Pilot</h2>{intro}{_table(head, rows)}"
 
 
 def _curve(analysis: Analysis) -> str:
@@ -229,8 +229,8 @@ def _curve(analysis: Analysis) -> str:
         for point in analysis.curve
     ]
     head = ("answers learned from", "minutes they took", "bits unknown of an answer", "answers foretold")
-    told = "<p>Learned from four in five people, tested on the answers of the others.</p>"
-    return f"<h2>Learning curve</h2>{told}{_table(head, rows)}<figure>{curve_figure(analysis.curve)}</figure>"
+    intro = "<p>Learned from four in five people, tested on the answers of the others.</p>"
+    return f"<h2>Learning curve</h2>{intro}{_table(head, rows)}<figure>{curve_figure(analysis.curve)}</figure>"
 
 
 def _form(analysis: Analysis) -> str:
@@ -244,5 +244,5 @@ def _form(analysis: Analysis) -> str:
         + "</td></tr>"
         for entry in reporting_form(analysis)
     )
-    told = "<p>After Bagchi et al. (HRI ’23, 10.1145/3568294.3580162), filled in where the tool knows.</p>"
-    return f"<h2>Reporting form</h2>{told}<table><tbody>{rows}</tbody></table>"
+    intro = "<p>After Bagchi et al. (HRI ’23, 10.1145/3568294.3580162), filled in where the tool knows.</p>"
+    return f"<h2>Reporting form</h2>{intro}<table><tbody>{rows}</tbody></table>"

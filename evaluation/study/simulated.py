@@ -135,7 +135,7 @@ def _as_rows(drawn: dict[str, np.ndarray], features: np.ndarray, trials: int) ->
     names = np.array([f"{i:03d}" for i in range(len(features))])
     place = drawn["order"] % trials
     block = np.array(BLOCKS)[drawn["block"]]
-    told = [f"{name}.{k:03d}" for name, k in zip(block, place, strict=True)]
+    trial_ids = [f"{name}.{k:03d}" for name, k in zip(block, place, strict=True)]
     again = [f"{name}.{k:03d}" if k >= 0 else None for name, k in zip(block, drawn["repeat_of"], strict=True)]
     order = np.argsort(drawn["items"], axis=1)
     ordered = np.take_along_axis(drawn["items"], order, axis=1)
@@ -147,7 +147,7 @@ def _as_rows(drawn: dict[str, np.ndarray], features: np.ndarray, trials: int) ->
         {
             "participant": [f"p{number:04d}" for number in drawn["person"]],
             "block": block,
-            "trial_id": told,
+            "trial_id": trial_ids,
             "shown": list(map(tuple, names[drawn["items"]].tolist())),
             "triplet": ["|".join(row) for row in names[ordered].tolist()],
             "choice": drawn["choice"],

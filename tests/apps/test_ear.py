@@ -76,16 +76,16 @@ def test_nothing_heard_before_a_reset_comes_out_after_it(stream, ear):
 
 def test_an_ear_that_fails_says_so_and_hears_again(stream, ear):
     problems: list[str] = []
-    told = threading.Event()
+    failed = threading.Event()
 
     def remember(text: str) -> None:
         problems.append(text)
-        told.set()
+        failed.set()
 
     ear.on_problem = remember
     stream.broken = True
     ear.push(CHUNK)
-    assert told.wait(PATIENCE_S)
+    assert failed.wait(PATIENCE_S)
     assert "no such tensor" in problems[0]
     stream.broken = False
     wait_until(lambda: ear.push(CHUNK) != [])

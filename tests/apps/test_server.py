@@ -493,10 +493,10 @@ def thread():
 
 
 def test_there_is_a_pose_for_every_16_ms_of_the_dogs_time(thread):
-    told: list[bytes] = []
-    thread._pose_listeners = (SimpleNamespace(offer=told.append),)
-    wait_until(lambda: len(told) > 125)
-    first, last = (struct.unpack_from("<d", told[number])[0] for number in (0, 125))
+    messages: list[bytes] = []
+    thread._pose_listeners = (SimpleNamespace(offer=messages.append),)
+    wait_until(lambda: len(messages) > 125)
+    first, last = (struct.unpack_from("<d", messages[number])[0] for number in (0, 125))
     assert last - first == pytest.approx(125 * 0.016, abs=0.021)  # told is the time of the last control step
 
 

@@ -40,7 +40,7 @@ def missing(args: Options) -> None:
     raise ModuleNotFoundError("No module named 'gpboost'", name="gpboost")
 
 
-def told(result: int) -> int:
+def status_of(result: int) -> int:
     return 2 if result < 0 else 0
 
 
@@ -58,7 +58,7 @@ def command(function: str, **more: str) -> Command:
 TREE = Group(
     "Numbers.",
     {
-        "double": command("double", report="told", first="number"),
+        "double": command("double", report="status_of", first="number"),
         "missing": command("missing"),
         "stopped": command("stopped"),
         "bench": Command("benchmarks.nowhere", "Args", "main", "is not installed", ""),
@@ -103,15 +103,15 @@ def test_a_group_with_a_default_needs_no_name():
 
 def test_help_shows_the_example_and_the_options(capsys):
     assert program(TREE, "n", ["double", "--help"]) == 0
-    told = capsys.readouterr().out
-    assert all(part in told for part in ("Double a number", "n double --number 2", "What is doubled"))
+    printed = capsys.readouterr().out
+    assert all(part in printed for part in ("Double a number", "n double --number 2", "What is doubled"))
 
 
 @pytest.mark.parametrize("given", [[], ["--help"], ["-h"]])
 def test_a_group_lists_its_commands(given, capsys):
     assert program(TREE, "n", given) == (0 if given else 2)
-    told = capsys.readouterr().out
-    assert "twice as much" in told and "n double 2" in told
+    printed = capsys.readouterr().out
+    assert "twice as much" in printed and "n double 2" in printed
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_ctrl_c_has_a_status_of_its_own(capsys):
 
 
 def test_a_report_that_not_all_went_well_is_the_status():
-    odd = Command(HERE, "Options", "halve", "half as much", "--number 2", report="told")
+    odd = Command(HERE, "Options", "halve", "half as much", "--number 2", report="status_of")
     assert program(odd, "n", ["--number", "2"]) == 0
     assert program(odd, "n", ["--number", "-2"]) == 2
 

@@ -103,19 +103,19 @@ def test_flags_and_commands_in_the_text_are_there(capsys):
             parse(node, path, ["--help"])
     known = set(re.findall(r"--[a-z][\w.-]*", capsys.readouterr().out))
     text = re.sub(r"^```.*?^```$", "", README, flags=re.M | re.S)
-    for told in re.findall(r"`([^`\n]*)`", text):
-        if (script := re.match(r"python (\S+/\S+)", told)) is not None:
-            assert (ROOT / script[1]).is_file(), told
-        elif told.startswith(("python ", "empaw ")) and not re.search("VERB|--help", told):
-            named(shlex.split(told))
-        for flag in re.findall(r"(?<!\S)--[a-z][\w.-]*", told):
-            assert flag in known, told
+    for line in re.findall(r"`([^`\n]*)`", text):
+        if (script := re.match(r"python (\S+/\S+)", line)) is not None:
+            assert (ROOT / script[1]).is_file(), line
+        elif line.startswith(("python ", "empaw ")) and not re.search("VERB|--help", line):
+            named(shlex.split(line))
+        for flag in re.findall(r"(?<!\S)--[a-z][\w.-]*", line):
+            assert flag in known, line
 
 
 def test_cards_name_commands_that_are_there():
     for card in (ROOT / "assets" / "weights").glob("*/CARD.md"):
-        for told in re.findall(r"`(empaw [^`]*)`", card.read_text()):
-            named(shlex.split(told))
+        for line in re.findall(r"`(empaw [^`]*)`", card.read_text()):
+            named(shlex.split(line))
 
 
 # Lines of the README, one after the other; what stands for their words, or None where they are left out; what is added.
@@ -132,7 +132,7 @@ SMALL = {
                "--cloud true --no-browser")],
     "study": [
         ("python user_study.py init studies/first", {}, "--task grid-2 --items 20 --trials 4"),
-        ("python user_study.py simulate studies/first", {}, "--n 2 --workers 1"),
+        ("python user_study.py simulate studies/first", {}, "--n 2 --concurrent 1"),
         ("python user_study.py export studies/first/rehearsal", {}, ""),
     ],
     "power": [("python user_study.py power", {}, "--people 4 --studies 1 --workers 1")],

@@ -95,8 +95,8 @@ def test_tables_come_from_parquet_and_from_csv_alike(tmp_path):
     (tmp_path / "datapackage.json").write_text(json.dumps(about))
     first = load_tables(tmp_path)
     assert first[3:] == ("pilot", "ab", True, "0.1", {"rule": "equal"})
-    told = tables.events.assign(items=[json.dumps(items) for items in tables.events["items"]])
-    told.to_csv(tmp_path / "events.csv", index=False)
+    events = tables.events.assign(items=[json.dumps(items) for items in tables.events["items"]])
+    events.to_csv(tmp_path / "events.csv", index=False)
     (tmp_path / "events.parquet").unlink()
     assert trials(load_tables(tmp_path).events)["alike"].tolist() == trials(first.events)["alike"].tolist()
     (tmp_path / "events.csv").unlink()
@@ -335,8 +335,8 @@ def test_predictions_from_other_people_beat_guessing():
     )
     rows = draw_study(design, 0.0, np.random.default_rng(6))
     found = from_other_people(rows, folds=2, dimensions=2)
-    told = rows["choice"] >= 0
-    assert (found == rows["alike"])[told].mean() > 0.6
+    decided = rows["choice"] >= 0
+    assert (found == rows["alike"])[decided].mean() > 0.6
     assert (from_other_people(rows[rows["participant"] == "p0000"]) == -1).all()
 
 

@@ -81,8 +81,8 @@ def test_sessions_are_read_in_order_and_count_when_finished():
     assert sessions(tables)[0].outcome == pytest.approx(usable / (first["rt"].sum() / 6e4))
     # Choices of two of six are no number; one without a time says nothing.
     grids = events.assign(trial_type="grid", choice=np.nan, rt=events["rt"].where(events["order"] > 0))
-    told = sessions(tables._replace(events=checked(grids, "events")))[0].outcome
-    assert told == pytest.approx((len(first) - 1) / (first["rt"].iloc[1:].sum() / 6e4))
+    outcome = sessions(tables._replace(events=checked(grids, "events")))[0].outcome
+    assert outcome == pytest.approx((len(first) - 1) / (first["rt"].iloc[1:].sum() / 6e4))
     assert study_pilot(tables, np.random.default_rng(0)) is None
     rule = {"rule": "gittins", "conditions": ["triplet", "grid"], "prior_mean": 6.0, "floor": 5}
     assert study_pilot(tables._replace(allocation=rule), np.random.default_rng(0)).allocated == (2, 1)

@@ -52,7 +52,7 @@ def test_a_scale_is_an_outcome():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "complaint"),
     [
         ("[sample", "TOML"),
         ("[sample]\nn = 4\n", "sample: 'stopping' missing"),
@@ -78,8 +78,8 @@ def test_a_scale_is_an_outcome():
         (SAMPLE + "[exclusions]\nearly_answers = 20\n", "early_answers 20.0 came"),
     ],
 )
-def test_what_cannot_be_used_is_told(text, told):
-    with pytest.raises(PlanError, match=told):
+def test_what_cannot_be_used_is_told(text, complaint):
+    with pytest.raises(PlanError, match=complaint):
         parse_plan(text)
 
 

@@ -55,7 +55,7 @@ TEXTS: dict[str, Any] = {
 
 def settings(**changes: Any) -> dict[str, Any]:
     """Settings of a short study: two blocks of triplets; top-level keys are changed."""
-    told: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "name": "points",
         "title": "Moving points",
         "blocks": [
@@ -65,7 +65,7 @@ def settings(**changes: Any) -> dict[str, Any]:
         "texts": {"en": TEXTS},
         "practice": {"trials": 2, "needed": 1, "attempts": 2},
     }
-    return {**told, **changes}
+    return {**defaults, **changes}
 
 
 def make_study(folder: Path, **changes: Any) -> StudyConfig:

@@ -25,10 +25,10 @@ def _take_part(client, storage) -> str:
         if visitor.step["can_undo"] and not undone:
             undone = True
             visitor.send("undo")
-        told = visitor.reply()
-        if "choice" in told:
-            told |= {"rt_ms": 2_000.0 if condition == "chosen" else 20_000.0, "choice": told["choice"] or -1}
-        visitor.send(**told)
+        answer = visitor.reply()
+        if "choice" in answer:
+            answer |= {"rt_ms": 2_000.0 if condition == "chosen" else 20_000.0, "choice": answer["choice"] or -1}
+        visitor.send(**answer)
     return condition
 
 
@@ -45,9 +45,9 @@ def test_the_next_person_gets_what_brought_more_and_the_export_says_so(tmp_path)
     assert {one.outcome for one in seen if one.arm == "chosen"} == {30.0}
     assert all(one.outcome < 0.01 for one in seen if one.arm == "alike")
     tables = load_tables(write_export(read_study(tmp_path / "study"), tmp_path / "data", {}).folder)
-    told = sessions(tables)
-    assert [one.arm for one in told] == [one.arm for one in seen]
-    assert [one.outcome for one in told] == pytest.approx([one.outcome for one in seen])
+    listed = sessions(tables)
+    assert [one.arm for one in listed] == [one.arm for one in seen]
+    assert [one.outcome for one in listed] == pytest.approx([one.outcome for one in seen])
     found = study_pilot(tables, np.random.default_rng(0))
     assert found.arms == ARMS and sum(found.allocated) == 10 and found.means[1].mean == 30.0
     assert found.test.p < 0.05

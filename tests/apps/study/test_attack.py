@@ -52,7 +52,7 @@ def send(client, path, body, headers=None):
     return client.post(path, content=raw, headers={"content-type": "application/json", **(headers or {})})
 
 
-def told(response) -> str:
+def refusal_code(response) -> str:
     """The machine's word of a refusal, which must have a text for people too."""
     assert response.status_code in REFUSED, response.text
     body = response.json()
@@ -80,21 +80,21 @@ BODIES = {
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_bodies_that_are_no_request_are_refused(client, visitor, body):
-    assert told(send(client, EVENTS, body, visitor.headers)) in ("bad_json", "invalid")
+    assert refusal_code(send(client, EVENTS, body, visitor.headers)) in ("bad_json", "invalid")
     response = send(client, SESSIONS, body)
-    assert response.status_code == 200 or told(response) in ("bad_json", "invalid")
+    assert response.status_code == 200 or refusal_code(response) in ("bad_json", "invalid")
 
 
 def test_too_much_is_refused_while_it_comes(client, visitor):
     large = b'{"data": "' + b"x" * MAX_BODY_BYTES + b'"}'
-    assert told(send(client, EVENTS, large, visitor.headers)) == "too_large"
+    assert refusal_code(send(client, EVENTS, large, visitor.headers)) == "too_large"
 
     def pieces():
         for _ in range(40):
             yield b" " * 4096
 
     response = client.post(EVENTS, content=pieces(), headers=visitor.headers)
-    assert told(response) == "too_large"
+    assert refusal_code(response) == "too_large"
 
 
 WRONG = {
@@ -111,18 +111,18 @@ def test_fields_of_the_wrong_kind_are_refused(client, visitor, field):
     visitor.look()
     for value in WRONG[field]:
         response = send(client, EVENTS, {**visitor.body(choice=1), field: value}, visitor.headers)
-        assert told(response) in ("invalid", "stale", "bad_json")
+        assert refusal_code(response) in ("invalid", "stale", "bad_json")
     assert visitor.look()["trial_id"] == "one.002"
 
 
 @pytest.mark.parametrize("choice", [None, "1", 1.0, True, 3, -2, 10**20, [0], {}, "0 OR 1=1"], ids=repr)
 def test_choices_that_are_not_on_the_screen_are_refused(client, visitor, choice):
-    assert told(visitor.post(visitor.body(choice=choice))) in ("invalid", "bad_json")
+    assert refusal_code(visitor.post(visitor.body(choice=choice))) in ("invalid", "bad_json")
 
 
 @pytest.mark.parametrize("confidence", ["5", 0, 6, 2.5, True, []], ids=repr)
 def test_confidence_has_five_steps(client, visitor, confidence):
-    assert told(visitor.post(visitor.body(choice=1, confidence=confidence))) == "invalid"
+    assert refusal_code(visitor.post(visitor.body(choice=1, confidence=confidence))) == "invalid"
 
 
 def test_absurd_times_cost_no_answer(client, folder):
@@ -149,7 +149,7 @@ def test_injected_text_is_kept_as_text(client, folder, text):
     assert stored(folder, body["key"])["data"] == {"remark": text}
     ids = {"PROLIFIC_PID": text}
     response = send(client, SESSIONS, {"external": {"platform": "prolific", "ids": ids}, "language": text})
-    assert told(response) == "invalid"
+    assert refusal_code(response) == "invalid"
     client_says = {"user_agent": text, "width": text, "touch": text}
     assert send(client, SESSIONS, {"client": client_says, "language": text}).status_code == 200
 
@@ -158,7 +158,7 @@ def test_injected_text_is_kept_as_text(client, folder, text):
 def test_forged_secrets_open_nothing(client, secret):
     for call in (client.get("/api/study/next", headers={"X-Study-Session": secret}),
                  client.post(EVENTS, json={}, headers={"X-Study-Session": secret})):  # fmt: skip
-        assert told(call) == "no_session"
+        assert refusal_code(call) == "no_session"
 
 
 def test_one_person_cannot_speak_for_another(client):

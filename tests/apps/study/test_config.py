@@ -25,10 +25,10 @@ TEXT = settings()["texts"]["en"]
 
 
 def test_settings_survive_their_file_and_the_database(tmp_path):
-    told = settings(allocation={"conditions": ["a", "b"]}, condition_policies={"a": "coverage"}, database="sqlite:///x")
-    write_toml(tmp_path / "study.toml", told)
+    raw = settings(allocation={"conditions": ["a", "b"]}, condition_policies={"a": "coverage"}, database="sqlite:///x")
+    write_toml(tmp_path / "study.toml", raw)
     config = load_config(tmp_path / "study.toml")
-    assert config == config_from(told)
+    assert config == config_from(raw)
     kept = config_from(json.loads(json.dumps(config.as_json())))
     assert kept == replace(config, database="") and kept.sha256 == config.sha256
 
@@ -79,9 +79,9 @@ def test_odd_texts_survive_toml(tmp_path):
     ids=lambda value: str(value)[:30],
 )
 def test_bad_settings_are_refused_with_what_is_allowed(changes, complaint):
-    with pytest.raises(ConfigError, match=r"came|unknown|add (it|them)") as told:
+    with pytest.raises(ConfigError, match=r"came|unknown|add (it|them)") as caught:
         config_from(settings(**changes))
-    assert complaint in str(told.value)
+    assert complaint in str(caught.value)
 
 
 def test_a_missing_or_broken_file_is_told(tmp_path):

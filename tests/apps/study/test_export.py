@@ -70,9 +70,9 @@ def record() -> StudyRecord:
 def test_a_row_says_what_was_shown_and_chosen():
     row = events_frame([event(2, data=chose(1, plugin_version="1.0"))]).iloc[0]
     assert list(row.index) == list(EVENTS.names)
-    told = {name: row[name] for name in ("trial_type", "trial_index", "rt", "choice", "confidence", "since_all_seen")}
+    fields = {name: row[name] for name in ("trial_type", "trial_index", "rt", "choice", "confidence", "since_all_seen")}
     expected = {"trial_type": "triplet", "trial_index": 3, "rt": 1200.5, "choice": 1, "confidence": 4}
-    assert told == {**expected, "since_all_seen": 300.0}
+    assert fields == {**expected, "since_all_seen": 300.0}
     assert list(row["items"]) == ["g1", "g2", "g3"]
     assert list(row["pair"]) == ["g1", "g3"]
     assert json.loads(row["response"])["plugin_version"] == row["plugin_version"] == "1.0"
@@ -111,8 +111,8 @@ def test_undo_takes_back_the_last_answer_that_stands_or_the_one_that_it_names(re
 def test_a_questionnaire_becomes_a_row_an_item_and_counts_its_occasions(record):
     frame = questionnaires_frame(record.events)
     assert list(frame.columns) == list(QUESTIONNAIRES.names)
-    told = frame[["participant", "instrument", "item", "value", "occasion"]].to_numpy().tolist()
-    assert told == [["p1", "sus", "q1", 4.0, "1"], ["p1", "sus", "q2", 1.0, "1"], ["p1", "sus", "q1", 5.0, "after"]]
+    rows = frame[["participant", "instrument", "item", "value", "occasion"]].to_numpy().tolist()
+    assert rows == [["p1", "sus", "q1", 4.0, "1"], ["p1", "sus", "q2", 1.0, "1"], ["p1", "sus", "q1", 5.0, "after"]]
 
 
 def test_whoever_withdrew_leaves_rows_without_content(record):
@@ -189,9 +189,9 @@ def test_the_package_describes_every_column_and_carries_the_hashes(record, tmp_p
         parquet = pd.read_parquet(folder / resource["parquet"]["path"])
         assert list(parquet.columns) == names
         assert len(parquet) == resource["rows"]
-    told = (folder / "README.md").read_text()
-    assert all(f"`{column.name}`" in told for book in CODEBOOKS for column in book.columns)
-    assert "is not the one that was registered" not in told
+    readme = (folder / "README.md").read_text()
+    assert all(f"`{column.name}`" in readme for book in CODEBOOKS for column in book.columns)
+    assert "is not the one that was registered" not in readme
 
 
 def test_a_plan_that_was_changed_is_told(record, tmp_path):

@@ -40,9 +40,9 @@ def test_a_translation_is_whole_or_refused(tmp_path):
         load_instrument(write(tmp_path, start))
     whole = start + 'right = "ja"\n[translations.de.items.a]\ntext = "Ah"\n[translations.de.items.b]\ntext = "Be"\n'
     instrument = load_instrument(write(tmp_path, whole))
-    told = instrument.in_language("de").as_json(["b", "a"])
-    assert [item["text"] for item in told["items"]] == ["Be", "Ah"]
-    assert (told["title"], told["items"][0]["left"], told["items"][0]["right"]) == ("Titel", "nein", "ja")
+    german = instrument.in_language("de").as_json(["b", "a"])
+    assert [item["text"] for item in german["items"]] == ["Be", "Ah"]
+    assert (german["title"], german["items"][0]["left"], german["items"][0]["right"]) == ("Titel", "nein", "ja")
     assert instrument.in_language("fr") is instrument
 
 

@@ -89,11 +89,11 @@ def test_delays_are_told_in_ms():
 
 def test_the_benchmark_prints_baselines_beside_its_figures(tmp_path):
     make_study(tmp_path / "study")
-    told = main(Args(people=2, seconds=0.4, kills=0, study=tmp_path / "study", folder=tmp_path))
-    assert told["answers"]["delay_ms"]["n"] > 0 and told["answers"]["log"]["lost"] == 0
+    figures = main(Args(people=2, seconds=0.4, kills=0, study=tmp_path / "study", folder=tmp_path))
+    assert figures["answers"]["delay_ms"]["n"] > 0 and figures["answers"]["log"]["lost"] == 0
     for name in ("reading_request_ms", "fsync_ms", "writer_grouped_ms", "writer_one_transaction_each_ms"):
-        assert 0 < told["baselines"][name]["p50"] <= told["baselines"][name]["max"]
-    assert told["kills"] == {"n": 0}
+        assert 0 < figures["baselines"][name]["p50"] <= figures["baselines"][name]["max"]
+    assert figures["kills"] == {"n": 0}
 
 
 @pytest.mark.parametrize("wrong", [{"people": 0}, {"seconds": 0.0}, {"kills": -1}, {"killed_after": 0.0}], ids=str)

@@ -51,12 +51,12 @@ def payload(walk: Walk, right: bool = True, **data: Any) -> dict[str, Any]:
         return {"data": {"agreed": True, **data}}
     golden = walk.golden
     choice = 0 if golden is None else golden if right else (golden + 1) % 3
-    told: dict[str, Any] = {"data": {"choice": choice, **data}}
-    return told if golden is None else {**told, "correct": right}
+    content: dict[str, Any] = {"data": {"choice": choice, **data}}
+    return content if golden is None else {**content, "correct": right}
 
 
-def advance(walk: Walk, right: bool = True, kind: str = "answer", **told: Any) -> Walk:
-    return walk.after(Logged(walk.seq + 1, kind, 1000, told or payload(walk, right)))
+def advance(walk: Walk, right: bool = True, kind: str = "answer", **content: Any) -> Walk:
+    return walk.after(Logged(walk.seq + 1, kind, 1000, content or payload(walk, right)))
 
 
 def until(walk: Walk, trial_id: str, right: bool = True) -> Walk:
@@ -234,12 +234,12 @@ def test_the_same_log_gives_the_same_walk_and_no_log_breaks_it(stimuli, moves, s
     for k, move in enumerate(moves):
         if walk.outcome is not None:
             break
-        kind, told = "answer", payload(walk, move != "wrong")
+        kind, content = "answer", payload(walk, move != "wrong")
         if move == "undo" and walk.undoable:
-            kind, told = "retract", {"retracts": walk.given[-1].seq}
+            kind, content = "retract", {"retracts": walk.given[-1].seq}
         elif move in ("note", "resume"):
-            kind, told = move, {}
-        log.append(Logged(k + 1, kind, k, told))
+            kind, content = move, {}
+        log.append(Logged(k + 1, kind, k, content))
         walk = walk.after(log[-1])
         assert 0 <= walk.index < len(walk.plan)
         assert len({given.slot for given in walk.given}) == len(walk.given)

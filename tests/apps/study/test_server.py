@@ -96,8 +96,8 @@ def test_comparisons_carry_their_blocks_settings(client):
 
 def test_practice_says_what_would_have_been_right_and_nothing_else_does(client):
     visitor = Visitor(client).go("triplet")
-    told = visitor.send(choice=0)["feedback"]
-    assert told["correct"] == (told["choice"] == 0)
+    feedback = visitor.send(choice=0)["feedback"]
+    assert feedback["correct"] == (feedback["choice"] == 0)
     visitor.go("triplet", "one.001")
     assert "feedback" not in visitor.send(choice=0)
 
@@ -143,8 +143,8 @@ def test_who_does_not_understand_the_practice_is_screened_out(tmp_path):
                 items = visitor.step["items"]
                 alike = [{items[i], items[j]} == obvious[frozenset(items)] for i, j in PAIRS]
                 answer["choice"] = alike.index(False)
-            told = visitor.send(**answer)
-            assert told.get("feedback", {"correct": False})["correct"] is False
+            reply = visitor.send(**answer)
+            assert reply.get("feedback", {"correct": False})["correct"] is False
         assert (visitor.step["outcome"], visitor.step["code"]) == ("screened_out", "SCREENED")
 
 
@@ -216,7 +216,7 @@ def test_a_policy_that_fails_costs_nobody_the_session(tmp_path):
         Visitor(client).go("done")
     with sqlite3.connect(tmp_path / "study.db") as database:
         chosen = [row[0] for row in database.execute("SELECT payload FROM event WHERE type = 'choose'")]
-    assert chosen and all("policy_error" in told for told in chosen)
+    assert chosen and all("policy_error" in trial for trial in chosen)
     assert "no idea" in " ".join(chosen) and set(POLICIES) == {"random", "coverage"}
 
 
@@ -232,8 +232,8 @@ def test_an_ensemble_chooses_what_it_disagrees_about(tmp_path):
     with sqlite3.connect(tmp_path / "study.db") as database:
         rows = database.execute("SELECT payload FROM event WHERE type = 'choose'").fetchall()
     chosen = [json.loads(row[0])["trial"] for row in rows]
-    assert len(chosen) == 6 and all(len(set(told["items"])) == 3 for told in chosen)
-    assert all(told["policy"] == "disagreement" and "policy_error" not in told for told in chosen)
+    assert len(chosen) == 6 and all(len(set(trial["items"])) == 3 for trial in chosen)
+    assert all(trial["policy"] == "disagreement" and "policy_error" not in trial for trial in chosen)
 
 
 @pytest.mark.parametrize("strategy", ["disagreement", "arr"])
@@ -260,8 +260,8 @@ def test_an_animation_comes_in_its_format_and_may_be_kept_forever(client, folder
     magic, version, fps, frames, links = struct.unpack_from("<4sIfII", response.content)
     assert (magic, version, fps, frames, links) == (b"EMPA", 1, 30.0, 4, 1)
     assert len(response.content) == 20 + frames * links * 28
-    told, poses = decode_animation(response.content)
-    assert told == 30.0 and poses.shape == (4, 1, 7) and np.allclose(poses[..., 6], 1)
+    rate_hz, poses = decode_animation(response.content)
+    assert rate_hz == 30.0 and poses.shape == (4, 1, 7) and np.allclose(poses[..., 6], 1)
     for bad in (b"", response.content[:-1], b"XXXX" + response.content[4:]):
         with pytest.raises(StimuliError):
             decode_animation(bad)
@@ -286,8 +286,8 @@ def test_researchers_show_their_token(client):
     assert client.get("/api/study/status?token=wrong").status_code == 401
     assert client.get("/api/study/status", headers={"Authorization": "Bearer ünpassend".encode()}).status_code == 401
     Visitor(client).go("triplet")
-    told = client.get("/api/study/status", headers={"Authorization": f"Bearer {TOKEN}"}).json()
-    assert told["people"] >= told["agreed"] >= 1 and told["active"] >= 1 and told["events"] > 0
+    status = client.get("/api/study/status", headers={"Authorization": f"Bearer {TOKEN}"}).json()
+    assert status["people"] >= status["agreed"] >= 1 and status["active"] >= 1 and status["events"] > 0
     assert client.get(f"/api/study/status?token={TOKEN}").status_code == 200
 
 
@@ -316,9 +316,9 @@ def test_only_our_own_pages_under_our_own_names_are_served(client, tmp_path):
 def test_sessions_from_one_address_are_limited(tmp_path):
     make_study(tmp_path, limits={"sessions_per_minute": 2})
     with serving(tmp_path) as (client, _):
-        told = [client.post("/api/study/sessions", json={}) for _ in range(3)]
-        assert [response.status_code for response in told] == [200, 200, 429]
-        assert told[2].headers["retry-after"] and told[2].json()["code"] == "too_many"
+        responses = [client.post("/api/study/sessions", json={}) for _ in range(3)]
+        assert [response.status_code for response in responses] == [200, 200, 429]
+        assert responses[2].headers["retry-after"] and responses[2].json()["code"] == "too_many"
     limit = RateLimit(1, 60.0)
     limit.count("a")
     limit.count("b")
@@ -339,8 +339,8 @@ def test_one_person_cannot_fill_the_log(tmp_path):
     make_study(tmp_path, limits={"events_per_person": 5})
     with serving(tmp_path) as (client, _):
         visitor = Visitor(client)
-        told = [visitor.post(visitor.body("note", k=k)).status_code for k in range(7)]
-        assert told == [200] * 5 + [429] * 2
+        statuses = [visitor.post(visitor.body("note", k=k)).status_code for k in range(7)]
+        assert statuses == [200] * 5 + [429] * 2
         assert visitor.send("withdraw")["next"]["outcome"] == "withdrew"
 
 

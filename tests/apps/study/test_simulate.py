@@ -39,7 +39,7 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def rehearsed(study, tmp_path_factory):
     out = tmp_path_factory.mktemp("out") / "rehearsal"
-    options = SimulateStudy(study=study, n=4, seed=SEED, out=out, habits=OFTEN, json=str(out.with_name("told.json")))
+    options = SimulateStudy(study=study, n=4, seed=SEED, out=out, habits=OFTEN, json=str(out.with_name("figures.json")))
     return options, simulate(options)
 
 
@@ -124,12 +124,12 @@ def test_the_study_itself_stays_as_it_was(rehearsed, study):
 
 def test_the_same_seed_gives_the_same_answers(rehearsed, study, tmp_path):
     options, result = rehearsed
-    again = simulate(dataclasses.replace(options, out=tmp_path / "again", workers=2, json=None))
-    told = [
+    again = simulate(dataclasses.replace(options, out=tmp_path / "again", concurrent=2, json=None))
+    answers = [
         [(e.trial_id, e.type, e.trial.get("items"), (e.data or {}).get("choice")) for e in of(read_study(folder))]
         for folder in (result.folder, again.folder)
     ]
-    assert told[0] == told[1]
+    assert answers[0] == answers[1]
 
 
 def of(record) -> list:
@@ -139,7 +139,7 @@ def of(record) -> list:
 
 
 def test_an_interrupted_rehearsal_goes_on_with_the_same_people(study, tmp_path, monkeypatch):
-    options = SimulateStudy(study=study, n=2, out=tmp_path / "out", workers=1, inattentive=0.0)
+    options = SimulateStudy(study=study, n=2, out=tmp_path / "out", concurrent=1, inattentive=0.0)
     real, calls = module._finish, []
 
     def breaks_off(visit):
@@ -196,7 +196,8 @@ def test_a_reused_key_gets_no_second_answer(study, elsewhere):
         ({"resume": True}, "--resume"),
         ({"habits": Habits(undo=-1.0)}, "--habits.undo"),
         ({"effect": Effect("fourth", 1.0)}, "first, second, third"),
-        ({"workers": 0}, "--workers"),
+        ({"concurrent": 0}, "--concurrent 0 came"),
+        ({"seed": -1}, "--seed -1 came"),
         ({"url": "nowhere"}, "an address such as"),
     ],
     ids=lambda value: str(value)[:30],

@@ -35,8 +35,8 @@ def test_a_whole_session_lies_in_the_log(served):
     trials = [
         payload for _, _, _, payload in log if payload["trial"]["phase"] == "main" and "choice" in payload["data"]
     ]
-    assert len(trials) == 6 and all(len(set(told["trial"]["items"])) == 3 for told in trials)
-    assert all(("correct" in told) == (told["trial"]["golden_choice"] is not None) for told in trials)
+    assert len(trials) == 6 and all(len(set(entry["trial"]["items"])) == 3 for entry in trials)
+    assert all(("correct" in entry) == (entry["trial"]["golden_choice"] is not None) for entry in trials)
     assert rows(storage, Participant.outcome, Participant.position) == [("completed", 0)]
 
 
@@ -214,9 +214,9 @@ def test_other_animations_than_people_began_with_are_refused(tmp_path, database)
     with serving(tmp_path) as (client, _):
         Visitor(client)
     manifest = tmp_path / "stimuli" / "manifest.json"
-    told = json.loads(manifest.read_text())
-    told["points"]["features"][0][0] = 0.123
-    manifest.write_text(json.dumps(told))
+    content = json.loads(manifest.read_text())
+    content["points"]["features"][0][0] = 0.123
+    manifest.write_text(json.dumps(content))
     with pytest.raises(StorageError, match="copy the old ones back"):
         open_study(tmp_path)
 

@@ -23,14 +23,14 @@ def answers(*rows: dict) -> pd.DataFrame:
 
 
 def test_what_was_chosen_is_better_than_what_stood_beside_it():
-    told = answers({}, {"choice": 1, "items": [ITEMS[2], ITEMS[0]], "block": "happy"})
-    found = preferences_of(told, ITEMS)
+    events = answers({}, {"choice": 1, "items": [ITEMS[2], ITEMS[0]], "block": "happy"})
+    found = preferences_of(events, ITEMS)
     assert [(one.better, one.worse, one.emotion) for one in found] == [(0, 1, "sad"), (0, 2, "happy")]
 
 
 def test_undone_answers_doubts_and_other_trials_say_nothing():
-    told = answers({}, {"undone": True}, {"choice": -1}, {"trial_type": "triplet", "choice": 2}, {"task": "arm"})
-    assert len(preferences_of(told, ITEMS)) == 1
+    events = answers({}, {"undone": True}, {"choice": -1}, {"trial_type": "triplet", "choice": 2}, {"task": "arm"})
+    assert len(preferences_of(events, ITEMS)) == 1
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,14 @@ def test_whoever_likes_fast_dogs_gets_a_faster_one_than_whoever_likes_slow_ones(
         assert set(found[name].likings) == set(LABELS)
     slow, fast = (found[name].likings["sad"].style.speed_m_s for name in ("slow", "fast"))
     assert fast > slow + 0.05
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"), [({"seed": -1}, "--seed -1 came"), ({"workers": 0}, "--workers 0 came")]
+)
+def test_bad_numbers_are_refused_before_anything_is_read(tmp_path, option, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        learn(LearnTaste(tmp_path, tmp_path, tmp_path / "taste.json", **option))
 
 
 def test_an_export_that_is_not_there_is_told(study, tmp_path):

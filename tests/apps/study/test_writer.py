@@ -37,9 +37,9 @@ def test_waiting_jobs_share_a_transaction_and_a_failing_one_fails_alone(engines)
     futures = [writer.submit(add(k % 7)) for k in range(10)]
     gate.set()
     assert first.result(PATIENCE_S)
-    told = [future.exception(PATIENCE_S) for future in futures]
-    assert [problem is None for problem in told] == [True] * 7 + [False] * 3
-    assert all(isinstance(problem, StudyError) for problem in told[7:])
+    problems = [future.exception(PATIENCE_S) for future in futures]
+    assert [problem is None for problem in problems] == [True] * 7 + [False] * 3
+    assert all(isinstance(problem, StudyError) for problem in problems[7:])
     assert writer.transactions == 2
     writer.close()
     with pytest.raises(StorageAwayError, match="stopping"):

@@ -65,7 +65,7 @@ def study_folder(tmp_path_factory) -> Path:
     folder: Path = tmp_path_factory.mktemp("study")
     stimuli = make_task_stimuli(GridRobot(2), 24, folder / "stimuli", np.random.default_rng(0))
     write_manifest([stimuli], folder / "stimuli")
-    told = settings(
+    config = settings(
         name="page",
         title="Movements",
         blocks=[_block("one", "triplet", 3, break_s=0.3), _block("two", "preference", 1), _block("three", "grid", 1)],
@@ -79,7 +79,7 @@ def study_folder(tmp_path_factory) -> Path:
         questionnaires={"before": [], "after_block": [], "after": INSTRUMENTS},
         recruitment={"platform": "prolific", "completion_url": "https://recruiting.example/complete?cc={code}"},
     )
-    write_toml(folder / "study.toml", told)
+    write_toml(folder / "study.toml", config)
     (folder / "instruments").mkdir()
     (folder / "instruments" / "of-the-lab.toml").write_text(OWN, "utf-8")
     (folder / "plugins").mkdir()

@@ -29,12 +29,12 @@ def _strings(text: str) -> list[str]:
 
 @pytest.mark.parametrize("path", LOCALES, ids=lambda path: path.stem)
 def test_every_language_has_every_text_with_the_same_gaps(path):
-    told = json.loads(path.read_text("utf-8"))
-    assert set(told) == set(ENGLISH)
-    for key, text in told.items():
+    texts = json.loads(path.read_text("utf-8"))
+    assert set(texts) == set(ENGLISH)
+    for key, text in texts.items():
         assert text.strip(), key
         assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", ENGLISH[key])), key
-    assert told["dir"] in ("ltr", "rtl")
+    assert texts["dir"] in ("ltr", "rtl")
 
 
 def test_there_is_more_than_one_language():

@@ -231,7 +231,7 @@ def test_the_same_external_id_goes_on_and_unknown_parameters_are_left_out(newcom
     with Visitor(newcomer, address, query) as visitor:
         assert visitor.arrive()["trial_id"] == step["trial_id"]
         visitor.was_told("notice", "Welcome back")
-    assert [told["external"] for told in sent] == [{"platform": "prolific", "ids": ids}]
+    assert [body["external"] for body in sent] == [{"platform": "prolific", "ids": ids}]
 
 
 def test_a_preview_begins_no_session(newcomer, address):
@@ -297,8 +297,8 @@ def _instead(visitor: Visitor, changes: dict) -> None:
     """Let the server's next step be another."""
 
     def change(route):
-        told = route.fetch().json()
-        route.fulfill(json={**told, **changes})
+        reply = route.fetch().json()
+        route.fulfill(json={**reply, **changes})
 
     visitor.page.route("**/api/study/next", change, times=1)
     visitor.page.reload()

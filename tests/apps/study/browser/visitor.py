@@ -21,9 +21,9 @@ globalThis.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => violations.push(
   `${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`));
 // What was shown for a moment, for whoever looks later: on a busy machine nobody looks in time.
-globalThis.told = { banner: [], notice: [] };
+globalThis.shownTexts = { banner: [], notice: [] };
 new MutationObserver(() => {
-  for (const [id, texts] of Object.entries(told)) {
+  for (const [id, texts] of Object.entries(shownTexts)) {
     const element = document.getElementById(id);
     if (element && !element.hidden && texts.at(-1) !== element.textContent) texts.push(element.textContent);
   }
@@ -76,8 +76,8 @@ class Elsewhere:
 
     def _call(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         headers = {"Content-Type": "application/json", "X-Study-Session": getattr(self, "secret", "")}
-        told = None if body is None else json.dumps(body).encode()
-        with urlopen(Call(f"{self.address}/api/study{path}", told, headers), timeout=PATIENCE_S) as reply:
+        data = None if body is None else json.dumps(body).encode()
+        with urlopen(Call(f"{self.address}/api/study{path}", data, headers), timeout=PATIENCE_S) as reply:
             answer: dict[str, Any] = json.loads(reply.read())
         return answer
 
@@ -144,7 +144,7 @@ class Visitor(Tab):
 
     def was_told(self, where: str, words: str) -> None:
         """Wait until words have been shown in the banner or as a notice; they may be gone again."""
-        self.until(f"told.{where}.some((text) => text.includes({json.dumps(words)}))")
+        self.until(f"shownTexts.{where}.some((text) => text.includes({json.dumps(words)}))")
 
     def inspect(self) -> None:
         """No serious finding of axe-core, and nothing wider than the screen."""
