@@ -36,6 +36,7 @@ def done(item: Item) -> Done[Attempt]:
 
 @pytest.fixture
 def options(tmp_path) -> GraspOptions:
+    (tmp_path / "trials.jsonl").touch()  # of a run that was killed at once
     return GraspOptions(out=tmp_path, workers=1, resume=True)
 
 
