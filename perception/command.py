@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MOST_THREADS = 1_024
+MOST_SEED = 2**31 - 1  # as in robots.options, which may not be imported here
 
 
 class CommandError(ValueError):
@@ -34,12 +35,12 @@ def check_run(threads: int, seed: int = 0) -> None:
     """Refuse numbers that would fail only after long work.
 
     Raises:
-        CommandError: `threads` is not within 1 to 1024, or `seed` not within 0 to 2**32 - 1.
+        CommandError: `threads` is not within 1 to 1024, or `seed` not within 0 to 2**31 - 1.
     """
     if not 1 <= threads <= MOST_THREADS:
         raise CommandError(f"threads is {threads}; allowed are 1 to {MOST_THREADS}. Use the number of idle cores.")
-    if not 0 <= seed < 1 << 32:
-        raise CommandError(f"seed is {seed}; allowed are 0 to {(1 << 32) - 1}. Choose another.")
+    if not 0 <= seed <= MOST_SEED:
+        raise CommandError(f"seed is {seed}; allowed are 0 to {MOST_SEED}. Choose another.")
 
 
 def check_folder(folder: Path) -> None:
