@@ -22,8 +22,9 @@ from apps.study.participants import Effect, Habits, ScriptedParticipant, Stimuli
 from apps.study.process import running
 from apps.study.visit import Kept, Report, Visit
 from evaluation.results import ResultsStore
+from geometry.files import write_whole
 from policies.taste.choice import Population
-from robots.io import check_writable, write_json, write_whole
+from robots.io import check_writable, write_json
 from robots.options import MOST_WORKERS, JsonOption, ResumeOption, SeedOption
 
 STIMULI, ROWS = "stimuli", "participants.jsonl"

@@ -19,7 +19,8 @@ from evaluation.study.plan import PLAN, Hypothesis, Plan, load_plan
 from evaluation.study.predict import Predictor, from_other_people, nearest_pair
 from evaluation.study.quality import Quality, study_quality
 from evaluation.study.tables import StudyTables, comparisons, load_tables, trials
-from robots.io import check_writable, write_json, write_whole
+from geometry.files import write_whole
+from robots.io import check_writable, write_json
 from robots.options import JsonOption, SeedOption
 
 if TYPE_CHECKING:
