@@ -12,7 +12,7 @@ what is measured is what a user gets.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -64,7 +64,7 @@ def list_ckplus(folder: Path | str) -> list[Labelled]:
         return _named(folder, _ck48(folder), "cohn-kanade-images and Emotion or anger, happy, ... (CK+48)")
     found = []
     for path in sorted(labels.glob("S*/*/*_emotion.txt")):
-        index = class_index(_code(path, _CK, 0))
+        index = class_index(_code(path, _CK))
         subject, sequence = path.parts[-3], path.parts[-2]
         frames = sorted((images / subject / sequence).glob("*.png"))
         if index is None or not frames:
@@ -135,22 +135,22 @@ def list_affectnet(folder: Path | str) -> list[Labelled]:
     found = []
     for split in ("train_set", "val_set"):
         for path in sorted((Path(folder) / split / "annotations").glob("*_exp.npy")):
-            index = class_index(_code(path, _AFFECT, 0))
+            index = class_index(_code(path, _AFFECT))
             picture = path.parents[1] / "images" / path.name.replace("_exp.npy", ".jpg")
             if index is not None and picture.is_file():
                 found.append(Labelled(picture, index, "test" if split == "val_set" else "train", ""))
     return _named(Path(folder), found, "train_set and val_set with images and annotations")
 
 
-def _code(path: Path, names: Sequence[str], first: int) -> str:
+def _code(path: Path, names: Sequence[str]) -> str:
     """Read one number from a text or .npy file and look its name up."""
     try:
         raw = np.load(path, allow_pickle=False).item() if path.suffix == ".npy" else path.read_text(encoding="ascii")
-        number = int(float(raw)) - first
+        number = int(float(raw))
     except (ValueError, OSError, EOFError) as error:
         raise DatasetError(f"{path} holds no label ({error}). Copy it again.") from error
     if not 0 <= number < len(names):
-        raise DatasetError(f"{path} holds label {number}; allowed are {first} to {first + len(names) - 1}.")
+        raise DatasetError(f"{path} holds label {number}; allowed are 0 to {len(names) - 1}.")
     return names[number]
 
 
@@ -198,17 +198,14 @@ def cut_faces(pictures: Sequence[Labelled], detector: FaceDetector) -> Cut:
     Raises:
         PictureError: a picture is damaged.
     """
-    rows = list(_rows(pictures, detector))
-    return Cut(pack(rows), len(pictures) - len(rows))
-
-
-def _rows(pictures: Sequence[Labelled], detector: FaceDetector) -> Iterator[tuple[np.ndarray, int, str, str]]:
     from perception.progress import track
 
-    for labelled in track(pictures, "finding faces"):
-        crop = crop_of(labelled.path, detector)
-        if crop is not None:
-            yield crop, labelled.target, labelled.split, labelled.subject
+    rows = [
+        (crop, one.target, one.split, one.subject)
+        for one in track(pictures, "finding faces")
+        if (crop := crop_of(one.path, detector)) is not None
+    ]
+    return Cut(pack(rows), len(pictures) - len(rows))
 
 
 def crop_of(path: Path, detector: FaceDetector) -> np.ndarray | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,14 +36,19 @@ class Metrics:
 
     def as_json(self) -> dict[str, Any]:
         """Lay out the metrics with four digits."""
-        return {field.name: _rounded(getattr(self, field.name)) for field in fields(self)}
+        return rounded(vars(self))
+
+
+def rounded(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay out figures for JSON: floats with four digits, intervals in their one form."""
+    return {name: _rounded(value) for name, value in figures.items()}
 
 
 def _rounded(value: Any) -> Any:
     if isinstance(value, Interval):
         return value.as_json()
     if isinstance(value, dict):
-        return {name: round(share, 4) for name, share in value.items()}
+        return rounded(value)
     return round(value, 4) if isinstance(value, float) else value
 
 

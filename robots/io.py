@@ -20,12 +20,14 @@ def check_writable(place: str | Path | None) -> None:
         check_file(place)
 
 
-def write_json(result: dict[str, Any], place: str | Path, output: TextIO | None = None) -> None:
-    """Write one JSON object to a file, replacing it as a whole, or to `output` (the standard output) for '-'.
+def write_json(result: dict[str, Any], place: str | Path | None, output: TextIO | None = None) -> None:
+    """Write one JSON object to a file as a whole, or to `output` (the standard output) for '-'; None asks for none.
 
     Raises:
         OSError: it cannot be written; a file of before is still there.
     """
+    if place is None:
+        return
     text = json.dumps(result, indent=None if len(str(result)) > 100_000 else 1, allow_nan=False) + "\n"
     if str(place) == "-":
         stream = output or sys.stdout

@@ -14,6 +14,17 @@ MOST_SEED = 2**31 - 1
 Device = Literal["auto", "cpu", "cuda"]
 
 
+def check_ranges(options: object, **allowed: tuple[float, float]) -> None:
+    """Refuse options that are out of their ranges, ends included; not a number is in none.
+
+    Raises:
+        ValueError: naming the first that is, and what is allowed.
+    """
+    for name, (low, high) in allowed.items():
+        if not low <= getattr(options, name) <= high:
+            raise ValueError(f"--{name} {getattr(options, name)} came; allowed are {low} to {high}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SeedOption:
     """For what draws at random."""
@@ -27,8 +38,7 @@ class SeedOption:
         Raises:
             ValueError: it is out of range.
         """
-        if not 0 <= self.seed <= MOST_SEED:
-            raise ValueError(f"--seed {self.seed} came; allowed are 0 to {MOST_SEED}")
+        check_ranges(self, seed=(0, MOST_SEED))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +70,7 @@ class WorkersOption:
         Raises:
             ValueError: it is out of range.
         """
-        if not 1 <= self.workers <= MOST_WORKERS:
-            raise ValueError(f"--workers {self.workers} came; allowed are 1 to {MOST_WORKERS}")
+        check_ranges(self, workers=(1, MOST_WORKERS))
 
 
 @dataclass(frozen=True, kw_only=True)

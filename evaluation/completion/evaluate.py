@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from datasets.views import load_views
+from datasets.views import Views, load_views
 from evaluation.statistics import cluster_bootstrap, paired_difference
 from geometry.clouds import chamfer_l1
 from geometry.objects import load_objects
@@ -68,11 +68,10 @@ def main(config: EvaluateConfig) -> EvaluateResult:
             first = first or judged
             print(_line(row), file=sys.stderr)
         if config.pictures is not None:
-            _draw(config.pictures, folder.name, next(iter(stored.values())), folder)
+            _draw(config.pictures, folder.name, next(iter(stored.values())), views)
     leaks = [] if config.data is None else look_for_leaks(config)
     result = EvaluateResult(rows, leaks)
-    if config.json is not None:
-        write_json({**rows[0], "rows": rows, "leaks": leaks}, config.json)
+    write_json({**rows[0], "rows": rows, "leaks": leaks}, config.json)
     return result
 
 
@@ -110,13 +109,13 @@ def _line(row: dict[str, Any]) -> str:
     )
 
 
-def _draw(folder: Path, name: str, stored: Stored, source: Path) -> None:
+def _draw(folder: Path, name: str, stored: Stored, views: Views) -> None:
     import cv2
 
     from learning.completion.pictures import completions
 
     folder.mkdir(parents=True, exist_ok=True)
-    picture = completions(stored.network, load_views(source), 6)
+    picture = completions(stored.network, views, 6)
     cv2.imwrite(str(folder / f"{name}.png"), picture[:, :, ::-1])
 
 

@@ -12,7 +12,7 @@ from scipy.special import softmax
 from datasets.face_corpora import LISTS, Corpus, cut_faces, recognise
 from datasets.faces import DEFAULT_CACHE, DatasetError, Faces, load_fer2013
 from evaluation import plots
-from evaluation.metrics import Metrics, Predictions, measure
+from evaluation.metrics import Metrics, Predictions, measure, rounded
 from learning.device import pick_device, pick_precision
 from learning.face.augment import AugmentConfig
 from learning.face.fitting import FaceTrainer, FitConfig, Hardware
@@ -122,19 +122,21 @@ class Evaluation:
 
     def as_json(self) -> dict[str, Any]:
         """Lay out all figures for JSON; accuracies are shares, not percent."""
-        leaky = None if self.judged.ua_random_split is None else round(self.judged.ua_random_split, 4)
-        return {
-            "protocol": self.protocol,
-            "data": self.data,
-            **self.metrics.as_json(),
-            "without_face": self.judged.without_face,
-            "ua_random_split": leaky,
-            "random_split_is": "a warning: split over pictures, so every test person was met in training"
-            if leaky is not None
-            else "null: there is one official split, or nothing was trained",
-            "chance": round(1 / len(self.metrics.labels), 4),
-            "seed": self.seed,
-        }
+        leaky = self.judged.ua_random_split
+        return rounded(
+            {
+                "protocol": self.protocol,
+                "data": self.data,
+                **self.metrics.as_json(),
+                "without_face": self.judged.without_face,
+                "ua_random_split": leaky,
+                "random_split_is": "a warning: split over pictures, so every test person was met in training"
+                if leaky is not None
+                else "null: there is one official split, or nothing was trained",
+                "chance": 1 / len(self.metrics.labels),
+                "seed": self.seed,
+            }
+        )
 
 
 _SAYS = {
@@ -168,8 +170,7 @@ def main(config: EvaluateConfig) -> Evaluation:
     result = Evaluation(_SAYS[config.protocol], config.corpus or "FER2013", metrics, judged, config.seed)
     if config.plots is not None:
         plots.draw(config.plots, metrics, judged.predictions, f"{result.data}: {result.protocol}")
-    if config.json is not None:
-        write_json(result.as_json(), config.json)
+    write_json(result.as_json(), config.json)
     return result
 
 

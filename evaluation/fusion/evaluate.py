@@ -16,7 +16,7 @@ from evaluation.statistics import Interval
 from learning.metrics import expected_calibration_error, unweighted_accuracy
 from perception.command import check_run
 from perception.emotion import LABELS
-from perception.fusion.filter import FusionConfig, SenseConfig, agreement, likelihood
+from perception.fusion.filter import FusionConfig, agreement, likelihood
 from policies.behaviour import default_table
 from robots.io import check_writable, write_json
 from robots.options import JsonOption, SeedOption, ThreadsOption
@@ -115,8 +115,7 @@ def main(config: EvaluateConfig) -> Evaluation:
     check_run(config.threads, config.seed)
     check_writable(config.json)
     result = _fit(config) if config.fit_weights else _test(config)
-    if config.json is not None:
-        write_json(result.as_json(), config.json)
+    write_json(result.as_json(), config.json)
     return result
 
 
@@ -172,20 +171,16 @@ def _fit(config: EvaluateConfig) -> Evaluation:
     """Least negative log-likelihood over pairs under every condition that leaves both senses something to say."""
     voices, faces = _judge(config, "PublicTest")
     several = [_pairs(voices[v], faces[f], config) for v in ("clear", "noisy") for f in ("clear", "soft", "covered")]
-    losses = []
+    fusion, losses = FusionConfig(), []
     for speech in _WEIGHTS:
         for face in _WEIGHTS:
-            weighted = _with_weights(speech, face)
+            senses = replace(fusion.speech, weight=speech), replace(fusion.face, weight=face)
+            weighted = replace(fusion, speech=senses[0], face=senses[1])
             loss = np.mean([_loss(fuse_pairs(v, f, weighted), v.truth) for v, f, _ in several])
             losses.append((speech, face, round(float(loss), 5)))
     best = min(losses, key=lambda entry: entry[2])
     count = len(voices["clear"].truth), len(faces["clear"].truth)
     return Evaluation("PublicTest", [], {"speech": best[0], "face": best[1]}, losses, *count, config.seed)
-
-
-def _with_weights(speech: float, face: float) -> FusionConfig:
-    default = FusionConfig()
-    return replace(default, speech=SenseConfig(speech), face=replace(default.face, weight=face))
 
 
 def _loss(probabilities: np.ndarray, truth: np.ndarray) -> float:

@@ -20,7 +20,7 @@ from evaluation.results import Key, ResultsStore
 from evaluation.statistics import Interval, cluster_bootstrap, wilson
 from policies.locomotion.actor import Actor, load_policy
 from robots.io import check_writable, write_json
-from robots.options import RunOptions
+from robots.options import RunOptions, check_ranges
 from robots.parallel import in_order
 
 CHUNK = 10
@@ -94,8 +94,7 @@ def evaluate(args: Evaluate) -> list[Row]:
         if store is not None:
             store.add(key, known[key].flat())
     rows = [known[key] for key in work]
-    if args.json is not None:
-        write_json({"settings": settings, "policies": prints, "rows": [row.flat() for row in rows]}, args.json)
+    write_json({"settings": settings, "policies": prints, "rows": [row.flat() for row in rows]}, args.json)
     Console(stderr=True).print(_table(rows))
     if args.plots is not None:
         from evaluation.gait.plots import draw_plots
@@ -142,11 +141,7 @@ def _settings(args: Evaluate) -> dict[str, Any]:
 
 def _check(args: Evaluate) -> None:
     args.check()
-    ranges = {"episodes": (1, 100_000), "seconds": (3.0, 600.0)}
-    for name, (low, high) in ranges.items():
-        value = getattr(args, name)
-        if not low <= value <= high:
-            raise ValueError(f"--{name} {value} came; allowed are {low} to {high}")
+    check_ranges(args, episodes=(1, 100_000), seconds=(3.0, 600.0))
     if not args.policy:
         raise ValueError("no --policy came; give 'none', or folders of policies")
 

@@ -62,8 +62,7 @@ def finish(args: Single, done: Sequence[Done[Trial]], found: ObjectSet, tasks: S
     write_json(figures, str(args.out / "figures.json"))
     pictures = [shot for cloud in (reference, "partial") for shot in failures(rows, tasks, cloud)]
     write_report(figures, rows, args.out / "report.html", f"Single objects: {args.objects}", pictures)
-    if args.json is not None:
-        write_json(figures, args.json)
+    write_json(figures, args.json)
     console = Console(stderr=True)
     for name, reason in found.skipped:
         console.print(f"left out {name}: {reason}")

@@ -55,8 +55,7 @@ def evaluate_clutter(args: Clutter) -> dict[str, Any]:
     figures = cleared(done, args.table.scene)
     write_table([row for one in done for row in one.rows], args.out / "trials.csv")
     write_json(figures, str(args.out / "figures.json"))
-    if args.json is not None:
-        write_json(figures, args.json)
+    write_json(figures, args.json)
     held = figures["success"]
     console.print(
         f"{args.table.scene}, {args.table.external_planner or args.table.cloud}: success {100 * held['mean']:.1f} % "

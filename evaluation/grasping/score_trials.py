@@ -65,8 +65,7 @@ def fit(args: Fit) -> dict[str, Any]:
     done = run_tasks(try_some, tasks, Sample, args, settings_of(args, models.objects, args.trial))
     found = fit_weights([row for one in done for row in one.rows], args.strength).as_json()
     Console(stderr=True).print(found)
-    if args.json is not None:
-        write_json(found, args.json)
+    write_json(found, args.json)
     return found
 
 

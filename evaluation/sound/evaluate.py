@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from evaluation.metrics import interval
+from evaluation.metrics import interval, rounded
 from evaluation.sound.rooms import INSTALL
 from evaluation.sound.trials import CONDITIONS, Condition, Outcome, run_trial, speech_files
 from evaluation.statistics import Interval
@@ -92,20 +92,12 @@ class Evaluation:
             ),
             "speech": self.speech,
             "seed": self.seed,
-            "rows": [{"condition": row.condition.name, **_rounded(row)} for row in self.rows],
+            "rows": [rounded(row._asdict() | {"condition": row.condition.name}) for row in self.rows],
             "confidence_is": f"probability of an error below {CALIBRATED_DEG:g} degrees",
             "reliability": [
                 {"confidence": round(c, 3), "right": round(r, 3), "outputs": n} for c, r, n in self.reliability
             ],
         }
-
-
-def _rounded(row: Row) -> dict[str, object]:
-    values = row._asdict()
-    del values["condition"]
-    if row.median is not None:
-        values["median"] = row.median.as_json()
-    return {name: round(v, 4) if isinstance(v, float) else v for name, v in values.items()}
 
 
 def summarise(condition: Condition, outcomes: Sequence[Outcome], rng: np.random.Generator) -> Row:
@@ -171,16 +163,10 @@ def _check(config: EvaluateConfig) -> None:
     if not 1 <= config.trials <= MOST_TRIALS:
         raise SoundInputError(f"trials is {config.trials}; allowed are 1 to {MOST_TRIALS}. Choose another.")
     try:
-        import pyroomacoustics  # noqa: F401
+        import pyroomacoustics  # noqa: F401 - matplotlib comes with it, for --plots
     except ImportError as error:
         raise SoundInputError(INSTALL) from error
     if config.plots is not None:
-        try:
-            import matplotlib  # noqa: F401
-        except ImportError as error:
-            raise SoundInputError(
-                "matplotlib is not installed; --plots needs it. Install it with: pip install matplotlib"
-            ) from error
         check_folder(config.plots)
 
 
@@ -195,8 +181,7 @@ def main(config: EvaluateConfig) -> Evaluation:
     check_writable(config.json)
     files = [] if config.data is None else speech_files(config.data)
     result = evaluate(files, config.trials, config.seed)
-    if config.json is not None:
-        write_json(result.as_json(), config.json)
+    write_json(result.as_json(), config.json)
     if config.plots is not None:
         from evaluation.sound.plots import draw
 

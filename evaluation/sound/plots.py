@@ -16,12 +16,10 @@ def draw(errors_deg: Mapping[str, np.ndarray], speech: str, folder: Path) -> Pat
         speech: what was said, for the title.
         folder: to write in.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.0, 5.0), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    axes = figure.subplots()
     for number, (name, errors) in enumerate(errors_deg.items()):
         if len(errors):
             # The colours repeat after ten.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.capacity import channel_capacity
-from evaluation.metrics import confusion_tables, interval
+from evaluation.metrics import confusion_tables, interval, rounded
 from evaluation.statistics import Interval
 from perception.emotion import LABELS
 
@@ -42,7 +42,7 @@ class Channel:
     def as_json(self) -> dict[str, Any]:
         """Lay out all figures for JSON."""
         names = ("bias_bits", "wolpaw_bits", "seconds", "bits_per_minute", "wolpaw_bits_per_minute")
-        return {"bits": self.bits.as_json(), **{name: round(getattr(self, name), 4) for name in names}}
+        return rounded({"bits": self.bits} | {name: getattr(self, name) for name in names})
 
     def __str__(self) -> str:
         """Say it in one sentence."""

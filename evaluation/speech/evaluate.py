@@ -200,8 +200,7 @@ def main(config: EvaluateConfig) -> Result:
         title = f"{corpus}, weights as they are"
     if config.plots is not None:
         plots.draw(config.plots, result.metrics, result.predictions, title)
-    if config.json is not None:
-        write_json(result.as_json(), config.json)
+    write_json(result.as_json(), config.json)
     return result
 
 

@@ -130,8 +130,7 @@ def main(config: JointConfig) -> Evaluation:
     check_folder(config.cache)
     torch.set_num_threads(config.threads)
     result = evaluate(load_pooled(config), ("ravdess", config.corpus), config.fit, config.seed)
-    if config.json is not None:
-        write_json(result.as_json(), config.json)
+    write_json(result.as_json(), config.json)
     return result
 
 

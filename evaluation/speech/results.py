@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.metrics import Metrics, Predictions, measure
+from evaluation.metrics import Metrics, Predictions, measure, rounded
 from evaluation.speech.channel import Channel, measure_channel
 from evaluation.statistics import Interval, t_interval
 from learning.speech.judging import VoiceMetrics
@@ -31,6 +31,11 @@ class FoldResult:
     metrics: VoiceMetrics
     predictions: Predictions
     ua_beginning: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Lay out the fold for JSON."""
+        place = {"fold": self.fold, "test_actors": list(self.test_actors)}
+        return rounded(place | vars(self.metrics) | {"temperature": self.temperature})
 
 
 @dataclass(frozen=True)
@@ -89,43 +94,35 @@ class Evaluation:
         names = ("wa", "ece", "ua_window_3s", "ece_window_3s", "ua_every_window", "ece_every_window", "ua_neutral_2",
                  "ua_history_16")  # fmt: skip
         pooled = self.metrics.as_json()
-        return {
-            "protocol": (
-                f"RAVDESS speech, 8 emotions, {len(self.per_fold)} speaker-independent folds, whole clips; temperature "
-                "from cross-validation over training actors; interval: 95 %, Student's t over folds"
-            ),
-            "folds": len(self.per_fold),
-            "ua": self.ua.as_json(),
-            **{name: round(self.mean(name), 4) for name in names},
-            "ua_first_1_5_s": None if self.ua_beginning is None else round(self.ua_beginning, 4),
-            "f1_macro": pooled["f1_macro"],
-            "n": pooled["n"],
-            "data": "RAVDESS speech",
-            "accuracy_at_coverage": pooled["accuracy_at_coverage"],
-            "ece_pooled": pooled["ece"],
-            "ua_pooled": pooled["ua"],
-            "channel": self.channel.as_json(),
-            "ua_by_sex": {name: metrics.ua.as_json() for name, metrics in self.by_sex.items()},
-            "ua_other_sentence": round(self.ua_other_sentence, 4),
-            "other_sentence_is": "voice and sentence never met: trained on one of two statements, judged on the other",
-            "ua_random_split": round(self.ua_random_split, 4),
-            "random_split_is": "a warning: clips split at random, so every test voice was met in training",
-            "per_fold": [_fold_json(fold) for fold in self.per_fold],
-            "labels": list(LABELS),
-            "confusion": pooled["confusion"],
-            "chance": round(1 / len(LABELS), 4),
-            "seed": self.seed,
-        }
-
-
-def _fold_json(fold: FoldResult) -> dict[str, object]:
-    metrics = {name: round(v, 4) if isinstance(v, float) else v for name, v in asdict(fold.metrics).items()}
-    return {
-        "fold": fold.fold,
-        "test_actors": list(fold.test_actors),
-        **metrics,
-        "temperature": round(fold.temperature, 4),
-    }
+        return rounded(
+            {
+                "protocol": (
+                    f"RAVDESS speech, 8 emotions, {len(self.per_fold)} speaker-independent folds, whole clips; temperature "
+                    "from cross-validation over training actors; interval: 95 %, Student's t over folds"
+                ),
+                "folds": len(self.per_fold),
+                "ua": self.ua,
+                **{name: self.mean(name) for name in names},
+                "ua_first_1_5_s": self.ua_beginning,
+                "f1_macro": pooled["f1_macro"],
+                "n": pooled["n"],
+                "data": "RAVDESS speech",
+                "accuracy_at_coverage": pooled["accuracy_at_coverage"],
+                "ece_pooled": pooled["ece"],
+                "ua_pooled": pooled["ua"],
+                "channel": self.channel.as_json(),
+                "ua_by_sex": {name: metrics.ua for name, metrics in self.by_sex.items()},
+                "ua_other_sentence": self.ua_other_sentence,
+                "other_sentence_is": "voice and sentence never met: trained on one of two statements, judged on the other",
+                "ua_random_split": self.ua_random_split,
+                "random_split_is": "a warning: clips split at random, so every test voice was met in training",
+                "per_fold": [fold.as_json() for fold in self.per_fold],
+                "labels": list(LABELS),
+                "confusion": pooled["confusion"],
+                "chance": 1 / len(LABELS),
+                "seed": self.seed,
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -161,15 +158,17 @@ class PlainEvaluation:
     def as_json(self) -> dict[str, Any]:
         """Lay out all figures for JSON; accuracies are shares, not percent."""
         leaky = self.ua if self.protocol == "random" else self.ua_random_split
-        return {
-            "protocol": f"{self.protocol}: {self.note}",
-            "data": self.data,
-            **self.metrics.as_json(),
-            "ua": self.metrics.ua._replace(mean=self.ua).as_json(),
-            "ua_random_split": None if leaky is None else round(leaky, 4),
-            "chance": round(1 / len(self.labels), 4),
-            "seed": self.seed,
-        }
+        return rounded(
+            {
+                "protocol": f"{self.protocol}: {self.note}",
+                "data": self.data,
+                **self.metrics.as_json(),
+                "ua": self.metrics.ua._replace(mean=self.ua),
+                "ua_random_split": leaky,
+                "chance": 1 / len(self.labels),
+                "seed": self.seed,
+            }
+        )
 
 
 def tell_plainly(result: PlainEvaluation, console: Console) -> None:

@@ -11,7 +11,7 @@ import torch
 from scipy.special import softmax
 
 from datasets.voice_corpora import Corpus, load_corpus
-from evaluation.metrics import Metrics, Predictions, measure
+from evaluation.metrics import Metrics, Predictions, measure, rounded
 from learning.metrics import unweighted_accuracy
 from perception.command import check_run
 from perception.emotion import LABELS
@@ -77,16 +77,18 @@ class Evaluation:
 
     def as_json(self) -> dict[str, Any]:
         """Lay out all figures for JSON; accuracies are shares, not percent, intervals 95 % over speakers."""
-        return {
-            "protocol": self.protocol,
-            "data": self.corpus,
-            "speakers": self.speakers,
-            **self.metrics.as_json(),
-            **{f"ua_{name}": None if ua is None else round(ua, 4) for name, ua in self.enrolled.items()},
-            "ua_random_split": None,
-            "chance": round(1 / len(self.metrics.labels), 4),
-            "seed": self.seed,
-        }
+        return rounded(
+            {
+                "protocol": self.protocol,
+                "data": self.corpus,
+                "speakers": self.speakers,
+                **self.metrics.as_json(),
+                **{f"ua_{name}": ua for name, ua in self.enrolled.items()},
+                "ua_random_split": None,
+                "chance": 1 / len(self.metrics.labels),
+                "seed": self.seed,
+            }
+        )
 
 
 def main(config: TransferConfig) -> Evaluation:
@@ -108,8 +110,7 @@ def main(config: TransferConfig) -> Evaluation:
     truth = np.array([LABELS.index(recording.emotion) for recording in recordings])
     data = Transfer(np.stack(features), truth, np.array([recording.speaker for recording in recordings]))
     result = evaluate(model, data, config.corpus, config.seed)
-    if config.json is not None:
-        write_json(result.as_json(), config.json)
+    write_json(result.as_json(), config.json)
     return result
 
 

@@ -112,7 +112,8 @@ def main(config: TrainConfig) -> TrainResult:
             material,
             lambda: checkpoint.write(config.run, trainer.parts, [tuple(one) for one in trainer.epochs], settings),
         )
-    stored = _calibrated(trainer.best_network().to(hardware.device), material.validation)
+    network = round_to_stored(trainer.best_network().to(hardware.device))
+    stored = Stored(network, round(fit_temperature(network, material.validation), 4))
     best = max(trainer.epochs, key=lambda epoch: -1.0 if epoch.right is None else epoch.right).number
     judged = probabilities(stored.network, material.validation, stored.temperature)
     stored.network.cpu()
@@ -173,12 +174,6 @@ def _train(trainer: FaceTrainer, material: Material, keep: Callable[[], None]) -
                 f"epoch {number + 1}/{total}  loss {epoch.loss:.4f}  PublicTest {judged}  {epoch.seconds:.0f} s  left "
                 f"{left_s / 60:.0f} min"
             )
-
-
-def _calibrated(network: FaceNetwork, validation: Faces) -> Stored:
-    """Round the weights to those of the file, and fit the temperature."""
-    network = round_to_stored(network)
-    return Stored(network, round(fit_temperature(network, validation), 4))
 
 
 def report(result: TrainResult) -> int:

@@ -23,7 +23,7 @@ from control.locomotion_controller import SlipCompensation, Table, interpolated
 from envs.locomotion.cases import Case
 from envs.locomotion.walks import Walker
 from policies.locomotion.actor import MAX_SLIP_M_S, Actor, read_about
-from robots.options import SeedOption, WorkersOption
+from robots.options import SeedOption, WorkersOption, check_ranges
 from robots.parallel import in_order
 
 SPEEDS = {
@@ -69,15 +69,7 @@ class Calibrate(WorkersOption, SeedOption):
             ValueError: a number out of its range.
         """
         self.check_seed()
-        for name, (low, high) in {
-            "walks": (1, 1000),
-            "passes": (1, 10),
-            "seconds": (3.0, 60.0),
-            "workers": (1, 64),
-        }.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ValueError(f"--{name} {value} came; allowed are {low} to {high}")
+        check_ranges(self, walks=(1, 1000), passes=(1, 10), seconds=(3.0, 60.0), workers=(1, 64))
 
 
 def calibrate(args: Calibrate) -> Path:

@@ -65,13 +65,6 @@ def _read(folder: Path) -> tuple[Actor, dict[str, Any]]:
 class Deployed(torch.nn.Module):
     """The actor as torch computes it, with normaliser and mirror inside: (n, 95) raw -> (n, 12) mean actions."""
 
-    mean: torch.Tensor
-    scale: torch.Tensor
-    observation_order: torch.Tensor
-    observation_signs: torch.Tensor
-    action_order: torch.Tensor
-    action_signs: torch.Tensor
-
     def __init__(self, actor: Actor) -> None:
         super().__init__()
         self.layers = torch.nn.ModuleList()
@@ -79,15 +72,11 @@ class Deployed(torch.nn.Module):
             layer = torch.nn.Linear(weight.shape[1], weight.shape[0])
             layer.load_state_dict({"weight": torch.from_numpy(weight), "bias": torch.from_numpy(bias)})
             self.layers.append(layer)
-        for name, values in {
-            "mean": actor.mean,
-            "scale": actor.scale,
-            "observation_signs": OBSERVATION_SIGNS,
-            "action_signs": ACTION_SIGNS,
-        }.items():
-            self.register_buffer(name, torch.from_numpy(np.asarray(values, np.float32)))
-        self.register_buffer("observation_order", torch.from_numpy(OBSERVATION_ORDER))
-        self.register_buffer("action_order", torch.from_numpy(ACTION_ORDER))
+        self.mean, self.scale = (torch.nn.Buffer(torch.from_numpy(values)) for values in (actor.mean, actor.scale))
+        self.observation_order, self.action_order, self.observation_signs, self.action_signs = (
+            torch.nn.Buffer(torch.from_numpy(values))
+            for values in (OBSERVATION_ORDER, ACTION_ORDER, OBSERVATION_SIGNS, ACTION_SIGNS)
+        )
 
     def forward(self, observation: torch.Tensor) -> torch.Tensor:
         """Mean actions."""

@@ -110,20 +110,11 @@ def _mirror(obs: torch.Tensor) -> torch.Tensor:
 
 def make_ppo(config: PPOConfig, envs: VecEnv, seed: int) -> PPO:
     """Make stable-baselines3's learner for environments that give the privileged state behind the observation."""
+    ours = ("desired_kl", "log_std_init", "log_std_final", "annealing", "hidden")
     model = PPO(
         SymmetricPolicy,
         envs,
-        n_steps=config.n_steps,
-        batch_size=config.batch_size,
-        n_epochs=config.n_epochs,
-        learning_rate=config.learning_rate,
-        gamma=config.gamma,
-        gae_lambda=config.gae_lambda,
-        clip_range=config.clip_range,
-        target_kl=config.target_kl,
-        ent_coef=config.ent_coef,
-        vf_coef=config.vf_coef,
-        max_grad_norm=config.max_grad_norm,
+        **{name: value for name, value in vars(config).items() if name not in ours},
         policy_kwargs={
             "net_arch": list(config.hidden),
             "activation_fn": torch.nn.ELU,

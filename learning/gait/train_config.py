@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 from envs.locomotion.env import LocomotionConfig
 from envs.locomotion.randomization import RandomizationConfig
 from envs.locomotion.terrain import HARDEST
-from robots.options import EngineOption, ResumeOption, SeedOption
+from robots.options import EngineOption, ResumeOption, SeedOption, check_ranges
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,9 @@ class Train(EngineOption, ResumeOption, SeedOption):
         Raises:
             ValueError: a number out of its range.
         """
-        allowed = {"timesteps": (1, 10**10), "workers": (1, 1024), "envs": (1, 1024), "seed": (0, 2**31 - 1)}
-        allowed["sweep"] = (0, 10_000)
-        for name, (low, high) in allowed.items():
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"--{name} {getattr(self, name)} came; allowed are {low} to {high}")
+        self.check_seed()
+        self.check_workers()
+        check_ranges(self, timesteps=(1, 10**10), envs=(1, 1024), sweep=(0, 10_000))
         if self.uneven is not None and not 0.0 <= self.uneven <= 1.0:
             raise ValueError(f"--uneven {self.uneven} came; allowed are 0 to 1")
         if self.address is not None and self.engine != "ray":
