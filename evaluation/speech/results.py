@@ -97,8 +97,8 @@ class Evaluation:
         return rounded(
             {
                 "protocol": (
-                    f"RAVDESS speech, 8 emotions, {len(self.per_fold)} speaker-independent folds, whole clips; temperature "
-                    "from cross-validation over training actors; interval: 95 %, Student's t over folds"
+                    f"RAVDESS speech, 8 emotions, {len(self.per_fold)} speaker-independent folds, whole clips; "
+                    "temperature from cross-validation over training actors; interval: 95 %, Student's t over folds"
                 ),
                 "folds": len(self.per_fold),
                 "ua": self.ua,
@@ -113,7 +113,9 @@ class Evaluation:
                 "channel": self.channel.as_json(),
                 "ua_by_sex": {name: metrics.ua for name, metrics in self.by_sex.items()},
                 "ua_other_sentence": self.ua_other_sentence,
-                "other_sentence_is": "voice and sentence never met: trained on one of two statements, judged on the other",
+                "other_sentence_is": (
+                    "voice and sentence never met: trained on one of two statements, judged on the other"
+                ),
                 "ua_random_split": self.ua_random_split,
                 "random_split_is": "a warning: clips split at random, so every test voice was met in training",
                 "per_fold": [fold.as_json() for fold in self.per_fold],
