@@ -44,6 +44,14 @@ def test_frames_are_those_with_faces():
     assert np.allclose(np.diff([reading.time_s for reading in readings]), 0.1)
 
 
+def test_pictures_without_a_face_are_told():
+    blank = Faces(
+        np.zeros((14, 48, 48), np.uint8), np.arange(14) % 7, np.array(["PublicTest"] * 14), np.array([""] * 14)
+    )
+    with pytest.raises(ValueError, match="no face is found in 100 frames"):
+        frames(blank, np.random.default_rng(0))
+
+
 def test_what_cannot_be_had_is_one_line(tmp_path):
     command = [sys.executable, "benchmarks/costs.py", "--faces", str(tmp_path / "nowhere.tar.gz")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)

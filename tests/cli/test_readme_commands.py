@@ -1,4 +1,4 @@
-"""Commands that the README shows and the Makefile runs: the parser takes each; what needs no data runs, small."""
+"""Commands that the README shows and the Makefile runs: the parser takes each, and what they name is there."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 import shlex
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 
 from cli.commands import Command, Group, parse
@@ -15,7 +14,6 @@ from tests.cli.test_commands import DOORS, commands
 from tests.conftest import ROOT
 
 README = re.sub(r"^```python.*?^```$", "", (ROOT / "README.md").read_text(), flags=re.M | re.S)
-SAMPLE = ROOT / "assets" / "samples" / "hello.wav"
 
 
 def expand(word: str, names: dict[str, str]) -> list[str]:
@@ -26,10 +24,10 @@ def expand(word: str, names: dict[str, str]) -> list[str]:
     return [word[: found.start()] + one + word[found.end() :] for one in found[1].split(",")]
 
 
-def shown() -> Iterator[list[str]]:
-    """Words of each command in the README's blocks, as a shell reads them."""
+def shown(text: str = README) -> Iterator[list[str]]:
+    """Words of each command in the blocks of the README, or of a part of it, as a shell reads them."""
     names: dict[str, str] = {}
-    for block in re.findall(r"^```\n(.*?)^```$", README, re.M | re.S):
+    for block in re.findall(r"^```\n(.*?)^```$", text, re.M | re.S):
         for line in block.replace("\\\n", " ").splitlines():
             if found := re.match(r"(\w+)=(\S+)", line):
                 names[found[1]] = found[2]
@@ -116,46 +114,3 @@ def test_cards_name_commands_that_are_there():
     for card in (ROOT / "assets" / "weights").glob("*/CARD.md"):
         for line in re.findall(r"`(empaw [^`]*)`", card.read_text()):
             named(shlex.split(line))
-
-
-# Lines of the README, one after the other; what stands for their words, or None where they are left out; what is added.
-SMALL = {
-    "sim": [("python sim_gui.py run --speech clip.wav", {"clip.wav": SAMPLE}, "--seconds 0.4")],
-    "voice": [("empaw enrol voice", {"talk1.wav": SAMPLE, "talk2.wav": SAMPLE}, "")],
-    "completion": [("empaw predict completion", {}, "")],
-    "gait": [
-        ("python train_gait.py evaluate --cells", {"--plots": None, "runs/plots": None},
-         "--cells trot:0.5 --policy none --episodes 1 --seconds 3 --workers 1"),
-        ("python train_gait.py record", {}, "--seconds 0.2"),
-    ],
-    "grasp": [("python grasp_eval.py show --object mug_900", {"--record": None, "mug.mp4": None},
-               "--cloud true --no-browser")],
-    "study": [
-        ("python user_study.py init studies/first", {}, "--task grid-2 --items 20 --trials 4"),
-        ("python user_study.py simulate studies/first", {}, "--n 2 --concurrent 1"),
-        ("python user_study.py export studies/first/rehearsal", {}, ""),
-    ],
-    "power": [("python user_study.py power", {}, "--people 4 --studies 1 --workers 1")],
-    "bench": [("empaw bench allocation", {}, "--runs 4 --tested 1 --participants 8 --workers 1")],
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("lines", SMALL.values(), ids=SMALL)
-def test_it_runs(lines, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "benchmarks" / "results").mkdir(parents=True)
-    (tmp_path / "cloud.ply").write_text(half_a_ball())
-    for begins, files, more in lines:
-        command, path, rest = named(next(words for words in OURS if " ".join(words).startswith(begins)))
-        rest = [str(files.get(word, word)) for word in rest if files.get(word, word)]
-        command.load(command.function)(parse(command, path, [*rest, *shlex.split(more)]))
-
-
-def half_a_ball() -> str:
-    """A PLY of what a camera sees of a ball of 4 cm on a table."""
-    points = np.random.default_rng(0).normal(size=(2000, 3))
-    points = 0.04 * points / np.linalg.norm(points, axis=1, keepdims=True)
-    seen = points[points[:, 0] > 0] + [0.0, 0.0, 0.04]
-    axes = "".join(f"property float {axis}\n" for axis in "xyz")
-    rows = "".join("{} {} {}\n".format(*one) for one in seen)
-    return f"ply\nformat ascii 1.0\nelement vertex {len(seen)}\n{axes}end_header\n{rows}"

@@ -58,6 +58,15 @@ def settings(rendered: Path, folder: Path, name: str, **changes: object) -> Trai
     return TrainConfig(**{**base, "keep_every": 2, "picture_every": 5, **changes})
 
 
+def test_networks_of_other_names_have_runs_of_their_own(rendered, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("ours", "pointr"):
+        train.main(settings(rendered, tmp_path, name, run=None))
+    assert {path.name for path in (tmp_path / "runs" / "completion").iterdir()} == {"ours-run", "pointr-run"}
+    with pytest.raises(CommandError, match="ours-run holds a run"):
+        train.main(settings(rendered, tmp_path, "ours", run=None))
+
+
 def test_killed_and_resumed_gives_the_same_weights(rendered, tmp_path, monkeypatch):
     train.main(settings(rendered, tmp_path, "whole"))
     original = CompletionTrainer.step
