@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from datasets.voices import DatasetError
+from datasets.layouts import DatasetError, emotion_of
 from geometry.files import write_whole
 from perception.face.detector import CROP
 from perception.face.network import CLASSES
@@ -27,13 +27,6 @@ SPLITS = ("Training", "PublicTest", "PrivateTest")
 DEFAULT_CACHE = Path("runs/face/cache")
 # Numbers of the original csv, in its order.
 _CSV_LABELS = ("angry", "disgust", "fearful", "happy", "sad", "surprised", "neutral")
-_NAMES = {name: name for name in CLASSES} | {
-    "anger": "angry",
-    "fear": "fearful",
-    "happiness": "happy",
-    "sadness": "sad",
-    "surprise": "surprised",
-}
 _WHERE = (
     "Give the original fer2013.csv, a .tar.gz with Split/class/*.jpg, or a folder with Training, PublicTest and "
     "PrivateTest that hold angry, disgust, fear, happy, neutral, sad, surprise."
@@ -70,8 +63,8 @@ class Faces(NamedTuple):
 
 def class_index(name: str) -> int | None:
     """Index in `CLASSES` of a label as data sets write it; None for labels that the project does not have."""
-    known = _NAMES.get(name.strip().lower())
-    return None if known is None else CLASSES.index(known)
+    known = emotion_of(name)
+    return CLASSES.index(known) if known in CLASSES else None
 
 
 def pack(rows: Iterator[tuple[np.ndarray, int, str, str]] | list[tuple[np.ndarray, int, str, str]]) -> Faces:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from datasets.voices import DatasetError, load_ravdess
-from perception.command import find_files
-from perception.emotion import LABELS
+from datasets.layouts import NOT_OURS, DatasetError, Labelled, by_folder, by_table, emotion_of, visible_files
+from datasets.voices import list_ravdess, parse_name
+from perception.command import Failure
 from perception.speech.audio import SUFFIXES
 
-Corpus = Literal["ravdess", "nemo", "cremad", "emodb", "tess", "savee", "iemocap"]
+Corpus = Literal["ravdess", "nemo", "cremad", "emodb", "tess", "savee", "iemocap", "folders", "table"]
 
 
 class Recording(NamedTuple):
@@ -29,7 +29,14 @@ class Recording(NamedTuple):
     speaker: str
 
 
-def _named(pattern: str, emotions: dict[str, str]) -> Callable[[Path], Recording | None]:
+class Listed(NamedTuple):
+    """What a corpus holds, sorted, and what lies among it and is no part of it, with the reasons."""
+
+    recordings: list[Recording]
+    left_out: list[Failure]
+
+
+def _named(pattern: str, emotions: Callable[[str], str | None]) -> Callable[[Path], Recording | None]:
     """Read `speaker` and `emotion` out of the folder and name of a file; None for emotions that are not ours."""
     form = re.compile(pattern, re.IGNORECASE)
 
@@ -37,26 +44,23 @@ def _named(pattern: str, emotions: dict[str, str]) -> Callable[[Path], Recording
         found = form.fullmatch(f"{path.parent.name}/{path.stem}")
         if found is None:
             raise ValueError
-        emotion = emotions.get(found["emotion"].lower())
+        emotion = emotions(found["emotion"].lower())
         return None if emotion is None else Recording(path, emotion, found["speaker"].upper())
 
     return read
 
 
-_WORDS = {"anger": "angry", "fear": "fearful", "happiness": "happy", "sadness": "sad", "ps": "surprised"} | {
-    name: name for name in LABELS
-}
 _CODES = {"ang": "angry", "dis": "disgust", "fea": "fearful", "hap": "happy", "neu": "neutral", "sad": "sad"}
 # Excitement counts as happiness, as most who use the corpus have it; frustration is not ours.
 _IEMOCAP = _CODES | {"exc": "happy", "sur": "surprised"}
 _GERMAN = {"w": "angry", "e": "disgust", "a": "fearful", "f": "happy", "n": "neutral", "t": "sad"}
 _SHORT = {"a": "angry", "d": "disgust", "f": "fearful", "h": "happy", "n": "neutral", "sa": "sad", "su": "surprised"}
 PARSERS: dict[Corpus, Callable[[Path], Recording | None]] = {
-    "nemo": _named(r".*/(?P<speaker>[a-z]{2}\d)_(?P<emotion>[a-z]+)_\d+", _WORDS),
-    "cremad": _named(r".*/(?P<speaker>\d{4})_[a-z]{3}_(?P<emotion>[a-z]{3})_[a-z]{2}", _CODES),
-    "emodb": _named(r".*/(?P<speaker>\d{2})[a-z]\d{2}(?P<emotion>[a-z])[a-z]?", _GERMAN),
-    "tess": _named(r".*/(?P<speaker>[oy]af)_[a-z]+_(?P<emotion>[a-z]+)", _WORDS),
-    "savee": _named(r"(?:.*/)?(?P<speaker>dc|je|jk|kl)[/_](?P<emotion>[a-z]{1,2})\d{2}", _SHORT),
+    "nemo": _named(r".*/(?P<speaker>[a-z]{2}\d)_(?P<emotion>[a-z]+)_\d+", emotion_of),
+    "cremad": _named(r".*/(?P<speaker>\d{4})_[a-z]{3}_(?P<emotion>[a-z]{3})_[a-z]{2}", _CODES.get),
+    "emodb": _named(r".*/(?P<speaker>\d{2})[a-z]\d{2}(?P<emotion>[a-z])[a-z]?", _GERMAN.get),
+    "tess": _named(r".*/(?P<speaker>[oy]af)_[a-z]+_(?P<emotion>[a-z]+)", emotion_of),
+    "savee": _named(r"(?:.*/)?(?P<speaker>dc|je|jk|kl)[/_](?P<emotion>[a-z]{1,2})\d{2}", _SHORT.get),
 }
 """How the files of each corpus are named, seen with the folder that they lie in."""
 _EXAMPLES = {
@@ -67,6 +71,8 @@ _EXAMPLES = {
     "tess": "OAF_back_angry.wav",
     "savee": "DC/a01.wav",
     "iemocap": "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt",
+    "folders": "angry/x.wav, or WHO/angry/x.wav",
+    "table": "a CSV with the columns file, emotion and maybe speaker, given as --labels FILE",
 }
 # [6.2901 - 8.2357]	Ses01F_impro01_F000	neu	[2.5000, 2.5000, 2.5000]; the letter of the turn tells who speaks it.
 _TURN = re.compile(
@@ -74,48 +80,66 @@ _TURN = re.compile(
 )
 
 
-def load_corpus(corpus: Corpus, folder: Path | str) -> list[Recording]:
-    """List the recordings of a corpus in a folder and below, sorted, without emotions that are not ours (boredom).
+def load_corpus(corpus: Corpus, folder: Path | str, labels: Path | None = None) -> Listed:
+    """List the recordings of a corpus in a folder and below, without emotions that are not ours (boredom).
+
+    Args:
+        corpus: how they are laid out.
+        folder: where they lie.
+        labels: the CSV that tells what they show, for "table".
 
     Raises:
-        DatasetError: no folder, no sounds in it, a file whose name is not of this corpus, or a listed one that is not
-            there.
+        DatasetError: no folder, no recordings of this corpus in it, or a listed one that is not there.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder. Give the one that holds {corpus}'s {_EXAMPLES[corpus]} and others.")
     if corpus == "ravdess":
-        return [Recording(clip.path, clip.emotion, str(clip.actor)) for clip in load_ravdess(folder)]
-    recordings = list(_iemocap(folder) if corpus == "iemocap" else _by_name(corpus, folder))
-    if not recordings:
+        clips, left_out = list_ravdess(folder)
+        return Listed([Recording(clip.path, clip.emotion, str(clip.actor)) for clip in clips], left_out)
+    if corpus == "table":
+        if labels is None:
+            raise DatasetError(f"corpus table came without its labels; give {_EXAMPLES['table']}.")
+        return _anonymous(*by_table(labels, folder))
+    if corpus == "folders":
+        listed = _anonymous(*by_folder(folder, SUFFIXES))
+    else:
+        listed = Listed(list(_iemocap(folder)), []) if corpus == "iemocap" else _by_name(corpus, folder)
+    if not listed.recordings:
         raise DatasetError(f"{folder} holds no recordings of {corpus}, such as {_EXAMPLES[corpus]}.")
-    return recordings
+    return listed
+
+
+def _anonymous(found: list[Labelled], left_out: list[Failure]) -> Listed:
+    return Listed([Recording(path, emotion, who or "unknown") for path, emotion, who in found], left_out)
 
 
 def recognise(folder: Path | str) -> Corpus:
-    """Tell which corpus a folder holds, by how its owners lay it out.
+    """Tell which corpus a folder holds: the one whose names most of its sounds bear, else folders named for emotions.
 
     Raises:
-        DatasetError: no folder, no sounds in it, or names that are of none of the corpora, or not all of one.
+        DatasetError: no folder, no sounds in it, or names that are mostly of none of the corpora.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise DatasetError(f"{folder} is {'a file' if folder.exists() else 'missing'}; expected a folder of voices.")
-    if any(folder.glob("Actor_*")):
-        return "ravdess"
     if any(folder.rglob("EmoEvaluation")):
         return "iemocap"
-    paths = find_files(folder, SUFFIXES)
-    for corpus, parse in PARSERS.items():
-        if paths and all(_reads(parse, path) for path in paths):
+    paths, _ = visible_files(folder, SUFFIXES)
+    readers: dict[Corpus, Callable[[Path], object]] = {"ravdess": parse_name, **PARSERS}
+    for corpus, parse in readers.items():
+        if sum(_reads(parse, path) for path in paths) > len(paths) / 2:
             return corpus
-    known = "; ".join(f"{corpus} {example}" for corpus, example in _EXAMPLES.items())
+    if len(by_folder(folder, SUFFIXES)[0]) > len(paths) / 2:
+        return "folders"
+    known = "; ".join(f"{corpus}: {example}" for corpus, example in _EXAMPLES.items())
     raise DatasetError(
-        f"{folder} is laid out like none of the corpora that are known here. Their files are named as follows: {known}."
+        f"{folder} is laid out like none of the corpora that are known here, in most of its {len(paths)} sounds. Known "
+        f"are: {known}."
     )
 
 
-def _reads(parse: Callable[[Path], Recording | None], path: Path) -> bool:
+def _reads(parse: Callable[[Path], object], path: Path) -> bool:
     try:
         parse(path)
     except ValueError:
@@ -123,17 +147,23 @@ def _reads(parse: Callable[[Path], Recording | None], path: Path) -> bool:
     return True
 
 
-def _by_name(corpus: Corpus, folder: Path) -> Iterator[Recording]:
-    for path in find_files(folder, SUFFIXES):
+def _by_name(corpus: Corpus, folder: Path) -> Listed:
+    """Read the names; what is named otherwise, shows what is not ours, or is there twice is left out."""
+    recordings: dict[tuple[str, str], Recording] = {}
+    files, left_out = visible_files(folder, SUFFIXES)
+    for path in files:
         try:
             recording = PARSERS[corpus](path)
         except ValueError:
-            raise DatasetError(
-                f"{path} is not named as {corpus}'s files are; expected names such as {_EXAMPLES[corpus]}. Move it "
-                "away, or name another corpus."
-            ) from None
-        if recording is not None:
-            yield recording
+            left_out.append(Failure(path, f"not named as {corpus}'s files are, such as {_EXAMPLES[corpus]}"))
+            continue
+        if recording is None:
+            left_out.append(Failure(path, NOT_OURS))
+        elif (recording.speaker, path.stem) in recordings:
+            left_out.append(Failure(path, "a second copy"))
+        else:
+            recordings[recording.speaker, path.stem] = recording
+    return Listed(list(recordings.values()), left_out)
 
 
 def _iemocap(folder: Path) -> Iterator[Recording]:

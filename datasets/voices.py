@@ -12,7 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from datasets.layouts import DatasetError, visible_files
+from perception.command import Failure
 from perception.emotion import LABELS
+
+__all__ = ["ACTORS", "Clip", "DatasetError", "Folds", "list_ravdess", "load_folds", "load_ravdess", "parse_name"]
 
 # The same recording twice in the published set; the second name is dropped so that it cannot sit on two sides.
 DUPLICATES = frozenset({"03-01-03-01-02-02-07"})
@@ -22,10 +26,6 @@ _WHERE = (
     "Unpack the speech files of RAVDESS (https://zenodo.org/records/1188976) so that it holds "
     "Actor_01 ... Actor_24 with files such as 03-01-05-01-02-01-12.wav."
 )
-
-
-class DatasetError(ValueError):
-    """A data folder or folds file is not what it should be."""
 
 
 @dataclass(frozen=True, order=True)
@@ -95,29 +95,43 @@ def parse_name(path: Path) -> Clip:
 
 
 def load_ravdess(folder: Path | str) -> list[Clip]:
-    """List the clips of a RAVDESS speech folder, sorted by name, without the one known duplicate (1439 of 1440).
+    """List the clips of `list_ravdess`, without what it leaves out.
 
     Raises:
-        DatasetError: the folder is missing, has no Actor_XX folders or no sounds in them, or a file name or its place
-            is wrong.
+        DatasetError: as there.
+    """
+    return list_ravdess(folder)[0]
+
+
+def list_ravdess(folder: Path | str) -> tuple[list[Clip], list[Failure]]:
+    """List the clips of RAVDESS speech in a folder and below, sorted, without the one known duplicate (1439 of 1440).
+
+    They lie in Actor_XX, as they are given out, or all in one folder. What is no such clip is left out, with a reason:
+    other names, a folder of another actor, a second copy.
+
+    Raises:
+        DatasetError: the folder is missing, or holds none of them.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder. {_WHERE}")
-    actors = sorted(path for path in folder.glob("Actor_*") if path.is_dir())
-    if not actors:
-        raise DatasetError(f"{folder} has no folders Actor_01 ... Actor_24. {_WHERE}")
-    clips = []
-    for actor in actors:
-        for path in sorted(p for p in actor.iterdir() if p.suffix.lower() in _SUFFIXES and not p.name.startswith(".")):
+    clips: dict[str, Clip] = {}
+    files, left_out = visible_files(folder, _SUFFIXES)
+    for path in files:
+        try:
             clip = parse_name(path)
-            if actor.name != f"Actor_{clip.actor:02d}":
-                raise DatasetError(f"{path} names actor {clip.actor} but lies in {actor.name}. Move or rename it.")
-            if path.stem not in DUPLICATES:
-                clips.append(clip)
+        except DatasetError as error:
+            left_out.append(Failure.of(path, error))
+            continue
+        if path.parent.name.startswith("Actor_") and path.parent.name != f"Actor_{clip.actor:02d}":
+            left_out.append(Failure(path, f"names actor {clip.actor} but lies in {path.parent.name}"))
+        elif path.stem in clips:
+            left_out.append(Failure(path, "a second copy"))
+        elif path.stem not in DUPLICATES:
+            clips[path.stem] = clip
     if not clips:
-        raise DatasetError(f"the Actor_XX folders of {folder} hold no .flac or .wav files. {_WHERE}")
-    return clips
+        raise DatasetError(f"{folder} holds no clips of RAVDESS speech. {_WHERE}")
+    return list(clips.values()), left_out
 
 
 def load_folds(path: Path | str) -> Folds:

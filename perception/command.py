@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -23,12 +24,75 @@ class Failure(NamedTuple):
     file: Path
     reason: str
 
+    @classmethod
+    def of(cls, file: Path, error: Exception) -> Failure:
+        """Take the words of an error about a file, which need not name it again."""
+        return cls(file, one_line(error).removeprefix(f"{file} ").removeprefix(f"{file}: "))
+
 
 def find_files(source: Path, suffixes: Collection[str]) -> list[Path]:
     """The file itself, or those in the folder and below whose lower-case endings are among `suffixes`, sorted."""
     if not source.is_dir():
         return [source]
     return sorted(path for path in source.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+
+
+class FoundFiles(NamedTuple):
+    """Files of a folder that are to be read, and how many others there are, by what they are."""
+
+    files: list[Path]
+    others: Counter[str]
+
+    @property
+    def left_out(self) -> str:
+        """Say what else there is: "; left out: 3 .png, 1 hidden", or nothing."""
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.others.items()))
+        return f"; left out: {kinds}" if kinds else ""
+
+
+def search_files(
+    source: Path, suffixes: Collection[str], looks_right: Callable[[Path], bool] = lambda path: False
+) -> FoundFiles:
+    """Find what is to be read: the file itself, or what in a folder and below has one of the lower-case endings.
+
+    Hidden files and those that macOS puts into archives (`._x.ply`, `__MACOSX`) are left out, whatever their ending.
+
+    Args:
+        source: a file, which is taken as it is, or a folder.
+        suffixes: endings that are read.
+        looks_right: tells of a file with another ending whether its content is to be read all the same.
+    """
+    if not source.is_dir():
+        return FoundFiles([source], Counter())
+    files, others = [], Counter[str]()
+    for path in sorted(path for path in source.rglob("*") if not path.is_dir()):
+        if any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(source).parts):
+            others["hidden"] += 1
+        elif path.suffix.lower() in suffixes or _holds(looks_right, path):
+            files.append(path)
+        else:
+            others[path.suffix.lower() or "without ending"] += 1
+    return FoundFiles(files, others)
+
+
+def _holds(looks_right: Callable[[Path], bool], path: Path) -> bool:
+    """Whether a file can be opened and looks right."""
+    try:
+        return path.is_file() and looks_right(path)
+    except OSError:
+        return False
+
+
+def left_out_lines(left_out: Sequence[Failure], most: int = 10) -> list[str]:
+    """Say in a line for each reason how many files a run left out, which, and why; it names `most` of them."""
+    by_reason: dict[str, list[Path]] = {}
+    for failure in left_out:
+        by_reason.setdefault(failure.reason, []).append(failure.file)
+    return [
+        f"left out {len(files)} ({reason}): {', '.join(map(str, files[:most]))}"
+        + (f" and {len(files) - most} more" if len(files) > most else "")
+        for reason, files in by_reason.items()
+    ]
 
 
 def check_run(threads: int, seed: int = 0) -> None:

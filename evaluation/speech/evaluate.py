@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -23,7 +24,7 @@ from learning.speech.clips import Data, load_data, load_other
 from learning.speech.features import DEFAULT_CACHE
 from learning.speech.fitting import FitConfig, fit_calibrated, fit_ensemble
 from learning.speech.judging import ClipLogits, judge, judge_clips
-from perception.command import CommandError, check_folder, check_run
+from perception.command import CommandError, check_folder, check_run, left_out_lines
 from perception.progress import track
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.model import DEFAULT_FOLDER, HeadEnsemble
@@ -49,7 +50,7 @@ class EvaluateConfig(JsonOption, ThreadsOption, SeedOption):
     """
 
     data: Path
-    """Folder of RAVDESS, nEMO, CREMA-D, EMO-DB, TESS, SAVEE or IEMOCAP."""
+    """Folder of RAVDESS, nEMO, CREMA-D, EMO-DB, TESS, SAVEE or IEMOCAP, or with a folder for each emotion."""
     retrain: bool = False
     """Train for each fold instead of judging --weights; --folds and the protocols that train ask for it, too."""
     folds: Path | None = None
@@ -60,6 +61,8 @@ class EvaluateConfig(JsonOption, ThreadsOption, SeedOption):
     cross-corpus."""
     corpus: Corpus | None = None
     """Which corpus it is, instead of the one recognised."""
+    labels: Path | None = None
+    """CSV with the columns file, emotion and maybe speaker, for recordings that are laid out in another way."""
     weights: Path = DEFAULT_FOLDER
     """Folder of the trained weights, where nothing is trained."""
     plots: Path | None = None
@@ -171,7 +174,7 @@ def evaluate(data: Data, folds: Folds, config: FitConfig, seed: int) -> Evaluati
         results.append(FoldResult(fold, folds.test_actors[fold], temperature, metrics, whole, first))
     other = float(np.mean([part.ua for part in other_sentence(data, folds, config, seed)]))
     leaky = random_split(data, len(folds.test_actors), config, seed).ua
-    return Evaluation(tuple(results), other, leaky, data.clip_s, seed)
+    return Evaluation(tuple(results), other, leaky, data.clip_s, seed, data.left_out)
 
 
 def main(config: EvaluateConfig) -> Result:
@@ -188,7 +191,7 @@ def main(config: EvaluateConfig) -> Result:
     if config.trains:
         check_folder(config.cache)
     folds = None if config.folds is None else load_folds(config.folds)
-    corpus = config.corpus or recognise(config.data)
+    corpus = "table" if config.labels is not None else config.corpus or recognise(config.data)
     result: Result
     if config.trains:
         torch.set_num_threads(config.threads)
@@ -196,7 +199,7 @@ def main(config: EvaluateConfig) -> Result:
         title = f"{corpus}, {config.protocol or 'speaker-independent'}"
     else:
         judged = {"weights": config.weights, "seed": config.seed, "threads": config.threads}
-        result = transfer.main(TransferConfig(config.data, corpus, **judged))  # type: ignore[arg-type]
+        result = transfer.main(TransferConfig(config.data, corpus, config.labels, **judged))  # type: ignore[arg-type]
         title = f"{corpus}, weights as they are"
     if config.plots is not None:
         plots.draw(config.plots, result.metrics, result.predictions, title)
@@ -216,7 +219,7 @@ def _ravdess(config: EvaluateConfig, folds: Folds | None) -> Evaluation | PlainE
     found = other_sentence(data, folds, fit, seed)
     note = "voice and sentence never met: trained on one of two statements, judged on the other; temperature 1"
     ua = float(np.mean([part.ua for part in found]))
-    return PlainEvaluation("text-independent", note, ua, Predictions.join(found), seed)
+    return PlainEvaluation("text-independent", note, ua, Predictions.join(found), seed, left_out=data.left_out)
 
 
 def _other(config: EvaluateConfig, corpus: Corpus) -> PlainEvaluation:
@@ -225,20 +228,20 @@ def _other(config: EvaluateConfig, corpus: Corpus) -> PlainEvaluation:
             f"{config.data} is {corpus}; --folds and text-independent are for RAVDESS, whose actors have numbers and "
             "whose names tell the sentence. Leave them out."
         )
-    data = load_other(corpus, config.data, config.cache, config.encoder)
+    data = load_other(corpus, config.data, config.cache, config.encoder, config.labels)
     folds = dealt(data.actors)
     if config.protocol == "random":
         return _leaky(data, len(folds.test_actors), config, corpus)
     found = held_out(data, folds, config.fit, config.seed)
     note = f"{len(folds.test_actors)} folds of voices never met, whole clips; temperature from the other voices"
     leaky = random_split(data, len(folds.test_actors), config.fit, config.seed)
-    return PlainEvaluation("speaker-independent", note, found.ua, found, config.seed, corpus, leaky.ua)
+    return PlainEvaluation("speaker-independent", note, found.ua, found, config.seed, corpus, leaky.ua, data.left_out)
 
 
 def _leaky(data: Data, parts: int, config: EvaluateConfig, name: str) -> PlainEvaluation:
     found = random_split(data, parts, config.fit, config.seed)
     note = "a warning: clips split at random, so every test voice was met in training; temperature 1"
-    return PlainEvaluation("random", note, found.ua, found, config.seed, name)
+    return PlainEvaluation("random", note, found.ua, found, config.seed, name, left_out=data.left_out)
 
 
 def report(result: Result) -> int:
@@ -251,5 +254,7 @@ def report(result: Result) -> int:
     elif isinstance(result, PlainEvaluation):
         tell_plainly(result, console)
     else:
-        transfer.report(result)
+        return transfer.report(result)
+    for line in left_out_lines(result.left_out):
+        print(line, file=sys.stderr)
     return 0

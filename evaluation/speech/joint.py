@@ -12,13 +12,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from datasets.voice_corpora import Corpus, load_corpus
-from datasets.voices import DatasetError, load_folds, load_ravdess
+from datasets.voices import DatasetError, list_ravdess, load_folds
 from evaluation.metrics import confusion_tables, difference_in_recall, interval, mean_recall
 from evaluation.statistics import Interval
-from learning.speech.features import DEFAULT_CACHE, FeatureCache, FeatureTable, feature_table
+from learning.speech.features import DEFAULT_CACHE, FeatureCache, FeatureTable, encode_clips
 from learning.speech.fitting import FitConfig, Loss, fit_ensemble
 from learning.speech.judging import judge_clips
-from perception.command import check_folder, check_run
+from perception.command import Failure, check_folder, check_run, left_out_lines
 from perception.emotion import LABELS
 from perception.progress import track
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
@@ -62,7 +62,7 @@ class Pooled(NamedTuple):
     """Clips of all corpora.
 
     `table` holds versions of them, `targets` (C,) their indices into `LABELS`; `corpus` (C,) is the number of each
-    clip's corpus, `speakers` (C,) str who speaks, and `fold` (C,) in which it is judged.
+    clip's corpus, `speakers` (C,) str who speaks, and `fold` (C,) in which it is judged. `left_out` are other files.
     """
 
     table: FeatureTable
@@ -70,6 +70,7 @@ class Pooled(NamedTuple):
     corpus: np.ndarray
     speakers: np.ndarray
     fold: np.ndarray
+    left_out: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,17 +104,19 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The comparison of each corpus."""
+    """The comparison of each corpus, and files that are in none of them, with the reasons."""
 
     corpora: tuple[Comparison, ...]
     folds: int
     seed: int
+    left_out: tuple[Failure, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Lay out all figures for JSON."""
         return {
             "protocol": f"{self.folds} speaker-independent folds; whole clips; UA over the clips of all folds together",
             "corpora": [comparison.as_json() for comparison in self.corpora],
+            "left_out": len(self.left_out),
             "seed": self.seed,
         }
 
@@ -142,7 +145,8 @@ def load_pooled(config: JointConfig) -> Pooled:
         SoundError, WeightsError: a clip or the encoder cannot be used.
     """
     folds = load_folds(config.folds)
-    clips, recordings = load_ravdess(config.ravdess), load_corpus(config.corpus, config.data)
+    clips, left_out = list_ravdess(config.ravdess)
+    recordings, others = load_corpus(config.corpus, config.data)
     fold_of = {actor: number for number, actors in enumerate(folds.test_actors) for actor in actors}
     if lost := sorted({clip.actor for clip in clips} - set(fold_of)):
         raise DatasetError(f"actors {lost} of {config.ravdess} are in no fold of {config.folds}. Complete the folds.")
@@ -151,13 +155,15 @@ def load_pooled(config: JointConfig) -> Pooled:
         raise DatasetError(f"{config.data} has one voice only, {voices}; to judge voices never met takes two or more.")
     fold_of_voice = {voice: number % len(folds.test_actors) for number, voice in enumerate(voices)}
     cache = FeatureCache(config.cache, SpeechEncoder.load(config.encoder))
+    table, kept, unusable = encode_clips([*clips, *recordings], cache)
     emotions = [clip.emotion for clip in clips] + [recording.emotion for recording in recordings]
     return Pooled(
-        feature_table([*clips, *recordings], cache),
-        np.array([LABELS.index(emotion) for emotion in emotions]),
-        np.repeat([0, 1], [len(clips), len(recordings)]),
-        np.array([str(clip.actor) for clip in clips] + [recording.speaker for recording in recordings]),
-        np.array([fold_of[c.actor] for c in clips] + [fold_of_voice[r.speaker] for r in recordings]),
+        table,
+        np.array([LABELS.index(emotion) for emotion in emotions])[kept],
+        np.repeat([0, 1], [len(clips), len(recordings)])[kept],
+        np.array([str(clip.actor) for clip in clips] + [recording.speaker for recording in recordings])[kept],
+        np.array([fold_of[c.actor] for c in clips] + [fold_of_voice[r.speaker] for r in recordings])[kept],
+        (*left_out, *others, *unusable),
     )
 
 
@@ -180,7 +186,7 @@ def evaluate(data: Pooled, names: tuple[str, ...], config: FitConfig, seed: int)
     compared = tuple(
         _compare(name, data, data.corpus == number, alone, together, seed) for number, name in enumerate(names)
     )
-    return Evaluation(compared, len(folds), seed)
+    return Evaluation(compared, len(folds), seed, data.left_out)
 
 
 def joint_loss(data: Pooled, clips: np.ndarray, config: FitConfig) -> Loss:
@@ -238,5 +244,8 @@ def report(result: Evaluation) -> int:
             f"{c.joint:.3f}",
             f"{c.difference:+.3f}",
         )
-    Console(stderr=True).print(table)
+    console = Console(stderr=True)
+    console.print(table)
+    for line in left_out_lines(result.left_out):
+        console.print(line, highlight=False, markup=False)
     return 0

@@ -13,6 +13,7 @@ from evaluation.metrics import Metrics, Predictions, measure, rounded
 from evaluation.speech.channel import Channel, measure_channel
 from evaluation.statistics import Interval, t_interval
 from learning.speech.judging import VoiceMetrics
+from perception.command import Failure
 from perception.emotion import LABELS
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Evaluation:
     ua_random_split: float
     clip_s: float
     seed: int
+    left_out: tuple[Failure, ...] = ()
 
     def mean(self, name: str) -> float:
         """Mean of one of the `VoiceMetrics` over the folds."""
@@ -122,6 +124,7 @@ class Evaluation:
                 "labels": list(LABELS),
                 "confusion": pooled["confusion"],
                 "chance": 1 / len(LABELS),
+                "left_out": len(self.left_out),
                 "seed": self.seed,
             }
         )
@@ -139,6 +142,8 @@ class PlainEvaluation:
     data: str = "RAVDESS speech"
     ua_random_split: float | None = None
     """The leaky figure of the same network, where it was measured."""
+    left_out: tuple[Failure, ...] = ()
+    """Files of the folder that were not judged."""
 
     @cached_property
     def labels(self) -> list[str]:
@@ -168,6 +173,7 @@ class PlainEvaluation:
                 "ua": self.metrics.ua._replace(mean=self.ua),
                 "ua_random_split": leaky,
                 "chance": 1 / len(self.labels),
+                "left_out": len(self.left_out),
                 "seed": self.seed,
             }
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,13 +12,13 @@ import numpy as np
 import torch
 from scipy.special import softmax
 
-from datasets.voice_corpora import Corpus, load_corpus
+from datasets.voice_corpora import Corpus, Recording, load_corpus
 from evaluation.metrics import Metrics, Predictions, measure, rounded
 from learning.metrics import unweighted_accuracy
-from perception.command import check_run
+from perception.command import Failure, check_run, left_out_lines
 from perception.emotion import LABELS
 from perception.progress import track
-from perception.speech.audio import read_sound
+from perception.speech.audio import SoundError, read_sound
 from perception.speech.model import DEFAULT_FOLDER, SpeechEmotionModel
 from perception.speech.speaker import Speaker
 from perception.speech.windows import trim_to_voice
@@ -39,16 +41,19 @@ class TransferConfig(JsonOption, ThreadsOption, SeedOption):
     """Folder of the corpus, as its owners lay it out."""
     corpus: Corpus = "nemo"
     """Which corpus it is."""
+    labels: Path | None = None
+    """CSV with the columns file, emotion and maybe speaker, for --corpus table."""
     weights: Path = DEFAULT_FOLDER
     """Folder of the trained weights."""
 
 
 class Transfer(NamedTuple):
-    """Features (N, inputs), truth (N,) indices into `LABELS` and speaker (N,) of every clip."""
+    """Features (N, inputs), truth (N,) indices into `LABELS`, speaker (N,) of every clip, and files left out."""
 
     features: np.ndarray
     truth: np.ndarray
     speakers: np.ndarray
+    left_out: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,8 @@ class Evaluation:
     seed: int
     predictions: Predictions
     """Over the labels of the metrics."""
+    left_out: tuple[Failure, ...] = ()
+    """Files of the folder that were not judged."""
 
     @property
     def protocol(self) -> str:
@@ -86,6 +93,7 @@ class Evaluation:
                 **{f"ua_{name}": ua for name, ua in self.enrolled.items()},
                 "ua_random_split": None,
                 "chance": 1 / len(self.metrics.labels),
+                "left_out": len(self.left_out),
                 "seed": self.seed,
             }
         )
@@ -101,17 +109,34 @@ def main(config: TransferConfig) -> Evaluation:
     check_run(config.threads, config.seed)
     check_writable(config.json)
     torch.set_num_threads(config.threads)
-    recordings = load_corpus(config.corpus, config.data)
+    recordings, left_out = load_corpus(config.corpus, config.data, config.labels)
     model = SpeechEmotionModel.load(config.weights)
-    features = [
-        model.features(trim_to_voice(read_sound(recording.path, max_seconds=30.0).samples))
-        for recording in track(recordings, "encoding clips")
-    ]
-    truth = np.array([LABELS.index(recording.emotion) for recording in recordings])
-    data = Transfer(np.stack(features), truth, np.array([recording.speaker for recording in recordings]))
+    data = encode(model, recordings)
+    data = data._replace(left_out=(*left_out, *data.left_out))
     result = evaluate(model, data, config.corpus, config.seed)
     write_json(result.as_json(), config.json)
     return result
+
+
+def encode(model: SpeechEmotionModel, recordings: Sequence[Recording]) -> Transfer:
+    """Features of the recordings; one that is no usable sound is left out, with its reason.
+
+    Raises:
+        SoundError: none of them can be used.
+    """
+    features, kept, left_out = [], [], []
+    for recording in track(recordings, "encoding clips"):
+        try:
+            samples = read_sound(recording.path, max_seconds=30.0).samples
+        except SoundError as error:
+            left_out.append(Failure.of(recording.path, error))
+        else:
+            features.append(model.features(trim_to_voice(samples)))
+            kept.append(recording)
+    if not kept:
+        raise SoundError(f"none of {len(recordings)} clips can be used; {left_out[0].file}: {left_out[0].reason}")
+    truth = np.array([LABELS.index(recording.emotion) for recording in kept])
+    return Transfer(np.stack(features), truth, np.array([recording.speaker for recording in kept]), tuple(left_out))
 
 
 def evaluate(model: SpeechEmotionModel, data: Transfer, corpus: str, seed: int) -> Evaluation:
@@ -126,7 +151,7 @@ def evaluate(model: SpeechEmotionModel, data: Transfer, corpus: str, seed: int) 
         enrolled[name] = float(np.mean(found)) if found else None
     predictions = Predictions(np.searchsorted(asked, data.truth), probabilities, data.speakers)
     metrics = measure(predictions, labels, seed)
-    return Evaluation(corpus, metrics, len(np.unique(data.speakers)), enrolled, seed, predictions)
+    return Evaluation(corpus, metrics, len(np.unique(data.speakers)), enrolled, seed, predictions, data.left_out)
 
 
 @torch.inference_mode()
@@ -179,4 +204,6 @@ def report(result: Evaluation) -> int:
         f"{f.ece:.3f}",
         highlight=False,
     )
+    for line in left_out_lines(result.left_out):
+        print(line, file=sys.stderr)
     return 0

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from geometry.files import write_whole
-from perception.speech.audio import RATE_HZ, read_sound
+from perception.command import Failure
+from perception.speech.audio import RATE_HZ, SoundError, read_sound
 from perception.speech.encoder import SpeechEncoder, pool
 from perception.speech.windows import VoiceWindows, WindowConfig, trim_to_voice
 
@@ -157,18 +158,35 @@ class SoundFile(Protocol):
         """Where it lies."""
 
 
-def feature_table(clips: Sequence[SoundFile], cache: FeatureCache) -> FeatureTable:
-    """Features of all clips, with a progress bar on stderr.
+class EncodedClips(NamedTuple):
+    """Versions of the clips that can be used, as `table` numbers them; their places in the list, and the others."""
+
+    table: FeatureTable
+    kept: np.ndarray
+    left_out: list[Failure]
+
+
+def encode_clips(clips: Sequence[SoundFile], cache: FeatureCache) -> EncodedClips:
+    """Features of all clips, with a progress bar on stderr; one that is no usable sound is left out, with its reason.
 
     Raises:
-        SoundError: a clip is no usable sound.
+        SoundError: none of them can be used.
     """
     from perception.progress import track
 
-    parts = [cache.get(clip.path) for clip in track(clips, "encoding clips")]
+    parts, kept, left_out = [], [], []
+    for place, clip in enumerate(track(clips, "encoding clips")):
+        try:
+            parts.append(cache.get(clip.path))
+            kept.append(place)
+        except SoundError as error:
+            left_out.append(Failure.of(clip.path, error))
+    if not parts:
+        raise SoundError(f"none of {len(clips)} clips can be used; {left_out[0].file}: {left_out[0].reason}")
     counts = [len(part.kinds) for part in parts]
-    return FeatureTable(
+    table = FeatureTable(
         np.concatenate([part.features for part in parts]),
         np.concatenate([part.kinds for part in parts]),
         np.repeat(np.arange(len(parts)), counts),
     )
+    return EncodedClips(table, np.array(kept), left_out)

@@ -15,7 +15,7 @@ from learning.speech.clips import Data, load_data
 from learning.speech.features import DEFAULT_CACHE, STREAM
 from learning.speech.fitting import FitConfig, fit_calibrated
 from learning.speech.judging import VoiceMetrics, judge, judge_clips
-from perception.command import check_folder, check_run
+from perception.command import Failure, check_folder, check_run, left_out_lines
 from perception.speech.encoder import DEFAULT_FOLDER as ENCODER_FOLDER
 from perception.speech.model import DEFAULT_FOLDER, HeadEnsemble
 from perception.weights import round_to_stored, write_folder
@@ -62,6 +62,7 @@ class TrainResult:
     held_out: tuple[int, ...]
     metrics: VoiceMetrics | None
     acted: Acted | None = None
+    left_out: tuple[Failure, ...] = ()
 
 
 def main(config: TrainConfig) -> TrainResult:
@@ -82,7 +83,9 @@ def main(config: TrainConfig) -> TrainResult:
     test = np.isin(data.actors, held_out)
     head = round_to_stored(fit_calibrated(data.table, data.targets, data.actors, ~test, config.fit, config.seed))
     metrics = judge(head, data, test) if held_out else None
-    result = TrainResult(head, config.out, held_out, metrics, judge_acted(head, data, test) if held_out else None)
+    result = TrainResult(
+        head, config.out, held_out, metrics, judge_acted(head, data, test) if held_out else None, data.left_out
+    )
     notes = {
         "data": "RAVDESS speech (CC BY-NC-SA 4.0)",
         "held_out_actors": list(held_out),
@@ -153,6 +156,8 @@ def report(result: TrainResult) -> int:
     """Say where the weights are and how good they are, on stderr."""
     print(f"wrote {result.folder}, temperature {result.head.config.temperature:.3f}", file=sys.stderr)
     print(_metrics_text(result), file=sys.stderr)
+    for line in left_out_lines(result.left_out):
+        print(line, file=sys.stderr)
     return 0
 
 

@@ -155,8 +155,8 @@ def stream_sound(source: Path | str | bytes, max_seconds: float | None = None) -
             seconds += len(block) / rate_hz
             if max_seconds is not None and seconds > max_seconds:
                 raise SoundError(
-                    f"{label} is longer than the allowed {max_seconds:g} s. Cut it, raise max_seconds, or stream it "
-                    "with 'empaw predict speech'."
+                    f"{label} is longer than the allowed {max_seconds:g} s. Cut it; 'empaw predict speech' takes any "
+                    "length."
                 )
             yield to_16k(block)
         if to_16k is None or seconds == 0.0:

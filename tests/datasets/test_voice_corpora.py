@@ -1,7 +1,9 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile as sf
 
 from cli.main import cli
 from datasets.voice_corpora import PARSERS, load_corpus, recognise
@@ -31,13 +33,13 @@ def test_names_as_their_owners_write_them(corpus, name, emotion, speaker):
     assert (found.emotion, found.speaker) == (emotion, speaker)
 
 
-def test_boredom_is_left_out_and_foreign_names_are_refused(tmp_path):
+def test_boredom_is_left_out_and_other_corpora_are_refused(tmp_path):
     (tmp_path / "03a01Lb.wav").touch()
     with pytest.raises(DatasetError, match="holds no recordings"):
         load_corpus("emodb", tmp_path)
     (tmp_path / "03a01Nc.wav").touch()
-    assert [recording.emotion for recording in load_corpus("emodb", tmp_path)] == ["neutral"]
-    with pytest.raises(DatasetError, match="not named as nemo"):
+    assert [recording.emotion for recording in load_corpus("emodb", tmp_path).recordings] == ["neutral"]
+    with pytest.raises(DatasetError, match="no recordings of nemo"):
         load_corpus("nemo", tmp_path)
     with pytest.raises(DatasetError, match="is no folder"):
         load_corpus("tess", tmp_path / "missing")
@@ -64,7 +66,7 @@ def test_iemocap_lists_its_turns_beside_the_sounds(tmp_path):
     with pytest.raises(DatasetError, match=r"M000\.wav is missing"):
         load_corpus("iemocap", tmp_path)
     (sounds / "Ses01F_impro01_M000.wav").touch()
-    found = load_corpus("iemocap", tmp_path)
+    found = load_corpus("iemocap", tmp_path).recordings
     assert [(one.path.stem[-4:], one.emotion, one.speaker) for one in found] == [
         ("F000", "neutral", "01F"),
         ("M000", "happy", "01M"),
@@ -92,6 +94,117 @@ def test_a_corpus_is_recognised_by_its_names(tmp_path, corpus, names):
     assert recognise(tmp_path) == corpus
 
 
+def make(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+@pytest.mark.parametrize(
+    ("corpus", "good", "stray"),
+    [
+        ("cremad", ["AudioWAV/1001_DFA_ANG_XX.wav", "AudioWAV/1002_DFA_HAP_XX.wav"], "AudioWAV/1040_ITH_SAD_X.wav"),
+        ("cremad", ["AudioWAV/1001_DFA_ANG_XX.wav"], "__MACOSX/AudioWAV/._1001_DFA_ANG_XX.wav"),
+        ("tess", ["OAF_neutral/OAF_bath_neutral.wav", "OAF_neutral/OAF_bean_neutral.wav"],
+         "OAF_neutral/OA_bite_neutral.wav"),
+        ("nemo", ["samples/EB0_anger_1.wav"], "samples/._EB0_anger_1.wav"),
+        ("emodb", ["wav/03a01Fa.wav", "wav/03a01Nc.wav"], "introduction.mp3"),
+        ("ravdess", ["Actor_02/03-01-04-01-02-01-02.wav", "Actor_02/03-01-05-01-02-01-02.wav"], "Actor_02/take 2.wav"),
+        ("savee", ["DC/a01.wav", "DC/sa01.wav", "JE/a01.wav"], "DC/silence.wav"),
+    ],
+)  # fmt: skip
+def test_strays_are_named_and_do_not_hide_the_corpus(tmp_path, corpus, good, stray):
+    make(tmp_path, *good, stray)
+    assert recognise(tmp_path) == corpus
+    recordings, left_out = load_corpus(corpus, tmp_path)
+    assert [recording.path for recording in recordings] == [tmp_path / name for name in good]
+    assert [failure.file for failure in left_out] == [tmp_path / stray] and left_out[0].reason
+
+
+def test_second_copies_count_once(tmp_path):
+    """One that goes round holds the whole corpus twice, the second time in a folder of the same name."""
+    make(tmp_path, "TESS/OAF_Fear/OAF_back_fear.wav", "TESS/TESS/OAF_Fear/OAF_back_fear.wav")
+    recordings, left_out = load_corpus("tess", tmp_path)
+    assert len(recordings) == 1 and [failure.reason for failure in left_out] == ["a second copy"]
+
+
+@pytest.mark.parametrize(
+    ("names", "speakers"),
+    [
+        (["Angry/a.wav", "happiness/b.mp3", "Pleasant_Surprise/c.wav", "calm/d.wav"], ["unknown"] * 4),
+        (["0011/Angry/a.wav", "0012/joy/b.wav", "0012/surprise/c.wav", "0012/Calm/d.wav"],
+         ["0011", "0012", "0012", "0012"]),
+    ],
+)  # fmt: skip
+def test_a_folder_for_each_emotion(tmp_path, names, speakers):
+    make(tmp_path, *names, "boredom/e.wav")
+    assert recognise(tmp_path) == "folders"
+    recordings, left_out = load_corpus("folders", tmp_path)
+    found = {recording.path: (recording.emotion, recording.speaker) for recording in recordings}
+    emotions = ("angry", "happy", "surprised", "calm")
+    assert found == {tmp_path / n: pair for n, pair in zip(names, zip(emotions, speakers, strict=True), strict=True)}
+    assert [failure.file.name for failure in left_out] == ["e.wav"]
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_a_table_of_labels(tmp_path, separator):
+    make(tmp_path, "x/one.wav", "two.wav", "three.wav")
+    rows = ["File,Emotion,Speaker", "x/one.wav,Anger,ann", "two.wav,joy,bob", "three.wav,bored,bob", "four.wav,sad,bob"]
+    table = tmp_path / "labels.csv"
+    table.write_text("\ufeff" + "\n".join(row.replace(",", separator) for row in rows), encoding="utf-8")
+    recordings, left_out = load_corpus("table", tmp_path, table)
+    assert [(r.path.name, r.emotion, r.speaker) for r in recordings] == [
+        ("one.wav", "angry", "ann"),
+        ("two.wav", "happy", "bob"),
+    ]
+    assert [failure.file.name for failure in left_out] == ["three.wav", "four.wav"]
+    assert "missing" in left_out[1].reason
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "is missing; expected a CSV"),
+        ("name,label\na.wav,sad", "columns.*expected file,emotion"),
+        ("file,emotion\nb.wav,sad", "lists no file"),
+        (b"\xff\xfe\x00", "cannot be read"),
+    ],
+)
+def test_wrong_tables(tmp_path, content, said):
+    make(tmp_path, "a.wav")
+    table = tmp_path / "labels.csv"
+    if content is not None:
+        table.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DatasetError, match=said):
+        load_corpus("table", tmp_path, table)
+
+
+def spoken(path: Path, seconds: float = 1.0) -> None:
+    t = np.arange(round(16_000 * seconds)) / 16_000
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, 0.2 * np.sin(2 * np.pi * 180 * t) * np.sin(2 * np.pi * 2 * t) ** 2, 16_000)
+
+
+def test_an_evaluation_leaves_out_what_cannot_be_used_and_says_so(tmp_path, capsys):
+    for name in ("1001_DFA_ANG_XX", "1002_DFA_HAP_XX", "1040_ITH_SAD_X"):
+        spoken(tmp_path / f"{name}.wav")
+    spoken(tmp_path / "1003_DFA_SAD_XX.wav", 31.0)
+    (tmp_path / "1004_DFA_SAD_XX.wav").write_bytes(b"no sound")
+    said = ["evaluate", "speech", "--data", str(tmp_path)]
+    assert cli([*said, "--json", str(tmp_path / "o.json")]) == 0
+    error = capsys.readouterr().err
+    for name in ("1040_ITH_SAD_X", "1003_DFA_SAD_XX", "1004_DFA_SAD_XX"):
+        assert f"{name}.wav" in error
+    assert "longer than the allowed 30 s" in error and "max_seconds" not in error
+    result = json.loads((tmp_path / "o.json").read_text())
+    assert (result["n"], result["left_out"]) == (2, 3)
+    for name in ("1001_DFA_ANG_XX", "1002_DFA_HAP_XX"):
+        (tmp_path / f"{name}.wav").write_bytes(b"no sound")
+    assert cli(said) == 2
+    assert "none of 4 clips can be used" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("names", [[], ["holiday.wav"], ["a/03a01Fa.wav", "a/1001_DFA_FEA_XX.wav"]])
 def test_what_is_no_corpus_is_told_what_was_expected(tmp_path, names):
     for name in names:
@@ -112,7 +225,10 @@ def test_ravdess_is_a_corpus_too(tmp_path):
     for actor in (1, 2):
         (tmp_path / f"Actor_{actor:02d}").mkdir()
         (tmp_path / f"Actor_{actor:02d}" / f"03-01-05-01-02-01-{actor:02d}.wav").touch()
-    assert [(one.emotion, one.speaker) for one in load_corpus("ravdess", tmp_path)] == [("angry", "1"), ("angry", "2")]
+    assert [(one.emotion, one.speaker) for one in load_corpus("ravdess", tmp_path).recordings] == [
+        ("angry", "1"),
+        ("angry", "2"),
+    ]
     with pytest.raises(ValueError, match="one of the two already"):
         JointConfig(tmp_path, tmp_path / "folds.json", tmp_path, "ravdess")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.voices import DatasetError, load_folds, load_ravdess, parse_name
+from datasets.voices import DatasetError, list_ravdess, load_folds, load_ravdess, parse_name
 
 
 def test_name_code():
@@ -32,14 +32,37 @@ def test_bad_names(name):
 def test_wrong_folders(tmp_path):
     with pytest.raises(DatasetError, match="no folder"):
         load_ravdess(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match="no folders Actor_01"):
-        load_ravdess(tmp_path)
     (tmp_path / "Actor_01").mkdir()
-    with pytest.raises(DatasetError, match="hold no"):
-        load_ravdess(tmp_path)
     (tmp_path / "Actor_01" / "03-01-01-01-01-01-02.wav").touch()
-    with pytest.raises(DatasetError, match="lies in Actor_01"):
+    with pytest.raises(DatasetError, match="holds no clips of RAVDESS"):
         load_ravdess(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["Actor_01", "", "Audio_Speech_Actors_01-24/Actor_01", "a/b/c"])
+def test_clips_lie_in_folders_of_actors_or_in_one(tmp_path, place):
+    folder = tmp_path / place
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("03-01-05-01-02-01-01.wav", "03-02-05-01-02-01-01.wav", "notes.wav", "._03-01-05-01-02-01-01.wav"):
+        (folder / name).touch()
+    clips, left_out = list_ravdess(tmp_path)
+    assert [(clip.emotion, clip.actor) for clip in clips] == [("angry", 1)]
+    why = {failure.file.name: failure.reason for failure in left_out}
+    assert "channel 2" in why["03-02-05-01-02-01-01.wav"] and "no RAVDESS name" in why["notes.wav"]
+    assert "hidden" in why["._03-01-05-01-02-01-01.wav"] and len(why) == 3
+
+
+def test_clips_of_another_actor_and_second_copies_are_left_out(tmp_path):
+    for name in ("Actor_01/03-01-01-01-01-01-02.wav", "Actor_02/03-01-01-01-01-01-02.wav"):
+        for top in (tmp_path, tmp_path / "copy"):
+            (top / name).parent.mkdir(parents=True, exist_ok=True)
+            (top / name).touch()
+    clips, left_out = list_ravdess(tmp_path)
+    assert [clip.path for clip in clips] == [tmp_path / "Actor_02" / "03-01-01-01-01-01-02.wav"]
+    assert [failure.reason for failure in left_out] == [
+        "names actor 2 but lies in Actor_01",
+        "names actor 2 but lies in Actor_01",
+        "a second copy",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_numbers_out_of_range_are_refused_with_the_range(setting, capsys):
 
 
 def test_fold_and_cache_are_checked_before_the_encoding(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("learning.speech.clips.load_ravdess", lambda _: pytest.fail("the work began"))
+    monkeypatch.setattr("learning.speech.clips.list_ravdess", lambda _: pytest.fail("the work began"))
     folds = tmp_path / "folds.json"
     folds.write_text('{"test_actors": [[1, 2], [3, 4]]}')
     base = ["--data", str(tmp_path), "--folds", str(folds)]
