@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import inspect
 import io
 import re
@@ -63,7 +64,14 @@ class Command:
         name = (problem.name or "").split(".")[0]
         if name == "benchmarks":
             return RuntimeError("benchmarks are not installed: run this in a checkout of the source")
-        return problem if name in _OURS else RuntimeError(f"this needs {name}: pip install 'empaw[{self.extra}]'")
+        if name in _OURS:
+            return problem
+        if not _installed():
+            return RuntimeError(
+                f"{sys.executable} has no {name}: this is not the Python that Empaw was installed for. Type "
+                ". .venv/bin/activate first, or .venv/bin/python instead of python; make install makes .venv"
+            )
+        return RuntimeError(f"this needs {name}: pip install 'empaw[{self.extra}]'")
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,10 @@ def parse(command: Command, prog: str, given: Sequence[str]) -> Any:
         SystemExit: help was asked for.
         ValueError: the line is wrong; says how in one line.
     """
-    import tyro
+    try:
+        import tyro
+    except ModuleNotFoundError as problem:
+        raise command.lacks(problem) from problem
 
     options = command.load(command.options)
     description = f"{inspect.cleandoc(options.__doc__)}\n\nFor example:\n    {prog} {command.example}"
@@ -171,6 +182,15 @@ def _choose(group: Group, prog: str, given: Sequence[str]) -> tuple[str, Sequenc
     print(f"usage: {prog} COMMAND ...\n\n{group.summary}\n\ncommands:", *known, sep="\n")
     print(f"\nFor example:\n{group.example.format(prog=prog)}\n\nEvery command explains itself with --help.")
     raise SystemExit(0 if asked else WRONG)
+
+
+def _installed() -> bool:
+    """Whether this Python has Empaw and what it needs, or only finds the source in the folder."""
+    try:
+        importlib.metadata.distribution("empaw")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _one_line(box: str) -> str:

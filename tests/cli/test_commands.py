@@ -183,6 +183,17 @@ def test_help_of_the_whole_imports_nothing_heavy():
     assert "study" in done.stdout and done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("door", DOORS)
+def test_another_python_is_told_where_ours_is(door):
+    words = ["-m", "cli.main"] if door == "empaw" else [door]
+    # -S: without any package, as the Python of a system is.
+    line = [sys.executable, "-S", *words, *(["bench", "live"] if door == "empaw" else [])]
+    first = {"train_gait.py": ["train"], "grasp_eval.py": ["show"], "user_study.py": ["power"]}
+    done = subprocess.run([*line, *first.get(door, [])], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert re.match(r"error: .*has no \w+.*\. \.venv/bin/activate.*make install", done.stderr)
+
+
 def test_a_loss_that_is_no_number_is_told_in_one_line(capsys):
     def train():
         raise FloatingPointError("the loss is nan at step 3: try a smaller learning rate")

@@ -110,6 +110,11 @@ def test_flags_and_commands_in_the_text_are_there(capsys):
             assert flag in known, line
 
 
+def test_data_of_others_have_a_source():
+    used = {name for words in OURS for word in words for name in re.findall(r"^[A-Z][A-Z0-9]{3,}(?:\.json)?", word)}
+    assert used == set(re.findall(r"^- `([A-Z0-9]+(?:\.json)?)`: ", README, re.M)) and len(used) > 5
+
+
 def test_cards_name_commands_that_are_there():
     for card in (ROOT / "assets" / "weights").glob("*/CARD.md"):
         for line in re.findall(r"`(empaw [^`]*)`", card.read_text()):
