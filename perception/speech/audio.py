@@ -31,6 +31,7 @@ MOST_CHANNELS = 32
 MOST_PEAK = 8.0  # 18 dB over full scale: beyond, the numbers are integers that were never divided
 BLOCK = 1 << 16  # samples over all channels decoded at once
 MOST_CHUNKS = 1_000  # of a WAV file before its samples; programs write a handful
+MOST_LOSS = 8.0  # 9 dB, what four channels that have nothing in common lose twice over
 
 # Formats that PyAV may open. Playlists are not among them: they make the decoder open other files and addresses.
 _AV_FORMATS = "matroska,webm,mov,mp4,m4a,3gp,ogg,mp3,aac,flac,wav,w64,aiff,caf,amr,ac3,eac3,au,mpegts,asf,avi,flv"
@@ -54,6 +55,29 @@ class Sound:
         return len(self.samples) / self.rate_hz
 
 
+class MixDown:
+    """Mixes the channels of a running sound: their mean, or the loudest alone where the mean loses the sound.
+
+    Inverted channels cancel each other, and one live channel of eight is 18 dB quieter in the mean. Levels are those
+    of all that came so far, so that the choice settles.
+    """
+
+    def __init__(self) -> None:
+        self._channels: np.ndarray | float = 0.0
+        self._mean = 0.0
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """Block (N, channels) -> (N,)."""
+        mean: np.ndarray = block.mean(axis=1)
+        if block.shape[1] == 1 or not len(block):
+            return mean
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused, or replaced, elsewhere
+            self._channels = self._channels + len(block) * block.var(axis=0, dtype=np.float64)
+            self._mean += len(block) * float(mean.var(dtype=np.float64))
+        best = int(np.argmax(self._channels))
+        return block[:, best] if MOST_LOSS * self._mean < self._channels[best] else mean
+
+
 class To16k:
     """Streaming resampler for one microphone: call it with chunks, in order, and push what it returns.
 
@@ -65,6 +89,7 @@ class To16k:
         import soxr
 
         self.rate_hz = _check_rate(rate_hz, "the microphone")
+        self._mix = MixDown()
         self._stream = None if rate_hz == RATE_HZ else soxr.ResampleStream(rate_hz, RATE_HZ, 1, dtype="float32")
 
     def __call__(self, chunk: np.ndarray, last: bool = False) -> np.ndarray:
@@ -80,8 +105,8 @@ class To16k:
                 "within [-1, 1]. Divide 16-bit integers by 32768."
             )
         # NaN would stay in the filter for good.
-        mono = np.nan_to_num(array.mean(axis=1) if array.ndim == 2 else array, nan=0.0, posinf=0.0, neginf=0.0)
-        mono = np.ascontiguousarray(mono, dtype=np.float32)
+        array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+        mono = np.ascontiguousarray(self._mix(array) if array.ndim == 2 else array, dtype=np.float32)
         if self._stream is None:
             return mono
         out: np.ndarray = self._stream.resample_chunk(mono, last=last)
@@ -91,7 +116,7 @@ class To16k:
 def read_sound(source: Path | str | bytes, max_seconds: float = 600.0) -> Sound:
     """Read a whole sound file (a path, or the content as bytes) of at most `max_seconds`.
 
-    Any bit depth, 8 to 192 kHz; channels are averaged. Silence is a sound like any other.
+    Any bit depth, 8 to 192 kHz; channels are mixed (`MixDown`). Silence is a sound like any other.
 
     Raises:
         SoundError: nothing there, no sound in it, empty, truncated, NaN or infinity in it, or too long.
@@ -106,7 +131,7 @@ def sound_from_samples(samples: np.ndarray, rate_hz: float, max_seconds: float =
     """Make a sound of samples that are already in memory, under the rules that hold for files.
 
     Args:
-        samples: floats (N,) or (N, channels), nominally within [-1, 1]; channels are averaged.
+        samples: floats (N,) or (N, channels), nominally within [-1, 1]; channels are mixed.
         rate_hz: samples per second, 8 to 192 kHz; other rates than 16 kHz are resampled.
         max_seconds: longer sounds are refused.
 
@@ -192,10 +217,12 @@ def _decode(handle: BinaryIO, label: str) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (rate in Hz, mono block (N,)) from whichever decoder knows the format."""
     import soundfile
 
-    _check_wav_length(handle, label)
     try:
-        sound = soundfile.SoundFile(handle)
+        # libsndfile finds nothing in a WAV whose length was never filled in; FFmpeg reads to the end.
+        sound = None if _check_wav_length(handle, label) else soundfile.SoundFile(handle)
     except soundfile.LibsndfileError:
+        sound = None
+    if sound is None:
         handle.seek(0)
         yield from _decode_av(handle, label)
         return
@@ -207,17 +234,18 @@ def _decode_soundfile(sound: soundfile.SoundFile, label: str) -> Iterator[tuple[
     import soundfile
 
     _check_channels(sound.channels, label)
-    rate_hz, seen = sound.samplerate, 0
+    rate_hz, seen, mix = sound.samplerate, 0, MixDown()
     try:
         while len(block := sound.read(BLOCK // sound.channels, dtype="float32", always_2d=True)):
             seen += len(block)
-            yield rate_hz, block.mean(axis=1)
+            yield rate_hz, mix(block)
     except soundfile.LibsndfileError as error:
         raise SoundError(
             f"{label} is damaged after {seen / rate_hz:.1f} s ({error}). Copy or export it again."
         ) from error
-    # The others only estimate their length.
-    if sound.format in ("FLAC", "WAV", "AIFF") and 0 < seen < sound.frames < 1 << 62:
+    # The others only estimate their length, and so does MP3 inside a WAV.
+    exact = sound.format in ("FLAC", "WAV", "AIFF") and not sound.subtype.startswith("MPEG")
+    if exact and 0 < seen < sound.frames < 1 << 62:
         raise SoundError(
             f"{label} is truncated: {seen / rate_hz:.1f} s of {sound.frames / rate_hz:.1f} s are there. Copy it again."
         )
@@ -245,23 +273,30 @@ def _decode_av(handle: BinaryIO, label: str) -> Iterator[tuple[int, np.ndarray]]
 
 
 def _float_blocks(frames: Iterator[av.AudioFrame], label: str) -> Iterator[tuple[int, np.ndarray]]:
-    """Average the channels of decoded frames; a converter for each stretch of one format, layout and rate."""
+    """Mix the channels of decoded frames; a converter for each stretch of one format, layout and rate."""
     import av
 
-    to_float, kind = av.AudioResampler(format="fltp"), None
+    # Interleaved: PyAV ends the process where it takes apart planes of eight channels.
+    to_float, mix, kind = av.AudioResampler(format="flt"), MixDown(), None
     for frame in frames:
         _check_channels(frame.layout.nb_channels, label)
         if kind != (kind := (frame.format.name, frame.layout.name, frame.sample_rate)):
-            to_float = av.AudioResampler(format="fltp")
+            to_float, mix = av.AudioResampler(format="flt"), MixDown()
         for part in to_float.resample(frame):
-            yield part.sample_rate, part.to_ndarray().mean(axis=0)
+            yield part.sample_rate, mix(part.to_ndarray().reshape(-1, part.layout.nb_channels))
 
 
-def _check_wav_length(handle: BinaryIO, label: str) -> None:
-    """Find WAV files that were cut off: libsndfile would silently take what is there."""
+def _check_wav_length(handle: BinaryIO, label: str) -> bool:
+    """Find WAV files that were cut off, of which libsndfile would silently take what is there.
+
+    Returns whether the length is 0 although samples follow: programs that are killed, or write to a pipe, leave it so.
+
+    Raises:
+        SoundError: cut off, or a thousand chunks without samples.
+    """
     head = handle.read(12)
     size = handle.seek(0, io.SEEK_END)
-    position, chunks = 12, 0
+    position, chunks, to_the_end = 12, 0, False
     while head[:4] == b"RIFF" and head[8:] == b"WAVE" and position + 8 <= size:
         handle.seek(position)
         name, length = handle.read(4), int.from_bytes(handle.read(4), "little")
@@ -271,6 +306,7 @@ def _check_wav_length(handle: BinaryIO, label: str) -> None:
                 raise SoundError(
                     f"{label} is truncated: {size - position - 8} of {length} bytes of sound are there. Copy it again."
                 )
+            to_the_end = length == 0 and not _are_chunks(handle, size)
             break
         chunks += 1
         if chunks > MOST_CHUNKS:
@@ -280,6 +316,20 @@ def _check_wav_length(handle: BinaryIO, label: str) -> None:
             )
         position += 8 + length + length % 2
     handle.seek(0)
+    return to_the_end
+
+
+def _are_chunks(handle: BinaryIO, size: int) -> bool:
+    """Whether what follows is nothing, or chunks with names of letters, up to the end of the file."""
+    for _ in range(MOST_CHUNKS):
+        head = handle.read(8)
+        if not head:
+            return True
+        length = int.from_bytes(head[4:], "little")
+        if len(head) < 8 or not head[:4].strip().isalnum() or handle.tell() + length > size:
+            return False
+        handle.seek(length + length % 2, io.SEEK_CUR)
+    return False
 
 
 def _check_rate(rate_hz: float, label: str) -> int:

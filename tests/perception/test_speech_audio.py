@@ -70,9 +70,29 @@ def test_what_browsers_and_telephones_record(container, codec):
     assert sound.duration_s == pytest.approx(1.0, abs=0.1)
 
 
-def test_stereo_is_averaged():
-    both = np.stack([tone(16_000), -tone(16_000)], axis=1)
-    assert np.abs(read_sound(wav(both)).samples).max() < 1e-3
+def channels(*gains: float, rate: int = 16_000) -> np.ndarray:
+    return np.stack([gain * tone(rate) for gain in gains], axis=1)
+
+
+def test_channels_are_averaged():
+    assert read_sound(wav(channels(1.0, 0.5))).samples == pytest.approx(0.75 * tone(16_000), abs=1e-3)
+    assert read_sound(wav(channels(1.0, 0.0))).samples == pytest.approx(0.5 * tone(16_000), abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "flac by PyAV"])
+@pytest.mark.parametrize("gains", [(1, -1), (1, -0.8), (0, 0, 1), (0, 0, 1, 0, 0, 0), (0,) * 7 + (1,)])
+def test_a_sound_that_the_mean_would_lose_is_taken_from_its_channel(gains, kind, monkeypatch):
+    content = wav(channels(*gains), kind=kind[:4].strip().upper())
+    if kind == "flac by PyAV":
+        monkeypatch.setattr(sf, "SoundFile", lambda _: (_ for _ in ()).throw(sf.LibsndfileError(1)))
+    sound = read_sound(content)
+    assert sound.samples == pytest.approx(tone(16_000), abs=1e-3)
+    assert To16k(16_000)(channels(*gains)) == pytest.approx(tone(16_000), abs=1e-6)
+
+
+def test_a_constant_in_a_channel_is_no_sound():
+    both = np.stack([tone(16_000), -tone(16_000), np.full(16_000, 0.9, np.float32)], axis=1)
+    assert read_sound(wav(both, subtype="FLOAT")).samples == pytest.approx(tone(16_000), abs=1e-3)
 
 
 def test_silence_and_a_single_sample_are_sounds(tmp_path):
@@ -251,3 +271,57 @@ def test_bad_arrays_say_what_is_wrong(samples, rate, message):
 def test_a_file_of_one_sample_at_a_high_rate_is_no_sound():
     with pytest.raises(SoundError, match="too few"):
         read_sound(wav(tone(192_000)[:1], 192_000))
+
+
+def mp3_in_wav(samples: np.ndarray, rate: int) -> bytes:
+    """MP3 frames in a RIFF file (format 0x55), as sound recorders of Windows write them."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="wav") as file:
+        stream = file.add_stream("libmp3lame", rate=rate)
+        stream.layout = "mono"
+        frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None], format="s16p", layout="mono")
+        frame.rate = rate
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            file.mux(packet)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_mp3_inside_wav_is_whole(rate):
+    content = mp3_in_wav(tone(rate, 2.0), rate)
+    assert content[:4] == b"RIFF" and content[20:22] == b"\x55\x00"
+    sound = read_sound(content)
+    assert sound.duration_s == pytest.approx(2.0, abs=0.1)
+    assert peak_hz(sound.samples[4_000:28_000]) == pytest.approx(440, abs=2)
+    with pytest.raises(SoundError, match="truncated"):
+        read_sound(content[: len(content) // 2])
+
+
+def unfinished(content: bytes) -> bytes:
+    """A WAV whose lengths were never filled in, since its writer was killed."""
+    place = content.index(b"data") + 4
+    return content[:4] + bytes(4) + content[8:place] + bytes(4) + content[place + 4 :]
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW", "MS_ADPCM"])
+def test_a_length_of_zero_reads_to_the_end(subtype):
+    sound = read_sound(unfinished(wav(tone(16_000), subtype=subtype)))
+    assert sound.samples[:16_000] == pytest.approx(tone(16_000), abs=0.1)
+    assert sound.duration_s == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("after", [b"", b"LIST\x04\x00\x00\x00INFO", b"bext\x02\x00\x00\x00ab"])
+def test_a_wav_that_holds_nothing_but_notes_is_empty(after):
+    with pytest.raises(SoundError, match="no samples"):
+        read_sound(wav(np.zeros(0)) + after)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "rate"),
+    [("3gp", "libopencore_amrnb", 8_000), ("au", "pcm_mulaw", 8_000),
+     ("au", "pcm_alaw", 8_000), ("amr", "libopencore_amrnb", 8_000)],
+)  # fmt: skip
+def test_telephones_of_all_ages(container, codec, rate):
+    sound = read_sound(webm(tone(rate, 2.0), rate, container, codec))
+    assert sound.duration_s == pytest.approx(2.0, abs=0.15)
+    assert peak_hz(sound.samples[4_000:28_000]) == pytest.approx(440, abs=4)
