@@ -6,7 +6,6 @@ for a while), a minimum dwell time, and a behaviour for being unsure. It is dete
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -17,12 +16,8 @@ from control.gait import FREQUENCY_RANGE_HZ, HEIGHT_RANGE_M, SPEED_RANGE_M_S, Ga
 from perception.emotion import LABELS, EmotionEstimate
 from robots.expression import POSTURES
 from robots.face import FACES
+from robots.settings import parse_toml
 from robots.sounds import CALLS
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Goal = Literal["stay", "face", "approach", "retreat", "circle", "shield"]
 DEFAULT_TABLE = Path(__file__).with_name("behaviour.toml")
@@ -77,14 +72,12 @@ class BehaviourTable:
             ValueError: the file is no TOML, or something in it is unknown, missing or out of range.
             OSError: the file cannot be read.
         """
+        data = parse_toml(path.read_bytes(), str(path))
         try:
-            data = tomllib.loads(path.read_text())
             rules = Rules(**{key: _number("[rules]", key, value) for key, value in data["rules"].items()})
             beats = {name: _behaviour(name, entry) for name, entry in data["behaviour"].items()}
             table = cls(rules, dict(data["answers"]), beats)
             _check(table)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-            raise ValueError(f"{path} is not a TOML file: {problem}") from problem
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise ValueError(f"{path}: {problem}. Compare it with {DEFAULT_TABLE}.") from problem
         return table
@@ -97,7 +90,10 @@ def default_table() -> BehaviourTable:
 
 
 def _behaviour(name: str, entry: Mapping[str, Any]) -> tuple[Behaviour, ...]:
-    beats = tuple(_beat(name, entry["says"], dict(beat)) for beat in entry["beats"])
+    says = entry["says"]
+    if not isinstance(says, str):
+        raise ValueError(f"behaviour {name!r}: says {says!r} came; a text in quotation marks is needed")
+    beats = tuple(_beat(name, says, dict(beat)) for beat in entry["beats"])
     if not beats:
         raise ValueError(f"behaviour {name!r} has no beats: give it at least one")
     for beat in beats[:-1]:

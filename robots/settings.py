@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 T = TypeVar("T")
+_DEEPEST = 20  # tables and lists within each other; a complaint that quotes deeper ones would not end
+
+
+def parse_toml(content: str | bytes, where: str, fault: type[ValueError] = ValueError) -> dict[str, Any]:
+    """Read a TOML document, of bytes in UTF-8.
+
+    Args:
+        content: the document.
+        where: named in complaints, such as the file.
+        fault: what is raised.
+
+    Raises:
+        ValueError: (or `fault`) it is no TOML, with the line, or tables and lists lie too deep in each other.
+    """
+    try:
+        raw = tomllib.loads(content if isinstance(content, str) else content.decode("utf-8"))
+        if _depth(raw) <= _DEEPEST:
+            return raw
+    except RecursionError:
+        pass
+    except ValueError as problem:  # TOML's own, no UTF-8, and numbers of thousands of digits
+        raise fault(f"{where} cannot be read as TOML: {problem}") from problem
+    raise fault(f"{where}: tables and lists lie more than {_DEEPEST} deep in each other; look for brackets too many")
+
+
+def _depth(raw: Any) -> int:
+    inside = raw.values() if isinstance(raw, dict) else raw if isinstance(raw, list) else None
+    return 0 if inside is None else 1 + max(map(_depth, inside), default=0)
 
 
 def build(cls: type[T], raw: Any, where: str, fault: type[ValueError] = ValueError) -> T:

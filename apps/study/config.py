@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,12 +12,7 @@ from typing import Any, Literal, get_args
 
 from apps.study.instruments import Instrument, find_instrument
 from policies.taste.queries import Comparison
-from robots.settings import build
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from robots.settings import build, parse_toml
 
 Outcome = Literal["completed", "screened_out", "withdrew", "failed_attention"]
 Platform = Literal["none", "prolific", "mturk", "jatos"]
@@ -238,25 +232,19 @@ def load_config(path: Path) -> StudyConfig:
         ConfigError: there is no such file, it is no TOML, or a setting cannot be used.
     """
     try:
-        text = path.read_text("utf-8")
+        content = path.read_bytes()
     except OSError as problem:
         raise ConfigError(f"cannot read {path}: {problem.strerror}. Make a study with: user_study.py init") from problem
-    except UnicodeDecodeError as problem:
-        raise ConfigError(f"{path} is no TOML: {problem}") from problem
-    return parse_config(text, str(path))
+    return parse_config(content, str(path))
 
 
-def parse_config(text: str, where: str) -> StudyConfig:
+def parse_config(content: str | bytes, where: str) -> StudyConfig:
     """Read and check the text of a `study.toml`.
 
     Raises:
         ConfigError: it is no TOML, or a setting cannot be used.
     """
-    try:
-        raw = tomllib.loads(text)
-    except ValueError as problem:  # a number of thousands of digits is none of TOML's own errors
-        raise ConfigError(f"{where} is no TOML: {problem}") from problem
-    return config_from(raw, where)
+    return config_from(parse_toml(content, where, ConfigError), where)
 
 
 def config_from(raw: Mapping[str, Any], where: str = "study") -> StudyConfig:

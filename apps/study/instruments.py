@@ -5,16 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from robots.settings import parse_toml
 
 SHIPPED = Path(__file__).with_name("instruments")
 RIGHTS = ("free", "free-with-citation", "cc-by", "own", "needs-permission")
@@ -206,9 +202,9 @@ def load_instrument(path: Path) -> Instrument:
     """
     try:
         body = path.read_bytes()
-        raw = tomllib.loads(body.decode("utf-8"))
-    except (OSError, ValueError) as problem:  # TOML's own errors are values, and numbers of thousands of digits, too
-        raise InstrumentError(f"{path}: cannot be read as TOML: {problem}") from problem
+    except OSError as problem:
+        raise InstrumentError(f"{path} cannot be read: {problem.strerror}") from problem
+    raw = parse_toml(body, str(path), InstrumentError)
     try:
         return _instrument(raw, path, hashlib.sha256(body).hexdigest())
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:

@@ -6,18 +6,12 @@ It is a TOML file whose SHA-256 is kept when the study is made. An analysis by a
 from __future__ import annotations
 
 import hashlib
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from robots.settings import build
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from robots.settings import build, parse_toml
 
 PLAN = "analysis.toml"
 """The plan's file in the folder of a study, and of an export."""
@@ -171,10 +165,7 @@ def parse_plan(text: str, sha256: str = "") -> Plan:
     Raises:
         PlanError: it is no TOML, or something in it is missing, unknown or out of its range.
     """
-    try:
-        raw = tomllib.loads(text)
-    except ValueError as problem:  # a number of thousands of digits is none of TOML's own errors
-        raise PlanError(f"cannot be read as TOML: {problem}") from problem
+    raw = parse_toml(text, "the plan", PlanError)
     known = {"title", "sample", "exclusions", "hypotheses", "scales"}
     _known(raw, known, "the plan")
     sample = build(Sample, raw.get("sample", {}), "sample", PlanError)

@@ -98,7 +98,9 @@ def changed(tmp_path, old: str, new: str):
         ('sad = "comfort"', 'sad = "hug"', "'hug' is used and not defined"),
         ("seconds = 0.9, ", "", "needs `seconds`"),
         ("dwell_s = 1.6", "dwell = 1.6", "dwell"),
-        ("[rules]", "[rules", "not a TOML file"),
+        ('says = "', 'says = 1979-05-27T07:32:00Z # "', "says datetime.*a text in quotation marks is needed"),
+        ("dwell_s = 1.6", "dwell_s = 1979-05-27", "dwell_s datetime.*is outside 0.0 to 60.0"),
+        ("[rules]", "[rules", r"cannot be read as TOML.*line \d+"),
     ],
 )
 def test_a_mistake_in_the_table_is_named(tmp_path, old, new, complaint):
@@ -106,8 +108,16 @@ def test_a_mistake_in_the_table_is_named(tmp_path, old, new, complaint):
         BehaviourTable.load(changed(tmp_path, old, new))
 
 
+def test_tables_that_lie_too_deep_are_refused_by_name(tmp_path):
+    path = tmp_path / "deep.toml"
+    for text in ("deep = " + "[" * 3_000 + "]" * 3_000, ".".join(["deep"] * 3_000) + " = 1"):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match=r"deep.toml: .* more than 20 deep"):
+            BehaviourTable.load(path)
+
+
 def test_a_binary_file_is_no_table(tmp_path):
     path = tmp_path / "table.toml"
     path.write_bytes(bytes(range(256)))
-    with pytest.raises(ValueError, match="not a TOML file"):
+    with pytest.raises(ValueError, match="cannot be read as TOML"):
         BehaviourTable.load(path)

@@ -89,7 +89,7 @@ def test_a_missing_or_broken_file_is_told(tmp_path):
         load_config(tmp_path / "study.toml")
     for text in ("name = ", "seed = " + 5000 * "9"):
         (tmp_path / "study.toml").write_text(text)
-        with pytest.raises(ConfigError, match="no TOML"):
+        with pytest.raises(ConfigError, match="cannot be read as TOML"):
             load_config(tmp_path / "study.toml")
 
 
