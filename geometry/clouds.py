@@ -6,6 +6,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+FEWEST_POINTS = 32
+"""Fewer tell no shape."""
+
 
 class CloudError(ValueError):
     """A cloud that cannot be used; the message says what came and what was expected."""
@@ -26,7 +29,7 @@ class Completion(Protocol):
         ...
 
 
-def check_cloud(cloud: np.ndarray, least: int = 32) -> np.ndarray:
+def check_cloud(cloud: np.ndarray, least: int = FEWEST_POINTS) -> np.ndarray:
     """Check a cloud and give it as (N, 3) float64 m.
 
     Raises:

@@ -1,0 +1,37 @@
+"""Limits that all readers of clouds keep, and the checks that they share."""
+
+from __future__ import annotations
+
+from geometry.clouds import CloudError
+
+MOST_POINTS = 2_000_000
+"""Two pictures of a depth camera of 1280 x 720; the network looks at a few thousand points."""
+MOST_BYTES = 256 << 20
+HEAD = 1 << 16
+"""Bytes within which a header must end."""
+
+
+def check_rows(rows: int) -> int:
+    """Check a number of points that a header claims.
+
+    Raises:
+        CloudError: it is negative or too large.
+    """
+    if not 0 <= rows <= MOST_POINTS:
+        raise CloudError(f"it is said to hold {rows} points; allowed are 0 to {MOST_POINTS}. Thin the cloud out.")
+    return rows
+
+
+def check_whole(needed: int, there: int, what: str) -> None:
+    """Refuse a file that ends before what its header announces.
+
+    Raises:
+        CloudError: fewer are `there` than `needed`.
+    """
+    if there < needed:
+        raise CloudError(f"it is cut off: {needed} {what} are announced, {there} are there. Copy or save it again.")
+
+
+def excerpt(text: str, most: int = 40) -> str:
+    """Quote the beginning of what a file says, safe to print."""
+    return ascii(text if len(text) <= most else f"{text[:most]}...")
