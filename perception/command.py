@@ -95,6 +95,25 @@ def left_out_lines(left_out: Sequence[Failure], most: int = 10) -> list[str]:
     ]
 
 
+def name_outputs(files: Sequence[Path], source: Path, out: Path, ending: str) -> list[Path]:
+    """Name the output of each file: below `out` as the file lies below `source`, with another ending.
+
+    Raises:
+        CommandError: two files would be written to one place, or one over a file that is still to be read.
+    """
+    taken: dict[Path, Path] = {}
+    read = {Path(os.path.realpath(file)) for file in files}
+    for file in files:
+        relative = file.relative_to(source) if source.is_dir() else Path(file.name)
+        path = out / relative.with_name(f"{relative.stem}{ending}")
+        if path in taken:
+            raise CommandError(f"{taken[path]} and {file} would both be written to {path}. Rename one of them.")
+        if Path(os.path.realpath(path)) in read:
+            raise CommandError(f"{path} is to be read and would be overwritten. Name another output.")
+        taken[path] = file
+    return list(taken)
+
+
 def check_run(threads: int, seed: int = 0) -> None:
     """Refuse numbers that would fail only after long work.
 

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-from zipfile import BadZipFile
+from typing import NamedTuple
 
 import numpy as np
 import tyro
 
+from geometry.cloud_files import ENDINGS, looks_like_cloud, read_cloud
 from geometry.clouds import CloudError, Completed
 from geometry.files import write_whole
-from perception.command import CommandError, Failure, check_folder, find_files, one_line
+from perception.command import (
+    CommandError,
+    Failure,
+    FoundFiles,
+    check_folder,
+    name_outputs,
+    one_line,
+    search_files,
+)
 from perception.completion.model import CompletionModel
 from perception.completion.weights import DEFAULT_FOLDER
-
-READ = (".npy", ".npz", ".ply", ".xyz", ".pcd", ".txt", ".csv")
 
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Complete clouds: one file or a folder of .npy, .npz, .ply, .pcd, .xyz, .txt or .csv.
+    """Complete clouds: one file, or all in a folder and below, of .npy, .npz, .ply, .pcd, .xyz, .txt, .csv, .asc, .pts.
 
-    A cloud is what one camera sees of one object, cut out, in metres, z up, the table at z = 0. For each a file
-    NAME.completed.npz is written, with points (2048, 3) m and uncertainty (2048,) m, or NAME.completed.ply with --ply.
+    A cloud is what one camera sees of one object, cut out, in metres, z up, the table at z = 0. Rows that are zero, NaN
+    or infinite are dropped. For each FOLDER/NAME.ply a file OUT/FOLDER/NAME.completed.npz is written, with points
+    (2048, 3) m and uncertainty (2048,) m, or NAME.completed.ply with --ply. A file that cannot be used is reported on
+    stderr, the others continue, and the exit status is 2.
     """
 
     source: tyro.conf.Positional[Path]
@@ -36,75 +45,62 @@ class PredictConfig:
     """Folder of weights."""
     scale: float = 1.0
     """Factor from the file's coordinates to metres: 0.001 for millimetres."""
+    array: str = ""
+    """Name of the array of an NPZ that is the cloud, where it is not plain."""
     ply: bool = False
     """Write .ply, which viewers open, instead of .npz."""
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.scale) and self.scale > 0.0):
+            raise ValueError(
+                f"scale is {self.scale}; it must be more than 0: 0.001 for millimetres, 0.0254 for inches."
+            )
+
+
+class Dropped(NamedTuple):
+    """A file of which so many `rows` of all were no points."""
+
+    file: Path
+    rows: int
+    of: int
+
 
 class PredictResult(NamedTuple):
-    """Files written, and files that could not be completed."""
+    """Files found, files written, files that could not be completed, and what was dropped of the others."""
 
+    found: FoundFiles
     written: list[Path]
     failed: list[Failure]
+    dropped: list[Dropped]
 
 
 def main(config: PredictConfig) -> PredictResult:
     """Complete what is there; a file that cannot be is told, and the others are done.
 
     Raises:
-        CommandError: there is nothing to complete, or nothing can be written.
+        CommandError: there is nothing to complete, two results would have one name, or nothing can be written.
         WeightsError: no such weights.
     """
-    files = find_files(config.source, READ)
-    if not files:
-        raise CommandError(f"{config.source} holds no cloud; allowed are {', '.join(READ)}")
+    found = search_files(config.source, ENDINGS, looks_like_cloud)
+    if not found.files:
+        raise CommandError(f"{config.source} holds no cloud; allowed are {', '.join(ENDINGS)}{found.left_out}")
+    paths = name_outputs(found.files, config.source, config.out, f".completed.{'ply' if config.ply else 'npz'}")
     check_folder(config.out)
     model = CompletionModel.load(config.weights)
-    written, failed = [], []
-    for file in files:
+    result = PredictResult(found, [], [], [])
+    for file, path in zip(found.files, paths, strict=True):
         try:
-            completed = model.complete(read_cloud(file) * config.scale)
+            cloud = read_cloud(file, config.array)
+            completed = model.complete(cloud.points * config.scale)
         except (CloudError, OSError) as problem:
-            failed.append(Failure(file, one_line(problem)))
+            result.failed.append(Failure(file, one_line(problem)))
             continue
-        path = config.out / f"{file.stem}.completed.{'ply' if config.ply else 'npz'}"
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, _as_ply(completed) if config.ply else _as_npz(completed))
-        written.append(path)
-    return PredictResult(written, failed)
-
-
-def read_cloud(path: Path) -> np.ndarray:
-    """Read points (N, 3).
-
-    Raises:
-        CloudError: it is damaged, or holds no points.
-    """
-    if not path.is_file():
-        raise CloudError(f"{path} is missing; expected a cloud ({', '.join(READ)}). Check the path.")
-    try:
-        points = _read(path)
-    except (ValueError, KeyError, IndexError, EOFError, RuntimeError, BadZipFile) as problem:
-        raise CloudError(f"{path} is damaged or holds no cloud ({problem})") from problem
-    if points.ndim != 2 or points.shape[1] < 3 or not len(points):
-        raise CloudError(f"{path} holds an array of shape {points.shape}; expected (N, 3), x y z of every point")
-    cloud: np.ndarray = points[:, :3]
-    return cloud
-
-
-def _read(path: Path) -> np.ndarray:
-    kind = path.suffix.lower()
-    if kind == ".npy":
-        return np.asarray(np.load(path, allow_pickle=False), float)
-    if kind == ".npz":
-        with np.load(path, allow_pickle=False) as arrays:
-            names = list(arrays)
-            name = "points" if "points" in names else names[0]
-            return np.asarray(arrays[name], float)
-    if kind in (".ply", ".pcd"):
-        import open3d as o3d
-
-        points: Any = o3d.io.read_point_cloud(path).points
-        return np.asarray(points, float)
-    return np.loadtxt(path, delimiter="," if kind == ".csv" else None, ndmin=2, comments=("#", "//"))
+        result.written.append(path)
+        if cloud.dropped:
+            result.dropped.append(Dropped(file, cloud.dropped, cloud.rows))
+    return result
 
 
 def _as_npz(completed: Completed) -> bytes:
@@ -123,10 +119,14 @@ def _as_ply(completed: Completed) -> bytes:
 
 
 def report(result: PredictResult) -> int:
-    """Say what was written, on stdout, and what failed, on stderr."""
+    """Say what was written, on stdout, and what was dropped, left out and failed, on stderr; 2 where a file failed."""
     for path in result.written:
         print(path)
+    for file, rows, of in result.dropped:
+        print(f"dropped {rows} rows without a point of {of}: {file}", file=sys.stderr)
     for failure in result.failed:
         about = "" if str(failure.file) in failure.reason else f"{failure.file}: "
         print(f"error: {about}{failure.reason}", file=sys.stderr)
+    found = result.found
+    print(f"{len(result.written)} of {len(found.files)} clouds completed{found.left_out}", file=sys.stderr)
     return 2 if result.failed else 0

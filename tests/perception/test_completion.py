@@ -1,15 +1,13 @@
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from cli.main import cli
 from geometry.clouds import CloudError, chamfer_l1
 from geometry.transforms import about_vertical, quat_transform, transform, transform_points
-from perception.completion import predict, weights
+from perception.completion import weights
 from perception.completion.frames import frame_of, normalise
 from perception.completion.model import CompletionModel, denser
 from perception.completion.network import (
@@ -17,7 +15,6 @@ from perception.completion.network import (
     CompletionNetwork,
     NetworkConfig,
 )
-from perception.completion.predict import PredictConfig
 from perception.completion.weights import Stored
 from perception.weights import WeightsError, count_parameters
 from tests.completion import SMALL, network, seen
@@ -117,68 +114,9 @@ def test_middles_of_neighbours_lie_on_the_surface_between_them():
     assert chamfer_l1(dense, flat) < 0.05
 
 
-ANSWERED = (4 * SMALL.queries * SMALL.fold + SMALL.points, 3)
-
-
-@pytest.fixture
-def stored(tmp_path) -> Path:
-    weights.save(tmp_path / "w", Stored(network(), 1.5), {}, "card")
-    return tmp_path / "w"
-
-
-@pytest.mark.parametrize("kind", ["npy", "npz", "xyz", "csv"])
-def test_files_are_completed(stored, tmp_path, kind):
-    cloud, path = seen(), tmp_path / f"mug.{kind}"
-    if kind == "npy":
-        np.save(path, cloud)
-    elif kind == "npz":
-        np.savez(path, points=cloud)
-    else:
-        np.savetxt(path, cloud, delimiter="," if kind == "csv" else " ")
-    result = predict.main(PredictConfig(path, tmp_path / "out", stored))
-    assert not result.failed
-    with np.load(result.written[0]) as arrays:
-        assert arrays["points"].shape == ANSWERED and (arrays["uncertainty"] > 0).all()
-        assert np.allclose(arrays["points"], CompletionModel.load(stored).complete(cloud).points, atol=1e-4)
-
-
-def test_a_ply_is_written_that_can_be_read_again(stored, tmp_path):
-    np.save(tmp_path / "mug.npy", seen())
-    written = predict.main(PredictConfig(tmp_path / "mug.npy", tmp_path / "out", stored, ply=True)).written[0]
-    again = predict.read_cloud(written)
-    assert again.shape == ANSWERED and np.isfinite(again).all()
-
-
-def test_bad_clouds_are_told_and_the_others_completed(stored, tmp_path, capsys):
-    folder = tmp_path / "clouds"
-    folder.mkdir()
-    np.save(folder / "good.npy", seen())
-    np.save(folder / "few.npy", seen()[:10])
-    np.save(folder / "nan.npy", np.full((100, 3), np.nan))
-    np.save(folder / "flat.npy", np.zeros((100, 2)))
-    (folder / "torn.npy").write_bytes(b"\x93NUMPY")
-    (folder / "zip.npz").write_bytes(b"PK\x03\x04 nothing")
-    (folder / "words.xyz").write_text("no numbers at all")
-    (folder / "empty.xyz").write_text("")
-    status = cli(["predict", "completion", str(folder), "--out", str(tmp_path / "out"), "--weights", str(stored)])
-    told = capsys.readouterr()
-    assert status == 2 and "good.completed.npz" in told.out
-    assert all(f"{name}" in told.err for name in ("few", "nan", "flat", "torn", "words", "empty", "zip"))
-    assert "Traceback" not in told.err
-    assert all(line.startswith("error: ") for line in told.err.splitlines())
-    lines = [line for line in told.err.splitlines() if "flat.npy" in line]
-    assert len(lines) == 1 and lines[0].count("flat.npy") == 1
-
-
-def test_a_cloud_that_is_not_there_is_told_as_that(stored, tmp_path, capfd):
-    nowhere = str(tmp_path / "nowhere.ply")
-    assert cli(["predict", "completion", nowhere, "--out", str(tmp_path / "out"), "--weights", str(stored)]) == 2
-    told = capfd.readouterr()
-    assert told.err == f"error: {nowhere} is missing; expected a cloud ({', '.join(predict.READ)}). Check the path.\n"
-    assert not told.out
-
-
-def test_weights_that_cannot_be_used(stored, tmp_path):
+def test_weights_that_cannot_be_used(tmp_path):
+    stored = tmp_path / "w"
+    weights.save(stored, Stored(network(), 1.5), {}, "card")
     path = stored / "model.safetensors"
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
