@@ -96,7 +96,7 @@ PREDICT = Group("Tell what is in your own files.", {
         "emotion of faces in pictures and videos", "interviews/ --csv interviews.csv", report="report"),
     "completion": Command(
         "perception.completion.predict", "PredictConfig", "main",
-        "the whole shape of partial clouds", "cloud.ply --out runs/completed", "grasp", "report"),
+        "the whole shape of partial clouds", "assets/samples/mug.ply --out runs/completed", "grasp", "report"),
 }, "  {prog} speech interviews/ --csv interviews.csv")
 
 ENROL = Group("Let the dog get to know you.", {

@@ -50,7 +50,7 @@ def emotion_of(word: str) -> str | None:
 
 def visible_files(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], list[Failure]]:
     """List the files with one of the endings in a folder and below, and the hidden ones that are left out."""
-    files = search_files(folder, suffixes).files
+    files = search_files([folder], suffixes).files
     hidden = sorted(set(find_files(folder, suffixes)) - set(files))
     return files, [Failure(path, "hidden, as a Mac leaves them in archives") for path in hidden]
 

@@ -38,9 +38,10 @@ def find_files(source: Path, suffixes: Collection[str]) -> list[Path]:
 
 
 class FoundFiles(NamedTuple):
-    """Files of a folder that are to be read, and how many others there are, by what they are."""
+    """Files that are to be read, the folder that all are below, and how many others were left out, by what they are."""
 
     files: list[Path]
+    below: Path
     others: Counter[str]
 
     @property
@@ -51,28 +52,34 @@ class FoundFiles(NamedTuple):
 
 
 def search_files(
-    source: Path, suffixes: Collection[str], looks_right: Callable[[Path], bool] = lambda path: False
+    sources: Sequence[Path], suffixes: Collection[str], looks_right: Callable[[Path], bool] = lambda path: False
 ) -> FoundFiles:
-    """Find what is to be read: the file itself, or what in a folder and below has one of the lower-case endings.
+    """Find what is to be read: files that are named, and what in folders and below has one of the lower-case endings.
 
     Hidden files and those that macOS puts into archives (`._x.ply`, `__MACOSX`) are left out, whatever their ending.
 
     Args:
-        source: a file, which is taken as it is, or a folder.
+        sources: files, which are taken as they are, and folders; one at least.
         suffixes: endings that are read.
         looks_right: tells of a file with another ending whether its content is to be read all the same.
     """
-    if not source.is_dir():
-        return FoundFiles([source], Counter())
-    files, others = [], Counter[str]()
-    for path in sorted(path for path in source.rglob("*") if not path.is_dir()):
-        if any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(source).parts):
-            others["hidden"] += 1
-        elif path.suffix.lower() in suffixes or _holds(looks_right, path):
-            files.append(path)
-        else:
-            others[path.suffix.lower() or "without ending"] += 1
-    return FoundFiles(files, others)
+    below = os.path.commonpath([_absolute(source if source.is_dir() else source.parent) for source in sources])
+    files: list[Path] = [source for source in sources if not source.is_dir()]
+    others = Counter[str]()
+    for source in (source for source in sources if source.is_dir()):
+        for path in sorted(path for path in source.rglob("*") if not path.is_dir()):
+            if any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(source).parts):
+                others["hidden"] += 1
+            elif path.suffix.lower() in suffixes or _holds(looks_right, path):
+                files.append(path)
+            else:
+                others[path.suffix.lower() or "without ending"] += 1
+    return FoundFiles(list({_absolute(file): file for file in files}.values()), Path(below), others)
+
+
+def _absolute(path: Path) -> str:
+    """The whole path without .. in it; links are not followed, for they may bear the names that are meant."""
+    return os.path.normpath(path.absolute())
 
 
 def _holds(looks_right: Callable[[Path], bool], path: Path) -> bool:
@@ -95,20 +102,20 @@ def left_out_lines(left_out: Sequence[Failure], most: int = 10) -> list[str]:
     ]
 
 
-def name_outputs(files: Sequence[Path], source: Path, out: Path, ending: str) -> list[Path]:
-    """Name the output of each file: below `out` as the file lies below `source`, with another ending.
+def name_outputs(found: FoundFiles, out: Path, ending: str) -> list[Path]:
+    """Name the output of each file: below `out` as the file lies below the folder of all, with another ending.
 
     Raises:
         CommandError: two files would be written to one place, or one over a file that is still to be read.
     """
     taken: dict[Path, Path] = {}
-    read = {Path(os.path.realpath(file)) for file in files}
-    for file in files:
-        relative = file.relative_to(source) if source.is_dir() else Path(file.name)
-        path = out / relative.with_name(f"{relative.stem}{ending}")
+    read = {os.path.realpath(file) for file in found.files}
+    for file in found.files:
+        place = Path(_absolute(file)).relative_to(found.below)
+        path = out / place.with_name(f"{place.stem}{ending}")
         if path in taken:
             raise CommandError(f"{taken[path]} and {file} would both be written to {path}. Rename one of them.")
-        if Path(os.path.realpath(path)) in read:
+        if os.path.realpath(path) in read:
             raise CommandError(f"{path} is to be read and would be overwritten. Name another output.")
         taken[path] = file
     return list(taken)

@@ -29,16 +29,16 @@ from perception.completion.weights import DEFAULT_FOLDER
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Complete clouds: one file, or all in a folder and below, of .npy, .npz, .ply, .pcd, .xyz, .txt, .csv, .asc, .pts.
+    """Complete clouds: files, and those in folders and below, of .npy, .npz, .ply, .pcd, .xyz, .txt, .csv, .asc, .pts.
 
     A cloud is what one camera sees of one object, cut out, in metres, z up, the table at z = 0. Rows that are zero, NaN
-    or infinite are dropped. For each FOLDER/NAME.ply a file OUT/FOLDER/NAME.completed.npz is written, with points
-    (2048, 3) m and uncertainty (2048,) m, or NAME.completed.ply with --ply. A file that cannot be used is reported on
-    stderr, the others continue, and the exit status is 2.
+    or infinite are dropped. For each NAME.ply a file NAME.completed.npz is written, with points (9216, 3) m and
+    uncertainty (9216,) m, or NAME.completed.ply with --ply; in OUT they lie as the clouds do in the folder of all. A
+    file that cannot be used is reported on stderr, the others continue, and the exit status is 2.
     """
 
-    source: tyro.conf.Positional[Path]
-    """File or folder."""
+    source: tyro.conf.Positional[tuple[Path, ...]]
+    """Files and folders."""
     out: Path = Path("runs/completed")
     """Folder for the results."""
     weights: Path = DEFAULT_FOLDER
@@ -51,6 +51,8 @@ class PredictConfig:
     """Write .ply, which viewers open, instead of .npz."""
 
     def __post_init__(self) -> None:
+        if not self.source:
+            raise ValueError("no file and no folder came; name what to complete.")
         if not (math.isfinite(self.scale) and self.scale > 0.0):
             raise ValueError(
                 f"scale is {self.scale}; it must be more than 0: 0.001 for millimetres, 0.0254 for inches."
@@ -83,8 +85,8 @@ def main(config: PredictConfig) -> PredictResult:
     """
     found = search_files(config.source, ENDINGS, looks_like_cloud)
     if not found.files:
-        raise CommandError(f"{config.source} holds no cloud; allowed are {', '.join(ENDINGS)}{found.left_out}")
-    paths = name_outputs(found.files, config.source, config.out, f".completed.{'ply' if config.ply else 'npz'}")
+        raise CommandError(f"{found.below} holds no cloud; allowed are {', '.join(ENDINGS)}{found.left_out}")
+    paths = name_outputs(found, config.out, f".completed.{'ply' if config.ply else 'npz'}")
     check_folder(config.out)
     model = CompletionModel.load(config.weights)
     result = PredictResult(found, [], [], [])

@@ -1,4 +1,4 @@
-"""Tiny files under the names that the README gives to what people have: corpora, sets of objects, clips, a cloud."""
+"""Tiny files under the names that the README gives to what people have: corpora, sets of objects, clips."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from itertools import count, product
 from pathlib import Path
 
 import cv2
-import numpy as np
 import soundfile
 
 from datasets.held_out import is_held_out
@@ -25,7 +24,6 @@ def write_all(home: Path) -> None:
     _voices(home)
     _faces(home)
     _objects(home / "OBJECTS")
-    (home / "cloud.ply").write_text(half_a_ball())
     (home / "benchmarks" / "results").mkdir(parents=True)
     (home / "assets").symlink_to(ROOT / "assets")
 
@@ -70,13 +68,3 @@ def _objects(data: Path) -> None:
             parts = "".join(f"<{part}><geometry>{geometry}</geometry></{part}>" for part in ("visual", "collision"))
             place = data / name / f"{shape}_{number or kept_back}.urdf"
             place.write_text(f'<robot name="x"><link name="x">{parts}</link></robot>')
-
-
-def half_a_ball() -> str:
-    """A PLY of what a camera sees of a ball of 4 cm on a table."""
-    points = np.random.default_rng(0).normal(size=(2000, 3))
-    points = 0.04 * points / np.linalg.norm(points, axis=1, keepdims=True)
-    seen = points[points[:, 0] > 0] + [0.0, 0.0, 0.04]
-    axes = "".join(f"property float {axis}\n" for axis in "xyz")
-    rows = "".join("{} {} {}\n".format(*one) for one in seen)
-    return f"ply\nformat ascii 1.0\nelement vertex {len(seen)}\n{axes}end_header\n{rows}"

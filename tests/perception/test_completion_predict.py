@@ -12,7 +12,7 @@ from perception.completion.predict import PredictConfig
 from perception.completion.weights import Stored
 from tests.clouds import fields, npy, npz, pcd, ply, text
 from tests.completion import SMALL, network, seen
-from tests.conftest import DATA
+from tests.conftest import DATA, ROOT
 
 ANSWERED = (4 * SMALL.queries * SMALL.fold + SMALL.points, 3)
 SEEN = seen().astype(np.float32)
@@ -26,11 +26,11 @@ def stored(tmp_path) -> Path:
 
 @pytest.fixture
 def run(stored, tmp_path, capfd):
-    """Complete what is in `source`: exit status, files written below the folder of results, and what was told."""
+    """Complete what is named: exit status, files written below the folder of results, and what was told."""
 
-    def run(source: Path, *options: str) -> tuple[int, list[str], str]:
+    def run(*options: str | Path) -> tuple[int, list[str], str]:
         out = tmp_path / "out"
-        status = cli(["predict", "completion", str(source), "--out", str(out), "--weights", str(stored), *options])
+        status = cli(["predict", "completion", *map(str, options), "--out", str(out), "--weights", str(stored)])
         told = capfd.readouterr()
         files = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
         assert "Traceback" not in told.err and set(told.out.split()) <= {str(out / file) for file in files}
@@ -54,7 +54,7 @@ def test_files_are_completed(stored, tmp_path, name):
     path = tmp_path / name
     made = {".npy": npy, ".npz": lambda cloud: npz(points=cloud), ".xyz": text, ".csv": lambda cloud: text(cloud, ",")}
     path.write_bytes(made[path.suffix](SEEN))
-    result = predict.main(PredictConfig(path, tmp_path / "out", stored))
+    result = predict.main(PredictConfig((path,), tmp_path / "out", stored))
     assert not result.failed
     with np.load(result.written[0]) as arrays:
         assert arrays["points"].shape == ANSWERED and (arrays["uncertainty"] > 0).all()
@@ -63,7 +63,7 @@ def test_files_are_completed(stored, tmp_path, name):
 
 def test_a_ply_is_written_that_can_be_read_again(stored, tmp_path):
     np.save(tmp_path / "mug.npy", SEEN)
-    written = predict.main(PredictConfig(tmp_path / "mug.npy", tmp_path / "out", stored, ply=True)).written[0]
+    written = predict.main(PredictConfig((tmp_path / "mug.npy",), tmp_path / "out", stored, ply=True)).written[0]
     again = read_cloud(written).points
     assert again.shape == ANSWERED and np.isfinite(again).all()
 
@@ -77,6 +77,14 @@ def test_results_lie_as_their_clouds_do(run, tmp_path):
     assert told == "4 of 4 clouds completed\n"
 
 
+def test_files_and_folders_may_be_named_together(run, tmp_path, monkeypatch):
+    fill(tmp_path / "partial", a__00_pcd=pcd(SEEN), b__00_pcd=pcd(SEEN), c__deep__00_pcd=pcd(SEEN))
+    monkeypatch.chdir(tmp_path / "partial" / "b")
+    status, files, _ = run("../a/00.pcd", "00.pcd", "../c", "../c/deep/00.pcd", "../b/00.pcd")
+    assert (status, files) == (0, [f"{name}/00.completed.npz" for name in ("a", "b", "c/deep")])
+    assert "no file and no folder came" in run()[2]
+
+
 def test_results_of_one_name_are_refused_before_any_is_written(run, tmp_path):
     folder = fill(tmp_path / "clouds", a_npy=npy(SEEN), b__mug_npy=npy(SEEN), b__mug_ply=ply(SEEN))
     status, files, told = run(folder)
@@ -87,7 +95,7 @@ def test_results_of_one_name_are_refused_before_any_is_written(run, tmp_path):
 def test_a_result_does_not_replace_a_cloud_that_is_read(stored, tmp_path):
     fill(tmp_path, **{"mug_npy": npy(SEEN), "mug.completed_npz": npz(points=SEEN)})
     with pytest.raises(CommandError, match="to be read and would be overwritten"):
-        predict.main(PredictConfig(tmp_path, tmp_path, stored))
+        predict.main(PredictConfig((tmp_path,), tmp_path, stored))
 
 
 def test_odd_files_are_told_and_the_others_completed(run, tmp_path):
@@ -135,6 +143,16 @@ def test_an_array_may_be_chosen_and_millimetres_be_told(run, tmp_path):
     with np.load(tmp_path / "out/two.completed.npz") as arrays:
         assert np.ptp(arrays["points"]) < 1.0
     assert "scale is 0.0; it must be more than 0" in run(path, "--scale", "0")[2]
+
+
+def test_the_sample_is_a_thing_that_can_be_completed(tmp_path):
+    """With the shipped weights the answer is larger than what was seen, and stands on the table."""
+    sample = ROOT / "assets" / "samples" / "mug.ply"
+    result = predict.main(PredictConfig((sample,), tmp_path))
+    whole, cloud = np.load(result.written[0])["points"], read_cloud(sample)
+    assert cloud.dropped == 0 and len(whole) == 9216
+    assert np.prod(np.ptp(whole, axis=0)) > 1.2 * np.prod(np.ptp(cloud.points, axis=0))
+    assert abs(whole[:, 2].min()) < 0.01
 
 
 def test_a_cloud_that_is_not_there_is_told_as_that(run, tmp_path):
