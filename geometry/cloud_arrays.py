@@ -116,7 +116,8 @@ def _choose(arrays: dict[str, _Array]) -> list[str]:
     axes = {name.lower(): name for name, array in arrays.items() if len(array.shape) == 1}
     if not named and {"x", "y", "z"} <= set(axes):
         return [axes[axis] for axis in "xyz"]
-    meant = named or clouds
+    guess = not any(name.lower() in _POINTS for name in arrays)  # a batch called points is no reason to take another
+    meant = named or (clouds if guess else [])
     if len(meant) == 1 and (named or meant[0].lower() not in _NO_POINTS):
         return meant
     which = "several of its arrays may be the cloud" if len(meant) > 1 else "none of its arrays is surely the cloud"

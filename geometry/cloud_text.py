@@ -36,20 +36,18 @@ def read_text(file: BinaryIO, encoding: str) -> np.ndarray:
             comment = line.lstrip("#/ ")
             continue
         cells = _cells(line)
-        if _are_numbers(cells) and len(cells) > 1:
+        if named or (_are_numbers(cells) and len(cells) > 1):
             break
-        if named:
-            raise CloudError(f"a row says {excerpt(line)}; expected x y z as numbers.")
         if announced is None and len(cells) == 1 and cells[0].isdecimal():
             announced = int(cells[0])
         else:
             named = cells
     else:
         raise CloudError("it holds no row of numbers; expected x y z in each.")
-    if len(cells) < 3:
-        raise CloudError(f"its rows are like {excerpt(line)}; expected x y z in each.")
     if named:
         columns = _columns(named)
+    elif len(cells) < 3:
+        raise CloudError(f"its rows are like {excerpt(line)}; expected x y z in each.")
     else:  # CloudCompare writes the names behind //; other comments are none
         noted = _axes(_cells(comment))
         columns = noted if noted and len(_cells(comment)) == len(cells) else (0, 1, 2)
@@ -96,7 +94,8 @@ def parse_rows(lines: Iterable[str], columns: Sequence[int], most: int, separato
     except CloudError:
         raise
     except (ValueError, IndexError, OverflowError) as problem:
-        raise CloudError(f"not every row has numbers as x y z ({excerpt(str(problem), 120)}).") from problem
+        what = excerpt(str(problem), 120)
+        raise CloudError(f"not every row has numbers as x y z ({what}): it is cut off, or no cloud.") from problem
 
 
 def _separator(line: str) -> str | None:

@@ -105,6 +105,7 @@ KINDS: dict[str, Callable[[np.ndarray], bytes]] = {
     "modelnet.txt": lambda points: text(points, ",", row="{},0.0,0.0,1.0"),
     "header.csv": lambda points: text(points, ",", "x,y,z"),
     "pandas.csv": lambda points: text(points, ",", ",x,y,z,label", row='0,{},"a mug"'),
+    "label_first.csv": lambda points: text(points, ",", "label,x,y,z", row="mug,{}"),
     "paraview.csv": lambda points: text(points, ",", '"Normals:0","Points:0","Points:1","Points:2"', row="7,{}"),
     "units.csv": lambda points: text(points, ", ", "id, X [m], Y [m], Z [m]", row="3, {}"),
     "german.csv": lambda points: text(points, ";", "x;y;z").replace(b".", b","),
