@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -83,7 +84,7 @@ def main(config: PredictConfig) -> PredictResult:
         CommandError: there is nothing to complete, two results would have one name, or nothing can be written.
         WeightsError: no such weights.
     """
-    found = search_files(config.source, ENDINGS, looks_like_cloud)
+    found = _without_results(search_files(config.source, ENDINGS, looks_like_cloud), config.source)
     if not found.files:
         raise CommandError(f"{found.below} holds no cloud; allowed are {', '.join(ENDINGS)}{found.left_out}")
     paths = name_outputs(found, config.out, f".completed.{'ply' if config.ply else 'npz'}")
@@ -103,6 +104,13 @@ def main(config: PredictConfig) -> PredictResult:
         if cloud.dropped:
             result.dropped.append(Dropped(file, cloud.dropped, cloud.rows))
     return result
+
+
+def _without_results(found: FoundFiles, named: tuple[Path, ...]) -> FoundFiles:
+    """Leave out what was completed before and lies among the clouds, unless it was named itself."""
+    files = [file for file in found.files if not file.stem.endswith(".completed") or file in named]
+    left = Counter({"completed before": len(found.files) - len(files)})
+    return found._replace(files=files, others=found.others + left)
 
 
 def _as_npz(completed: Completed) -> bytes:

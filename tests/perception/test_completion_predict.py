@@ -95,7 +95,15 @@ def test_results_of_one_name_are_refused_before_any_is_written(run, tmp_path):
 def test_a_result_does_not_replace_a_cloud_that_is_read(stored, tmp_path):
     fill(tmp_path, **{"mug_npy": npy(SEEN), "mug.completed_npz": npz(points=SEEN)})
     with pytest.raises(CommandError, match="to be read and would be overwritten"):
-        predict.main(PredictConfig((tmp_path,), tmp_path, stored))
+        predict.main(PredictConfig((tmp_path / "mug.npy", tmp_path / "mug.completed.npz"), tmp_path, stored))
+
+
+def test_results_among_the_clouds_are_not_completed_again(stored, tmp_path):
+    clouds = fill(tmp_path / "clouds", mug_npy=npy(SEEN))
+    for before in (0, 1):
+        result = predict.main(PredictConfig((clouds,), clouds, stored))
+        assert result.written == [clouds / "mug.completed.npz"] and result.found.others.total() == before
+    assert result.found.left_out == "; left out: 1 completed before"
 
 
 def test_odd_files_are_told_and_the_others_completed(run, tmp_path):
