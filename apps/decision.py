@@ -10,7 +10,7 @@ from apps.senses import Sensed
 from apps.timeline import Manual
 from control.gait import SPEED_RANGE_M_S, GaitStyle, VelocityCommand, gait_style
 from perception.emotion import LABELS, EmotionEstimate
-from perception.fusion.filter import EmotionFilter, FusionConfig
+from perception.fusion.filter import Belief, EmotionFilter, FusionConfig
 from policies.behaviour import Behaviour, BehaviourSelector
 from policies.navigation import movement, steer
 from policies.taste.applied import Manner
@@ -42,7 +42,7 @@ class Decision:
         self.selector.reset()
         self.manner.reset(self._seed)
         self.behaviour: Behaviour = self.selector.step(None, 0.0)
-        self.command = VelocityCommand()
+        self.command, self.gait = VelocityCommand(), self.behaviour.style.name
 
     def set_by_hand(self, manual: Manual) -> None:
         """Take over what a person has set; an emotion that is given back is forgotten.
@@ -90,16 +90,19 @@ class Decision:
         toward_goal = steer(self.behaviour, state.position[:2], state.yaw, person)
         _, gait, speed = self.manual
         self.command, style = movement(self.behaviour, toward_goal, gait, speed)
+        self.gait = style.name
         if gait is None and speed is None:
             self.command, style = self.manner.step(self.behaviour, self.command, style, time_s)
         return self.command, style
 
-    def felt(self) -> tuple[str | None, float | None, float | None, float | None]:
-        """Return label, confidence, valence and arousal of the estimate, or four times None."""
-        felt = self.estimate
-        if felt is None:
-            return None, None, None, None
-        return felt.label, round(felt.confidence, 4), round(felt.valence, 4), round(felt.arousal, 4)
+    def shown(self, belief: Belief) -> EmotionEstimate | None:
+        """Return what a viewer is shown: what was set by hand, or the belief of now, which fades in silence.
+
+        The behaviour answers `estimate`, which stays as it was when a sense last said something.
+        """
+        if self.manual.emotion is not None:
+            return self.estimate
+        return None if belief.estimate.source == "nothing" else belief.estimate
 
     def mouth(self, time_s: float) -> float:
         """Return how far the mouth is open, 0 to 1: it moves while a sound is made."""

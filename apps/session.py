@@ -23,7 +23,7 @@ from apps.decision import Decision
 from apps.ear import EAR_RATE_HZ, Ear
 from apps.eye import Eye, StreamEye
 from apps.senses import Audio, Image, Senses
-from apps.timeline import Playing, Snapshot, Step, Timeline
+from apps.timeline import Playing, Snapshot, Step, Timeline, felt
 from apps.video import film
 from control.dog import CONTROL_HZ, SUBSTEPS
 from perception.emotion import EmotionEstimate
@@ -200,26 +200,27 @@ class Session(AbstractContextManager):
     def _row(self, fallen: bool) -> Step:
         decided = self.decision
         return Step(
-            round(self.time, 2),
-            *decided.felt(),
-            decided.behaviour.name,
-            decided.manual.gait or decided.behaviour.style.name,
-            round(self.body.dog.gait.frequency_hz, 4),
-            round(self.body.height_m, 4),
-            round(self.state.heading_velocity[0], 4),
-            fallen,
+            t=round(self.time, 2),
+            **felt(decided.estimate),
+            behaviour=decided.behaviour.name,
+            gait=decided.gait,
+            frequency=round(self.body.dog.gait.frequency_hz, 4),
+            height=round(self.body.height_m, 4),
+            vx=round(self.state.heading_velocity[0], 4),
+            fallen=fallen,
         )
 
     def snapshot(self) -> Snapshot:
         """Return everything that a viewer needs, at this moment."""
         decided = self.decision
         belief = decided.feelings.at(self.time)
+        shown = decided.shown(belief)
         return Snapshot(
             self.time,
             self.body.dog.link_poses().astype(np.float32),
-            self._row(self.body.fallen),
+            self._row(self.body.fallen)._replace(**felt(shown)),
             decided.behaviour.says,
-            self.estimate,
+            shown,
             belief.unsure and decided.manual.emotion is None,
             belief.agreement,
             self.senses.ear.hearing,

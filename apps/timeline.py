@@ -30,6 +30,18 @@ class Step(NamedTuple):
     fallen: bool
 
 
+def felt(estimate: EmotionEstimate | None) -> dict[str, Any]:
+    """Write an estimate as the fields of a `Step`; None where there is none."""
+    if estimate is None:
+        return dict.fromkeys(("emotion", "confidence", "valence", "arousal"))
+    return {
+        "emotion": estimate.label,
+        "confidence": round(estimate.confidence, 4),
+        "valence": round(estimate.valence, 4),
+        "arousal": round(estimate.arousal, 4),
+    }
+
+
 class Timeline(NamedTuple):
     """Every step of a run, the sounds the dog made, and how much faster than the clock on the wall it went."""
 
@@ -79,13 +91,16 @@ class Playing(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """A session's state as the outside sees it; immutable, safe to hand to other threads."""
+    """A session's state as the outside sees it; immutable, safe to hand to other threads.
+
+    The feeling in `step` is that of `estimate`: it fades while nothing is sensed.
+    """
 
     t: float
     poses: np.ndarray  # (19, 7) float32: position in m, quat_xyzw, in the order of Dog.links
     step: Step
     says: str
-    estimate: EmotionEstimate | None
+    estimate: EmotionEstimate | None  # as of now; None when nothing was sensed of late
     unsure: bool  # nothing was sensed of late, or nothing clear
     agreement: float | None  # of voice and face, [0, 1]; None unless both spoke of late
     hearing: Hearing

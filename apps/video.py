@@ -118,8 +118,7 @@ def compose(picture: np.ndarray, now: Snapshot) -> np.ndarray:
     panel = np.full((VIEW[1], PANEL_WIDTH, 3), PAPER, np.uint8)
     panel[12:162, 60:260] = draw_face(now.face, 200, 150)
     step = now.step
-    title = "nothing sensed yet" if step.emotion is None else f"{step.emotion}  {100 * (step.confidence or 0):.0f} %"
-    write(panel, title, (18, 188), 0.62, INK)
+    write(panel, title(now), (18, 188), 0.62, INK)
     _draw_bars(panel, now)
     write(panel, f"{step.behaviour.replace('_', ' ')}: {step.gait}", (18, 318), 0.5, INK)
     moving = f"{step.vx:+.2f} m/s   {step.frequency:.1f} Hz   {100 * step.height:.0f} cm   t {step.t:.1f} s"
@@ -127,8 +126,19 @@ def compose(picture: np.ndarray, now: Snapshot) -> np.ndarray:
     return np.ascontiguousarray(np.hstack([picture, panel]))
 
 
+def title(now: Snapshot) -> str:
+    """Say the feeling, and how sure it is or that a person set it."""
+    step = now.step
+    if step.emotion is None:
+        return "unsure: nothing sensed"
+    if now.manual.emotion is not None:
+        return f"{step.emotion}, set by hand"
+    return f"{step.emotion}  {100 * (step.confidence or 0):.0f} %{'  (unsure)' if now.unsure else ''}"
+
+
 def _draw_bars(panel: np.ndarray, now: Snapshot) -> None:
-    probabilities = np.zeros(len(LABELS)) if now.estimate is None else now.estimate.probabilities
+    sensed = None if now.manual.emotion is not None else now.estimate
+    probabilities = np.zeros(len(LABELS)) if sensed is None else sensed.probabilities
     for row, (label, share) in enumerate(zip(LABELS, probabilities, strict=True)):
         y = 206 + 12 * row
         write(panel, label, (18, y + 4), 0.36, _PALE)

@@ -141,8 +141,8 @@ def play(session: Session, index: int, scene: Scene, sound: np.ndarray, film: It
         count += 1
         if count % LOOK_EVERY:
             return
-        seen, now = session.snapshot(), session.decision.feelings.last_time("speech")
-        looks.append(Look(index, None if seen.estimate is None else seen.estimate.label, seen.unsure, now != before))
+        now, unsure = session.decision.feelings.last_time("speech"), session.snapshot().unsure
+        looks.append(Look(index, None if session.estimate is None else session.estimate.label, unsure, now != before))
         before = now
 
     session.run(scene.seconds, look)

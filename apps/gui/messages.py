@@ -49,7 +49,7 @@ class StateMessage(TypedDict):
     """State of a session, ten times a second on /ws/live; the step of the timeline is in it as well."""
 
     type: Literal["state"]
-    probabilities: list[float] | None  # (8,), in the order of the scene's labels
+    probabilities: list[float] | None  # (8,), in the order of the scene's labels; None when set by hand
     source: str | None  # "voice", "face", "voice and face", "manual"
     says: str
     speed: float  # commanded, m/s
@@ -132,13 +132,14 @@ def pose_message(snapshot: Snapshot) -> bytes:
 
 
 def state_message(snapshot: Snapshot, person: tuple[float, float]) -> dict[str, Any]:
-    """Write the state of the session as the page shows it."""
+    """Write the state of the session as the page shows it; nobody is sure by so much of what was set by hand."""
     step, estimate, playing = snapshot.step, snapshot.estimate, snapshot.playing
-    level = snapshot.hearing.level_db
+    level, by_hand = snapshot.hearing.level_db, snapshot.manual.emotion is not None
     return {
         "type": "state",
         **step._asdict(),
-        "probabilities": None if estimate is None else [round(float(p), 4) for p in estimate.probabilities],
+        **({"confidence": None} if by_hand else {}),
+        "probabilities": None if by_hand or estimate is None else [round(float(p), 4) for p in estimate.probabilities],
         "source": None if estimate is None else estimate.source,
         "says": snapshot.says,
         "speed": round(snapshot.commanded_speed, 3),

@@ -181,6 +181,7 @@ export class Playback {
     this.element = new Audio();
     /** @type {string|null} */
     this.url = null;
+    this.held = false;
   }
 
   get isPlaying() {
@@ -192,6 +193,19 @@ export class Playback {
     this.stop();
     this.url = typeof recording === "string" ? recording : URL.createObjectURL(recording);
     this.element.src = this.url;
+    if (!this.held) await this.#resume();
+  }
+
+  /** Wait while the time of the dog stands still, and go on with it. @param {boolean} held */
+  hold(held) {
+    if (held === this.held) return;
+    this.held = held;
+    if (this.url === null) return;
+    if (held) this.element.pause();
+    else if (!this.element.ended) this.#resume();
+  }
+
+  async #resume() {
     try {
       await this.element.play();
     } catch (error) {

@@ -49,7 +49,8 @@ export class EmotionChart {
   /** @param {import("./messages.js").StateMessage} state */
   add(state) {
     const now = performance.now();
-    this.rows.push({ at: now / 1000, p: state.probabilities, affect: [state.valence ?? null, state.arousal ?? null] });
+    const known = !state.paused && state.probabilities; // what was set by hand, or stands still, leaves a gap
+    this.rows.push({ at: now / 1000, p: known ? state.probabilities : null, affect: known ? [state.valence, state.arousal] : [null, null] });
     while (this.rows[0].at < now / 1000 - SPAN_S) this.rows.shift();
     if (now - this.drawn < REDRAW_MS || document.hidden || !this.hosts[0].offsetParent) return;
     this.drawn = now;

@@ -90,6 +90,7 @@ function showState(next) {
   face.set(next.face);
   scene?.setState(next, emotionColor(next.emotion));
   if (heardBefore && !next.hearing) playback.stop();
+  else playback.hold(next.paused);
 }
 
 const liveHandlers = {
@@ -235,6 +236,8 @@ window.empaw = {
   get pixelRatio() { return scene?.quality.pixelRatio ?? 0; },
   get acks() { return commands.acks; },
   get state() { return state; },
+  get aloud() { return { playing: playback.isPlaying, at: playback.element.currentTime }; },
+  get chart() { return chart?.rows ?? []; },
 };
 
 /** The first description is needed before anything can be shown; keep asking until the server answers. */

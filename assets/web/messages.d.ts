@@ -144,7 +144,7 @@ export interface SightMessage {
 /** State of a session, ten times a second on /ws/live; the step of the timeline is in it as well. */
 export interface StateMessage extends Step, ClockMessage {
   type: "state";
-  /** (8,), in the order of the scene's labels */
+  /** (8,), in the order of the scene's labels; None when set by hand */
   probabilities: number[] | null;
   /** "voice", "face", "voice and face", "manual" */
   source: string | null;
@@ -238,6 +238,7 @@ export type LiveMessage = StateMessage | SoundMessage | AckMessage | NoticeMessa
 export interface PageElements {
   "connection": HTMLElementTagNameMap["p"];
   "connection-text": HTMLElementTagNameMap["span"];
+  "paused": HTMLElementTagNameMap["p"];
   "real-time": HTMLElementTagNameMap["span"];
   "view": HTMLElementTagNameMap["canvas"];
   "view-message": HTMLElementTagNameMap["p"];

@@ -198,13 +198,14 @@ export class Panel {
     setText($("real-time"), `${state.real_time_factor.toFixed(2)}×`);
     setText($("behaviour"), readable(state.behaviour));
     $("behaviour").dataset.name = state.behaviour;
-    setText($("says"), state.fallen ? "It has fallen over and gets up by itself in a moment." : state.says);
-    setText($("gait"), readable(state.gait));
+    setText($("says"), saysText(state));
+    setText($("gait"), `${readable(state.gait)}${byHand(state) ? ", by hand" : ""}`);
     setText($("measured-speed"), `${signed(state.vx)} m/s`);
     setText($("cadence"), `${state.frequency.toFixed(1)} Hz`);
     setText($("height"), `${(100 * state.height).toFixed(0)} cm`);
     setPressed($("pause"), state.paused);
     $("pause").setAttribute("aria-label", state.paused ? "Resume" : "Pause");
+    $("paused").hidden = !state.paused;
     this.#showEmotion(state);
     this.#showHearing(state.hearing);
     this.#showSight(state);
@@ -219,10 +220,11 @@ export class Panel {
     $("emotion").dataset.emotionNow = emotion ?? "";
     $("emotion").style.setProperty("--emotion", emotionColor(emotion));
     const noise = voice_active && speech !== null && speech < this.leastSpeech;
+    const chosen = source === "manual";
     setText($("source"), sourceText(emotion, source, unsure, noise));
     $("emotion").closest(".verdict")?.classList.toggle("unsure", unsure);
     const percent = Math.round(100 * (confidence ?? 0));
-    setText($("confidence"), confidence === null ? "–" : `${percent} %`);
+    setText($("confidence"), chosen ? "by hand" : confidence === null ? "–" : `${percent} %`);
     $("confidence-bar").setAttribute("aria-valuenow", String(percent));
     $("confidence-fill").style.transform = `scaleX(${percent / 100})`;
     $("confidence-fill").style.backgroundColor = emotionColor(emotion);
@@ -376,13 +378,23 @@ export class Panel {
 }
 
 function sourceName(source) {
-  const names = { voice: "your voice", face: "your face", "voice and face": "your voice and face", manual: "your choice" };
+  const names = { voice: "your voice", face: "your face", "voice and face": "your voice and face" };
   return names[source] ?? readable(source);
 }
 
 /** Where the emotion comes from, or why there is none now. */
 function sourceText(emotion, source, unsure, noise) {
   if (noise) return "a sound, but nobody speaks";
-  if (!emotion) return "no emotion yet";
+  if (!emotion) return "unsure: nobody speaks, nobody is in sight";
+  if (source === "manual") return "set by hand";
   return unsure ? `unsure now; last from ${sourceName(source)}` : `from ${sourceName(source)}`;
+}
+
+/** Whether a person steers the legs. @param {State} state */
+const byHand = ({ manual }) => manual.gait !== null || manual.speed !== null;
+
+/** What the dog does. @param {State} state */
+function saysText(state) {
+  if (state.fallen) return "It has fallen over and gets up by itself in a moment.";
+  return byHand(state) ? `By hand: ${readable(state.gait)} at ${signed(state.speed)} m/s.` : state.says;
 }

@@ -20,6 +20,7 @@ from apps.gui.messages import (
 )
 from apps.session import Session
 from apps.timeline import Step
+from apps.video import title
 from perception.face.stream import FaceReading
 from policies.behaviour import default_table
 from tests.conftest import ROOT, ScriptedEar, estimate
@@ -57,6 +58,18 @@ def test_a_state_is_what_its_type_says(busy):
     assert all(state[name] is not None for name in ("sight", "hearing")) == busy
     assert fits({name: state.pop(name) for name in Step._fields}, Step)
     assert fits(state, StateMessage)
+
+
+def test_what_was_set_by_hand_is_no_estimate():
+    with Session(ear=ScriptedEar({2: estimate("sad")})) as session:
+        session.feel("happy")
+        session.run(0.5)
+        now = session.snapshot()
+        state = state_message(now, (2.0, 0.0))
+    assert (state["emotion"], state["source"], state["confidence"], state["probabilities"]) == (
+        "happy", "manual", None, None,
+    )  # fmt: skip
+    assert title(now) == "happy, set by hand"
 
 
 def test_a_scene_is_what_its_type_says():

@@ -12,6 +12,7 @@ from apps.config import SessionConfig
 from apps.headless import Run, run
 from apps.mp4 import VideoError
 from apps.session import Session
+from apps.video import title
 from control.observation import OBSERVATION_SIZE
 from perception.speech.audio import Sound, SoundError
 from policies.behaviour import default_table
@@ -57,6 +58,32 @@ def test_a_feeling_that_is_heard_changes_how_the_dog_moves(label, gait):
     assert (steps[-1].emotion, steps[-1].gait) == (label, gait)
     assert not any(step.fallen for step in steps)
     assert abs(steps[-1].vx) > 0.1
+
+
+def test_what_is_shown_of_a_voice_fades_when_it_is_over():
+    with Session(ear=ScriptedEar({10: estimate("angry")})) as session:
+        session.run(0.3)
+        fresh = session.snapshot()
+        session.run(4.0)
+        old = session.snapshot()
+        steps = session.run(3.0).steps
+        gone = session.snapshot()
+    assert not fresh.unsure and fresh.step.emotion == old.step.emotion == "angry"
+    assert old.unsure and old.step.confidence < 0.7 * fresh.step.confidence
+    assert 0.7 * fresh.step.valence < old.step.valence < 0.0, "toward the middle"
+    assert gone.unsure and gone.estimate is None
+    assert {gone.step.emotion, gone.step.confidence, gone.step.valence, gone.step.arousal} == {None}
+    assert "angry" in title(fresh) and "unsure" in title(old) and "unsure" in title(gone)
+    assert steps[-1].emotion == "angry", "the timeline says what the behaviour answers"
+
+
+def test_the_gait_is_that_of_the_legs_when_a_hand_sets_the_speed(session):
+    session.choose_speed(0.4)
+    step = session.run(0.5).steps[-1]
+    assert (step.behaviour, step.gait) == ("idle", "trot")
+    assert session.snapshot().step.gait == "trot"
+    session.choose_speed(None)
+    assert session.run(0.5).steps[-1].gait == "stand"
 
 
 def test_every_control_step_is_in_the_timeline(session):

@@ -94,8 +94,25 @@ def test_an_emotion_set_by_hand_changes_face_words_and_gait(visit):
     visit.state("s.behaviour === 'play' && s.gait === 'trot' && s.vx > 0.2")
     assert "happy" in visit.page.locator("#emotion").inner_text().lower()
     assert visit.page.locator("[data-emotion='happy']").get_attribute("aria-pressed") == "true"
+    assert [visit.page.locator(name).inner_text() for name in ("#confidence", "#source")] == ["by hand", "set by hand"]
+    assert visit.page.locator("#bars .number").all_inner_texts() == ["–"] * 8
+    assert visit.page.evaluate("window.empaw.chart.at(-1).p") is None
     visit.page.click("[data-emotion='auto']")
     visit.state("s.manual.emotion === null")
+
+
+def test_the_card_says_what_is_done_by_hand(visit):
+    visit.page.evaluate(
+        "const s = document.querySelector('#speed'); s.value = 0.4; s.dispatchEvent(new Event('input'))"
+    )
+    visit.state("s.manual.speed === 0.4 && s.gait === 'trot'")
+    visit.until("document.querySelector('#gait').innerText === 'trot, by hand'")
+    assert visit.page.locator("#says").inner_text() == "By hand: trot at 0.40 m/s."
+    visit.page.click("#reset")
+    visit.state("s.manual.speed === null && s.behaviour === 'idle'")
+    visit.until("document.querySelector('#gait').innerText === 'stand'")
+    assert visit.page.locator("#emotion").inner_text() == "–"
+    assert visit.page.locator("#source").inner_text() == "unsure: nobody speaks, nobody is in sight"
 
 
 def test_an_uploaded_voice_is_heard(visit):
@@ -145,13 +162,23 @@ def test_every_push_is_answered_and_the_dog_can_be_set_up_again(visit):
 
 
 def test_pause_stops_time(visit):
+    visit.page.click("#sample")
+    visit.state("s.hearing !== null")
+    visit.until("window.empaw.aloud.playing")
+    assert visit.page.locator("#paused").is_hidden()
     visit.page.click("#pause")
     visit.state("s.paused")
-    stopped = visit.page.evaluate("window.empaw.state.t")
+    visit.until("!window.empaw.aloud.playing")
+    assert visit.page.locator("#paused").is_visible()
+    read = "[window.empaw.state.t, window.empaw.state.hearing.position_s, window.empaw.aloud.at]"
+    stopped = visit.page.evaluate(read)
     visit.page.wait_for_timeout(500)
-    assert visit.page.evaluate("window.empaw.state.t") == stopped
+    assert visit.page.evaluate(read) == stopped
+    assert visit.page.evaluate("window.empaw.chart.at(-1).p") is None
     visit.page.click("#pause")
-    visit.state(f"s.t > {stopped}")
+    visit.state(f"s.t > {stopped[0]}")
+    visit.until(f"window.empaw.aloud.at > {stopped[2]}")
+    assert visit.page.locator("#paused").is_hidden()
 
 
 def test_a_phone_shows_everything_without_scrolling_sideways(browser, server):
