@@ -8,10 +8,25 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import glob
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
+
+
+def read_json(path: Path) -> Any:
+    """Read a file of JSON.
+
+    Raises:
+        ValueError: it is no JSON, or lists lie too deep in each other; names the file and, where it is known, the
+            line.
+        OSError: it cannot be read.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as problem:  # UnicodeDecodeError is a value error
+        raise ValueError(f"{path} is no JSON, or damaged: {problem}") from problem
 
 
 def check_file(path: str | Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,7 +46,8 @@ def write(folder: Path, parts: Mapping[str, Part], at: Any, settings: Mapping[st
         tensors |= {f"{part}.{name}": torch.as_tensor(value) for name, value in _state(holder).items()}
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / NAME, save(tensors, metadata={"settings": json.dumps(settings), "at": json.dumps(at)}))
+    notes = {"settings": json.dumps(settings), "at": json.dumps(at)}
+    write_whole(folder / NAME, save(tensors, metadata={**notes, "sha256": _digest(tensors, notes)}))
 
 
 def resume(folder: Path, parts: Mapping[str, Part], settings: Mapping[str, Any]) -> Any:
@@ -62,6 +64,8 @@ def resume(folder: Path, parts: Mapping[str, Part], settings: Mapping[str, Any])
         with safe_open(path, framework="pt") as file:
             notes = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        if notes["sha256"] != _digest(tensors, notes):
+            raise ValueError("its SHA-256 is not the one that was written")
         began, at = json.loads(notes["settings"]), json.loads(notes["at"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise WeightsError(f"{path} is damaged ({error}). Delete it and train from the beginning.") from error
@@ -73,6 +77,12 @@ def resume(folder: Path, parts: Mapping[str, Part], settings: Mapping[str, Any])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is damaged ({error}). Delete it and train from the beginning.") from error
     return at
+
+
+def _digest(tensors: dict[str, Tensor], notes: Mapping[str, str]) -> str:
+    from safetensors.torch import save
+
+    return hashlib.sha256(save(tensors) + notes["settings"].encode() + notes["at"].encode()).hexdigest()
 
 
 def _state(holder: Part) -> dict[str, Any]:

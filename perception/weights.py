@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from geometry.files import write_whole
+from geometry.files import read_json, write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -45,9 +46,9 @@ def read_config(folder: Path, kind: type[Config]) -> Config:
     if not path.is_file():
         raise WeightsError(f"{path} is missing; a weights folder holds model.safetensors and config.json. {_RESTORE}")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json(path)
     except ValueError as error:
-        raise WeightsError(f"{path} is no JSON ({error}). {_RESTORE}") from error
+        raise WeightsError(f"{error}. {_RESTORE}") from error
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     if not isinstance(raw, dict) or not names <= set(raw):
         missing = sorted(names - set(raw)) if isinstance(raw, dict) else "a JSON object"
@@ -86,12 +87,26 @@ def read_tensors(folder: Path) -> dict[str, Tensor]:
     """Read model.safetensors of a weights folder as float32 tensors.
 
     Raises:
-        WeightsError: the file is missing, truncated, or not in the safetensors format.
+        WeightsError: the file is missing, truncated, not in the safetensors format, or not the one that config.json
+            was written with.
     """
     path = folder / "model.safetensors"
     if not path.is_file():
         raise WeightsError(f"{path} is missing; a weights folder holds model.safetensors and config.json. {_RESTORE}")
-    return read_tensor_file(path)
+    tensors = read_tensor_file(path)
+    check_digest(path, read_json(folder / "config.json"))
+    return tensors
+
+
+def check_digest(model: Path, config: Mapping[str, Any]) -> None:
+    """Hold a file of weights against the SHA-256 that its config.json gives, where it gives one.
+
+    Raises:
+        WeightsError: it is another.
+    """
+    wanted = config.get("sha256")
+    if wanted is not None and wanted != hashlib.sha256(model.read_bytes()).hexdigest():
+        raise WeightsError(f"{model} is damaged: its SHA-256 is not the one in config.json. {_RESTORE}")
 
 
 def read_tensor_file(path: Path) -> dict[str, Tensor]:
@@ -171,13 +186,15 @@ def _check_shapes(module: nn.Module, tensors: Mapping[str, Tensor], folder: Path
 def write_folder(folder: Path, tensors: Mapping[str, Tensor], config: Any, notes: Mapping[str, Any], card: str) -> None:
     """Write model.safetensors (fp16; whole numbers as they are), config.json and CARD.md, each atomically.
 
-    config.json holds the dataclass `config` and the `notes`.
+    config.json holds the dataclass `config`, the `notes`, and the SHA-256 of model.safetensors.
     """
     from safetensors.torch import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(folder / "model.safetensors", save({name: _half(tensor) for name, tensor in tensors.items()}))
-    text = json.dumps({**asdict(config), **notes}, indent=2)
+    content = save({name: _half(tensor) for name, tensor in tensors.items()})
+    write_whole(folder / "model.safetensors", content)
+    digest = hashlib.sha256(content).hexdigest()
+    text = json.dumps({**asdict(config), **notes, "sha256": digest}, indent=2)
     write_whole(folder / "config.json", text + "\n")
     write_whole(folder / "CARD.md", card)
 
@@ -200,4 +217,4 @@ def count_parameters(module: nn.Module) -> int:
 
 def training_of(folder: Path) -> Any:
     """Read from config.json how the weights in a folder were trained."""
-    return json.loads((folder / "config.json").read_text()).get("training")
+    return read_json(folder / "config.json").get("training")

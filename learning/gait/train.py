@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, NamedTuple
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -16,10 +18,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.logger import configure
 
-from geometry.files import reserve, whole, write_whole
+from geometry.files import read_json, reserve, whole, write_whole
 from learning.gait.ppo import Learner, Normaliser
 from learning.gait.train_config import Report, Train
 from learning.gait.workers import Rollout, RolloutSource, Workers
+
+_UNPACKING = (UnpicklingError, BadZipFile, struct.error)
 
 
 def train(args: Train) -> Path:
@@ -89,7 +93,7 @@ def save_task(args: Train, folder: Path) -> None:
     path = folder / "config.json"
     settings = json.loads(json.dumps(asdict(replace(args, task=args.recipe_task)), default=str))
     if args.resume and path.exists():
-        before = json.loads(path.read_text())
+        before = read_json(path)
         if any(before.get(name) != settings[name] for name in ("recipe", "task")):
             raise ValueError(
                 f"{folder} learned another task, with --recipe {before.get('recipe')}; see its config.json. Go on with "
@@ -162,6 +166,9 @@ def restore(folder: Path, learner: Learner) -> int:
     """
     path = folder / "checkpoint.pt"
     try:
+        with ZipFile(path) as archive:  # torch writes the sums of the parts and does not look at them
+            if damaged := archive.testzip():
+                raise ValueError(f"{damaged} in it is not what was written")
         state: dict[str, Any] = torch.load(path, weights_only=True)
         learner.model.policy.load_state_dict(state["policy"])
         learner.model.policy.optimizer.load_state_dict(state["optimizer"])
@@ -169,7 +176,7 @@ def restore(folder: Path, learner: Learner) -> int:
         learner.normaliser = Normaliser(float(state["count"]), mean, variance)
         learner.learning_rate = float(state["learning_rate"])
         return int(state["iteration"])
-    except (KeyError, RuntimeError, EOFError, OSError, UnpicklingError) as problem:
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, EOFError, OSError, *_UNPACKING) as problem:
         raise ValueError(
             f"{path} cannot be continued from ({_first_line(problem)}): it is damaged or of another network"
         ) from problem

@@ -7,6 +7,7 @@ that a face from any camera has the place and the size in its crop that the face
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from perception.face.pictures import as_bgr
 
 _WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "weights"
 DEFAULT_WEIGHTS = _WEIGHTS / "yunet" / "face_detection_yunet_2026may.onnx"
+_SHA256 = "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0"
 CROP = 48  # side of a FER2013 picture, pixels
 # Eyes, tip of the nose, corners of the mouth, each left one first as seen in the picture; x, y in pixels of the crop.
 # Medians of 3,358 FER2013 Training pictures in which YuNet finds a face (of 4,000 drawn; enlarged three times) and of
@@ -53,13 +55,14 @@ class FaceDetector:
         """Load the detector.
 
         Args:
-            weights: the ONNX file.
+            weights: the ONNX file, wherever it lies. Only the very file of the release is taken: another one can end
+                the process, by a division by zero within OpenCV.
             most_side: the longer side of the picture is scaled down to this many pixels. Faces smaller than about 10
                 pixels after that are not found; 320 takes 4 ms on one core, 640 about 18 ms.
             least_score: faces scored less are not reported, [0, 1].
 
         Raises:
-            ValueError: a number out of range, or the file is missing or no such network.
+            ValueError: a number out of range, or the file is missing or another.
         """
         import cv2
 
@@ -71,14 +74,13 @@ class FaceDetector:
         weights = Path(weights)
         if not weights.is_file():
             raise ValueError(f"{weights} is missing; expected the YuNet detector. Restore it from the release.")
+        if hashlib.sha256(weights.read_bytes()).hexdigest() != _SHA256:
+            raise ValueError(f"{weights} is damaged or no face detector of ours. Restore it from the release.")
         self.most_side = most_side
-        try:
-            with _quiet():
-                self._net = cv2.FaceDetectorYN.create(
-                    str(weights), "", (most_side, most_side), least_score, 0.3, MOST_FACES * 4
-                )
-        except cv2.error as error:
-            raise ValueError(f"{weights} is no face detector for OpenCV. Restore it from the release.") from error
+        with _quiet():
+            self._net = cv2.FaceDetectorYN.create(
+                str(weights), "", (most_side, most_side), least_score, 0.3, MOST_FACES * 4
+            )
 
     def detect(self, picture: np.ndarray) -> list[Face]:
         """Find the faces in a picture, the largest first; at most 50.

@@ -16,11 +16,13 @@ from control.gait import GAITS
 from control.locomotion_controller import SlipCompensation, Table
 from control.mirror import ACTION_SIGNS, mirror_action, mirror_observation
 from control.observation import OBSERVATION_SIZE
-from geometry.files import whole
+from geometry.files import read_json, whole
+from perception.weights import check_digest
 
 DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "weights" / "gait"
 _CLIP = 8.0
 MAX_SLIP_M_S = 0.3
+_MOST_REACH = 1e6  # the shipped policies could reach 2,600 if all inputs were at their worst
 
 
 class ActorError(ValueError):
@@ -108,7 +110,9 @@ class Actor:
         # Both are written before one takes its place: a full disk leaves what was there before.
         with whole(folder / "config.json") as config, whole(folder / "model.safetensors") as model:
             model.write_bytes(content)
-            config.write_text(json.dumps({"layers": len(self.weights), **slip, **about}, indent=1) + "\n")
+            digest = {"sha256": hashlib.sha256(content).hexdigest()}
+            text = json.dumps({"layers": len(self.weights), **slip, **about, **digest}, indent=1)
+            config.write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Actor:
@@ -121,7 +125,7 @@ class Actor:
         from safetensors.numpy import load_file
 
         try:
-            config = json.loads((folder / "config.json").read_text())
+            config = read_json(folder / "config.json")
             layers = int(config["layers"])
             tensors = load_file(str(folder / "model.safetensors"))
             actor = cls(
@@ -132,6 +136,7 @@ class Actor:
                 tensors["log_std"],
                 _slip_compensation(config),
             )
+            check_digest(folder / "model.safetensors", config)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
             raise ActorError(
                 f"{folder} holds no gait policy that can be read ({problem}); it needs config.json and "
@@ -160,18 +165,23 @@ class Actor:
                     f"rising speeds, m/s, each with up to {MAX_SLIP_M_S} m/s, for {', '.join(GAITS)}. Run "
                     "train_gait.py calibrate again"
                 )
+        reach = np.full(inputs, _CLIP)  # the largest that each number of a layer can be: elu(x) is within -1 and |x|
         for weight, bias in zip(self.weights, self.biases, strict=True):
             if weight.shape != (len(bias), inputs):
                 raise ActorError(f"{folder}: a layer has shape {weight.shape}, expected ({len(bias)}, {inputs})")
             inputs = len(bias)
+            reach = np.abs(weight, dtype=float) @ np.maximum(reach, 1.0) + np.abs(bias)
+        if not reach.max(initial=0.0) <= _MOST_REACH:
+            raise ActorError(f"{folder}: actions could be as large as {reach.max():.0e}; it is damaged or ran away")
         if inputs != len(self.log_std) or self.mean.shape != self.scale.shape or not (self.scale > 0).all():
             raise ActorError(f"{folder}: the tensors do not fit each other")
 
 
 def read_about(folder: Path) -> dict[str, Any]:
     """Return what config.json says of a policy beside what `Actor.save` writes itself."""
-    about: dict[str, Any] = json.loads((folder / "config.json").read_text())
-    return {name: value for name, value in about.items() if name not in ("layers", "slip_compensation", _OLD_KEY)}
+    about: dict[str, Any] = read_json(folder / "config.json")
+    written = ("layers", "slip_compensation", "sha256", _OLD_KEY)
+    return {name: value for name, value in about.items() if name not in written}
 
 
 _OLD_KEY = "losses"  # of the slip compensation, in policies that were written before

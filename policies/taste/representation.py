@@ -16,6 +16,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 from scipy.special import expit
 
+from geometry.files import read_json
+from perception.weights import check_digest
+
 Kind = Literal["linear", "mlp", "deepsets"]
 Activation = Literal["relu", "silu"]
 Inputs = Literal["descriptors", "encoded", "vector", "relations"]
@@ -134,8 +137,9 @@ class Representation:
             "dimensions": self.dimensions,
             "layers": len(self.weights),
             "about": dict(self.about),
+            "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         }
-        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path = DEFAULT_FOLDER) -> Representation:
@@ -148,10 +152,11 @@ class Representation:
         from safetensors.numpy import load_file
 
         try:
-            config = json.loads((folder / "config.json").read_text())
+            config = read_json(folder / "config.json")
             tensors = load_file(str(folder / "model.safetensors"))
             if config["version"] != _VERSION:
                 raise RepresentationError(f"{folder} is of version {config['version']}; this Empaw reads {_VERSION}")
+            check_digest(folder / "model.safetensors", config)
             layers = range(config["layers"])
             return cls(
                 kind=config["kind"],
@@ -163,7 +168,9 @@ class Representation:
                 activation=config["activation"],
                 about=config["about"],
             )
-        except (OSError, KeyError, TypeError, json.JSONDecodeError, SafetensorError) as problem:
+        except RepresentationError:
+            raise
+        except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError) as problem:
             raise RepresentationError(
                 f"{folder} holds no representation that can be used ({type(problem).__name__}: {problem}); expected "
                 "model.safetensors and config.json as they are saved after training"

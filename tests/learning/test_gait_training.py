@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from envs.locomotion.randomization import NONE
 from envs.locomotion.terrain import HARDEST
 from learning.gait.export import Export, export
 from learning.gait.ppo import Learner, Normaliser
-from learning.gait.train import ppo_iterations, save_task, train
+from learning.gait.train import _checkpoint, ppo_iterations, restore, save_task, train
 from learning.gait.train_config import PPOConfig, Train
 from learning.gait.workers import EnvBatch, EnvSlot, Rollout, RolloutSource, Workers, _work, env_seeds
 from policies.locomotion.actor import DEFAULT_FOLDER, Actor, ActorError, elu, fast_elu
@@ -203,6 +204,19 @@ def test_a_saved_policy_acts_the_same_and_damage_is_named(learner, rng, tmp_path
         weights.write_bytes(damage)
         with pytest.raises(ActorError, match=str(tmp_path)):
             Actor.load(tmp_path)
+    damaged = bytearray(whole)
+    damaged[-100] ^= 1
+    weights.write_bytes(damaged)
+    with pytest.raises(ActorError, match="SHA-256"):
+        Actor.load(tmp_path)
+
+
+def test_numbers_that_would_overflow_are_refused(learner, tmp_path):
+    actor = learner.actor()
+    huge = replace(actor, weights=(*actor.weights[:-1], np.full_like(actor.weights[-1], 1e30)))
+    huge.save(tmp_path, {})
+    with pytest.raises(ActorError, match=r"as large as .*e\+3"):
+        Actor.load(tmp_path)
 
 
 def test_a_saved_policy_that_is_not_of_this_task_is_named(tmp_path):
@@ -265,8 +279,8 @@ def test_the_legs_of_the_simulation_do_what_the_task_does(learner):
     ],
 )
 def test_tensors_that_are_damaged_are_refused(tmp_path, name, value):
-    for kept in ("model.safetensors", "config.json"):
-        shutil.copy(DEFAULT_FOLDER / kept, tmp_path)
+    shutil.copy(DEFAULT_FOLDER / "model.safetensors", tmp_path)
+    (tmp_path / "config.json").write_text('{"layers": 3}', encoding="utf-8")
     tensors = load_file(str(tmp_path / "model.safetensors"))
     save_file({**tensors, name: np.ascontiguousarray(value)}, str(tmp_path / "model.safetensors"))
     with pytest.raises(ActorError, match=str(tmp_path)):
@@ -423,6 +437,22 @@ def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir() if "checkpoint" in path.name] == ["checkpoint.pt"]
     monkeypatch.undo()
     assert train(replace(args, resume=True)) == tmp_path / "policy"
+
+
+def test_one_bit_of_damage_in_a_checkpoint_is_told(learner, tmp_path, rng):
+    _checkpoint(tmp_path, learner, 3)
+    path = tmp_path / "checkpoint.pt"
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:  # padding between the parts may be anything
+        largest = max(archive.infolist(), key=lambda part: part.file_size)
+    for place in largest.header_offset + 200 + rng.integers(largest.file_size - 200, size=10):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"checkpoint\.pt cannot be continued from .*is not what was written"):
+            restore(tmp_path, learner)
+    path.write_bytes(content)
+    assert restore(tmp_path, learner) == 3
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path):

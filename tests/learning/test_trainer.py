@@ -53,6 +53,18 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
         training(tmp_path, resume=True)
 
 
+def test_one_bit_of_damage_in_a_checkpoint_is_told(tmp_path, rng):
+    training(tmp_path)[1].run()
+    path = tmp_path / checkpoint.NAME
+    content = path.read_bytes()
+    for place in rng.integers(len(content), size=40):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match=f"{checkpoint.NAME} is damaged"):
+            training(tmp_path, resume=True)
+
+
 def test_the_rate_rises_and_falls():
     schedule = Schedule(100, warmup=0.1, final=0.1)
     rates = [schedule.factor(step) for step in range(101)]

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from perception.face.detector import CROP, TEMPLATE, FaceDetector, align, sharpness, similarity
+from perception.face.detector import CROP, DEFAULT_WEIGHTS, TEMPLATE, FaceDetector, align, sharpness, similarity
 from perception.face.pictures import PictureError
 from tests.faces import drawn_face
 
@@ -60,6 +60,11 @@ def test_wrong_settings(tmp_path):
         FaceDetector(tmp_path / "none.onnx")
     (tmp_path / "bad.onnx").write_bytes(b"not a network")
     with pytest.raises(ValueError, match="no face detector"):
+        FaceDetector(tmp_path / "bad.onnx")
+    hostile = bytearray(DEFAULT_WEIGHTS.read_bytes())
+    hostile[38] = 34  # OpenCV divides by zero in it, which no except can catch
+    (tmp_path / "bad.onnx").write_bytes(hostile)
+    with pytest.raises(ValueError, match=r"bad\.onnx is damaged"):
         FaceDetector(tmp_path / "bad.onnx")
     with pytest.raises(ValueError, match="allowed are 16 to 4096"):
         FaceDetector(most_side=5)

@@ -81,6 +81,15 @@ def test_damaged_or_foreign_weights(tmp_path):
         SpeechEmotionModel.load(folder)
 
 
+def test_one_bit_of_damage_is_told(tmp_path):
+    path = _copy(tmp_path) / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"model\.safetensors is damaged: its SHA-256"):
+        SpeechEmotionModel.load(path.parent)
+
+
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
@@ -104,6 +113,7 @@ def test_config_that_does_not_fit(tmp_path, entries, message):
 def _change(folder: Path, **changes: Callable[[torch.Tensor], torch.Tensor]) -> None:
     tensors = load_file(folder / "model.safetensors")
     save_file({**tensors, **{n: f(tensors[n]).contiguous() for n, f in changes.items()}}, folder / "model.safetensors")
+    _edit(folder, sha256=None)
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,15 @@ def test_missing_or_damaged_files_are_told(tmp_path, name):
         Representation.load(tmp_path)
 
 
+def test_one_bit_of_damage_is_told(tmp_path):
+    path = saved(tmp_path) / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(RepresentationError, match="SHA-256"):
+        Representation.load(tmp_path)
+
+
 def test_bad_numbers_are_refused():
     good = Encoder(LINEAR, FLAT, torch.Generator().manual_seed(0)).representation()
     for bad, said in (
