@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -251,6 +251,17 @@ class World(AbstractContextManager):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Refuse to be copied or pickled: what came of it would step the physics of this one.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(
+            "a Bullet world, or an environment or robot in one, cannot be copied or pickled: make another from the "
+            "same config and reset it with the same seed"
+        )
 
 
 _VOXELS = 100_000

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import pickle
 from dataclasses import replace
 
 import gymnasium as gym
@@ -341,3 +343,30 @@ def test_the_heading_is_held_against_a_gait_that_turns(env, monkeypatch):
 
     assert turn(held=False) > 0.15
     assert abs(turn(held=True)) < 0.03
+
+
+@pytest.mark.parametrize("name", REGISTERED)
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickle.dumps])
+def test_a_copy_that_would_step_the_original_is_refused(name, duplicate):
+    env = gym.make(name)
+    env.reset(seed=0)
+    with pytest.raises(TypeError, match="make another from the same config"):
+        duplicate(env)
+    env.close()
+
+
+@pytest.mark.parametrize("terrain", ["flat", "stairs"])
+def test_an_episode_repeats_bit_for_bit_from_its_draws_and_actions(terrain, rng):
+    """Whatever was walked before in the same world; a training that goes on depends on it."""
+    old, new = (LocomotionEnv(LocomotionConfig(terrain=terrain)) for _ in range(2))
+    roll(old, 1)
+    new.reset(seed=2)
+    new.np_random.bit_generator.state = old.np_random.bit_generator.state
+    seen = [env.reset()[0] for env in (old, new)]
+    assert np.array_equal(*seen)
+    for action in rng.uniform(-0.3, 0.3, (100, 12)):
+        (a, *judged), (b, *again) = old.step(action), new.step(action)
+        assert np.array_equal(a, b) and judged == again
+    assert np.array_equal(old.privileged(), new.privileged())
+    old.close()
+    new.close()
