@@ -90,7 +90,7 @@ def show(args: Show) -> dict[str, Any]:
     planned = plan(scene, config, cloud)
     tried = _try_by_arm(scene, planned, config, args.seed) if args.arm else _try(scene, planned, config)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(page(args.object, cloud, scene, planned, tried))
+    args.out.write_text(page(args.object, cloud, scene, planned, tried), encoding="utf-8")
     if args.record is not None:
         with filming(args.record, VIEW, _FRAMES_HZ) as film:
             for frame in tried.frames:
@@ -166,7 +166,7 @@ def page(name: str, cloud: str, scene: Scene, planned: Planned, tried: Tried) ->
         f'<canvas id="view" width="1000" height="620"></canvas><p id="layers"></p>{pictures}'
         f"<h2>Why this grasp</h2><table>{rows}</table>"
         f'<script type="application/json" id="scene">{json.dumps(drawn)}</script>'
-        f'<script type="module">{_VIEWER.read_text()}</script>'
+        f'<script type="module">{_VIEWER.read_text("utf-8")}</script>'
     )
 
 

@@ -32,9 +32,9 @@ class Args:
 def main(args: Args) -> str:
     """Return the README with fresh tables, and save it unless asked to check only."""
     path = ROOT / "README.md"
-    before = text = path.read_text()
+    before = text = path.read_text("utf-8")
     for name, make in TABLES.items():
-        table = make(json.loads((RESULTS / f"{SOURCES.get(name, name)}.json").read_text()))
+        table = make(json.loads((RESULTS / f"{SOURCES.get(name, name)}.json").read_text("utf-8")))
         text, count = re.subn(
             rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m, t=table: f"{m[1]}{t}\n{m[2]}", text, flags=re.DOTALL
         )
@@ -43,7 +43,7 @@ def main(args: Args) -> str:
     if args.check and text != before:
         raise ValueError("README.md does not say what benchmarks/results says: run empaw bench readme")
     if not args.check:
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     return text
 
 

@@ -36,7 +36,7 @@ def running_server(*arguments: str) -> Iterator[Server]:
     """Start `sim_gui.py` on a free port and wait until it answers; it is stopped at the end."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        with log.open("w") as output:
+        with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(
                 lifetime.command(ROOT / "sim_gui.py", "--no-browser", "--port", "0", *arguments),
                 cwd=ROOT,
@@ -56,9 +56,9 @@ def running_server(*arguments: str) -> Iterator[Server]:
 def _wait_for_address(process: subprocess.Popen, log: Path) -> str:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
-        if found := re.search(r"runs at (http\S+)", log.read_text()):
+        if found := re.search(r"runs at (http\S+)", log.read_text("utf-8", "replace")):
             return found[1].rstrip("/")
         if process.poll() is not None:
             break
         time.sleep(0.1)
-    raise AssertionError(f"the server did not start:\n{log.read_text()}")
+    raise AssertionError(f"the server did not start:\n{log.read_text('utf-8', 'replace')}")

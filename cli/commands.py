@@ -154,6 +154,9 @@ def program(node: Node, prog: str, given: Sequence[str] | None = None) -> int:
 
 def guarded(work: Callable[[], object]) -> int:
     """Return 0 when the work is done, 2 when it ends in a mistake, which is told in one line on stderr, or 130."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the terminal's alphabet lacks, and odd names of files, are told
+            stream.reconfigure(errors="backslashreplace")
     try:
         work()
     except SystemExit as ended:

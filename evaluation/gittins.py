@@ -12,12 +12,13 @@ with n, as the one published with arXiv 2301.01107, favours what is known alread
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
+
+from geometry.files import read_json
 
 Goal = Literal["reward", "cost"]
 TABLE = Path(__file__).with_name("gittins.json")
@@ -108,7 +109,7 @@ def make_table() -> dict[str, list[float]]:
 
 @cache
 def _table(path: Path) -> dict[str, np.ndarray]:
-    return {name: np.array(factors) for name, factors in json.loads(path.read_text()).items()}
+    return {name: np.array(factors) for name, factors in read_json(path).items()}
 
 
 def _check(discount: float, goal: str) -> None:

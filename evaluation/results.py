@@ -41,15 +41,15 @@ class ResultsStore:
             return
         if path.exists():
             path.replace(_free(path))
-        path.write_text(json.dumps({"settings": self._settings}) + "\n")
+        path.write_text(json.dumps({"settings": self._settings}) + "\n", encoding="utf-8")
 
     def _take_over(self) -> None:
-        lines = self.path.read_text().splitlines(keepends=True)
-        if lines and not lines[-1].endswith("\n"):  # what was being written when it was killed
+        lines = self.path.read_bytes().splitlines(keepends=True)
+        if lines and not lines[-1].endswith(b"\n"):  # what was being written when it was killed
             lines.pop()
         try:
             held = dict(json.loads(lines[0])["settings"]) if lines else self._settings
-        except (KeyError, TypeError, ValueError) as problem:
+        except (KeyError, TypeError, ValueError, RecursionError) as problem:
             raise ValueError(f"{self.path} holds no results ({problem!r}): give another --out") from None
         names = sorted(held.keys() | self._settings.keys())
         other = [n for n in names if held.get(n) != self._settings.get(n)]
@@ -60,12 +60,12 @@ class ResultsStore:
             try:
                 entry = json.loads(line)
                 self.done[tuple(entry["key"])] = entry["row"]
-            except (KeyError, TypeError, ValueError) as problem:
+            except (KeyError, TypeError, ValueError, RecursionError) as problem:
                 raise ValueError(
                     f"line {number} of {self.path} is damaged ({problem!r}): delete it, and its work is done again, "
                     "or give another --out"
                 ) from None
-        write_whole(self.path, "".join(lines) or json.dumps({"settings": self._settings}) + "\n")
+        write_whole(self.path, b"".join(lines) or json.dumps({"settings": self._settings}) + "\n")
 
     def add(self, key: Key, row: Any) -> None:
         """Keep what came of the work `key`; it is on the disk when this returns.
@@ -74,7 +74,7 @@ class ResultsStore:
             OSError: it cannot be written.
         """
         line = json.dumps({"key": list(key), "row": row})
-        with self.path.open("a") as file:
+        with self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
             file.flush()
             os.fsync(file.fileno())

@@ -120,7 +120,7 @@ def reserve(place: Path) -> TextIO:
         OSError: nothing can be written there.
     """
     lock = place / ".lock" if place.is_dir() else place.with_name(f".{place.name}.lock")
-    file = lock.open("a+")
+    file = lock.open("a+", encoding="utf-8")
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):  # the second on macOS

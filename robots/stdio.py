@@ -37,6 +37,6 @@ def reserve_stdout() -> TextIO:
     Bullet's window has a thread of its own that prints for as long as it lives.
     """
     sys.stdout.flush()
-    ours = os.fdopen(os.dup(1), "w")
+    ours = os.fdopen(os.dup(1), "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
     os.dup2(2, 1)
     return ours

@@ -93,7 +93,7 @@ class _Ids(HTMLParser):
 
 def elements(name: str, page: Path) -> str:
     """Write the elements of a page as an interface, by id."""
-    lines = [f'  "{key}": {kind};' for key, kind in _Ids(page.read_text()).found.items()]
+    lines = [f'  "{key}": {kind};' for key, kind in _Ids(page.read_text("utf-8")).found.items()]
     return "\n".join([f"/** Elements of {page.relative_to(WEB)} by id. */", f"export interface {name} {{", *lines, "}"])
 
 
@@ -107,4 +107,4 @@ def text() -> str:
 
 
 if __name__ == "__main__":
-    OUT.write_text(text())
+    OUT.write_text(text(), encoding="utf-8")

@@ -24,7 +24,8 @@ def main(path: tyro.conf.Positional[Path], width: int = 1440, height: int = 800,
     with tempfile.TemporaryDirectory() as place, open_chromium() as browser:
         folder = init_study(InitStudy(Path(place) / "study", task="style", items=12, trials=4, seed=seed))
         settings = folder / "study.toml"
-        settings.write_text(settings.read_text().replace("trials = 4\nneeded = 3", "trials = 0\nneeded = 0"))
+        text = settings.read_text("utf-8").replace("trials = 4\nneeded = 3", "trials = 0\nneeded = 0")
+        settings.write_text(text, encoding="utf-8")
         with running(folder) as server:
             tab = Tab(browser.new_page(viewport={"width": width, "height": height}), server.url)
             _go_to_comparison(tab)

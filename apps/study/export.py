@@ -144,8 +144,8 @@ def _fill(folder: Path, record: StudyRecord, frames: Mapping[str, pd.DataFrame],
         (folder / name).write_bytes(content)
     rows = {name: len(frame) for name, frame in frames.items()}
     package = data_package(study, rows, checksums)
-    (folder / "datapackage.json").write_text(json.dumps(package, indent=1, ensure_ascii=False) + "\n")
-    (folder / "README.md").write_text(explained(study, rows))
+    (folder / "datapackage.json").write_text(json.dumps(package, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "README.md").write_text(explained(study, rows), encoding="utf-8")
 
 
 def as_csv(frame: pd.DataFrame, book: Codebook) -> str:

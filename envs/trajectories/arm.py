@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from envs.trajectories.arm_kinematics import HAND_M, JOINTS, link_frames
 from envs.trajectories.arm_paths import PER_PAIR, draw_paths, draw_scene
 from envs.trajectories.task import Animation, Trajectories
+from geometry.files import read_json
 
 FEATURES = ("table", "laptop", "proxemics", "cup", "human")
 SIZE = JOINTS + 9 * JOINTS + 3 * JOINTS + 3 + 3
@@ -167,5 +167,5 @@ def _short(value: float) -> float:
 @cache
 def scales() -> dict[str, Any]:
     """The fixed numbers, as `python -m envs.trajectories.arm_scales` made them."""
-    found: dict[str, Any] = json.loads(SCALES_FILE.read_text())
+    found: dict[str, Any] = read_json(SCALES_FILE)
     return found

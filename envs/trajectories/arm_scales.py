@@ -15,7 +15,7 @@ def main(trajectories: int = TRAJECTORIES) -> int:
     """Write `arm_scales.json` anew from so many trajectories; returns how many there were."""
     found = measure_scales(ArmTask().generate(trajectories, np.random.default_rng(SEED)).states)
     lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in found.items()]
-    SCALES_FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    SCALES_FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     return int(found["trajectories"])
 
 

@@ -7,7 +7,6 @@ arXiv 2203.02091). Each is a sum of cues, and each cue is scaled by fixed number
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from envs.trajectories.style_clip import CHANNELS, FRAME_S
+from geometry.files import read_json
 
 FEATURES = ("arousal", "valence", "dominance", "closeness")
 CUES: dict[str, dict[str, float]] = {
@@ -142,5 +142,5 @@ def _short(value: float) -> float:
 @cache
 def scales() -> dict[str, Any]:
     """The fixed numbers, as `python -m envs.trajectories.style_scales` made them."""
-    found: dict[str, Any] = json.loads(SCALES_FILE.read_text())
+    found: dict[str, Any] = read_json(SCALES_FILE)
     return found

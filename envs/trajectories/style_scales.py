@@ -15,7 +15,7 @@ def main(clips: int = CLIPS, workers: int = 2) -> int:
     """Write `style_scales.json` anew from so many clips; returns how many there were."""
     found = measure_scales(load_clips(clips, workers=workers).states)
     lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in found.items()]
-    SCALES_FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    SCALES_FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     return int(found["clips"])
 
 

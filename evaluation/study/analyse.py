@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from evaluation.study.plan import PLAN, Hypothesis, Plan, load_plan
 from evaluation.study.predict import Predictor, from_other_people, nearest_pair
 from evaluation.study.quality import Quality, study_quality
 from evaluation.study.tables import StudyTables, comparisons, load_tables, trials
-from geometry.files import write_whole
+from geometry.files import read_json, write_whole
 from robots.io import check_writable, write_json
 from robots.options import JsonOption, SeedOption
 
@@ -88,7 +87,7 @@ def analyse(args: Analyse) -> Analysis:
 
 def _positions(path: Path) -> dict[str, np.ndarray]:
     try:
-        read = {str(name): np.asarray(at, float) for name, at in dict(json.loads(path.read_text())).items()}
+        read = {str(name): np.asarray(at, float) for name, at in dict(read_json(path)).items()}
     except (ValueError, TypeError) as problem:
         raise ValueError(f"{path} cannot be read as {{id: [numbers]}}: {problem}") from problem
     if len({at.shape for at in read.values()}) != 1 or next(iter(read.values())).ndim != 1:

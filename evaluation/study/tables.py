@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from geometry.files import read_json
 from policies.taste.queries import CANNOT_TELL, COMPARISONS, PAIRS
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def load_tables(folder: Path) -> StudyTables:
     about: dict[str, Any] = {}
     if (package := folder / "datapackage.json").is_file():
         try:
-            about = dict(json.loads(package.read_text()).get("study", {}))
+            about = dict(read_json(package).get("study", {}))
         except (ValueError, TypeError, AttributeError) as problem:
             raise ValueError(f"{package} cannot be read ({problem}): export again") from problem
     scripted = bool(about.get("scripted")) or (folder / "truth.json").is_file()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from control.mirror import ACTION_ORDER, ACTION_SIGNS, OBSERVATION_ORDER, OBSERVATION_SIGNS
 from control.observation import OBSERVATION_SIZE
+from geometry.files import read_json
 from learning.gait.train_config import PPOConfig
 from policies.locomotion.actor import Actor, read_about
 
@@ -57,7 +57,7 @@ def _read(folder: Path) -> tuple[Actor, dict[str, Any]]:
 
     learner = Learner(PPOConfig(), 1, 0)
     iteration = restore(folder, learner)
-    config = json.loads((folder / "config.json").read_text())
+    config = read_json(folder / "config.json")
     per_iteration = config["workers"] * config["envs"] * config["ppo"]["n_steps"]
     return learner.actor(), {"timesteps": iteration * per_iteration, "seed": config["seed"]}
 

@@ -59,7 +59,7 @@ def sweep(args: Train, folder: Path, run: Training) -> Path:
 
     study.optimize(attempt, n_trials=args.sweep)
     best = {"reward": study.best_value, "ppo": asdict(_settings(study.best_trial, args.ppo))}
-    (folder / "best.json").write_text(json.dumps(best, indent=1) + "\n")
+    (folder / "best.json").write_text(json.dumps(best, indent=1) + "\n", encoding="utf-8")
     console.print(f"best of {len(study.trials)}: {folder / 'best.json'}")
     return folder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -131,6 +132,19 @@ def test_a_mistake_is_told_in_one_line(given, complaint, capsys):
     assert program(TREE, "n", given) == 2
     said = capsys.readouterr()
     assert re.match(f"error: .*{complaint}", said.err) and said.err.count("\n") == 1 and not said.out
+
+
+def test_what_an_alphabet_lacks_is_spelt_out(tmp_path):
+    """In a locale of ASCII alone, and for a name that is no UTF-8."""
+    words = ascii("print('46 °, \\udcff'); raise ValueError('a name like \\udcffé')")
+    code = f"from cli.commands import guarded\nraise SystemExit(guarded(lambda: exec({words})))"
+    for alphabet in ({"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, {"PYTHONIOENCODING": "latin-1"}):
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env={**os.environ, "LC_ALL": "C", **alphabet},
+            capture_output=True, timeout=PATIENCE_S,
+        )  # fmt: skip
+        assert done.returncode == 2 and b"\\udcff" in done.stdout, done.stderr
+        assert done.stderr.startswith(b"error: a name like \\udcff") and done.stderr.count(b"\n") == 1
 
 
 def test_ctrl_c_has_a_status_of_its_own(capsys):

@@ -52,6 +52,10 @@ def test_damage_is_told_by_its_line(tmp_path):
     path.write_text(path.read_text() + "nonsense\n")
     with pytest.raises(ValueError, match="line 3 of"):
         ResultsStore(path, SETTINGS, resume=True)
+    for odd in (b'{"key": [2], "row": "\xff"}\n', b"[" * 100_000 + b"\n"):
+        path.write_bytes(path.read_bytes().rpartition(b"nonsense")[0] + odd + b"nonsense")
+        with pytest.raises(ValueError, match=r"line 3 of .*rows\.jsonl is damaged"):
+            ResultsStore(path, SETTINGS, resume=True)
     path.write_text("[]\n")
     with pytest.raises(ValueError, match="holds no results"):
         ResultsStore(path, SETTINGS, resume=True)
