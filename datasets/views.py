@@ -21,7 +21,7 @@ import tyro
 from geometry.cameras import Caster, DepthCamera, around
 from geometry.files import write_whole
 from geometry.meshes import Mesh, MeshError
-from geometry.objects import ObjectModel, Skipped, load_objects
+from geometry.objects import ObjectModel, Skipped, joined_sets, load_objects
 from geometry.poses import StablePose, stable_poses
 from geometry.transforms import about_vertical, transform, transform_points
 from perception.command import CommandError, check_run
@@ -115,13 +115,13 @@ def main(config: RenderConfig) -> RenderResult:
 
 
 def _collect(config: RenderConfig) -> tuple[list[ObjectModel], list[Skipped]]:
-    models: dict[str, ObjectModel] = {}
-    skipped: list[Skipped] = []
+    sets = []
     for spec in config.objects:
         found = load_objects(spec, config.data)
-        skipped += found.skipped
-        models |= {_file_name(spec, model.name): model for model in found.objects if model.name not in models}
-    return [replace(model, name=name) for name, model in models.items()], skipped
+        named = [replace(model, name=_file_name(spec, model.name)) for model in found.objects]
+        sets.append((spec, found._replace(objects=named)))
+    models, skipped = joined_sets(sets)
+    return [replace(model, name=model.name.replace("/", "__")) for model in models], skipped
 
 
 def _file_name(spec: str, name: str) -> str:

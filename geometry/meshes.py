@@ -1,24 +1,18 @@
-"""Triangle meshes from files and URDFs, checked before anybody uses them."""
+"""Triangle meshes, checked before anybody uses them: their hulls, which way they face, points on them."""
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geometry.transforms import euler_transform, transform_points
+from geometry.transforms import transform_points
 
 if TYPE_CHECKING:
     import trimesh
-
-MESH_FILES = (".obj", ".stl", ".ply", ".off")
-_LARGEST_M = 5.0
-_SMALLEST_M = 1e-3
 
 
 class MeshError(ValueError):
@@ -68,6 +62,28 @@ class Mesh:
         corners: np.ndarray = self.vertices[self.triangles]
         return corners
 
+    @cached_property
+    def rim_m(self) -> float:
+        """Length of the edges that belong to one triangle alone, m: 0 where it is closed."""
+        welded = self.as_trimesh()
+        welded.merge_vertices(merge_tex=True, merge_norm=True)
+        edges, counts = np.unique(np.asarray(welded.edges_sorted), axis=0, return_counts=True)
+        ends = np.asarray(welded.vertices)[edges[counts == 1]]
+        return float(np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).sum())
+
+    @cached_property
+    def volume(self) -> float:
+        """m^3 between the surface and the middle of its bounds; less than 0 where it is inside out.
+
+        Of a closed mesh that is its volume, whatever the middle; of a cup of one sheet the cone over its mouth lacks.
+        """
+        a, b, c = (self.corners - self.bounds.mean(axis=0)).transpose(1, 0, 2)
+        return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
+
+    def same(self, other: Mesh) -> bool:
+        """Tell whether another mesh has the same vertices and triangles."""
+        return np.array_equal(self.vertices, other.vertices) and np.array_equal(self.triangles, other.triangles)
+
     def transformed(self, T: np.ndarray) -> Mesh:
         """Return the mesh under `T` (4, 4), which may scale and mirror."""
         triangles = self.triangles[:, ::-1] if np.linalg.det(T[:3, :3]) < 0 else self.triangles
@@ -85,94 +101,6 @@ class Mesh:
         welded = self.as_trimesh()
         welded.merge_vertices(merge_tex=True, merge_norm=True)
         return bool(welded.is_watertight)
-
-
-def load_mesh(path: Path, scale: Sequence[float] = (1.0, 1.0, 1.0)) -> Mesh:
-    """Read a mesh and check it.
-
-    Args:
-        path: .obj, .stl, .ply or .off.
-        scale: factor along x, y, z, to m.
-
-    Raises:
-        MeshError: it is missing, damaged, empty, has NaN, or no household size.
-    """
-    vertices, triangles = _read(path)
-    mesh = _checked(vertices * np.asarray(scale, float), triangles, path)
-    largest = float(mesh.extents.max())
-    if largest > _LARGEST_M:
-        raise MeshError(
-            f"{path} is {largest:.3g} m long; objects up to {_LARGEST_M:g} m are allowed. It is probably in "
-            'millimetres: give scale 0.001 (in a URDF: <mesh ... scale="0.001 0.001 0.001"/>)'
-        )
-    if largest < _SMALLEST_M:
-        raise MeshError(
-            f"{path} is {largest:.3g} m long; nothing below {_SMALLEST_M:g} m can be grasped. Check its unit"
-        )
-    return mesh
-
-
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    import trimesh
-
-    if path.suffix.lower() not in MESH_FILES:
-        raise MeshError(f"{path} is no mesh that can be read; allowed are {', '.join(MESH_FILES)}")
-    if not path.is_file():
-        raise MeshError(f"{path} is missing")
-    try:
-        loaded: Any = trimesh.load(path, force="mesh", process=False, skip_materials=True)
-        return np.asarray(loaded.vertices, float), np.asarray(loaded.faces, np.int64)
-    # What trimesh raises on a damaged file is not documented and differs between formats and versions.
-    except Exception as problem:
-        raise MeshError(f"{path} is damaged or no mesh ({type(problem).__name__}: {problem})") from problem
-
-
-def _checked(vertices: np.ndarray, triangles: np.ndarray, path: Path) -> Mesh:
-    """Drop triangles without area and vertices without triangles; say which file is to blame when nothing is left."""
-    try:
-        if len(triangles):
-            corners = Mesh(vertices, triangles).corners
-            normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-            used, numbers = np.unique(triangles[np.linalg.norm(normals, axis=1) > 1e-14], return_inverse=True)
-            vertices, triangles = vertices[used], numbers.reshape(-1, 3)
-        return Mesh(vertices, triangles)
-    except MeshError as problem:
-        raise MeshError(f"{path}: {problem}") from problem
-
-
-def load_convex_parts(path: Path, scale: Sequence[float] = (1.0, 1.0, 1.0)) -> tuple[Mesh, ...]:
-    """Read a collision mesh as convex parts, one for each `o` of an .obj; a file without them is one part.
-
-    Bullet takes the hull of every part as the body that is touched, and so does this.
-
-    Raises:
-        MeshError: as for `load_mesh`; parts too flat to have a volume are left out, and one must be left.
-    """
-    mesh = load_mesh(path, scale)
-    groups = _groups(path) if path.suffix.lower() == ".obj" else []
-    parts = [hull for points in groups if (hull := convex_hull(points * np.asarray(scale, float))) is not None]
-    if not parts and (whole := convex_hull(mesh.vertices)) is not None:
-        parts = [whole]
-    if not parts:
-        raise MeshError(f"{path} is flat: it has no volume that could be touched")
-    return tuple(parts)
-
-
-def _groups(path: Path) -> list[np.ndarray]:
-    """Read the points of every `o` of an .obj, by the faces that follow it."""
-    points: list[list[float]] = []
-    groups: list[set[int]] = [set()]
-    for line in path.read_text(errors="replace").splitlines():
-        word, *rest = line.split() or [""]
-        if word == "o":
-            groups.append(set())
-        elif word == "v":
-            points.append([float(value) for value in rest[:3]])
-        elif word == "f":
-            numbers = (int(corner.split("/")[0]) for corner in rest)
-            groups[-1].update(number - 1 if number > 0 else len(points) + number for number in numbers)
-    everything = np.array(points)
-    return [everything[sorted(group)] for group in groups if group]
 
 
 def convex_hull(points: np.ndarray) -> Mesh | None:
@@ -194,106 +122,63 @@ def convex_hull(points: np.ndarray) -> Mesh | None:
     return Mesh(points[used], numbers.reshape(-1, 3).astype(np.int64))
 
 
-@dataclass(frozen=True)
-class UrdfObject:
-    """A URDF of one link: its visual mesh and its collision parts, both in the frame of the link."""
+def outward(mesh: Mesh) -> Mesh:
+    """Turn triangles so that neighbours agree on a side, and closed bodies show their outside.
 
-    name: str
-    visual: Mesh
-    parts: tuple[Mesh, ...]
-    filled: bool
-    """Whether the hull of a mesh that was made to be looked at stands for what is touched."""
-
-
-def read_urdf(path: Path) -> UrdfObject:
-    """Read a rigid object from a URDF; masses and inertias in it are not used.
-
-    Raises:
-        MeshError: it is missing or no XML, has several links, or a mesh that cannot be used.
+    A body that is inside out and lies within another is taken for a cavity and stays. What is right is not touched.
     """
-    try:
-        robot = ElementTree.fromstring(path.read_text())
-    except (OSError, ElementTree.ParseError, UnicodeDecodeError) as problem:
-        raise MeshError(f"{path} cannot be read as a URDF ({problem})") from problem
-    links = robot.findall("link")
-    if len(links) != 1:
-        raise MeshError(f"{path} has {len(links)} links; an object to grasp has one")
-    visuals = [_geometry(entry, path) for entry in links[0].findall("visual")]
-    collisions = [_geometry(entry, path) for entry in links[0].findall("collision")]
-    if not visuals and not collisions:
-        raise MeshError(f"{path} has neither a visual nor a collision shape")
-    visual = joined([_visual_mesh(found) for found in visuals or collisions])
-    groups = [(found, _parts(found)) for found in collisions or visuals]
-    shown = {found.file for found in visuals if found.file is not None}
-    filled = any(found.file in shown and len(parts) == 1 for found, parts in groups)
-    return UrdfObject(
-        robot.get("name") or path.stem, visual, tuple(part for _, some in groups for part in some), filled
-    )
+    welded = mesh.as_trimesh()
+    welded.merge_vertices(merge_tex=True, merge_norm=True)
+    pairs = np.asarray(welded.face_adjacency).reshape(-1, 2)
+    turned = np.zeros(len(mesh.triangles), bool)
+    if not welded.is_winding_consistent:
+        turned = _disagreeing(np.asarray(welded.faces), pairs, np.asarray(welded.face_adjacency_edges))
+    count, body = _components(pairs, len(mesh.triangles))
+    low, high = np.full((count, 3), np.inf), np.full((count, 3), -np.inf)
+    np.minimum.at(low, body, mesh.corners.min(axis=1))
+    np.maximum.at(high, body, mesh.corners.max(axis=1))
+    a, b, c = (mesh.corners - ((low + high) / 2)[body][:, None]).transpose(1, 0, 2)
+    sixfold = np.einsum("ij,ij->i", a, np.cross(b, c)) * np.where(turned, -1, 1)
+    volume = np.bincount(body, sixfold, count)
+    largest = np.argsort(-np.prod(high - low, axis=1))[:_BODIES_AROUND]
+    for inverted in np.flatnonzero(volume < -1e-6 * (high - low).max(axis=1) ** 3):  # of what is flat it is noise
+        around = largest[largest != inverted]
+        if not ((low[around] < low[inverted]) & (high[around] > high[inverted])).all(axis=1).any():
+            turned[body == inverted] ^= True
+    if not turned.any():
+        return mesh
+    return Mesh(mesh.vertices, np.where(turned[:, None], mesh.triangles[:, ::-1], mesh.triangles))
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A geometry of a URDF: a mesh file with its scale, or a primitive, and where it is."""
-
-    where: np.ndarray
-    scale: tuple[float, float, float]
-    file: Path | None = None
-    primitive: Mesh | None = None
+_BODIES_AROUND = 100
+"""Bodies in which a cavity is looked for, the largest: scans may come with many thousand specks."""
 
 
-def _visual_mesh(found: _Found) -> Mesh:
-    mesh = found.primitive if found.file is None else load_mesh(found.file, found.scale)
-    assert mesh is not None
-    return mesh.transformed(found.where)
+def _components(pairs: np.ndarray, size: int) -> tuple[int, np.ndarray]:
+    """Number what pairs (n, 2) of `size` things connect: how many there are, and which one each is in, (size,)."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    count, labels = connected_components(coo_matrix((np.ones(len(pairs)), pairs.T), (size, size)), directed=False)
+    return int(count), labels
 
 
-def _parts(found: _Found) -> list[Mesh]:
-    parts = (found.primitive,) if found.file is None else load_convex_parts(found.file, found.scale)
-    return [part.transformed(found.where) for part in parts if part is not None]
+def _disagreeing(triangles: np.ndarray, pairs: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Find the triangles (T,) bool to turn so that neighbours agree, in each connected body one way or the other.
 
-
-def _numbers(text: str | None, default: str, path: Path, counts: tuple[int, ...] = (3,)) -> tuple[float, ...]:
-    try:
-        found = tuple(float(value) for value in (text or default).split())
-    except ValueError as problem:
-        raise MeshError(f"{path}: {text!r} came where numbers were expected") from problem
-    if len(found) not in counts or not np.isfinite(found).all():
-        raise MeshError(f"{path}: {text!r} came; expected {' or '.join(map(str, counts))} finite number(s)")
+    Every triangle stands as it is and turned, (t) and (T + t); neighbours that agree connect (a, b) and (T + a, T + b),
+    others (a, T + b) and (T + a, b). The half of a body that then hangs together agrees. (trimesh.repair.fix_winding
+    walks from triangle to triangle in Python, a hundred times as slowly.)
+    """
+    starts, ends = (triangles[pairs] == edges[:, None, None, k].astype(triangles.dtype) for k in (0, 1))
+    along = (starts & np.roll(ends, -1, axis=2)).any(axis=2)  # (n, 2): whether each of a pair runs from 0 to 1
+    other = np.where(along[:, 0] == along[:, 1], len(triangles), 0)
+    one, two = pairs.T
+    size = len(triangles)
+    half = np.stack([np.concatenate([one, one + size]), np.concatenate([two + other, two + (size - other)])], axis=1)
+    labels = _components(half, 2 * size)[1]
+    found: np.ndarray = labels[:size] > labels[size:]
     return found
-
-
-def _sizes(text: str | None, count: int, path: Path) -> tuple[float, ...]:
-    found = _numbers(text, "", path, (count,))
-    if not all(_SMALLEST_M <= size <= _LARGEST_M for size in found):
-        raise MeshError(f"{path}: a size of {text} m came; allowed are {_SMALLEST_M:g} to {_LARGEST_M:g}")
-    return found
-
-
-def _geometry(entry: ElementTree.Element, path: Path) -> _Found:
-    import trimesh
-
-    origin = entry.find("origin")
-    place = {} if origin is None else origin.attrib
-    xyz, rpy = (_numbers(place.get(name), "0 0 0", path) for name in ("xyz", "rpy"))
-    where = euler_transform(xyz, rpy)
-    shape = entry.find("geometry")
-    kind = None if shape is None or not len(shape) else shape[0]
-    if kind is not None and kind.tag == "mesh":
-        x, y, z = (_numbers(kind.get("scale"), "1 1 1", path, (1, 3)) * 3)[:3]
-        name = (kind.get("filename") or "").removeprefix("package://").removeprefix("file://")
-        return _Found(where, (x, y, z), file=path.parent / name)
-    makers = {
-        "box": lambda tag: trimesh.creation.box(_sizes(tag.get("size"), 3, path)),
-        "sphere": lambda tag: trimesh.creation.icosphere(3, radius=_sizes(tag.get("radius"), 1, path)[0]),
-        "cylinder": lambda tag: trimesh.creation.cylinder(
-            _sizes(tag.get("radius"), 1, path)[0], _sizes(tag.get("length"), 1, path)[0], sections=48
-        ),
-    }
-    if kind is None or kind.tag not in makers:
-        found = "nothing" if kind is None else f"<{kind.tag}>"
-        raise MeshError(f"{path}: a geometry is {found}; allowed are mesh, {', '.join(makers)}")
-    made = makers[kind.tag](kind)
-    return _Found(where, (1.0, 1.0, 1.0), primitive=Mesh(np.asarray(made.vertices), np.asarray(made.faces, np.int64)))
 
 
 def joined(meshes: Sequence[Mesh]) -> Mesh:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,16 +13,10 @@ from zlib import crc32
 import numpy as np
 
 from geometry import household
-from geometry.meshes import (
-    MESH_FILES,
-    Mesh,
-    MeshError,
-    load_convex_parts,
-    load_mesh,
-    read_urdf,
-    sample_surface,
-)
+from geometry.mesh_files import MESH_FILES, load_collision
+from geometry.meshes import Mesh, MeshError, sample_surface
 from geometry.transforms import transform
+from geometry.urdf import read_urdf
 
 SETS = (
     "household",
@@ -37,6 +31,9 @@ SETS = (
 )
 
 
+_SMALLEST_M, _LARGEST_M = 0.005, 1.0
+
+
 class ObjectsError(ValueError):
     """No objects where they were looked for; the message says what is allowed."""
 
@@ -45,9 +42,9 @@ class ObjectsError(ValueError):
 class ObjectModel:
     """A rigid object in its own frame: how it looks, and the convex parts that fill the same space; m.
 
-    The origin is the centre of its bounding box, whatever its file says. `filled` says that its file has no parts and
-    its hull stands for them, which fills what is hollow; `made` that it is one of ours, whose parts fill exactly what
-    its mesh shows.
+    The origin is the centre of its bounding box, whatever its file says. `filled` says that its file has no convex
+    parts and a hull stands for them, which fills what is hollow: that of `touched`, where it is not the mesh that is
+    seen. `made` says that it is one of ours, whose parts fill exactly what its mesh shows.
     """
 
     name: str
@@ -55,6 +52,7 @@ class ObjectModel:
     parts: tuple[Mesh, ...]
     filled: bool = False
     made: bool = False
+    touched: Mesh | None = None
 
     @cached_property
     def _sides(self) -> list[np.ndarray]:
@@ -114,17 +112,22 @@ class ObjectModel:
 
     @cached_property
     def digest(self) -> str:
-        """Short and the same for the same shape: of the mesh, and of parts that came with it."""
+        """Short and the same for the same shape: of the mesh, and of what came with it to be touched."""
         whole = 0
-        for mesh in (self.mesh, *(() if self.filled else self.parts)):  # parts that we made follow from the mesh
+        touched = () if self.touched is None else (self.touched,)  # from which parts that we made follow
+        for mesh in (self.mesh, *(touched if self.filled else self.parts)):
             whole = crc32(mesh.triangles.tobytes(), crc32(mesh.vertices.round(6).tobytes(), whole))
         return f"{whole:08x}"
 
     def scaled(self, factors: np.ndarray, name: str | None = None) -> ObjectModel:
         """Stretch the same thing along x, y, z by `factors` (3,)."""
-        stretch = transform(np.diag(factors), (0.0, 0.0, 0.0))
-        parts = tuple(part.transformed(stretch) for part in self.parts)
-        return replace(self, name=name or self.name, mesh=self.mesh.transformed(stretch), parts=parts)
+        return replace(self.transformed(transform(np.diag(factors), (0.0, 0.0, 0.0))), name=name or self.name)
+
+    def transformed(self, T: np.ndarray) -> ObjectModel:
+        """Return the same thing under `T` (4, 4), which may stretch."""
+        parts = tuple(part.transformed(T) for part in self.parts)
+        touched = None if self.touched is None else self.touched.transformed(T)
+        return replace(self, mesh=self.mesh.transformed(T), parts=parts, touched=touched)
 
 
 class Skipped(NamedTuple):
@@ -140,40 +143,71 @@ class ObjectSet(NamedTuple):
     objects: list[ObjectModel]
     skipped: list[Skipped]
 
+    def told(self) -> list[str]:
+        """Say in lines how many there are, and which were left out and why."""
+        return [*(f"left out {name}: {reason}" for name, reason in self.skipped), f"{len(self.objects)} objects"]
+
 
 def load_objects(spec: str, data: Path | None = None) -> ObjectSet:
     """Load a set.
 
     Args:
-        spec: one of `SETS`, a folder of URDFs or meshes, or several joined by + (what has one name is taken once).
+        spec: one of `SETS`, a folder of URDFs or meshes (FOLDER@0.001 for one in millimetres), or several joined by +
+            (the same thing is taken once).
         data: folder that holds `vgn_giga` and `ycb_dev`; needed for their sets only.
 
     Raises:
         ObjectsError: nothing of that name, or nothing in it that can be used.
     """
     if "+" in spec and not Path(spec).is_dir():
-        return _joined([load_objects(part, data) for part in spec.split("+")])
+        return joined_sets([(part, load_objects(part, data)) for part in spec.split("+")])
     if spec.partition("/")[0] == "household":
         found = _household(spec)
     elif spec == "pybullet":
         found = from_folder(_pybullet_folder() / "random_urdfs", "*/*.urdf", limit=200)
     elif spec in SETS:
         found = from_folder(_data_folder(spec, data))
-    elif spec and Path(spec).is_dir():
-        found = from_folder(Path(spec))
     else:
-        raise ObjectsError(f"{spec!r} is no set of objects and no folder; sets are {', '.join(SETS)}")
+        found = _at_scale(spec)
     if not found.objects:
         why = "; ".join(f"{name}: {reason}" for name, reason in found.skipped[:3])
-        raise ObjectsError(f"{spec} holds nothing that can be used ({why or 'no URDF and no mesh'})")
+        why = why or f"no .urdf and no {', '.join(MESH_FILES)}, also below"
+        raise ObjectsError(f"{spec} holds nothing that can be used ({why})")
     return found
 
 
-def _joined(sets: Sequence[ObjectSet]) -> ObjectSet:
+def _at_scale(spec: str) -> ObjectSet:
+    """Load FOLDER or FOLDER@FACTOR."""
+    folder, _, factor = (spec, "", "1") if Path(spec).is_dir() else spec.rpartition("@")
+    if not folder or not Path(folder).is_dir():
+        raise ObjectsError(f"{spec!r} is no set of objects and no folder; sets are {', '.join(SETS)}")
+    try:
+        scale = float(factor)
+    except ValueError:
+        scale = 0.0
+    if not 1e-6 <= scale <= 1e6:
+        raise ObjectsError(f"{spec!r} came; after the @ stands the factor from its unit to m: @0.001 for millimetres")
+    return from_folder(Path(folder), scale=scale)
+
+
+def joined_sets(sets: Sequence[tuple[str, ObjectSet]]) -> ObjectSet:
+    """Join sets, each given with its spec: the same thing is taken once, another of the same name told apart.
+
+    From a folder it is taken as FOLDER/NAME. Of the sets that are known by name (`SETS`) the first counts, and the
+    other is told among those that were left out: pile has the things of packed at another size.
+    """
     objects: dict[str, ObjectModel] = {}
-    for model in (model for found in sets for model in found.objects):
-        objects.setdefault(model.name, model)
-    return ObjectSet(list(objects.values()), [one for found in sets for one in found.skipped])
+    skipped = [one for _, found in sets for one in found.skipped]
+    for spec, model in ((spec, model) for spec, found in sets for model in found.objects):
+        known = objects.setdefault(model.name, model)
+        if known.digest == model.digest:
+            continue
+        name = f"{spec if spec in SETS else Path(spec.partition('@')[0]).name}/{model.name}"
+        if spec in SETS or name in objects:
+            skipped.append(Skipped(name, f"a {model.name} of another shape came before it in the sets that are joined"))
+        else:
+            objects[name] = replace(model, name=name)
+    return ObjectSet(list(objects.values()), skipped)
 
 
 def _household(spec: str) -> ObjectSet:
@@ -194,9 +228,7 @@ def household_object(name: str) -> ObjectModel:
 
 
 def _centred(model: ObjectModel) -> ObjectModel:
-    shift = transform(np.eye(3), -model.mesh.bounds.mean(axis=0))
-    parts = tuple(part.transformed(shift) for part in model.parts)
-    return replace(model, mesh=model.mesh.transformed(shift), parts=parts)
+    return model.transformed(transform(np.eye(3), -model.mesh.bounds.mean(axis=0)))
 
 
 def _pybullet_folder() -> Path:
@@ -215,22 +247,63 @@ def _data_folder(spec: str, data: Path | None) -> Path:
     return folder
 
 
-def from_folder(folder: Path, pattern: str = "*.urdf", limit: int | None = None) -> ObjectSet:
-    """Read every URDF in a folder; where there is none, every mesh, as its hull unless it is an .obj of parts."""
-    paths = sorted(folder.glob(pattern)) or sorted(p for p in folder.iterdir() if p.suffix.lower() in MESH_FILES)
+def from_folder(folder: Path, pattern: str = "*.urdf", limit: int | None = None, scale: float = 1.0) -> ObjectSet:
+    """Read every URDF in a folder; where there is none every mesh; where there is none either, those further below.
+
+    Objects are named by their files; where that is not enough, by their folders too, and by their endings.
+    """
+    paths = _shown(folder.glob(pattern)) or _meshes(folder.iterdir())
+    paths = (paths or _shown(folder.rglob("*.urdf")) or _meshes(folder.rglob("*")))[:limit]
     objects, skipped = [], []
-    for path in paths[:limit]:
+    for name, path in zip(_names(paths, folder), paths, strict=True):
         try:
-            objects.append(_one(path))
+            objects.append(_one(path, name, scale))
         except MeshError as problem:
-            skipped.append(Skipped(path.stem, str(problem)))
+            skipped.append(Skipped(name, str(problem)))
     return ObjectSet(sorted(objects, key=lambda one: one.name), skipped)
 
 
-def _one(path: Path) -> ObjectModel:
+def _shown(paths: Iterable[Path]) -> list[Path]:
+    """Sort paths, without hidden ones, as ._cup.stl, which a Mac leaves beside cup.stl."""
+    return sorted(path for path in paths if not path.name.startswith("."))
+
+
+def _meshes(paths: Iterable[Path]) -> list[Path]:
+    return _shown(path for path in paths if path.suffix.lower() in MESH_FILES)
+
+
+def _names(paths: Sequence[Path], folder: Path) -> list[str]:
+    """Name files by their stems, or by where they are in the folder without what all share: cup/model.urdf is cup."""
+    stems = [path.stem for path in paths]
+    if len(set(stems)) == len(stems):
+        return stems
+    places = [path.relative_to(folder).with_suffix("").parts for path in paths]
+    if len(set(places)) < len(places):
+        return [path.relative_to(folder).as_posix() for path in paths]
+    while len({place[-1] for place in places}) == 1 and all(len(place) > 1 for place in places):
+        places = [place[:-1] for place in places]
+    return ["/".join(place) for place in places]
+
+
+def _one(path: Path, name: str, scale: float) -> ObjectModel:
     if path.suffix.lower() == ".urdf":
         read = read_urdf(path)
-        return _centred(ObjectModel(path.stem, read.visual, read.parts, read.filled))
-    mesh = load_mesh(path)
-    parts = load_convex_parts(path)
-    return _centred(ObjectModel(path.stem, mesh, parts, filled=len(parts) == 1))
+        own = read.touched if read.filled and not read.touched.same(read.visual) else None
+        model = ObjectModel(name, read.visual, read.parts, read.filled, touched=own)
+    else:
+        found = load_collision(path)
+        model = ObjectModel(name, found.mesh, found.parts, filled=len(found.parts) == 1)
+    _check_size(scale * float(model.mesh.extents.max()), path)
+    return _centred(model if scale == 1.0 else model.scaled(np.full(3, scale)))
+
+
+def _check_size(size_m: float, path: Path) -> None:
+    if _SMALLEST_M <= size_m <= _LARGEST_M:
+        return
+    units = {"millimetres": 0.001, "centimetres": 0.01, "inches": 0.0254}
+    likely = [f"{unit} (@{factor:g})" for unit, factor in units.items() if 0.02 <= size_m * factor <= 0.5]
+    raise MeshError(
+        f"{path} is {size_m:.3g} m long; objects of {_SMALLEST_M:g} to {_LARGEST_M:g} m are taken. Is it in "
+        f"{' or '.join(likely) or 'another unit'}? Say so by --objects FOLDER@FACTOR, or in a URDF by "
+        '<mesh ... scale="0.001 0.001 0.001"/>'
+    )

@@ -14,7 +14,8 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from geometry.meshes import Mesh, MeshError, load_convex_parts
+from geometry.mesh_files import load_convex_parts
+from geometry.meshes import Mesh, MeshError
 from robots.shapes import Shape
 from robots.stdio import silent_c_output
 

@@ -66,7 +66,10 @@ class GraspEnv(gym.Env[np.ndarray, np.ndarray]):
         if self.config.observation not in ("cloud", "depth"):
             raise ValueError(f"observation {self.config.observation!r} came; allowed are cloud and depth")
         self.render_mode = render_mode
-        self.objects = {model.name: model for model in load_bodies(self.config.objects, self.config.data).objects}
+        found = load_bodies(self.config.objects, self.config.data)
+        if found.skipped:
+            gym.logger.warn("; ".join(found.told()))
+        self.objects = {model.name: model for model in found.objects}
         low = np.array([-0.3, -0.3, 0.0, -1, -1, -1, -1, 0.0], np.float32)
         high = np.array([0.3, 0.3, 0.4, 1, 1, 1, 1, PANDA_HAND.opening_m], np.float32)
         self.action_space = gym.spaces.Box(low, high, dtype=np.float32)

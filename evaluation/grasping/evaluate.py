@@ -64,8 +64,8 @@ def finish(args: Single, done: Sequence[Done[Trial]], found: ObjectSet, tasks: S
     write_report(figures, rows, args.out / "report.html", f"Single objects: {args.objects}", pictures)
     write_json(figures, args.json)
     console = Console(stderr=True)
-    for name, reason in found.skipped:
-        console.print(f"left out {name}: {reason}")
+    for line in found.told():
+        console.print(line, markup=False)
     console.print(table(figures))
     console.print(f"{len(rows)} trials, {len(left_out)} objects or views left out: {args.out / 'report.html'}")
     return figures

@@ -48,8 +48,8 @@ def evaluate_clutter(args: Clutter) -> dict[str, Any]:
     check_writable(args.json)
     found = load_bodies(args.objects, args.data)
     console = Console(stderr=True)
-    for name, reason in found.skipped:
-        console.print(f"left out {name}: {reason}")
+    for line in found.told():
+        console.print(line, markup=False)
     episodes = [Episode(number, tuple(found.objects), args.table, args.seed) for number in range(args.rounds)]
     done = run_tasks(run_episode, episodes, Attempt, args, settings_of(args, found.objects, args.table))
     figures = cleared(done, args.table.scene)

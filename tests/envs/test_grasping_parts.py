@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import trimesh
 
 from envs.grasping import parts
 from envs.grasping.parts import is_hollow, load_bodies
@@ -66,6 +68,57 @@ def test_a_urdf_is_taken_apart_where_it_tells_only_its_looks(tmp_path, collision
     (tmp_path / "mug.urdf").write_text(f'<robot name="mug"><link name="base">{shapes_xml}</link></robot>')
     (model,) = load_objects(str(tmp_path)).objects
     assert is_hollow(model) == hollow
+
+
+def test_a_cup_in_named_pieces_is_as_hollow_as_in_one(tmp_path):
+    mesh = household_object(CUP).mesh
+    half = len(mesh.triangles) // 2
+    lines = [f"v {x} {y} {z}" for x, y, z in mesh.vertices.tolist()]
+    faces = [f"f {a} {b} {c}" for a, b, c in (mesh.triangles + 1).tolist()]
+    for name, text in {"one": [*lines, *faces], "two": [*lines, "o a", *faces[:half], "o b", *faces[half:]]}.items():
+        (tmp_path / f"{name}.obj").write_text("\n".join(text) + "\n")
+    assert [is_hollow(model) for model in load_objects(str(tmp_path)).objects] == [True, True]
+
+
+@pytest.mark.parametrize(("name", "hollow"), [(BOX, False), (CUP, True)])
+@pytest.mark.parametrize("scale", ["1 1 1", "-1 1 1", "-1 -1 -1"])
+@pytest.mark.parametrize("inside_out", [False, True])
+def test_hollow_is_not_told_by_winding(tmp_path, name, hollow, scale, inside_out):
+    mesh = household_object(name).mesh.as_trimesh()
+    if inside_out:
+        mesh.invert()
+    mesh.export(tmp_path / "x.stl")
+    told = f'<geometry><mesh filename="x.stl" scale="{scale}"/></geometry>'
+    text = f'<robot name="x"><link name="a"><visual>{told}</visual><collision>{told}</collision></link></robot>'
+    (tmp_path / "x.urdf").write_text(text)
+    (model,) = load_objects(str(tmp_path)).objects
+    assert is_hollow(model) == hollow
+
+
+@pytest.mark.parametrize("inside_out", [False, True])
+def test_a_cup_of_one_sheet_is_hollow_and_a_scan_with_a_small_hole_is_not(tmp_path, inside_out):
+    can = trimesh.creation.cylinder(0.035, 0.1, sections=48).subdivide().subdivide()
+    for name, kept in (("cup", can.triangles_center[:, 2] < 0.049), ("scan", np.arange(len(can.faces)) > 0)):
+        sheet = trimesh.Trimesh(can.vertices, can.faces[kept])
+        if inside_out:
+            sheet.invert()
+        sheet.export(tmp_path / f"{name}.ply")
+    cup, scan = load_objects(str(tmp_path)).objects
+    assert is_hollow(cup) and not is_hollow(scan)
+
+
+def test_what_is_touched_is_taken_apart_where_it_is_not_what_is_seen(tmp_path, monkeypatch):
+    household_object(MUG).mesh.as_trimesh().export(tmp_path / "seen.ply")
+    household_object(CUP).mesh.as_trimesh().export(tmp_path / "touched.stl")
+    shapes = {"visual": "seen.ply", "collision": "touched.stl"}
+    told = "".join(f'<{tag}><geometry><mesh filename="{f}"/></geometry></{tag}>' for tag, f in shapes.items())
+    (tmp_path / "mug.urdf").write_text(f'<robot name="mug"><link name="base">{told}</link></robot>')
+    (model,) = load_objects(str(tmp_path)).objects
+    assert is_hollow(model)
+    taken = []
+    monkeypatch.setattr(parts, "convex_parts", lambda mesh: taken.append(mesh) or household_object(CUP).parts)
+    load_bodies(str(tmp_path), cache=tmp_path / "cache")
+    assert np.allclose(taken[0].extents, household_object(CUP).mesh.extents, atol=1e-6)
 
 
 def test_parts_are_made_once_and_a_damaged_file_counts_as_none(folder, tmp_path, monkeypatch):

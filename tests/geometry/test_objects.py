@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -59,14 +60,18 @@ def test_sets_that_are_not_there(spec, said):
         load_objects(spec)
 
 
-def test_sets_are_joined_and_what_has_one_name_is_taken_once(tmp_path):
+def test_sets_are_joined_the_same_thing_once_and_others_of_one_name_told_apart(tmp_path):
     household_object("box_0").mesh.as_trimesh().export(tmp_path / "mug_900.ply")
     household_object("box_0").mesh.as_trimesh().export(tmp_path / "carton.ply")
     joined = load_objects(f"household/test+{tmp_path}+household/test").objects
     alone = load_objects("household/test").objects
-    assert sorted(model.name for model in joined) == sorted([*(model.name for model in alone), "carton"])
-    (mug,) = [model for model in joined if model.name == "mug_900"]
-    assert np.allclose(mug.mesh.extents, household_object("mug_900").mesh.extents), "the first of a name counts"
+    box = f"{tmp_path.name}/mug_900"
+    assert sorted(model.name for model in joined) == sorted([*(model.name for model in alone), "carton", box])
+    named = {model.name: model.mesh.extents for model in joined}
+    assert np.allclose(named["mug_900"], household_object("mug_900").mesh.extents)
+    assert np.allclose(named[box], household_object("box_0").mesh.extents)
+    first = load_objects(f"{tmp_path}+household/test")
+    assert [name for name, _ in first.skipped] == ["household/test/mug_900"] and len(first.objects) == 41
     with pytest.raises(ObjectsError, match="cupboard"):
         load_objects("household/test+cupboard")
 
@@ -101,6 +106,79 @@ def _only_bad(tmp_path):
     folder.mkdir()
     (folder / "bad.obj").write_text("")
     return folder
+
+
+def export(name: str, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    household_object(name).mesh.as_trimesh().export(path)
+
+
+URDF = """<robot name="x"><link name="a"><visual><geometry><mesh filename="{0}"/></geometry></visual>
+<collision><geometry><mesh filename="{0}"/></geometry></collision></link></robot>"""
+
+
+def test_a_folder_for_each_object_names_it(tmp_path):
+    for name in ("can", "cup"):
+        export(f"{name}_900", tmp_path / name / "textured.obj")
+    export("mug_900", tmp_path / "cup" / "._textured.obj")
+    assert [model.name for model in load_objects(str(tmp_path)).objects] == ["can", "cup"]
+    for name in ("can", "cup"):
+        (tmp_path / name / "model.urdf").write_text(URDF.format("textured.obj"))
+    found = load_objects(str(tmp_path))
+    assert [model.name for model in found.objects] == ["can", "cup"] and found.told() == ["2 objects"]
+
+
+def test_objects_of_one_name_are_told_apart_by_their_folders_and_endings(tmp_path):
+    for place in ("kitchen/cup.ply", "bath/cup.ply", "bath/can.ply"):
+        export("cup_900", tmp_path / "rooms" / place)
+    assert [m.name for m in load_objects(str(tmp_path / "rooms")).objects] == ["bath/can", "bath/cup", "kitchen/cup"]
+    for place in ("cup.ply", "cup.stl"):
+        export("cup_900", tmp_path / "endings" / place)
+    assert [model.name for model in load_objects(str(tmp_path / "endings")).objects] == ["cup.ply", "cup.stl"]
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"),
+    [(1000.0, r"millimetres \(@0.001\)"), (1 / 0.0254, r"inches \(@0.0254\)"), (0.01, "another unit")],
+)
+def test_sizes_of_no_household_thing_are_asked_about(tmp_path, scale, said):
+    mesh = household_object("can_900").mesh.as_trimesh()
+    mesh.export(tmp_path / "right.ply")
+    mesh.apply_scale(scale).export(tmp_path / "can.ply")
+    found = load_objects(str(tmp_path))
+    assert [model.name for model in found.objects] == ["right"]
+    assert re.search(f"can.ply is .* m long.*{said}.*FOLDER@FACTOR", found.told()[0])
+    scaled = {model.name: model for model in load_objects(f"{tmp_path}@{1 / scale}").objects}
+    assert np.allclose(scaled["can"].mesh.extents, household_object("can_900").mesh.extents)
+    assert np.allclose(scaled["can"].parts[0].extents, scaled["can"].mesh.extents)
+    for wrong in ("0", "mm", "", "-1", "nan"):
+        with pytest.raises(ObjectsError, match="factor from its unit"):
+            load_objects(f"{tmp_path}@{wrong}")
+
+
+REPORTS = DATA.parent / "reports"
+
+
+@pytest.mark.skipif(not REPORTS.is_dir(), reason=f"{REPORTS} is not there")
+@pytest.mark.parametrize(
+    ("folder", "extents", "skipped"),
+    [
+        ("09_one_folder_for_each_object", {"can": (0.06, 0.06, 0.1), "cup": (0.06, 0.06, 0.09)}, 0),
+        ("10_ros_package_path/cup_description/urdf", {"cup": (0.112, 0.07, 0.09)}, 0),
+        ("11_two_named_objects", {"cup": (0.112, 0.07, 0.09)}, 0),
+        ("11_two_named_objects_control", {"cup": (0.112, 0.07, 0.09)}, 0),
+        ("12_wrapped_lines_obj", {"box": (0.05, 0.06, 0.1), "cup": (0.112, 0.07, 0.09)}, 0),
+        ("13_mirrored_scale", {"box": (0.05, 0.06, 0.1)}, 0),
+        ("14_latin1_urdf", {"cup": (0.112, 0.07, 0.09)}, 0),
+        ("attack", {"continuation": (0.05, 0.05, 0.05)}, 2),
+    ],
+)
+def test_what_people_reported_is_read_as_they_meant_it(folder, extents, skipped):
+    found = load_objects(str(REPORTS / folder))
+    assert {model.name: tuple(model.mesh.extents.round(4)) for model in found.objects} == extents
+    assert len(found.skipped) == skipped and all(model.mesh.volume > 0.0 for model in found.objects)
+    with pytest.raises(ObjectsError, match=r"mesh.1.302.obj: line 21"):
+        load_objects(str(REPORTS / "fuzz"))
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not there")

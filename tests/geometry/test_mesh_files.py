@@ -1,0 +1,229 @@
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import trimesh
+
+from geometry import household
+from geometry.mesh_files import load_collision, load_mesh
+from geometry.meshes import Mesh, MeshError, convex_hull, sample_surface
+from geometry.objects import household_object
+
+CUBE = """o one
+v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nv 0 0 1\nv 1 0 1\nv 1 1 1\nv 0 1 1
+f 1 3 2\nf 1 4 3\nf 5 6 7\nf 5 7 8\nf 1 2 6\nf 1 6 5\nf 2 3 7\nf 2 7 6\nf 3 4 8\nf 3 8 7\nf 4 1 5\nf 4 5 8
+"""
+
+
+def write(path, text):
+    path.write_text(text, errors="surrogateescape")
+    return path
+
+
+def test_a_cube_is_read_scaled_and_watertight(tmp_path):
+    mesh = load_mesh(write(tmp_path / "cube.obj", CUBE), (0.1, 0.2, 0.3))
+    assert np.allclose(mesh.extents, [0.1, 0.2, 0.3])
+    assert mesh.watertight
+    assert not Mesh(mesh.vertices, mesh.triangles[:-1]).watertight
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("a.obj", "", "at least one triangle"),
+        ("a.obj", "v 0 0 0\nv 1 0 0\n", "at least one triangle"),
+        ("a.obj", CUBE.replace("v 1 1 1", "v nan 1 1"), "NaN"),
+        ("a.obj", "v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n", "at least one triangle"),
+        ("a.stl", "solid nothing at all", "damaged|triangle"),
+        ("a.obj", CUBE.replace("v 1 1 1", "v 1 1"), "line 8: a vertex of '1 1'"),
+        ("a.obj", CUBE.replace("v 1 1 1", "v 1 1 x"), "line 8: a vertex of '1 1 x'"),
+        ("a.obj", CUBE.replace("f 1 3 2", "f 0 3 2"), "line 10: a face of '0 3 2'"),
+        ("a.obj", CUBE.replace("f 1 3 2", "f 1 3"), "line 10: a face of '1 3'"),
+        ("a.obj", CUBE.replace("f 1 3 2", "f 1 3 -9"), "line 10: a face of '1 3 -9'"),
+        ("a.obj", CUBE.replace("f 1 3 2", "f 1 3 2\udcff7"), "line 10: a face of"),
+        ("a.obj", CUBE.replace("f 1 3 2", "f 1 3 9"), "triangles of vertices that it lacks"),
+        ("a.obj", CUBE.replace("f 1 3 2", f"f 1 3 {10**30}"), "line 10: a face of"),
+        ("a.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n", "damaged|no triangles"),
+        ("a.glb", "glTF", "damaged"),
+        ("a.dae", "<COLLADA/>", "pycollada|damaged"),
+        ("a.fbx", CUBE, "allowed are .obj"),
+    ],
+)
+def test_meshes_that_cannot_be_used(tmp_path, name, text, said):
+    with pytest.raises(MeshError, match=said):
+        load_mesh(write(tmp_path / name, text))
+
+
+def test_a_missing_mesh_a_long_name_and_no_scale(tmp_path):
+    with pytest.raises(MeshError, match="missing"):
+        load_mesh(tmp_path / "none.obj")
+    with pytest.raises(MeshError, match="cannot be read"):
+        load_mesh(tmp_path / f"{'x' * 300}.obj")
+    with pytest.raises(MeshError, match="none of it may be 0"):
+        load_mesh(write(tmp_path / "cube.obj", CUBE), (0.1, 0.1, 0.0))
+
+
+def test_convex_parts_are_the_objects_of_an_obj(tmp_path):
+    second = CUBE.replace("o one", "o two").replace("v 0 ", "v 5 ").replace("v 1 ", "v 6 ")
+    shifted = "\n".join(
+        "f " + " ".join(str(int(n) + 8) for n in line.split()[1:]) if line.startswith("f") else line
+        for line in second.splitlines()
+    )
+    _, parts, convex = load_collision(write(tmp_path / "two.obj", CUBE + shifted), (0.1, 0.1, 0.1))
+    assert convex
+    assert [part.bounds[0][0] for part in parts] == pytest.approx([0.0, 0.5])
+    assert all(part.watertight for part in parts)
+
+
+def test_a_flat_thing_has_no_volume_to_touch(tmp_path):
+    flat = "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+    with pytest.raises(MeshError, match="flat"):
+        load_collision(write(tmp_path / "flat.obj", flat))
+    assert convex_hull(np.zeros((10, 3))) is None
+
+
+def test_vertices_of_no_triangle_count_for_nothing(tmp_path):
+    stray = load_mesh(write(tmp_path / "stray.obj", CUBE + "v 50 50 50\n"))
+    assert len(stray.vertices) == 8 and len(stray.triangles) == 12
+    assert np.allclose(load_mesh(write(tmp_path / "one.obj", "v 9 9 9\n" + _numbered(CUBE))).extents, 1.0)
+
+
+def _numbered(text: str) -> str:
+    """A mesh whose faces count from the last vertex back, so that others may stand before them."""
+    return "\n".join(
+        " ".join(str(int(word) - 9) if word.isdigit() else word for word in line.split()) if line[0] == "f" else line
+        for line in text.splitlines()
+    )
+
+
+def test_surface_points_lie_on_the_surface_evenly(tmp_path):
+    mesh = load_mesh(write(tmp_path / "cube.obj", CUBE), (0.1, 0.1, 0.4))
+    points, normals = sample_surface(mesh, 4000, np.random.default_rng(0))
+    inside = np.minimum(points, mesh.extents - points).min(axis=1)
+    assert np.abs(inside).max() < 1e-9
+    outward = points - mesh.extents / 2
+    assert (np.einsum("ij,ij->i", normals, outward) > 0).all()
+    ends = np.mean(np.abs(normals[:, 2]) > 0.5)
+    assert ends == pytest.approx(2 * 0.01 / (2 * 0.01 + 4 * 0.04), abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["obj", "ply", "off", "stl", "stl_ascii", "glb", "gltf"])
+def test_every_format_gives_the_same_thing(tmp_path, kind):
+    mug = household_object("mug_900").mesh
+    path = tmp_path / f"mug.{kind.removesuffix('_ascii')}"
+    if kind == "gltf":
+        for name, content in trimesh.Scene(mug.as_trimesh()).export(file_type="gltf").items():
+            (tmp_path / name).write_bytes(content)
+        path = tmp_path / "model.gltf"
+    else:
+        mug.as_trimesh().export(path, file_type=kind)
+    mesh = load_mesh(path)
+    assert np.allclose(mesh.bounds, mug.bounds, atol=1e-6) and mesh.volume == pytest.approx(mug.volume, rel=1e-3)
+
+
+def test_lines_of_an_obj_go_on_after_a_backslash(tmp_path):
+    for number, wrapped in enumerate(("f 1 \\\n 3 2", "f 1 3 \\\r\n2", "f \\\n1 \\\n3\\\n 2")):
+        path = tmp_path / f"{number}.obj"
+        path.write_bytes(CUBE.replace("f 1 3 2", wrapped).encode())
+        assert load_mesh(path).volume == pytest.approx(1.0)
+
+
+def test_numbers_that_count_back_count_from_where_they_stand(tmp_path):
+    vertices, faces = CUBE[6 : CUBE.index("f ")], CUBE[CUBE.index("f ") :]
+    back = "\n".join("f " + " ".join(str(int(n) - 9) for n in line.split()[1:]) for line in faces.splitlines())
+    moved = vertices.replace("v 1", "v 5").replace("v 0", "v 4")
+    mesh = load_mesh(write(tmp_path / "two.obj", f"o a\n{vertices}{back}\no b\n{moved}{back}\n"), (0.1, 0.1, 0.1))
+    assert len(mesh.triangles) == 24 and mesh.volume == pytest.approx(0.002) and mesh.extents[0] == pytest.approx(0.5)
+
+
+def cube(path: Path, turned: list[int], scale: tuple[float, ...] = (1.0, 1.0, 1.0)) -> Mesh:
+    """Read the cube of 1 m with some of its 12 triangles turned inside out."""
+    mesh = load_mesh(write(path / "cube.obj", CUBE))
+    triangles = mesh.triangles.copy()
+    triangles[turned] = triangles[turned, ::-1]
+    Mesh(mesh.vertices, triangles).as_trimesh().export(path / "cube.stl")
+    return load_mesh(path / "cube.stl", scale)
+
+
+@pytest.mark.parametrize("turned", [[], [3], [0, 5, 7], list(range(7)), list(range(12))])
+@pytest.mark.parametrize("scale", [(1, 1, 1), (-1, 1, 1), (-1, -0.5, 2), (-1, -1, -1)])
+def test_the_outside_is_outside_however_a_file_is_wound_and_scaled(tmp_path, turned, scale):
+    mesh = cube(tmp_path, turned, scale)
+    assert mesh.volume == pytest.approx(abs(np.prod(scale)))
+    outward = mesh.corners.mean(axis=1) - mesh.bounds.mean(axis=0)
+    normals = np.cross(mesh.corners[:, 1] - mesh.corners[:, 0], mesh.corners[:, 2] - mesh.corners[:, 0])
+    assert (np.einsum("ij,ij->i", outward, normals) > 0).all()
+
+
+def test_a_cavity_stays_one_and_a_body_beside_is_turned(tmp_path):
+    inner = trimesh.creation.box((0.02, 0.02, 0.02))
+    inner.invert()
+    for name, place, volume in (("cavity", 0.0, 0.1**3 - 0.02**3), ("beside", 0.2, 0.1**3 + 0.02**3)):
+        both = trimesh.util.concatenate(
+            [trimesh.creation.box((0.1, 0.1, 0.1)), inner.copy().apply_translation((place, 0, 0))]
+        )
+        both.export(tmp_path / f"{name}.ply")
+        mesh = load_mesh(tmp_path / f"{name}.ply")
+        a, b, c = mesh.corners.transpose(1, 0, 2)
+        assert np.einsum("ij,ij->", a, np.cross(b, c)) / 6 == pytest.approx(volume, rel=1e-6)
+
+
+def obj_of(parts: dict[str, Mesh]) -> str:
+    lines, first = [], 1
+    for name, mesh in parts.items():
+        lines += [f"o {name}", *(f"v {x} {y} {z}" for x, y, z in mesh.vertices.tolist())]
+        lines += [f"f {a} {b} {c}" for a, b, c in (mesh.triangles + first).tolist()]
+        first += len(mesh.vertices)
+    return "\n".join(lines) + "\n"
+
+
+def test_objects_of_an_obj_are_its_parts_only_where_all_are_convex(tmp_path):
+    mug, cup, clamp = household.make("mug_900"), *(household_object(name).mesh for name in ("cup_900", "clamp_900"))
+    convex = {f"part{number}": part for number, part in enumerate(mug.parts)}
+    _, parts, found = load_collision(write(tmp_path / "parts.obj", obj_of(convex)))
+    assert found and len(parts) == len(mug.parts)
+    half = len(cup.triangles) // 2
+    sheets = {
+        name: Mesh(cup.vertices, cup.triangles[some]) for name, some in (("a", slice(half)), ("b", slice(half, None)))
+    }
+    for groups in ({"Cup": cup}, {"Body": cup, "Handle": clamp}, {"Lid": convex["part0"], "Body": cup}, sheets):
+        _, parts, found = load_collision(write(tmp_path / "cup.obj", obj_of(groups)))
+        assert len(parts) == 1 and not found, list(groups)
+
+
+BOMBS = {
+    "count.stl": b"\0" * 80 + b"\xff\xff\xff\xff" + b"\0" * 500,
+    "count.off": b"OFF\n4000000000 4000000000 0\n0 0 0\n",
+    "short.off": b"OFF\n# a comment\n4 4 0\n0 0 0\n0 0 .1\n0 .1 0\n.1 0 0\n3 0 1 2\n",
+    "count.ply": b"ply\nformat binary_little_endian 1.0\nelement vertex 9000000000000000000\nproperty float x\n"
+    b"property float y\nproperty float z\nelement face 1\nproperty list uchar int vertex_indices\nend_header\n"
+    + b"\0"
+    * 99,
+    "short.ply": b"ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
+    b"element face 2\nproperty list uchar int vertex_indices\nend_header\n0 0 0\n0 0 .1\n0 .1 0\n3 0 1 2\n",
+    "groups.obj": b"v 0 0 0\nv .1 0 0\nv 0 .1 0\n" + b"o x\nf 1 2 3\n" * 1001,
+    "count.gltf": b'{"asset":{"version":"2.0"},"accessors":[{"componentType":5126,"type":"VEC3","count":3000000000}]}',
+    "nodes.gltf": b'{"asset":{"version":"2.0"},"nodes":[' + b"{}," * 1000 + b"{}]}",
+    "deep.gltf": b"[" * 100_000,
+    "outside.gltf": b'{"asset":{"version":"2.0"},"buffers":[{"byteLength":9,"uri":"/dev/zero"}]}',
+}
+
+
+@pytest.mark.parametrize("name", list(BOMBS))
+def test_counts_that_cannot_be_are_refused_before_room_is_made(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(BOMBS[name])
+    tracemalloc.start()
+    with pytest.raises(MeshError, match=name):
+        load_collision(path)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 50e6
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    with (tmp_path / "large.obj").open("wb") as file:
+        file.truncate(200 << 20)
+    with pytest.raises(MeshError, match=r"large.obj has 200 MB; up to 128 MB"):
+        load_mesh(tmp_path / "large.obj")
