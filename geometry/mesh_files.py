@@ -61,7 +61,7 @@ def load_collision(path: Path, scale: Sequence[float] = (1.0, 1.0, 1.0)) -> Coll
         MeshError: as for `load_mesh`, or it is flat.
     """
     mesh, group = _load(path, scale)
-    parts = _hulls(mesh, group)
+    parts = _hulls(mesh, group) if (group != group[0]).any() else []
     if len(parts) > 1 and all(_fills(part, hull) for part, hull in parts):
         return Collision(mesh, tuple(hull for _, hull in parts), True)
     whole = convex_hull(mesh.vertices)
@@ -150,7 +150,7 @@ def read_limited(path: Path, most: int) -> bytes:
         if not path.is_file():
             raise MeshError(f"{path} is missing")
         if (size := path.stat().st_size) > most:
-            raise MeshError(f"{path} has {size >> 20} MB; up to {most >> 20} MB are read: decimate it")
+            raise MeshError(f"{path} has {size / 2**20:.0f} MB; up to {most >> 20} MB are read: make it simpler")
         return path.read_bytes()
     except OSError as problem:  # a name that is too long, for one
         raise MeshError(f"{str(path)[:200]} cannot be read ({problem.strerror})") from problem

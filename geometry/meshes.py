@@ -140,11 +140,10 @@ def outward(mesh: Mesh) -> Mesh:
     a, b, c = (mesh.corners - ((low + high) / 2)[body][:, None]).transpose(1, 0, 2)
     sixfold = np.einsum("ij,ij->i", a, np.cross(b, c)) * np.where(turned, -1, 1)
     volume = np.bincount(body, sixfold, count)
-    largest = np.argsort(-np.prod(high - low, axis=1))[:_BODIES_AROUND]
-    for inverted in np.flatnonzero(volume < -1e-6 * (high - low).max(axis=1) ** 3):  # of what is flat it is noise
-        around = largest[largest != inverted]
-        if not ((low[around] < low[inverted]) & (high[around] > high[inverted])).all(axis=1).any():
-            turned[body == inverted] ^= True
+    inverted = volume < -1e-6 * (high - low).max(axis=1) ** 3  # of what is flat it is noise
+    for around in np.argsort(-np.prod(high - low, axis=1))[:_BODIES_AROUND]:
+        inverted &= ~((low[around] < low) & (high[around] > high)).all(axis=1)
+    turned ^= inverted[body]
     if not turned.any():
         return mesh
     return Mesh(mesh.vertices, np.where(turned[:, None], mesh.triangles[:, ::-1], mesh.triangles))

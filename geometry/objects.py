@@ -32,6 +32,8 @@ SETS = (
 
 
 _SMALLEST_M, _LARGEST_M = 0.005, 1.0
+_AT_ONCE = 20_000_000
+"""Distances of points from planes: 160 MB."""
 
 
 class ObjectsError(ValueError):
@@ -81,8 +83,9 @@ class ObjectModel:
         within = np.zeros(len(points), bool)
         for planes in self._sides:
             left = np.flatnonzero(~within)
-            depth = -(points[left] @ planes[:, :3].T + planes[:, 3]).max(axis=1)
-            within[left[depth > deeper_m]] = True
+            for some in np.array_split(left, 1 + len(left) * len(planes) // _AT_ONCE):
+                depth = -(points[some] @ planes[:, :3].T + planes[:, 3]).max(axis=1)
+                within[some[depth > deeper_m]] = True
         return within
 
     def surface(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -14,9 +14,10 @@ from geometry.mesh_files import Collision, load_collision, load_mesh, read_limit
 from geometry.meshes import Mesh, MeshError, joined
 from geometry.transforms import euler_transform
 
-_MOST_BYTES = 16 << 20
+_MOST_BYTES = 2 << 20
 _MOST_MESH_BYTES = 256 << 20
 _MOST_SHAPES = 1000
+_LONGEST_NAME = 1000
 
 
 @dataclass(frozen=True)
@@ -114,16 +115,20 @@ def _numbers(text: str | None, default: str, path: Path, counts: tuple[int, ...]
     try:
         found = tuple(float(value) for value in (text or default).split())
     except ValueError as problem:
-        raise MeshError(f"{path}: {text!r} came where numbers were expected") from problem
+        raise MeshError(f"{path}: {_short(text)} came where numbers were expected") from problem
     if len(found) not in counts or not np.isfinite(found).all():
-        raise MeshError(f"{path}: {text!r} came; expected {' or '.join(map(str, counts))} finite number(s)")
+        raise MeshError(f"{path}: {_short(text)} came; expected {' or '.join(map(str, counts))} finite number(s)")
     return found
+
+
+def _short(text: str | None) -> str:
+    return repr(text and text[:80])
 
 
 def _sizes(text: str | None, count: int, path: Path) -> tuple[float, ...]:
     found = _numbers(text, "", path, (count,))
     if not all(1e-6 <= size <= 1e6 for size in found):
-        raise MeshError(f"{path}: a size of {text} m came; it must be more than 0, and of this world")
+        raise MeshError(f"{path}: a size of {_short(text)} m came; it must be more than 0, and of this world")
     return found
 
 
@@ -146,6 +151,8 @@ def _found(name: str, path: Path) -> Path:
     Packages (package://NAME/..., as ROS has them, and model://NAME/..., as Gazebo) are looked for beside the URDF and
     in the folders above it, the nearest first; one of those may be the package itself, whatever it is called here.
     """
+    if len(name) > _LONGEST_NAME:
+        raise MeshError(f"{path}: a file name of {len(name)} letters came; up to {_LONGEST_NAME} are allowed")
     scheme, _, rest = name.replace("\\", "/").rpartition("://")
     parts = PurePosixPath(rest).parts
     if scheme in ("package", "model"):
@@ -173,7 +180,7 @@ def _primitive(kind: ElementTree.Element | None, path: Path) -> Mesh:
         ),
     }
     if kind is None or kind.tag not in makers:
-        found = "nothing" if kind is None else f"<{kind.tag}>"
+        found = "nothing" if kind is None else f"<{kind.tag[:80]}>"
         raise MeshError(f"{path}: a geometry is {found}; allowed are mesh, {', '.join(makers)}")
     made = makers[kind.tag](kind)
     return Mesh(np.asarray(made.vertices), np.asarray(made.faces, np.int64))

@@ -9,6 +9,7 @@ from geometry import household
 from geometry.mesh_files import load_collision, load_mesh
 from geometry.meshes import Mesh, MeshError, convex_hull, sample_surface
 from geometry.objects import household_object
+from geometry.urdf import read_urdf
 
 CUBE = """o one
 v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nv 0 0 1\nv 1 0 1\nv 1 1 1\nv 0 1 1
@@ -223,7 +224,8 @@ def test_counts_that_cannot_be_are_refused_before_room_is_made(tmp_path, name):
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):
-    with (tmp_path / "large.obj").open("wb") as file:
-        file.truncate(200 << 20)
-    with pytest.raises(MeshError, match=r"large.obj has 200 MB; up to 128 MB"):
-        load_mesh(tmp_path / "large.obj")
+    for name, read, size, most in (("large.obj", load_mesh, 200, 128), ("large.urdf", read_urdf, 3, 2)):
+        with (tmp_path / name).open("wb") as file:
+            file.truncate(size << 20)
+        with pytest.raises(MeshError, match=f"{name} has {size} MB; up to {most} MB"):
+            read(tmp_path / name)

@@ -34,6 +34,8 @@ def test_a_urdf_says_where_and_how_large(tmp_path):
         ('<sphere radius="-1"/>', "", "more than 0"),
         ('<mesh filename="cube.obj" scale="1 0 1"/>', "", "none of it may be 0"),
         (f'<mesh filename="{"x" * 300}.obj"/>', "", "cannot be read"),
+        (f'<mesh filename="{"x" * 3000}.obj"/>', "", "a file name of 3004 letters"),
+        (f'<box size="{"1 " * 3000}"/>', "", r"t.urdf: '[1 ]{80}' came; expected 3"),
         ('<cylinder radius="0.1" length="nan"/>', "", "expected 1 finite"),
         ('<mesh filename="cube.obj" scale="1 2"/>', "", "expected 1 or 3"),
     ],
