@@ -73,10 +73,16 @@ def load_collision(path: Path, scale: Sequence[float] = (1.0, 1.0, 1.0)) -> Coll
 def load_convex_parts(path: Path) -> tuple[Mesh, ...]:
     """Read an .obj whose every `o` is known to be convex, as V-HACD writes it: the hull of each.
 
+    Its faces need be no surface: all that counts is which vertices they name.
+
     Raises:
         MeshError: as for `load_collision`.
     """
-    parts = tuple(hull for _, hull in _hulls(*_load(path, (1.0, 1.0, 1.0))))
+    arrays = _read(path)
+    try:
+        parts = tuple(hull for _, hull in _hulls(Mesh(arrays.vertices, arrays.triangles), arrays.group))
+    except MeshError as problem:
+        raise MeshError(f"{path}: {problem}") from problem
     if not parts:
         raise MeshError(f"{path} is flat: it has no volume that could be touched")
     return parts

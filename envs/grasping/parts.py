@@ -24,7 +24,6 @@ _AHEAD_M, _DEEP_M = 0.008, 0.002
 _SHARE = 0.08
 """A thing is hollow where so much of its surface has, 8 mm ahead, the inside of its hull and not the open. Of our own
 things boxes, cans and bottles have up to .05, clamps .1, hammers .26, plates .3, cups and mugs .45."""
-
 _RIM = 0.5
 """A mesh is a sheet where its open edges are so many times as long as it is: around the mouth of a cup 2, a hole in a
 scan 0.1."""

@@ -6,10 +6,11 @@ import pytest
 import trimesh
 
 from geometry import household
-from geometry.mesh_files import load_collision, load_mesh
+from geometry.mesh_files import load_collision, load_convex_parts, load_mesh
 from geometry.meshes import Mesh, MeshError, convex_hull, sample_surface
 from geometry.objects import household_object
 from geometry.urdf import read_urdf
+from robots.world import as_obj
 
 CUBE = """o one
 v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\nv 0 0 1\nv 1 0 1\nv 1 1 1\nv 0 1 1
@@ -75,6 +76,14 @@ def test_convex_parts_are_the_objects_of_an_obj(tmp_path):
     assert convex
     assert [part.bounds[0][0] for part in parts] == pytest.approx([0.0, 0.5])
     assert all(part.watertight for part in parts)
+
+
+def test_parts_that_are_known_to_be_convex_keep_every_corner(tmp_path):
+    for corners in (8, 9, 10):
+        points = np.random.default_rng(corners).normal(size=(corners, 3))
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        (part,) = load_convex_parts(write(tmp_path / "parts.obj", as_obj([points])))
+        assert np.allclose(part.vertices, points, atol=1e-6)
 
 
 def test_a_flat_thing_has_no_volume_to_touch(tmp_path):
