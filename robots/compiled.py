@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core.caching import IndexDataCacheFile
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 _ROOT = Path(__file__).resolve().parents[1]
@@ -31,11 +32,34 @@ def compiled(function: _Function) -> _Function:
     settings: Any = numba.config
     elsewhere, settings.CACHE_DIR = settings.CACHE_DIR, folder_for_code() or settings.CACHE_DIR
     try:
-        return cast(_Function, numba.njit(cache=True)(function))
+        made: Any = numba.njit(cache=True)(function)
+        cache = made._cache
+        cache._cache_file = _SealedFile(cache._cache_path, cache._impl.filename_base, cache._cache_file._source_stamp)
+        return cast(_Function, made)
     except RuntimeError:  # nowhere to keep it
         return cast(_Function, numba.njit(function))
     finally:
         settings.CACHE_DIR = elsewhere  # numba asks when a function is decorated; other libraries keep their own place
+
+
+class _SealedFile(IndexDataCacheFile):  # type: ignore[misc]
+    """Code on the disk with its SHA-256 behind it, which unpickling ignores: what is damaged is compiled anew."""
+
+    def _dump(self, obj: object) -> bytes:
+        content: bytes = super()._dump(obj)
+        return content + hashlib.sha256(content).digest()
+
+    def _load_data(self, name: str) -> object:
+        content = Path(self._data_path(name)).read_bytes()
+        if hashlib.sha256(content[:-32]).digest() != content[-32:]:
+            raise OSError(f"{name} is damaged")  # which numba takes for a file that was removed
+        return super()._load_data(name)
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            return dict(super()._load_index())
+        except Exception:  # unpickling damage raises anything
+            return {}
 
 
 @cache

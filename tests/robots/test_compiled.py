@@ -115,3 +115,31 @@ def test_machine_code_does_not_outlive_what_it_calls(tmp_path):
         )
         found.append(done.stdout.split())
     assert found == [["8", "0"], ["10", "0"], ["8", "1"]], done.stderr
+
+
+def test_damaged_machine_code_is_compiled_anew(tmp_path):
+    (tmp_path / "own.py").write_text(
+        "from robots.compiled import compiled\n@compiled\ndef twice(x):\n    return 2 * x\n", encoding="utf-8"
+    )
+    code = "from own import twice; print(twice(21), sum(twice.stats.cache_hits.values()))"
+    path = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[2])))
+
+    def run() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-B", "-c", code],
+            env={**os.environ, "PYTHONPATH": path, "NUMBA_CACHE_DIR": str(tmp_path / "kept")},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+        assert not done.stderr
+        return done.stdout.split()
+
+    assert run() == ["42", "0"] and run() == ["42", "1"]
+    for ending in ("nbi", "nbc"):
+        (kept,) = (tmp_path / "kept").rglob(f"*.{ending}")
+        content = bytearray(kept.read_bytes())
+        content[len(content) // 2] ^= 255
+        for damaged in (content, content[: len(content) // 2], b""):
+            kept.write_bytes(damaged)
+            assert run() == ["42", "0"] and run() == ["42", "1"]
