@@ -42,7 +42,7 @@ def compiled(function: _Function) -> _Function:
         settings.CACHE_DIR = elsewhere  # numba asks when a function is decorated; other libraries keep their own place
 
 
-class _SealedFile(IndexDataCacheFile):  # type: ignore[misc]
+class _SealedFile(IndexDataCacheFile):
     """Code on the disk with its SHA-256 behind it, which unpickling ignores: what is damaged is compiled anew."""
 
     def _dump(self, obj: object) -> bytes:
