@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import logging
@@ -132,8 +131,6 @@ def _read(path: Path) -> _Arrays:
     if kind not in MESH_FILES:
         raise MeshError(f"{path} is no mesh that can be read; allowed are {', '.join(MESH_FILES)}")
     content = read_limited(path, _MOST_BYTES)
-    if kind == ".dae" and importlib.util.find_spec("collada") is None:
-        raise MeshError(f"{path}: .dae is read with pycollada: pip install pycollada, or export it as .glb or .obj")
     try:
         arrays = _read_obj(content) if kind == ".obj" else _read_trimesh(path, content)
     except MeshError as problem:

@@ -48,13 +48,29 @@ def test_a_cube_is_read_scaled_and_watertight(tmp_path):
         ("a.obj", CUBE.replace("f 1 3 2", f"f 1 3 {10**30}"), "line 10: a face of"),
         ("a.ply", "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n", "damaged|no triangles"),
         ("a.glb", "glTF", "damaged"),
-        ("a.dae", "<COLLADA/>", "pycollada|damaged"),
+        ("a.dae", "<COLLADA/>", "damaged"),
         ("a.fbx", CUBE, "allowed are .obj"),
     ],
 )
 def test_meshes_that_cannot_be_used(tmp_path, name, text, said):
     with pytest.raises(MeshError, match=said):
         load_mesh(write(tmp_path / name, text))
+
+
+@pytest.mark.parametrize(("unit", "metres"), [("", 1.0), ('<unit name="millimeter" meter="0.001"/>', 0.001)])
+def test_a_collada_mesh_is_read_in_its_own_unit(tmp_path, unit, metres):
+    sizes = np.array([0.05, 0.06, 0.1])
+    text = trimesh.exchange.dae.export_collada(trimesh.creation.box(sizes)).decode()
+    mesh = load_mesh(write(tmp_path / "box.dae", text.replace("<up_axis>", f"{unit}<up_axis>")))
+    assert mesh.watertight
+    assert np.ptp(mesh.bounds, axis=0) == pytest.approx(sizes * metres, rel=1e-6)
+
+
+def test_a_collada_mesh_that_would_grow_without_end_is_refused(tmp_path):
+    entities = "".join(f'<!ENTITY e{k + 1} "{f"&e{k};" * 10}">' for k in range(9))
+    text = f'<?xml version="1.0"?><!DOCTYPE c [<!ENTITY e0 "xxxxxxxxxx">{entities}]><COLLADA>&e9;</COLLADA>'
+    with pytest.raises(MeshError, match=r"bomb\.dae is damaged"):
+        load_mesh(write(tmp_path / "bomb.dae", text))
 
 
 def test_a_missing_mesh_a_long_name_and_no_scale(tmp_path):
