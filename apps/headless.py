@@ -71,7 +71,7 @@ def run(args: Run) -> Timeline:
             timeline = session.run(args.seconds, lambda step: _watch(session, step, bar, task))
     if args.json is not None:
         write_json(timeline.as_json(), args.json, output)
-    console.print(summary(timeline, told=args.emotion is not None))
+    console.print(summary(timeline, by_hand=args.emotion is not None))
     if session.decision.manner.caption:
         console.print(session.decision.manner.caption)
     if args.record is not None:
@@ -100,14 +100,14 @@ def _watch(session: Session, step: Step, bar: Progress, task: TaskID) -> None:
             session.show()
 
 
-def summary(timeline: Timeline, told: bool = False) -> str:
-    """Say what was shown when, in a line each; `told`: the feeling was set by hand."""
+def summary(timeline: Timeline, by_hand: bool = False) -> str:
+    """Say what was shown when, in a line each; `by_hand`: the feeling was set by hand."""
     lines, shown = [], None
     for step in timeline.steps:
         if step.behaviour != shown:
             shown = step.behaviour
             felt = f" on sensing {step.emotion} ({step.confidence:.2f})" if step.emotion else ""
-            felt = f" on being told {step.emotion}" if told else felt
+            felt = f" on being told {step.emotion}" if by_hand else felt
             lines.append(f"{step.t:6.2f} s  {shown}{felt}")
     lines.append(f"{timeline.real_time_factor:.1f} times real time")
     return "\n".join(lines)

@@ -113,7 +113,7 @@ def reserve(place: Path) -> TextIO:
     """Keep other processes from a file or folder until what is returned is closed, or this process ends, even by kill.
 
     The system's lock is on a small file, .lock in the folder or .NAME.lock beside the file, which stays and holds the
-    number of the process. Within one process a place may be reserved again.
+    number of the process. Within one process a place may be reserved again; the first closed gives it up for all.
 
     Raises:
         BlockingIOError: another process has it; says which.

@@ -137,8 +137,8 @@ def found(words: list[str]) -> str:
 def chapters() -> dict[str, list[list[str]]]:
     """Commands of ours by the heading that they stand under: there, one goes on with what another wrote."""
     parts = (part.partition("\n") for part in re.split(r"^#+ ", README, flags=re.M))
-    told = {title: [words for words in shown(text) if words[0] in ("python", "empaw")] for title, _, text in parts}
-    return {title: lines for title, lines in told.items() if lines}
+    commands = {title: [words for words in shown(text) if words[0] in ("python", "empaw")] for title, _, text in parts}
+    return {title: lines for title, lines in commands.items() if lines}
 
 
 CHAPTERS = chapters()

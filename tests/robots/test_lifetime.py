@@ -51,5 +51,5 @@ def test_a_script_sees_its_own_line(tmp_path):
     script = tmp_path / "told.py"
     script.write_text("import sys; print(__name__, *sys.argv)")
     line = lifetime.command(script, "a", "b")
-    told = subprocess.run(line, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout
-    assert told == f"__main__ {script} a b\n"
+    printed = subprocess.run(line, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout
+    assert printed == f"__main__ {script} a b\n"

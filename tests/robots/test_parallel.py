@@ -26,5 +26,5 @@ def test_ctrl_c_ends_the_workers_without_a_word():
     ) as run:
         assert run.stdout is not None and run.stdout.readline() == "one\n"
         run.send_signal(signal.SIGINT)
-        _, told = run.communicate(timeout=PATIENCE_S)
-    assert (run.returncode, told) == (130, "")
+        _, said = run.communicate(timeout=PATIENCE_S)
+    assert (run.returncode, said) == (130, "")
