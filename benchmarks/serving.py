@@ -33,12 +33,16 @@ class Server(NamedTuple):
 
 @contextlib.contextmanager
 def running_server(*arguments: str) -> Iterator[Server]:
-    """Start `sim_gui.py` on a free port and wait until it answers; it is stopped at the end."""
+    """Start `sim_gui.py` on a free port and wait until it answers; it is stopped at the end.
+
+    Whoever is on this machine may come in, unless the arguments say otherwise (`--token`); the address holds the token
+    then.
+    """
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with log.open("w", encoding="utf-8") as output:
             process = subprocess.Popen(
-                lifetime.command(ROOT / "sim_gui.py", "--no-browser", "--port", "0", *arguments),
+                lifetime.command(ROOT / "sim_gui.py", "--no-browser", "--port", "0", *_open(arguments)),
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -51,6 +55,10 @@ def running_server(*arguments: str) -> Iterator[Server]:
                 process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _open(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    return arguments if {"--token", "--host"} & set(arguments) else ("--no-token", *arguments)
 
 
 def _wait_for_address(process: subprocess.Popen, log: Path) -> str:

@@ -64,8 +64,10 @@ def page_address(host: str, port: int, token: str | None = None, *, tls: bool = 
     return f"{scheme}://{host}:{port}/" + (f"?token={token}" if token else "")
 
 
-def announce(server: uvicorn.Server, address: str, browser: bool, console: Console, name: str = "Empaw") -> None:
-    """Say where the page is once the server has started, and open it."""
+def announce(
+    server: uvicorn.Server, address: str, browser: bool, console: Console, name: str = "Empaw", opened: str = ""
+) -> None:
+    """Say where the page is once the server has started, and open it, at the address `opened` if that is another."""
     while not server.started:
         if server.should_exit:
             return
@@ -73,4 +75,4 @@ def announce(server: uvicorn.Server, address: str, browser: bool, console: Conso
     console.print(f"{name} runs at {address}", soft_wrap=True)
     console.print("Ctrl+C ends it.")
     if browser:
-        webbrowser.open(address)
+        webbrowser.open(opened or address)

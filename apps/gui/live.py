@@ -83,7 +83,7 @@ class LiveSession:
         """End the thread and close the session."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=10)
+            self._thread.join(timeout=1.5)  # it waits for whatever the ear and the eye are at; nobody else need
 
     @property
     def alive(self) -> bool:

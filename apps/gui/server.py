@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import functools
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -17,12 +21,13 @@ from fastapi.staticfiles import StaticFiles
 from starlette.requests import ClientDisconnect
 
 from apps.config import SessionConfig
-from apps.gui.bodies import read_body
 from apps.gui.commands import CommandError, to_command
+from apps.gui.door import Pace
 from apps.gui.films import camera_picture, picture_film, video_film
 from apps.gui.live import Listener, LiveSession
 from apps.gui.messages import MAX_UPLOAD_BYTES, REFUSED_CODE, scene_message
-from apps.gui.security import Gate
+from apps.gui.security import Gate, Key
+from apps.gui.uploads import Places, read_sound_until, receive, work_apart, work_for
 from apps.session import Session
 from perception.face.pictures import PictureError, is_picture
 from perception.face.videos import Frame
@@ -32,15 +37,17 @@ from robots.sounds import CALLS, sound_wav
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 SAMPLE = ASSETS / "samples" / "hello.wav"
-# What is over the limit is read and thrown away up to here, so that the sender gets to see the answer.
-MAX_DRAINED_BYTES = 512 * 2**20
 MAX_CHUNK_BYTES = 2**16
 MAX_FRAME_BYTES = 2**19
-UPLOAD_TIMEOUT_S = 120.0
 
 
-def make_app(live: LiveSession, token: str | None = None) -> FastAPI:
-    """Make the application around a live session that runs already; the session stops with it."""
+def make_app(
+    live: LiveSession,
+    key: Key | None = None,
+    hosts: tuple[str, ...] | None = None,
+    admit: Callable[[tuple[str, int]], bool] | None = None,
+) -> FastAPI:
+    """Make the application around a live session that runs already; the session stops with it. See `Gate`."""
     config = live.config
     table = BehaviourTable.load(config.table) if config.table else default_table()
 
@@ -52,7 +59,7 @@ def make_app(live: LiveSession, token: str | None = None) -> FastAPI:
     # No /docs: that page loads its scripts from elsewhere. The schema itself is at /openapi.json.
     app = FastAPI(title="Empaw", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.live = live
-    app.add_middleware(Gate, token=token)
+    app.add_middleware(Gate, key=key, hosts=hosts, admit=admit)
     _add_pages(app, live, table, config)
     _add_playing(app, live, config)
     _add_sockets(app, live)
@@ -92,35 +99,51 @@ def _add_pages(app: FastAPI, live: LiveSession, table: BehaviourTable, config: S
 
 
 def _add_playing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None:
-    # So many files are received and decoded at a time; the senders of others wait, and nothing of theirs is kept.
-    places = asyncio.Semaphore(3)
-
+    # So many files are received, and so many of these decoded, at a time; the senders of others wait, and nothing of
+    # theirs is kept.
+    receiving = Places(most=6, each=3)
     stage = _Stage(live, config.max_sound_s)
 
     @app.post("/api/hear", responses={413: {"description": "too large"}, 415: {"description": "not a sound"}})
     async def play_file(request: Request) -> Response:
         """Let the dog hear a sound file, or see a picture or video: the body is the file, `X-File-Name` its name."""
         name = Path(unquote(request.headers.get("x-file-name", "upload"))).name[:120] or "upload"
-        async with places:
-            reading = read_body(request, MAX_UPLOAD_BYTES, MAX_DRAINED_BYTES)
-            try:
-                body = await asyncio.wait_for(reading, UPLOAD_TIMEOUT_S)
-            except (asyncio.TimeoutError, ClientDisconnect):
-                return _error(408, "the upload broke off: send the file again")
-            if body is None:
-                limit = MAX_UPLOAD_BYTES >> 20
-                return _error(413, f"the file is larger than {limit} MB: cut it, or save it as mp3 or ogg")
-            return await stage.show(body, name)
+        try:
+            async with receiving.take(request):
+                body = await receive(request, MAX_UPLOAD_BYTES)
+                if body is None:
+                    limit = MAX_UPLOAD_BYTES >> 20
+                    return _error(413, f"the file is larger than {limit} MB: cut it, or save it as mp3 or ogg")
+                return await stage.show(request, body, name)
+        except asyncio.CancelledError:  # Ctrl+C: no reason for a traceback
+            return _error(503, "the server ends: start it again, and send the file again")
 
     @app.post("/api/hear_sample", responses={415: {"description": "not a sound"}})
-    async def play_sample() -> Response:
+    async def play_sample(request: Request) -> Response:
         """Let the dog hear the bundled sample, which a speech synthesiser made; `url` is where to listen to it."""
-        return await stage.play_audio(SAMPLE, SAMPLE.name, url="/api/sample.wav")
+        async with receiving.take(request):
+            return await stage.play_sample()
 
     @app.get("/api/sample.wav", response_class=FileResponse)
     def sample() -> Response:
         """The bundled sample, for the page to play aloud."""
         return FileResponse(SAMPLE, media_type="audio/wav")
+
+    @app.exception_handler(TimeoutError)
+    @app.exception_handler(ClientDisconnect)
+    async def broken_off(request: Request, problem: Exception) -> Response:
+        return _error(408, "the upload broke off, or was too slow: send the file again")
+
+    @app.exception_handler(OSError)
+    async def no_space(request: Request, problem: OSError) -> Response:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise problem
+        return _error(507, f"{tempfile.gettempdir()} is full: make room there on the server, and send the file again")
+
+
+@functools.cache
+def _sample() -> Sound:
+    return read_sound(SAMPLE)
 
 
 class _Stage:
@@ -128,33 +151,34 @@ class _Stage:
 
     def __init__(self, live: LiveSession, max_sound_s: float) -> None:
         self._live, self._max_sound_s = live, max_sound_s
+        self._decoding = Places(most=3, each=1)
 
-    async def play_audio(self, source: bytes | Path, name: str, **more: str) -> Response:
-        """Let the dog hear a sound."""
-        try:
-            sound = await asyncio.to_thread(read_sound, source, self._max_sound_s)
-        except SoundError as problem:
-            return _error(415, str(problem))
-        return await self._begin((), sound, name, seen=False, **more)
+    async def play_sample(self) -> Response:
+        """Let the dog hear the bundled sample."""
+        return await self._begin((), await work_apart(_sample), SAMPLE.name, seen=False, url="/api/sample.wav")
 
-    async def show(self, body: bytes, name: str) -> Response:
+    async def show(self, request: Request, body: bytes, name: str) -> Response:
         """Let the dog see a picture, see and hear a video, or hear anything else."""
-        if is_picture(body):
+        async with self._decoding.take(request):
             try:
-                picture = await asyncio.to_thread(picture_film, body)
-            except PictureError as problem:
+                film, sound = await work_for(request, functools.partial(self._decode, body))
+            except (PictureError, SoundError) as problem:
                 return _error(415, str(problem))
-            return await self._begin(picture, None, name, seen=True)
-        video = await asyncio.to_thread(video_film, body, lambda text: self._live.notice(text, "error"))
-        if video is None:
-            return await self.play_audio(body, name)
-        sound: Sound | None = None
+        return await self._begin(film or (), sound, name, seen=film is not None)
+
+    def _decode(self, body: bytes, stop: threading.Event) -> tuple[Iterable[Frame | None] | None, Sound | None]:
+        """Return what is seen, if anything, and what is heard, if anything."""
+        if is_picture(body):
+            return picture_film(body), None
+        video = video_film(body, lambda text: self._live.notice(text, "error"))
         try:
-            sound = await asyncio.to_thread(read_sound, body, self._max_sound_s)
+            return video, read_sound_until(stop, body, self._max_sound_s)
         except SoundError as problem:
+            if video is None:
+                raise
             if NO_SOUND not in str(problem):  # a video may be silent, and is seen in any case
                 self._live.notice(f"The video is seen and not heard: {problem}", "error")
-        return await self._begin(video, sound, name, seen=True)
+            return video, None
 
     async def _begin(
         self, film: Iterable[Frame | None], sound: Sound | None, name: str, *, seen: bool, **more: str
@@ -211,8 +235,11 @@ async def _serve(socket: WebSocket, live: LiveSession, listener: Listener, send:
         while True:
             await send(await listener.get())
 
+    pace = Pace()
+
     async def receive_all() -> None:
         while True:
+            await pace.wait()
             message = await socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
@@ -281,8 +308,9 @@ class _Microphone(_Sense):
     name = "microphone"
 
     async def _take(self, socket: WebSocket) -> None:
-        resample = To16k(_rate(await _next(socket)))
+        resample, pace = To16k(_rate(await _next(socket))), Pace()
         while True:
+            await pace.wait()
             heard = resample(_samples(await _next(socket)))
             self._live.submit(lambda session, heard=heard: session.push_audio(heard))  # type: ignore[misc]
 
@@ -298,7 +326,7 @@ class _Camera(_Sense):
             if chunk is None or len(chunk) > MAX_FRAME_BYTES:
                 came = "a text" if chunk is None else f"{len(chunk)} bytes"
                 raise CommandError(f"{came} came; allowed is one picture of at most {MAX_FRAME_BYTES} bytes")
-            picture = await asyncio.to_thread(camera_picture, chunk)
+            picture = await work_apart(functools.partial(camera_picture, chunk))
             if not self._live.paused:
                 await asyncio.wrap_future(self._live.submit(lambda session, seen=picture: session.push_frame(seen)))  # type: ignore[misc]
             await socket.send_json({"type": "seen"})

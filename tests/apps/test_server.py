@@ -456,7 +456,7 @@ def test_another_interface_asks_for_the_token():
             assert "httponly" in welcome.headers["set-cookie"].lower()
             assert "samesite=strict" in welcome.headers["set-cookie"].lower()
             assert web.get("/api/scene").status_code == 200
-            others = f'foo={{"a":1}}; p=a b; a,b=1; empaw_token={token}'
+            others = f'foo={{"a":1}}; p=a b; a,b=1; empaw_token_{address.rsplit(":", 1)[1]}={token}'
             assert httpx.get(f"{address}/api/scene", headers={"cookie": others}, timeout=PATIENCE_S).status_code == 200
 
 

@@ -1,0 +1,133 @@
+"""Files that visitors send: received within bounds of time, decoded in threads that nobody has to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
+
+from apps.gui.bodies import read_body
+from perception.speech.audio import Sound, SoundError, stream_sound
+
+T = TypeVar("T")
+MAX_UPLOAD_S = 120.0
+IDLE_S = 5.0
+SLOWEST_BYTES_PER_S = 16_384
+# What is over the limit is read and thrown away up to here, so that the sender gets to see the answer.
+MAX_DRAINED_BYTES = 512 * 2**20
+
+
+class Places:
+    """Places for work: so many in all, and so many for one visitor; others wait.
+
+    Args:
+        most: in all.
+        each: for one visitor.
+    """
+
+    def __init__(self, most: int, each: int) -> None:
+        self._all, self._each = asyncio.Semaphore(most), each
+        self._own: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
+
+    @asynccontextmanager
+    async def take(self, request: Request) -> AsyncIterator[None]:
+        """Hold a place of the visitor who asks."""
+        visitor = request.client.host if request.client else ""
+        own = self._own.setdefault(visitor, asyncio.Semaphore(self._each))
+        async with own, self._all:
+            yield
+
+
+async def receive(request: Request, most_bytes: int) -> bytes | None:
+    """Receive a body of up to `most_bytes`; None when it is larger.
+
+    Raises:
+        ClientDisconnect: the sender hung up.
+        TimeoutError: the sender is silent, or slower than the slowest of networks.
+    """
+    begun, total = time.monotonic(), 0
+
+    async def paced() -> Message:
+        nonlocal total
+        message = await asyncio.wait_for(request.receive(), IDLE_S)
+        total += len(message.get("body", b""))
+        late_s = time.monotonic() - begun - IDLE_S
+        if late_s > MAX_UPLOAD_S or (message.get("more_body") and late_s * SLOWEST_BYTES_PER_S > total):
+            raise TimeoutError
+        return message
+
+    try:
+        return await read_body(Request(request.scope, paced), most_bytes, MAX_DRAINED_BYTES)
+    except asyncio.TimeoutError as problem:  # another class than TimeoutError before Python 3.11
+        raise TimeoutError from problem
+
+
+async def work_apart(work: Callable[[], T]) -> T:
+    """Work in a thread that does not keep the program from ending.
+
+    Raises:
+        Exception: what the work raises.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as problem:  # raised where it is waited for
+            future.set_exception(problem)
+
+    threading.Thread(target=run, name="empaw-decoding", daemon=True).start()
+    return await asyncio.shield(asyncio.wrap_future(future))
+
+
+async def work_for(request: Request, work: Callable[[threading.Event], T]) -> T:
+    """Work while the visitor waits for it; `work` is given an event that is set when it may as well stop.
+
+    Raises:
+        ClientDisconnect: the visitor has gone.
+        Exception: what the work raises.
+    """
+    stop = threading.Event()
+    working = asyncio.ensure_future(work_apart(lambda: work(stop)))
+    leaving = asyncio.ensure_future(_hung_up(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        stop.set()
+        working.cancel()
+        leaving.cancel()
+
+
+async def _hung_up(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def read_sound_until(stop: threading.Event, source: bytes | Path, max_seconds: float) -> Sound:
+    """Read a sound as `read_sound` does, but no further than `stop`.
+
+    Raises:
+        SoundError: it cannot be used, or nobody waits for it any more.
+    """
+    blocks = []
+    for block in stream_sound(source, max_seconds):
+        if stop.is_set():
+            raise SoundError("nobody waits for the sound any more")
+        blocks.append(block)
+    sound = Sound(np.concatenate(blocks))
+    if not len(sound.samples):
+        raise SoundError("the sound has too few samples to be one. Record or export it again.")
+    return sound
