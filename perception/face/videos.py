@@ -78,6 +78,8 @@ def _moving(container: av.container.InputContainer) -> list[av.video.stream.Vide
 
 def _frames(container: av.container.InputContainer, label: str) -> Iterator[Frame]:
     stream = _moving(container)[0]
+    if stream.codec_context is None:  # which the types of PyAV do not know
+        raise PictureError(f"{label} is coded in a way that is not known here; expected {_KNOWN}. Convert it.")
     check_size(stream.codec_context.width, stream.codec_context.height, label)
     stream.codec_context.thread_count = 1
     rate = float(stream.average_rate or RATE_HZ)

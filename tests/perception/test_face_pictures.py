@@ -227,6 +227,13 @@ def test_no_videos(tmp_path, content, said):
         list(read_video(tmp_path))
 
 
+def test_a_codec_that_nobody_knows_is_told(tmp_path):
+    path = write_video(tmp_path / "a.avi", [np.zeros((32, 32, 3), np.uint8)] * 3, codec="mpeg4")
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"zzzz"))
+    with pytest.raises(PictureError, match=r"a\.avi is coded in a way that is not known"):
+        list(read_video(path))
+
+
 def test_sound_only_and_no_frames(tmp_path):
     import av
 
