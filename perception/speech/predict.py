@@ -85,6 +85,7 @@ def estimates(path: Path, stream: SpeechStream) -> Iterator[EmotionEstimate]:
     stream.reset()
     for samples in stream_sound(path):
         yield from stream.push(samples)
+    yield from stream.finish()
 
 
 def to_row(path: Path, window_s: float, estimate: EmotionEstimate) -> dict[str, str | float]:

@@ -14,7 +14,7 @@ from perception.speech.audio import RATE_HZ, To16k
 from perception.speech.model import Judgement
 from perception.speech.speaker import Speaker
 from perception.speech.speech_detector import LEAST_SPEECH
-from perception.speech.windows import VoiceWindows, WindowConfig
+from perception.speech.windows import VoiceWindows, Window, WindowConfig
 
 __all__ = ["SpeechStream", "To16k", "VoiceModel"]
 
@@ -139,7 +139,14 @@ class SpeechStream:
         finite = np.isfinite(array)
         self._replaced += int(array.size - np.count_nonzero(finite))
         clean = np.clip(np.where(finite, array, 0.0), -1.0, 1.0).astype(np.float32)
-        found = (self._estimate(window.time_s, window.samples) for window in self._windows.push(clean))
+        return self._judge(self._windows.push(clean))
+
+    def finish(self) -> list[EmotionEstimate]:
+        """Return the estimate that the end of the sound makes due, if voice came since the last one."""
+        return self._judge(self._windows.finish())
+
+    def _judge(self, windows: list[Window]) -> list[EmotionEstimate]:
+        found = (self._estimate(window.time_s, window.samples) for window in windows)
         return [estimate for estimate in found if estimate is not None]
 
     def _estimate(self, time_s: float, samples: np.ndarray) -> EmotionEstimate | None:

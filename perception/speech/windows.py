@@ -11,7 +11,6 @@ from perception.speech.activity import (
     FRAME,
     ActivityConfig,
     VoiceActivity,
-    frame_levels_db,
     voiced_frames,
     voiced_span,
 )
@@ -90,15 +89,21 @@ class VoiceWindows:
         self._rest = sound[end:].copy()
         return windows
 
+    def finish(self) -> list[Window]:
+        """Return the window that the end of the sound makes due, if voice came since the last one: once, at the end."""
+        fresh = self._frames_seen % self._hop_frames
+        window = self._current(fresh) if fresh else None
+        return [] if window is None else [window]
+
     def _take(self, frames: np.ndarray) -> None:
-        flags = [self.gate.step(level) for level in frame_levels_db(frames).tolist()]
+        flags = self.gate.push(frames)
         self._voiced = np.concatenate([self._voiced, np.array(flags, bool)])[-self._window_frames :]
         self._samples = np.concatenate([self._samples, frames])[-self._window_frames * FRAME :]
         self._frames_seen += len(flags)
 
-    def _current(self) -> Window | None:
-        fresh = bool(self._voiced[-self._hop_frames :].any())
-        if not fresh or int(self._voiced.sum()) < self._least_frames:
+    def _current(self, fresh: int | None = None) -> Window | None:
+        newest = self._voiced[-(fresh or self._hop_frames) :]
+        if not newest.any() or int(self._voiced.sum()) < self._least_frames:
             return None
         span = voiced_span(self._voiced)
         if span is None:

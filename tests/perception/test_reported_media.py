@@ -6,6 +6,7 @@ import pytest
 
 from datasets.voice_corpora import load_corpus, recognise
 from perception.speech.audio import read_sound
+from perception.speech.windows import VoiceWindows, WindowConfig
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +37,14 @@ def test_strays_do_not_hide_a_corpus(reports, folder, good, left_out):
 )
 def test_sounds_are_read_whole(reports, name, seconds):
     assert read_sound(reports / name).duration_s == pytest.approx(seconds, abs=0.15)
+
+
+def test_hum_and_a_short_word_are_judged(reports):
+    windows = [_times(reports / name) for name in ("17_mains_hum_50hz.wav", "17_mains_hum_control.wav")]
+    assert windows[0] == windows[1] and len(windows[0]) == 9
+    assert len(_times(reports / "18_word_of_0.9_s.wav")) == 1
+
+
+def _times(path: Path) -> list[float]:
+    windows = VoiceWindows(WindowConfig(hop_s=0.5))
+    return [window.time_s for window in windows.push(read_sound(path).samples) + windows.finish()]

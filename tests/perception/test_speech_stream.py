@@ -163,3 +163,49 @@ def test_smoothing_mixes_log_probabilities():
     assert np.array_equal(raw[0].probabilities, smooth[0].probabilities)
     mixed = np.sqrt(raw[0].probabilities * raw[1].probabilities)
     assert smooth[1].probabilities == pytest.approx(mixed / mixed.sum(), abs=1e-9)
+
+
+def humming(hz: float, level_db: float) -> np.ndarray:
+    t = np.arange(len(SPOKEN)) / 16_000
+    return (SPOKEN + np.sqrt(2) * 10 ** (level_db / 20) * np.sin(2 * np.pi * hz * t)).astype(np.float32)
+
+
+@pytest.mark.parametrize("hz", [25, 50, 60])
+@pytest.mark.parametrize("level_db", [-22, -35, -50])
+def test_hum_below_voices_does_not_hide_them(hz, level_db):
+    """25 Hz is a lorry outside; the hum is up to as loud as the voice."""
+    windows = VoiceWindows()
+    times = [window.time_s for window in windows.push(humming(hz, level_db))]
+    # Its onset may pass for voice for a while, as any noise does that begins.
+    assert [time for time in times if time > 1.0] == [window.time_s for window in VoiceWindows().push(SPOKEN)]
+    assert windows.gate.hums and not VoiceWindows().gate.hums
+
+
+def test_hum_alone_is_no_voice_for_long():
+    t = np.arange(16_000 * 6) / 16_000
+    gate = VoiceActivity()
+    flags = gate.push((0.05 * np.sin(2 * np.pi * 50 * t)).astype(np.float32))
+    assert not any(flags[100:]) and gate.noise_floor_db < -58.0
+
+
+def test_a_deep_voice_is_no_hum():
+    t = np.arange(len(SPOKEN)) / 16_000
+    deep = SPOKEN * np.sign(np.sin(2 * np.pi * 85 * t)).astype(np.float32)
+    windows = VoiceWindows()
+    assert windows.push(deep) and not windows.gate.hums
+
+
+@pytest.mark.parametrize("seconds", [0.62, 0.7, 0.9, 1.0])
+def test_a_short_word_is_judged_at_the_end_of_the_sound(seconds):
+    word = 0.1 * np.sin(np.arange(round(16_000 * seconds)) / 8).astype(np.float32)
+    windows = VoiceWindows(WindowConfig(hop_s=0.5))
+    found = windows.push(word) + windows.finish()
+    assert [window.time_s for window in found] == [pytest.approx(seconds, abs=0.01)]
+
+
+def test_the_end_adds_nothing_to_what_was_judged_or_is_silent():
+    windows = VoiceWindows(WindowConfig(hop_s=0.5))
+    assert len(windows.push(0.1 * np.sin(np.arange(32_000) / 8).astype(np.float32))) == 2
+    assert windows.finish() == []
+    windows.push(np.zeros(16_000 + 4_000, np.float32))
+    assert windows.finish() == [] and VoiceWindows().finish() == []
