@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import tyro
 
-from perception import command
-from perception.command import CommandError, Failure, check_run, one_core
+from perception.command import CommandError, Failure, FoundFiles, check_run, one_core, search_all
 from perception.emotion import LABELS
 from perception.face import pictures, videos
 from perception.face.detector import FaceDetector
 from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
-from perception.face.pictures import PictureError, read_picture
+from perception.face.pictures import PictureError, is_picture, read_picture
 from perception.face.stream import FaceReading, FaceStream, StreamConfig
 from perception.face.videos import Frame, read_video
+from perception.media import holds, is_container
 from perception.progress import track
 from perception.rows import RowWriter
+from perception.verdict import Tally, Verdict, print_verdicts
 
 SUFFIXES = pictures.SUFFIXES | videos.SUFFIXES
 COLUMNS = (
@@ -32,17 +34,19 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Emotion of the largest face in every frame of a picture, a video, or all of them in a folder and below.
+    """Emotion of the largest face in pictures and videos, or in all of them in folders and below.
 
-    One row for each frame. Where there is no face, or it is too small, blurred or turned away, the label is empty and
-    "reason" says why. "reliability" is below 1 for faces that are small or soft; their confidence is lowered. p_calm is
-    always 0: no pictures of calm were there to learn from, so a calm face counts as neutral. A file that cannot be
-    read is reported on stderr, the others continue, and the exit status is 2.
+    Prints a verdict on each file: the mean over its frames. --csv keeps a row for each frame. Where there is no face,
+    or it is too small, blurred or turned away, the label is empty and "reason" says why. "reliability" is below 1 for
+    faces that are small or soft; their confidence is lowered. p_calm is always 0: no pictures of calm were there to
+    learn from, so a calm face counts as neutral. A file that cannot be read is reported on stderr, the others continue,
+    and the exit status is 2.
     """
 
-    source: tyro.conf.Positional[Path]
-    """A picture (jpg, png, bmp, webp, tiff), a video (mp4, mov, webm, mkv, avi, gif, ...), or a folder of them."""
-    csv: Path = Path("-")
+    source: tyro.conf.Positional[tuple[Path, ...]]
+    """Pictures (jpg, png, bmp, webp, tiff, heic, avif), videos (mp4, mov, webm, mkv, avi, 3gp, gif, ...), or folders of
+    them; what is in a file counts, not its ending."""
+    csv: Path | None = None
     """Write the rows to this file; - is stdout."""
     every: int = 1
     """Judge every so many frames of a video."""
@@ -62,26 +66,35 @@ class PredictConfig:
 
 
 class PredictResult(NamedTuple):
-    """Counts: how many files and rows came out, how many rows have an estimate, and which files failed."""
+    """Counts of files, rows and rows with an estimate; verdicts; and which files show no face or failed."""
 
     files: int
     rows: int
     judged: int
     failures: list[Failure]
+    verdicts: list[Verdict]
+    faceless: list[Failure]
+    left_out: str
 
 
-def find_files(source: Path) -> list[Path]:
-    """List the files to judge: the file itself, or the pictures and videos in the folder and below, sorted.
+def find_files(sources: Sequence[Path]) -> FoundFiles:
+    """List the files to judge: files as they are named, and those in folders and below, by content or ending.
 
     Raises:
-        PictureError: the folder holds none.
+        PictureError: no source came, or the folders hold none.
     """
-    found = command.find_files(source, SUFFIXES)
-    if not found:
+    found = search_all(sources, SUFFIXES, _shows)
+    if not found.files:
+        where = ", ".join(map(str, sources)) or "nothing came; it"
         raise PictureError(
-            f"{source} holds no pictures or videos; looked for {', '.join(sorted(SUFFIXES))}. Name another folder."
+            f"{where} holds no pictures or videos{found.left_out}. Name pictures or videos, or another folder."
         )
     return found
+
+
+def _shows(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return is_picture(handle.read(400)) or holds(path, "video")
 
 
 def frames_of(path: Path) -> Iterator[Frame]:
@@ -90,7 +103,12 @@ def frames_of(path: Path) -> Iterator[Frame]:
     Raises:
         PictureError: the file is neither; what came before the damage has been yielded.
     """
-    if path.suffix.lower() in videos.SUFFIXES:
+    head = b""
+    if path.is_file():
+        with path.open("rb") as handle:
+            head = handle.read(400)
+    named_video = path.suffix.lower() in videos.SUFFIXES
+    if not is_picture(head) and (named_video or is_container(head)):
         yield from read_video(path)
     else:
         yield Frame(read_picture(path), 0, 0.0)
@@ -137,37 +155,52 @@ def main(config: PredictConfig) -> PredictResult:
         CommandError: a setting or the output cannot be used; raised before the work.
     """
     check_run(config.threads)
-    files = find_files(config.source)
-    if str(config.csv) != "-" and Path(os.path.realpath(config.csv)) in {Path(os.path.realpath(p)) for p in files}:
+    files, _ = found = find_files(config.source)
+    if config.csv is not None and Path(os.path.realpath(config.csv)) in {Path(os.path.realpath(p)) for p in files}:
         raise CommandError(f"{config.csv} is a file to be judged and would be overwritten. Name another output.")
-    writer = RowWriter(config.csv, COLUMNS)
+    writer = None if config.csv is None else RowWriter(config.csv, COLUMNS)
     one_core(config.threads)
     stream = FaceStream(
         FaceEmotionModel.load(config.weights), FaceDetector(most_side=config.detect_side), config.stream
     )
-    with writer:
-        return _judge(files, stream, config.every, writer)
+    with writer or nullcontext():
+        result = _judge(files, stream, config.every, writer)
+    if str(config.csv) != "-":
+        print_verdicts(result.verdicts)
+    return result._replace(left_out=found.left_out)
 
 
-def _judge(files: Sequence[Path], stream: FaceStream, every: int, writer: RowWriter) -> PredictResult:
+def _judge(files: Sequence[Path], stream: FaceStream, every: int, writer: RowWriter | None) -> PredictResult:
     rows, judged, failures = 0, 0, []
+    verdicts: list[Verdict] = []
+    faceless: list[Failure] = []
     for path in track(files, "judging files") if len(files) > 1 else files:
+        tally, reason = Tally(), ""
         try:
             for number, reading in readings(path, stream, every):
-                writer.write(to_row(path, number, reading))
+                if writer is not None:
+                    writer.write(to_row(path, number, reading))
                 rows += 1
-                judged += reading.estimate is not None
+                if reading.estimate is not None:
+                    judged += 1
+                    tally.add(reading.estimate)
+                reason = reading.reason
         except PictureError as error:
             failures.append(Failure(path, str(error)))
-    return PredictResult(len(files), rows, judged, failures)
+        else:
+            if not tally.verdicts(path):
+                faceless.append(Failure(path, reason))
+        verdicts += tally.verdicts(path)
+    return PredictResult(len(files), rows, judged, failures, verdicts, faceless, "")
 
 
 def report(result: PredictResult) -> int:
     """Tell on stderr what could not be judged; exit status 2 where a file failed."""
+    for path, reason in result.faceless:
+        print(f"no face to judge: {path} ({reason})", file=sys.stderr)
     for failure in result.failures:
         print(f"error: {failure.reason}", file=sys.stderr)
     done = result.files - len(result.failures)
-    print(
-        f"{result.rows} frames from {done} of {result.files} files, {result.judged} with an estimate", file=sys.stderr
-    )
+    counts = f"{result.rows} frames from {done} of {result.files} files, {result.judged} with an estimate"
+    print(f"{counts}{result.left_out}", file=sys.stderr)
     return 2 if result.failures else 0

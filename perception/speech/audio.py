@@ -63,7 +63,7 @@ class MixDown:
     """
 
     def __init__(self) -> None:
-        self._channels: np.ndarray | float = 0.0
+        self._channels = np.zeros(1)  # grows to one for each channel
         self._mean = 0.0
 
     def __call__(self, block: np.ndarray) -> np.ndarray:

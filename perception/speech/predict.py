@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import tyro
 
-from perception.command import CommandError, Failure, check_run, find_files
+from perception.command import CommandError, Failure, FoundFiles, check_run, search_all
 from perception.emotion import LABELS, EmotionEstimate
+from perception.media import holds
 from perception.progress import track
 from perception.rows import Form, RowWriter
 from perception.speech.audio import SUFFIXES, SoundError, stream_sound
@@ -22,21 +23,24 @@ from perception.speech.speaker import Speaker
 from perception.speech.speech_detector import LEAST_SPEECH
 from perception.speech.stream import SpeechStream
 from perception.speech.windows import WindowConfig
+from perception.verdict import Tally, Verdict, print_verdicts
 
 COLUMNS = ("file", "start_s", "end_s", "label", "confidence", "valence", "arousal", *(f"p_{name}" for name in LABELS))
 
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Emotion of every 3 s window of a sound file, or of all sound files in a folder and below.
+    """Emotion of sound files, or of all sound files in folders and below.
 
-    One row each half second while somebody speaks: file, start_s, end_s, label, confidence, valence, arousal and
-    the probability of each emotion. Silence gives no row. Long files are read piece by piece. A file that cannot be
-    read is reported on stderr, the others continue, and the exit status is 2.
+    Prints a verdict on each file: the mean over its 3 s windows. --csv and --json keep the windows, one row each half
+    second while somebody speaks: file, start_s, end_s, label, confidence, valence, arousal and the probability of each
+    emotion. Silence gives no row. Long files are read piece by piece. A file that cannot be read is reported on stderr,
+    the others continue, and the exit status is 2.
     """
 
-    source: tyro.conf.Positional[Path]
-    """A sound file (wav, flac, ogg, mp3, webm, m4a, ...) or a folder of them."""
+    source: tyro.conf.Positional[tuple[Path, ...]]
+    """Sound files (wav, flac, ogg, mp3, webm, m4a, 3gp, wma, ...) or folders of them; what is in a file counts, not its
+    ending."""
     csv: Path | None = None
     """Write the rows as CSV to this file; - is stdout."""
     json: Path | None = None
@@ -54,25 +58,26 @@ class PredictConfig:
 
 
 class PredictResult(NamedTuple):
-    """Count files and rows, and name the files that have no voice in them or could not be read."""
+    """Count files and rows, name the files that have no voice in them or could not be read, and judge the others."""
 
     files: int
     rows: int
-    silent: list[Path]
+    silent: list[Failure]
     failures: list[Failure]
+    verdicts: list[Verdict]
+    left_out: str
 
 
-def find_sounds(source: Path) -> list[Path]:
-    """List the sound files to judge: the file itself, or those in the folder and below, sorted.
+def find_sounds(sources: Sequence[Path]) -> FoundFiles:
+    """List the sound files to judge: files as they are named, and those in folders and below, by content or ending.
 
     Raises:
-        SoundError: nothing is there, or the folder holds no file with the ending of a sound file.
+        SoundError: no source came, or the folders hold no sound.
     """
-    found = find_files(source, SUFFIXES)
-    if not found:
-        raise SoundError(
-            f"{source} holds no sound files; looked for {', '.join(sorted(SUFFIXES))}. Name another folder."
-        )
+    found = search_all(sources, SUFFIXES, lambda path: holds(path, "audio"))
+    if not found.files:
+        where = ", ".join(map(str, sources)) or "nothing came; it"
+        raise SoundError(f"{where} holds no sound files{found.left_out}. Name sound files, or another folder.")
     return found
 
 
@@ -104,17 +109,17 @@ def to_row(path: Path, window_s: float, estimate: EmotionEstimate) -> dict[str, 
 
 
 def main(config: PredictConfig) -> PredictResult:
-    """Judge the files and write the rows; without --csv and --json they are printed as CSV.
+    """Judge the files, write the rows, and print a verdict on each file unless rows go to stdout.
 
     Raises:
-        SoundError: a folder holds no sound files.
+        SoundError: the folders hold no sound files.
         WeightsError: the weights cannot be used.
         CommandError: a setting or an output cannot be used; raised before the work.
     """
     import torch
 
     check_run(config.threads)
-    files = find_sounds(config.source)
+    files, _ = found = find_sounds(config.source)
     targets = _targets(config, files)
     torch.set_num_threads(config.threads)
     model = SpeechEmotionModel.load(config.weights)
@@ -124,7 +129,11 @@ def main(config: PredictConfig) -> PredictResult:
     with ExitStack() as stack:
         writers = [stack.enter_context(RowWriter(path, COLUMNS, form)) for path, form in targets]
         stream = SpeechStream(model, config=config.windows, least_speech=config.least_speech, speaker=speaker)
-        return _judge(files, stream, config.windows.window_s, writers)
+        result = _judge(files, stream, config.windows.window_s, writers)
+    result = result._replace(left_out=found.left_out)
+    if not any(str(path) == "-" for path, _ in targets):
+        print_verdicts(result.verdicts)
+    return result
 
 
 def _targets(config: PredictConfig, files: Sequence[Path]) -> list[tuple[Path, Form]]:
@@ -138,34 +147,43 @@ def _targets(config: PredictConfig, files: Sequence[Path]) -> list[tuple[Path, F
     for place in places:
         if place in sounds:
             raise CommandError(f"{place} is a sound to be judged and would be overwritten. Name another output.")
-    return targets or [(Path("-"), "csv")]
+    return targets
 
 
 def _judge(files: Sequence[Path], stream: SpeechStream, window_s: float, writers: Sequence[RowWriter]) -> PredictResult:
     total, silent, failures = 0, [], []
+    verdicts: list[Verdict] = []
     for path in track(files, "judging files") if len(files) > 1 else files:
-        rows = 0
+        tally, rows = Tally(), 0
         try:
             for estimate in estimates(path, stream):
                 row = to_row(path, window_s, estimate)
                 for writer in writers:
                     writer.write(row)
+                tally.add(estimate)
                 rows += 1
         except SoundError as error:
             failures.append(Failure(path, str(error)))
         else:
-            if rows == 0:
-                silent.append(path)
+            if not rows:
+                silent.append(Failure(path, _why_silent(stream)))
+        verdicts += tally.verdicts(path)
         total += rows
-    return PredictResult(len(files), total, silent, failures)
+    return PredictResult(len(files), total, silent, failures, verdicts, "")
+
+
+def _why_silent(stream: SpeechStream) -> str:
+    if stream.speech is not None:
+        return f"what is loud in it is no speech ({stream.speech:.2f} likely)"
+    return "less than 0.6 s of voice in its loudest 3 s"
 
 
 def report(result: PredictResult) -> int:
     """Tell on stderr what could not be judged; exit status 2 where a file failed."""
-    for path in result.silent:
-        print(f"no voice: {path} (0.6 s of voice are needed)", file=sys.stderr)
+    for path, reason in result.silent:
+        print(f"no voice: {path} ({reason})", file=sys.stderr)
     for failure in result.failures:
         print(f"error: {failure.reason}", file=sys.stderr)
     done = result.files - len(result.failures)
-    print(f"{result.rows} windows from {done} of {result.files} files", file=sys.stderr)
+    print(f"{result.rows} windows from {done} of {result.files} files{result.left_out}", file=sys.stderr)
     return 2 if result.failures else 0

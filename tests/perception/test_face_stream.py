@@ -189,7 +189,7 @@ def folder(tmp_path: Path) -> Path:
 def test_predict_writes_a_row_for_each_frame(folder, tmp_path_factory, capsys):
     weights = fake_weights(tmp_path_factory.mktemp("w"))
     out = folder.parent / "rows.csv"
-    result = predict.main(PredictConfig(folder, out, weights=weights))
+    result = predict.main(PredictConfig((folder,), out, weights=weights))
     assert (result.files, result.rows) == (5, 1 + 1 + 8 + 2) and result.judged >= 6
     assert [failure.file.name for failure in result.failures] == ["e.png"]
     assert predict.report(result) == 2
@@ -203,7 +203,7 @@ def test_predict_writes_a_row_for_each_frame(folder, tmp_path_factory, capsys):
     p = np.array([float(judged[f"p_{name}"]) for name in LABELS])
     assert p.sum() == pytest.approx(1.0, abs=1e-3) and judged["label"] == LABELS[int(p.argmax())]
     assert float(judged["width"]) > 30 and judged["p_calm"] == "0.0"
-    every = predict.main(PredictConfig(folder / "sub" / "c.mp4", out, every=3, weights=weights))
+    every = predict.main(PredictConfig((folder / "sub" / "c.mp4",), out, every=3, weights=weights))
     assert every.rows == 3
 
 
@@ -211,7 +211,7 @@ def test_an_interrupted_run_leaves_no_half_table(folder, tmp_path_factory, monke
     weights, out = fake_weights(tmp_path_factory.mktemp("w")), tmp_path_factory.mktemp("o") / "rows.csv"
     monkeypatch.setattr(predict, "to_row", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        predict.main(PredictConfig(folder / "a.png", out, weights=weights))
+        predict.main(PredictConfig((folder / "a.png",), out, weights=weights))
     assert list(out.parent.iterdir()) == []
 
 
@@ -223,7 +223,8 @@ def test_help_teaches(command, capsys):
 
 def test_command_line_end_to_end(folder, tmp_path_factory):
     weights = fake_weights(tmp_path_factory.mktemp("w"))
-    command = [sys.executable, "-m", "cli.main", "predict", "face", str(folder / "a.png"), "--weights", str(weights)]
+    command = [sys.executable, "-m", "cli.main", "predict", "face", str(folder / "a.png"), "--csv", "-"]
+    command += ["--weights", str(weights)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     assert next(iter(csv.DictReader(done.stdout.splitlines())))["file"].endswith("a.png")
@@ -259,4 +260,23 @@ def test_numbers_out_of_range_are_refused(setting, capsys):
 
 def test_an_empty_folder_is_named(tmp_path):
     with pytest.raises(PictureError, match="holds no pictures or videos"):
-        predict.main(PredictConfig(tmp_path))
+        predict.main(PredictConfig((tmp_path,)))
+
+
+def test_content_decides_and_each_file_gets_a_verdict(tmp_path, tmp_path_factory, capsys):
+    weights = fake_weights(tmp_path_factory.mktemp("w"))
+    film = write_video(tmp_path / "film.mp4", [drawn_face(240, 320)] * 3)
+    for name in ("film.3gp", "FILM.MTS", "film", "film.jpg"):
+        (tmp_path / name).write_bytes(film.read_bytes())
+    (tmp_path / "still.dat").write_bytes(cv2.imencode(".jpg", drawn_face(240, 320))[1].tobytes())
+    (tmp_path / "wall.png").write_bytes(cv2.imencode(".png", np.full((99, 99, 3), 90, np.uint8))[1].tobytes())
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "notes.txt").write_text("left alone")
+    said = ["predict", "face", str(tmp_path), str(tmp_path / "gone.png"), "--weights", str(weights)]
+    assert cli(said) == 2
+    out, err = capsys.readouterr()
+    assert sorted(line.split()[-1].rsplit("/", 1)[1] for line in out.splitlines()) == [
+        "FILM.MTS", "film", "film.3gp", "film.jpg", "film.mp4", "still.dat",
+    ]  # fmt: skip
+    assert "3/3" in out and "1 .txt" in err and "wall.png" in err
+    assert "gone.png is missing" in err and "broken.png cannot be read as a picture" in err

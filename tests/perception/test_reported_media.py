@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.main import cli
 from datasets.voice_corpora import load_corpus, recognise
 from perception.speech.audio import read_sound
 from perception.speech.windows import VoiceWindows, WindowConfig
@@ -48,3 +49,8 @@ def test_hum_and_a_short_word_are_judged(reports):
 def _times(path: Path) -> list[float]:
     windows = VoiceWindows(WindowConfig(hop_s=0.5))
     return [window.time_s for window in windows.push(read_sound(path).samples) + windows.finish()]
+
+
+def test_a_folder_of_telephone_recordings_is_judged_whole(reports, capsys):
+    assert cli(["predict", "speech", str(reports / "19_telephone_recordings")]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 4

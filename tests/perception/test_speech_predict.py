@@ -42,8 +42,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_folder_with_a_bad_file_goes_on(folder, tmp_path, capsys):
     out, listing = tmp_path / "out" / "rows.csv", tmp_path / "out" / "rows.json"
-    result = predict.main(PredictConfig(folder, csv=out, json=listing, least_speech=0.0))
-    assert (result.files, [path.name for path in result.silent]) == (3, ["quiet.flac"])
+    result = predict.main(PredictConfig((folder,), csv=out, json=listing, least_speech=0.0))
+    assert (result.files, [path.name for path, _ in result.silent]) == (3, ["quiet.flac"])
     assert [failure.file.name for failure in result.failures] == ["bad.wav"]
     assert predict.report(result) == 2
     assert "bad.wav" in capsys.readouterr().err
@@ -62,8 +62,8 @@ def test_folder_with_a_bad_file_goes_on(folder, tmp_path, capsys):
 
 def test_nothing_to_judge(tmp_path):
     with pytest.raises(SoundError, match="holds no sound files"):
-        predict.main(PredictConfig(tmp_path))
-    result = predict.main(PredictConfig(tmp_path / "nowhere.wav", json=tmp_path / "o.json"))
+        predict.main(PredictConfig((tmp_path,)))
+    result = predict.main(PredictConfig((tmp_path / "nowhere.wav",), json=tmp_path / "o.json"))
     assert "missing" in result.failures[0].reason
     assert json.loads((tmp_path / "o.json").read_text()) == {"rows": []}
 
@@ -72,7 +72,7 @@ def test_an_interrupted_run_leaves_no_half_table(tmp_path, monkeypatch):
     sf.write(tmp_path / "a.wav", syllables(2.0), 16_000)
     monkeypatch.setattr(predict, "to_row", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        predict.main(PredictConfig(tmp_path / "a.wav", csv=tmp_path / "rows.csv", least_speech=0.0))
+        predict.main(PredictConfig((tmp_path / "a.wav",), csv=tmp_path / "rows.csv", least_speech=0.0))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav"]
 
 
@@ -176,7 +176,7 @@ def test_outputs_are_opened_before_the_weights_and_leave_no_draft(tmp_path, caps
 def test_a_link_stays_a_link(tmp_path):
     (tmp_path / "real.json").write_text("old")
     (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
-    predict.main(PredictConfig(tmp_path / "nowhere.wav", json=tmp_path / "link.json"))
+    predict.main(PredictConfig((tmp_path / "nowhere.wav",), json=tmp_path / "link.json"))
     assert (tmp_path / "link.json").is_symlink()
     assert json.loads((tmp_path / "real.json").read_text()) == {"rows": []}
 
@@ -203,3 +203,25 @@ def test_errors_of_libraries_are_one_line(error, said, monkeypatch, capsys):
     assert cli(["predict", "speech", "a.wav"]) == 2
     err = capsys.readouterr().err
     assert err.startswith("error: ") and said in err and err.count("\n") == 1
+
+
+def test_content_decides_and_each_file_gets_a_verdict(tmp_path, capsys):
+    for name in ("sample.wav", "sample", "sample.dat"):
+        (tmp_path / name).write_bytes(SAMPLE.read_bytes())
+    (tmp_path / "notes.txt").write_text("left alone")
+    (tmp_path / "broken.wav").write_bytes(b"no sound")
+    assert cli(["predict", "speech", str(tmp_path), str(SAMPLE), str(tmp_path / "gone.wav")]) == 2
+    out, err = capsys.readouterr()
+    assert sorted(Path(line.split()[-1]).name for line in out.splitlines()) == [
+        SAMPLE.name, "sample", "sample.dat", "sample.wav",
+    ]  # fmt: skip
+    assert len({tuple(line.split()[:-1]) for line in out.splitlines()}) == 1
+    assert "1 .txt" in err and "gone.wav is missing" in err and "broken.wav cannot be read as sound" in err
+
+
+def test_why_a_file_is_silent_is_told(tmp_path, capsys):
+    sf.write(tmp_path / "quiet.wav", np.zeros(16_000), 16_000)
+    sf.write(tmp_path / "noise.wav", np.random.default_rng(0).normal(0, 0.1, 48_000), 16_000)
+    assert cli(["predict", "speech", str(tmp_path)]) == 0
+    err = capsys.readouterr().err
+    assert "quiet.wav (less than 0.6 s of voice" in err and "noise.wav (what is loud in it is no speech" in err
