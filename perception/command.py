@@ -90,13 +90,6 @@ def _holds(looks_right: Callable[[Path], bool], path: Path) -> bool:
         return False
 
 
-def search_all(sources: Sequence[Path], suffixes: Collection[str], looks_right: Callable[[Path], bool]) -> FoundFiles:
-    """Search several files and folders, each file once; see `search_files`."""
-    found = [search_files(source, suffixes, looks_right) for source in sources]
-    files = dict.fromkeys(file for one in found for file in one.files)
-    return FoundFiles(list(files), sum((one.others for one in found), Counter[str]()))
-
-
 def left_out_lines(left_out: Sequence[Failure], most: int = 10) -> list[str]:
     """Say in a line for each reason how many files a run left out, which, and why; it names `most` of them."""
     by_reason: dict[str, list[Path]] = {}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import tyro
 
-from perception.command import CommandError, Failure, FoundFiles, check_run, one_core, search_all
+from perception.command import CommandError, Failure, FoundFiles, check_run, one_core, search_files
 from perception.emotion import LABELS
 from perception.face import pictures, videos
 from perception.face.detector import FaceDetector
@@ -83,9 +83,11 @@ def find_files(sources: Sequence[Path]) -> FoundFiles:
     Raises:
         PictureError: no source came, or the folders hold none.
     """
-    found = search_all(sources, SUFFIXES, _shows)
+    if not sources:
+        raise PictureError("no files came; name pictures or videos, or folders of them.")
+    found = search_files(sources, SUFFIXES, _shows)
     if not found.files:
-        where = ", ".join(map(str, sources)) or "nothing came; it"
+        where = ", ".join(map(str, sources))
         raise PictureError(
             f"{where} holds no pictures or videos{found.left_out}. Name pictures or videos, or another folder."
         )
@@ -155,7 +157,7 @@ def main(config: PredictConfig) -> PredictResult:
         CommandError: a setting or the output cannot be used; raised before the work.
     """
     check_run(config.threads)
-    files, _ = found = find_files(config.source)
+    files, *_ = found = find_files(config.source)
     if config.csv is not None and Path(os.path.realpath(config.csv)) in {Path(os.path.realpath(p)) for p in files}:
         raise CommandError(f"{config.csv} is a file to be judged and would be overwritten. Name another output.")
     writer = None if config.csv is None else RowWriter(config.csv, COLUMNS)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import tyro
 
-from perception.command import CommandError, Failure, FoundFiles, check_run, search_all
+from perception.command import CommandError, Failure, FoundFiles, check_run, search_files
 from perception.emotion import LABELS, EmotionEstimate
 from perception.media import holds
 from perception.progress import track
@@ -74,9 +74,11 @@ def find_sounds(sources: Sequence[Path]) -> FoundFiles:
     Raises:
         SoundError: no source came, or the folders hold no sound.
     """
-    found = search_all(sources, SUFFIXES, lambda path: holds(path, "audio"))
+    if not sources:
+        raise SoundError("no files came; name sound files, or folders of them.")
+    found = search_files(sources, SUFFIXES, lambda path: holds(path, "audio"))
     if not found.files:
-        where = ", ".join(map(str, sources)) or "nothing came; it"
+        where = ", ".join(map(str, sources))
         raise SoundError(f"{where} holds no sound files{found.left_out}. Name sound files, or another folder.")
     return found
 
@@ -119,7 +121,7 @@ def main(config: PredictConfig) -> PredictResult:
     import torch
 
     check_run(config.threads)
-    files, _ = found = find_sounds(config.source)
+    files, *_ = found = find_sounds(config.source)
     targets = _targets(config, files)
     torch.set_num_threads(config.threads)
     model = SpeechEmotionModel.load(config.weights)
