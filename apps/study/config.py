@@ -254,7 +254,10 @@ def config_from(raw: Mapping[str, Any], where: str = "study") -> StudyConfig:
         ConfigError: a setting is missing, unknown, of the wrong type or out of its range.
     """
     config = build(StudyConfig, raw, where, ConfigError)
-    _check(config)
+    try:
+        _check(config)
+    except ConfigError as problem:
+        raise ConfigError(f"{where}: {problem}") from problem
     return config
 
 
@@ -355,4 +358,4 @@ def _within(name: str, value: float, low: float, high: float) -> None:
 
 def _need(holds: bool, name: str, came: Any, allowed: str) -> None:
     if not holds:
-        raise ConfigError(f"study.toml: {name}: {came!r} came; allowed: {allowed}")
+        raise ConfigError(f"{name}: {came!r} came; allowed: {allowed}")

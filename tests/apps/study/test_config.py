@@ -84,6 +84,12 @@ def test_bad_settings_are_refused_with_what_is_allowed(changes, complaint):
     assert complaint in str(caught.value)
 
 
+def test_a_setting_out_of_range_names_its_file(tmp_path):
+    write_toml(tmp_path / "study.toml", settings(seed=-1))
+    with pytest.raises(ConfigError, match=f"{tmp_path / 'study.toml'}: seed: -1 came"):
+        load_config(tmp_path / "study.toml")
+
+
 def test_a_missing_or_broken_file_is_told(tmp_path):
     with pytest.raises(ConfigError, match="init"):
         load_config(tmp_path / "study.toml")
