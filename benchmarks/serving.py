@@ -20,10 +20,11 @@ START_S = 300.0
 
 
 class Server(NamedTuple):
-    """Where it is, and its process."""
+    """Where it is, its process, and what that prints."""
 
     address: str
     process: subprocess.Popen
+    log: Path
 
     @property
     def sockets(self) -> str:
@@ -48,7 +49,7 @@ def running_server(*arguments: str) -> Iterator[Server]:
                 stderr=subprocess.STDOUT,
             )
         try:
-            yield Server(_wait_for_address(process, log), process)
+            yield Server(_wait_for_address(process, log), process, log)
         finally:
             process.terminate()
             try:

@@ -55,8 +55,8 @@ def serve(args: Serve) -> None:
     if port != args.port and args.port:
         console.print(f"port {args.port} is taken, using {port}")
     tls = args.certificate is not None
-    address = page_address(args.host, port, key and key.token, tls=tls)
-    opened = page_address(args.host, port, key and key.code, tls=tls)
+    address = page_address(args.host, port, key.token if key else None, tls=tls)
+    opened = page_address(args.host, port, key.code if key else None, tls=tls)
     torch.set_num_threads(1)
     live = LiveSession(SessionConfig.of(args, live=True))
     live.start()
