@@ -180,6 +180,7 @@ BENCH = Group("Measure speed and cost, or a whole table of comparisons; needs a 
         ("study-server", "delays under load, and what is left after kill -9", "--kills 5"),
         ("study-power", "power and error rate of a study, foretold and found", "--studies 20"),
         ("allocation", "what a pilot's rule of allocation costs and gains", "--runs 200"),
+        ("fuzz", "thousands of damaged files: each is read, or refused by name", "--files 500 --out runs/fuzz"),
         ("readme", "write the tables of the README from benchmarks/results", "--check"),
     )
 }, "  {prog} live --seconds 10")
