@@ -16,7 +16,7 @@ from perception.command import CommandError, check_folder
 from perception.weights import WeightsError
 
 NAME = "checkpoint.safetensors"
-Part: TypeAlias = nn.Module | torch.optim.Optimizer | torch.Generator
+Part: TypeAlias = nn.Module | torch.optim.Optimizer | torch.Generator | dict[str, Tensor]
 
 
 def check_folders(out: Path, run: Path, resume: bool) -> None:
@@ -53,23 +53,15 @@ def write(folder: Path, parts: Mapping[str, Part], at: Any, settings: Mapping[st
 def resume(folder: Path, parts: Mapping[str, Part], settings: Mapping[str, Any]) -> Any:
     """Put the parts of a run back into the state that `write` wrote; returns where the run was.
 
+    A dict of tensors holds afterwards what it held then.
+
     Raises:
         CommandError: it was begun with other settings.
         WeightsError: the checkpoint is damaged or missing.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = folder / NAME
-    try:
-        with safe_open(path, framework="pt") as file:
-            notes = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
-        if notes["sha256"] != _digest(tensors, notes):
-            raise ValueError("its SHA-256 is not the one that was written")
-        began, at = json.loads(notes["settings"]), json.loads(notes["at"])
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-        raise WeightsError(f"{path} is damaged ({error}). Delete it and train from the beginning.") from error
-    _same(path, began, json.loads(json.dumps(settings)))
+    tensors, began, at = _read(path)
+    check_same(path, began, json.loads(json.dumps(settings)))
     try:
         for part, holder in parts.items():
             state = {name.removeprefix(f"{part}."): t for name, t in tensors.items() if name.startswith(f"{part}.")}
@@ -77,6 +69,46 @@ def resume(folder: Path, parts: Mapping[str, Part], settings: Mapping[str, Any])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} is damaged ({error}). Delete it and train from the beginning.") from error
     return at
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Settings of the run whose checkpoint lies in a folder.
+
+    Raises:
+        WeightsError: the checkpoint is damaged or missing.
+    """
+    return _read(folder / NAME)[1]
+
+
+def check_same(path: Path, began: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to go on with other settings.
+
+    Raises:
+        CommandError: naming those that differ.
+    """
+    other = [
+        f"{name} was {began.get(name)!r} and is {now.get(name)!r}"
+        for name in sorted(began.keys() | now.keys())
+        if began.get(name) != now.get(name)
+    ]
+    if other:
+        raise CommandError(
+            f"{path} was begun with other settings: {'; '.join(other)}. Give the same ones, or another folder."
+        )
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            notes = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        if notes["sha256"] != _digest(tensors, notes):
+            raise ValueError("its SHA-256 is not the one that was written")
+        return tensors, json.loads(notes["settings"]), json.loads(notes["at"])
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsError(f"{path} is damaged ({error}). Delete it and train from the beginning.") from error
 
 
 def _digest(tensors: dict[str, Tensor], notes: Mapping[str, str]) -> str:
@@ -89,6 +121,8 @@ def _state(holder: Part) -> dict[str, Any]:
     """Tensors and numbers by name; those of an optimiser by the number of the parameter before."""
     if isinstance(holder, torch.Generator):
         return {"state": holder.get_state()}
+    if isinstance(holder, dict):
+        return holder
     state = holder.state_dict()
     if isinstance(holder, torch.optim.Optimizer):
         return {f"{i}.{name}": value for i, entries in state["state"].items() for name, value in entries.items()}
@@ -98,6 +132,9 @@ def _state(holder: Part) -> dict[str, Any]:
 def _restore(holder: Part, state: dict[str, Tensor]) -> None:
     if isinstance(holder, torch.Generator):
         holder.set_state(state["state"])
+    elif isinstance(holder, dict):
+        holder.clear()
+        holder.update(state)
     elif isinstance(holder, torch.optim.Optimizer):
         entries: dict[int, dict[str, Tensor]] = {}
         for name, tensor in state.items():
@@ -106,15 +143,3 @@ def _restore(holder: Part, state: dict[str, Tensor]) -> None:
         holder.load_state_dict({**holder.state_dict(), "state": entries})
     else:
         holder.load_state_dict(state)
-
-
-def _same(path: Path, began: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    other = [
-        f"{name} was {began.get(name)!r} and is {now.get(name)!r}"
-        for name in sorted(began.keys() | now.keys())
-        if began.get(name) != now.get(name)
-    ]
-    if other:
-        raise CommandError(
-            f"{path} was begun with other settings: {'; '.join(other)}. Give the same ones, or another folder."
-        )

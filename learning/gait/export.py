@@ -13,8 +13,7 @@ from rich.console import Console
 
 from control.mirror import ACTION_ORDER, ACTION_SIGNS, OBSERVATION_ORDER, OBSERVATION_SIGNS
 from control.observation import OBSERVATION_SIZE
-from geometry.files import read_json
-from learning.gait.train_config import PPOConfig
+from learning import checkpoint
 from policies.locomotion.actor import Actor, read_about
 
 TOLERANCE = 1e-5
@@ -25,20 +24,24 @@ class Export:
     """Take the policy out of a run, or out of a folder that holds one already; then calibrate it."""
 
     run: tyro.conf.Positional[Path]
-    """Folder of a run (with checkpoint.pt) or of a policy (with model.safetensors)."""
+    """Folder of a run (with checkpoint.safetensors) or of a policy (with model.safetensors)."""
     out: Path
     """Folder to write model.safetensors, config.json and model.onnx to."""
     onnx: bool = True
     """Write ONNX too, and compare it with torch."""
+    replace: bool = False
+    """Put it in the place of a policy that is in --out already."""
 
 
 def export(args: Export) -> Path:
     """Write the files and return their folder.
 
     Raises:
-        ValueError: there is no policy in the folder, or ONNX and torch differ by more than 1e-5.
+        ValueError: there is no policy in the folder, one in --out already, or ONNX and torch differ by more than 1e-5.
         OSError: the folder cannot be written.
     """
+    if (args.out / "model.safetensors").exists() and not args.replace:
+        raise ValueError(f"--out {args.out} holds a policy: give another folder, or --replace")
     actor, about = _read(args.run)
     actor.save(args.out, about)
     console = Console(stderr=True)
@@ -50,16 +53,13 @@ def export(args: Export) -> Path:
 
 
 def _read(folder: Path) -> tuple[Actor, dict[str, Any]]:
-    if not (folder / "checkpoint.pt").exists():
+    if not (folder / checkpoint.NAME).exists():
         return Actor.load(folder), read_about(folder)
-    from learning.gait.ppo import Learner
-    from learning.gait.train import restore
+    from learning.gait.checkpoint import read_learner
 
-    learner = Learner(PPOConfig(), 1, 0)
-    iteration = restore(folder, learner)
-    config = read_json(folder / "config.json")
-    per_iteration = config["workers"] * config["envs"] * config["ppo"]["n_steps"]
-    return learner.actor(), {"timesteps": iteration * per_iteration, "seed": config["seed"]}
+    learner, settings = read_learner(folder)
+    about = {"timesteps": learner.steps, "seed": settings["seed"], "recipe": settings["recipe"]}
+    return learner.actor(), about
 
 
 class Deployed(torch.nn.Module):

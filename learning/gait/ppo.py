@@ -186,6 +186,8 @@ class Learner:
         self.config = config
         self.normaliser = Normaliser()
         self.learning_rate = config.learning_rate
+        self.steps = 0
+        """Control steps that were learned from."""
         torch.manual_seed(seed)
         self.model = make_ppo(config, _Spaces(envs), seed)
         self.model.lr_schedule = lambda _: self.learning_rate
@@ -240,6 +242,7 @@ class Learner:
         for rollout in rollouts:
             count = rollout.rewards.size
             self.normaliser.update(rollout.raw_sum, rollout.raw_square_sum, count)
+            self.steps += count
 
     @torch.no_grad()
     def _fill(self, rollouts: list[Rollout]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from envs.locomotion.env import LocomotionConfig
-from learning.gait.workers import EnvBatch, Rollout, RolloutSource, env_seeds
+from learning.gait.workers import BatchState, EnvBatch, Rollout, RolloutSource, env_seeds
 from policies.locomotion.actor import Actor
 
 
@@ -18,7 +19,11 @@ class RayWorkers(RolloutSource):
     """
 
     def __init__(
-        self, configs: list[list[LocomotionConfig]], seed: int, generation: int = 0, address: str | None = None
+        self,
+        configs: list[list[LocomotionConfig]],
+        seed: int,
+        states: Sequence[BatchState] | None = None,
+        address: str | None = None,
     ) -> None:
         try:
             import ray
@@ -35,7 +40,8 @@ class RayWorkers(RolloutSource):
         self._coming: list[Any] = []
         remote: Any = ray.remote(num_cpus=1)(EnvBatch)
         self._batches = [
-            remote.remote(some, env_seeds(seed, generation, worker, len(some))) for worker, some in enumerate(configs)
+            remote.remote(some, env_seeds(seed, worker, len(some)), states and states[worker])
+            for worker, some in enumerate(configs)
         ]
 
     def start(self, actor: Actor, steps: int) -> None:

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import struct
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, NamedTuple
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 import torch
@@ -18,19 +14,21 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from stable_baselines3.common.logger import configure
 
-from geometry.files import read_json, reserve, whole, write_whole
-from learning.gait.ppo import Learner, Normaliser
-from learning.gait.train_config import Report, Train
+from geometry.files import read_json, reserve, write_whole
+from learning.checkpoint import check_same
+from learning.gait import checkpoint
+from learning.gait.checkpoint import FRESH, Begun
+from learning.gait.ppo import Learner
+from learning.gait.train_config import Report, Train, deciding
 from learning.gait.workers import Rollout, RolloutSource, Workers
-
-_UNPACKING = (UnpicklingError, BadZipFile, struct.error)
+from policies.locomotion.actor import Actor
 
 
 def train(args: Train) -> Path:
     """Train and return the folder of the policy; with a sweep, that of the sweep.
 
     Raises:
-        ValueError: a number out of range, nothing to resume, another task than before, or something to overwrite.
+        ValueError: a number out of range, nothing to resume, other settings than before, or something to overwrite.
         OSError: the folder cannot be written, or another process trains there.
         RuntimeError: a worker died, or Ray is missing.
     """
@@ -59,8 +57,10 @@ def _train_in(folder: Path, args: Train) -> Path:
                 console.print(str(report))  # a log file sees no progress bar
 
         learner = run(args, folder, show)
-    learner.actor().save(folder / "policy", _about(args, args.iterations * args.per_iteration))
-    console.print(f"policy: {folder / 'policy'}")
+    if not bar.tasks[task].completed:
+        console.print(f"{learner.steps:,} steps were done before, so nothing is left: ask for more by --n-timesteps")
+    learner.actor().save(folder / "policy", _about(args, learner))
+    console.print(f"policy: {folder / 'policy'} ({learner.steps:,} steps)")
     return folder / "policy"
 
 
@@ -70,13 +70,15 @@ def run(args: Train, folder: Path, report: Callable[[Report], None]) -> Learner:
     learner = Learner(args.ppo, args.workers * args.envs, args.seed)
     learner.set_logger(configure(str(folder), ["tensorboard"]))
     save_task(args, folder)
-    begun = restore(folder, learner) if args.resume and (folder / "checkpoint.pt").exists() else 0
+    settings = deciding(args.as_json())
+    begun = checkpoint.restore(folder, learner, settings) if args.begun(folder) else FRESH
     workers = _workers(args, begun)
     since = time.perf_counter()
     try:
-        for iteration, rollouts, waited_s in ppo_iterations(args, learner, workers, begun):
-            _checkpoint(folder, learner, iteration)
-            _keep(args, folder, learner, iteration)
+        for iteration, rollouts, waited_s, actor in ppo_iterations(args, learner, workers, begun):
+            states = [rollout.state for rollout in rollouts]
+            checkpoint.save(folder, learner, Begun(iteration, actor, states), settings)
+            _keep(args, folder, learner)
             took, since = time.perf_counter() - since, time.perf_counter()
             report(_log(learner, rollouts, iteration, waited_s / took, args.per_iteration / took))
     finally:
@@ -88,18 +90,11 @@ def save_task(args: Train, folder: Path) -> None:
     """Write the settings of the run to config.json, with the task as the recipe has it.
 
     Raises:
-        ValueError: the run that is to go on learned another task.
+        ValueError: the run that is to go on was begun with others, of those that decide what is learned.
     """
-    path = folder / "config.json"
-    settings = json.loads(json.dumps(asdict(replace(args, task=args.recipe_task)), default=str))
+    path, settings = folder / "config.json", args.as_json()
     if args.resume and path.exists():
-        before = read_json(path)
-        if any(before.get(name) != settings[name] for name in ("recipe", "task")):
-            raise ValueError(
-                f"{folder} learned another task, with --recipe {before.get('recipe')}; see its config.json. Go on with "
-                f"the --recipe and --task options of then (--recipe {args.recipe} came), or begin in another folder"
-            )
-        return
+        check_same(path, deciding(read_json(path)), deciding(settings))
     write_whole(path, json.dumps(settings, indent=1) + "\n")
 
 
@@ -109,107 +104,61 @@ class Iteration(NamedTuple):
     iteration: int  # how many have been done
     rollouts: list[Rollout]
     waited_s: float  # for the workers
+    actor: Actor | None  # with whom the workers walk on; None after the last
 
 
-def ppo_iterations(args: Train, learner: Learner, workers: RolloutSource, iteration: int = 0) -> Iterator[Iteration]:
+def ppo_iterations(args: Train, learner: Learner, workers: RolloutSource, begun: Begun = FRESH) -> Iterator[Iteration]:
     """Walk and learn until the training is over, and tell after every iteration.
 
     With `args.overlap` the workers walk on while the learner learns from what they did before. They act with a policy
     that is one update old, which the learner takes for the newest: both are as far apart as `desired_kl` lets an update
     move. (Weighing the difference would count the update before, and every change of the normaliser, as this one's.)
     """
-    steps, total = args.ppo.n_steps, args.iterations
+    steps, total, iteration = args.ppo.n_steps, args.iterations, begun.iteration
 
-    def start(index: int) -> None:
-        if index < total:
-            learner.anneal_exploration(index / total)
-            workers.start(learner.actor(), steps)
+    def start(index: int, actor: Actor | None = None) -> Actor | None:
+        if index >= total:
+            return None
+        learner.anneal_exploration(index / total)
+        actor = learner.actor() if actor is None else actor
+        workers.start(actor, steps)
+        return actor
 
-    start(iteration)
+    start(iteration, begun.actor)
     while iteration < total:
         began = time.perf_counter()
         rollouts = workers.collect()
         waited_s = time.perf_counter() - began
         if args.overlap:
-            start(iteration + 1)
+            actor = start(iteration + 1)
         learner.learn(rollouts, iteration / total)
         if not args.overlap:
-            start(iteration + 1)
+            actor = start(iteration + 1)
         iteration += 1
-        yield Iteration(iteration, rollouts, waited_s)
+        yield Iteration(iteration, rollouts, waited_s, actor)
 
 
-def _keep(args: Train, folder: Path, learner: Learner, iteration: int) -> None:
+def _keep(args: Train, folder: Path, learner: Learner) -> None:
     """Save a copy of the policy whenever another `save_freq` steps are full."""
-    steps, before = iteration * args.per_iteration, (iteration - 1) * args.per_iteration
-    if args.save_freq and steps // args.save_freq > before // args.save_freq:
-        learner.actor().save(folder / f"policy_{steps}", _about(args, steps))
+    before = learner.steps - args.per_iteration
+    if args.save_freq and learner.steps // args.save_freq > before // args.save_freq:
+        learner.actor().save(folder / f"policy_{learner.steps}", _about(args, learner))
 
 
-def _about(args: Train, steps: int) -> dict[str, Any]:
-    return {"timesteps": steps, "seed": args.seed, "recipe": args.recipe}
+def _about(args: Train, learner: Learner) -> dict[str, Any]:
+    return {"timesteps": learner.steps, "seed": args.seed, "recipe": args.recipe}
 
 
-def _workers(args: Train, generation: int) -> RolloutSource:
+def _workers(args: Train, begun: Begun) -> RolloutSource:
     if args.engine == "processes":
-        return Workers(args.env_configs(), args.seed, generation)
+        return Workers(args.env_configs(), args.seed, begun.states)
     from learning.gait.ray_workers import RayWorkers
 
-    return RayWorkers(args.env_configs(), args.seed, generation, args.address)
-
-
-def restore(folder: Path, learner: Learner) -> int:
-    """Load the checkpoint of a run into a learner; returns the iterations that it took.
-
-    Raises:
-        ValueError: it is damaged or of another network.
-    """
-    path = folder / "checkpoint.pt"
-    try:
-        with ZipFile(path) as archive:  # torch writes the sums of the parts and does not look at them
-            if damaged := archive.testzip():
-                raise ValueError(f"{damaged} in it is not what was written")
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-        learner.model.policy.load_state_dict(state["policy"])
-        learner.model.policy.optimizer.load_state_dict(state["optimizer"])
-        mean, variance = state["mean"].numpy(), state["variance"].numpy()
-        learner.normaliser = Normaliser(float(state["count"]), mean, variance)
-        learner.learning_rate = float(state["learning_rate"])
-        return int(state["iteration"])
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, EOFError, OSError, *_UNPACKING) as problem:
-        raise ValueError(
-            f"{path} cannot be continued from ({_first_line(problem)}): it is damaged or of another network"
-        ) from problem
-
-
-def _first_line(problem: Exception) -> str:
-    return str(problem).splitlines()[0][:200] if str(problem) else type(problem).__name__
-
-
-def _checkpoint(folder: Path, learner: Learner, iteration: int) -> None:
-    """Written beside its place first: a run that is killed, or finds the disk full, leaves the last whole one."""
-    state = {
-        "policy": learner.model.policy.state_dict(),
-        "optimizer": learner.model.policy.optimizer.state_dict(),
-        "mean": torch.from_numpy(learner.normaliser.mean),
-        "variance": torch.from_numpy(learner.normaliser.variance),
-        "count": learner.normaliser.count,
-        "learning_rate": learner.learning_rate,
-        "iteration": iteration,
-    }
-    try:
-        with whole(folder / "checkpoint.pt") as draft:
-            torch.save(state, draft)
-    except (OSError, RuntimeError) as problem:
-        raise OSError(
-            f"cannot write {folder / 'checkpoint.pt'} ({_first_line(problem)}). The checkpoint of iteration "
-            f"{iteration - 1} is whole: make room, then go on with --resume"
-        ) from problem
+    return RayWorkers(args.env_configs(), args.seed, begun.states, args.address)
 
 
 def _log(learner: Learner, rollouts: list[Rollout], iteration: int, waiting: float, frames_per_s: float) -> Report:
     logger = learner.model.logger
-    steps = iteration * sum(rollout.rewards.size for rollout in rollouts)
     episodes = [episode for rollout in rollouts for episode in rollout.episodes]
     if episodes:
         logger.record("rollout/return", float(np.mean([value for value, _, _ in episodes])))
@@ -222,5 +171,5 @@ def _log(learner: Learner, rollouts: list[Rollout], iteration: int, waiting: flo
     logger.record("rollout/reward", mean)
     logger.record("time/frames_per_s", frames_per_s)
     logger.record("time/waiting_share", waiting)
-    logger.dump(steps)
-    return Report(iteration, steps, mean, frames_per_s)
+    logger.dump(learner.steps)
+    return Report(iteration, learner.steps, mean, frames_per_s)

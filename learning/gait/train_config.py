@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from envs.locomotion.env import LocomotionConfig
 from envs.locomotion.randomization import RandomizationConfig
 from envs.locomotion.terrain import HARDEST
+from learning import checkpoint
 from robots.options import EngineOption, ResumeOption, SeedOption, check_ranges
 
 
@@ -46,6 +49,9 @@ TIMESTEPS = {"full": 5_000_000, "quick": 1_146_880}
 @dataclass(frozen=True)
 class Train(EngineOption, ResumeOption, SeedOption):
     """Train the gait policy with PPO; continue a broken run with --resume.
+
+    A run that goes on, with the same options, ends bit for bit as one that was never broken off. Only --n-timesteps (to
+    train longer: exploration then shrinks later), --save-freq, --engine, --address and the folders may be others.
 
     Flags and folders are named as in rl-baselines3-zoo: a run lies in LOG_FOLDER/ppo/Empaw-Locomotion-v0_N.
     """
@@ -113,12 +119,21 @@ class Train(EngineOption, ResumeOption, SeedOption):
             ValueError: nothing to resume, or something to overwrite.
         """
         found = self._numbered() if self.out is None else self.out
-        begun = (found / "checkpoint.pt").exists() or (found / "sweep.db").exists()
+        begun = (found / checkpoint.NAME).exists() or (found / "sweep.db").exists()
         if begun and not self.resume:
             raise ValueError(f"{found} holds a run already: continue it with --resume, or give another --out")
         if self.resume and not begun:
             raise ValueError(f"there is no checkpoint in {found}: start without --resume, or give the folder of a run")
         return found
+
+    def begun(self, folder: Path) -> bool:
+        """Whether the run goes on from a checkpoint in its folder."""
+        return self.resume and (folder / checkpoint.NAME).exists()
+
+    def as_json(self) -> dict[str, Any]:
+        """The options as config.json keeps them, with the task as the recipe has it."""
+        options = asdict(replace(self, task=self.recipe_task))
+        return dict(json.loads(json.dumps(options, default=str)))
 
     def _numbered(self) -> Path:
         """Return the newest run to go on with, or the next free place for a new one."""
@@ -158,6 +173,18 @@ class Train(EngineOption, ResumeOption, SeedOption):
             ]
             for worker in range(self.workers)
         ]
+
+
+_MAY_CHANGE = ("n_timesteps", "log_folder", "out", "save_freq", "engine", "address", "sweep", "resume")
+
+
+def deciding(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Those options of a config.json that decide what is learned, under the names of their flags."""
+    left = {name: value for name, value in config.items() if name not in _MAY_CHANGE}
+    while any(isinstance(value, dict) for value in left.values()):
+        nested = [(n, v if isinstance(v, dict) else {"": v}) for n, v in left.items()]
+        left = {f"{n}.{key}".rstrip("."): value for n, inner in nested for key, value in inner.items()}
+    return left
 
 
 class Report(NamedTuple):

@@ -10,17 +10,31 @@ import contextlib
 import multiprocessing as mp
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from gymnasium.utils import seeding
 from threadpoolctl import threadpool_limits
 
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.terrain import LEVELS
 from policies.locomotion.actor import Actor
 from robots.lifetime import end_with
+
+
+class BatchState(NamedTuple):
+    """Where a worker's environments stand: a batch that is given it goes on bit for bit.
+
+    Bullet's world cannot be saved to the last bit, but an episode that begins with the same draws and is given the same
+    actions repeats to the last bit: that is kept.
+    """
+
+    exploration: Mapping[str, Any]  # state of the generator that actions are drawn with
+    draws: list[Mapping[str, Any]]  # state of each environment's generator before its episode
+    levels: list[int]  # difficulty of its ground
+    actions: list[np.ndarray]  # (steps of its episode until now, 12) float32
 
 
 class Rollout(NamedTuple):
@@ -38,6 +52,7 @@ class Rollout(NamedTuple):
     episodes: list[tuple[float, int, bool]]  # return, length, fell
     terms: dict[str, float]  # mean of every reward term
     level: float  # mean difficulty of the ground, 0 where all is flat
+    state: BatchState  # after the last step
 
 
 class EnvSlot:
@@ -47,26 +62,52 @@ class EnvSlot:
         self.env = LocomotionEnv(config)
         self.uneven = config.terrain != "flat"
         self.level = 1
-        self.first_observation, _ = self.env.reset(seed=int(seed.generate_state(1)[0]), options={"level": 1})
-        self.total, self.length = 0.0, 0
+        self.env.np_random, _ = seeding.np_random(int(seed.generate_state(1)[0]))
+        self.observation = self._begin()
 
     def next_episode(self, fell: bool) -> np.ndarray:
         """Start the next episode, on harder ground when the last was survived; (obs,) its first observation."""
-        self.total, self.length = 0.0, 0
         if self.uneven:
             self.level = min(max(self.level + (-1 if fell else 1), 1), LEVELS)
+        return self._begin()
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Step the environment, and remember the action."""
+        self.actions.append(action.copy())
+        done = self.env.step(action)
+        self.total += done[1]
+        return done
+
+    def repeat(self, draws: Mapping[str, Any], level: int, actions: np.ndarray) -> None:
+        """Walk an episode of before again: what it drew, and (n, 12) what was done in it."""
+        self.env.np_random.bit_generator.state = draws
+        self.level = level
+        self.observation = self._begin()
+        for action in actions:
+            self.observation = self.step(action)[0]
+
+    def _begin(self) -> np.ndarray:
+        self.total = 0.0
+        self.draws = self.env.np_random.bit_generator.state
+        self.actions: list[np.ndarray] = []
         return self.env.reset(options={"level": self.level})[0]
 
 
 class EnvBatch:
-    """Environments of one worker, stepped one after the other."""
+    """Environments of one worker, stepped one after the other; with a `state`, from there on."""
 
-    def __init__(self, configs: list[LocomotionConfig], seeds: list[np.random.SeedSequence]) -> None:
+    def __init__(
+        self, configs: list[LocomotionConfig], seeds: list[np.random.SeedSequence], state: BatchState | None = None
+    ) -> None:
         self._rng = np.random.default_rng(seeds[0].spawn(1)[0])
         self._slots = [EnvSlot(config, seed) for config, seed in zip(configs, seeds, strict=True)]
-        self._raw = np.stack([slot.first_observation for slot in self._slots])
+        if state is not None:
+            self._rng.bit_generator.state = state.exploration
+            for slot, draws, level, actions in zip(self._slots, state.draws, state.levels, state.actions, strict=True):
+                slot.repeat(draws, level, actions)
+        self._raw = np.stack([slot.observation for slot in self._slots])
         self._privileged = np.stack([slot.env.privileged() for slot in self._slots])
-        self._starts = np.ones(len(seeds), bool)
+        self._starts = np.array([not slot.actions for slot in self._slots])
 
     def roll(self, actor: Actor, steps: int) -> Rollout:
         """Act for `steps` steps in every environment."""
@@ -98,6 +139,15 @@ class EnvBatch:
             log.episodes,
             {name: total / (steps * n) for name, total in log.terms.items()},
             float(np.mean([slot.level if slot.uneven else 0.0 for slot in self._slots])),
+            self._state(),
+        )
+
+    def _state(self) -> BatchState:
+        return BatchState(
+            self._rng.bit_generator.state,
+            [slot.draws for slot in self._slots],
+            [slot.level for slot in self._slots],
+            [np.array(slot.actions, np.float32).reshape(-1, 12) for slot in self._slots],
         )
 
     def _seen(self, actor: Actor) -> np.ndarray:
@@ -105,17 +155,15 @@ class EnvBatch:
 
     def _act(self, index: int, action: np.ndarray, actor: Actor, step: int, log: _Log) -> float:
         slot = self._slots[index]
-        observation, value, fell, ended, info = slot.env.step(action)
+        observation, value, fell, ended, info = slot.step(action)
         for name, term in info["reward_terms"].items():
             log.terms[name] = log.terms.get(name, 0.0) + term
-        slot.total += value
-        slot.length += 1
         self._starts[index] = fell or ended
         if fell or ended:
             if ended:
                 last = np.concatenate([actor.normalise(observation), slot.env.privileged()])
                 log.truncated.append((step, index, last.astype(np.float32)))
-            log.episodes.append((slot.total, slot.length, fell))
+            log.episodes.append((slot.total, len(slot.actions), fell))
             observation = slot.next_episode(fell)
         self._raw[index] = observation
         self._privileged[index] = slot.env.privileged()
@@ -131,14 +179,14 @@ class _Log:
         self.terms: dict[str, float] = {}
 
 
-def _work(parent: int, pipe: Connection, configs: list[LocomotionConfig], seeds: list[np.random.SeedSequence]) -> None:
+def _work(parent: int, pipe: Connection, *batch: Any) -> None:
     end_with(parent)
     # One core for each worker. Numpy's BLAS would set a thread on every core at the policy of eight dogs, and wait for
     # it spinning: two such workers then take turns at being in each other's way, and walk at a quarter of their speed.
     with threadpool_limits(1, user_api="blas"):
-        batch = EnvBatch(configs, seeds)
+        envs = EnvBatch(*batch)
         while (work := pipe.recv()) is not None:
-            pipe.send(batch.roll(*work))
+            pipe.send(envs.roll(*work))
 
 
 class RolloutSource(ABC):
@@ -170,24 +218,26 @@ class RolloutSource(ABC):
         return self.collect()
 
 
-def env_seeds(seed: int, generation: int, worker: int, envs: int) -> list[np.random.SeedSequence]:
-    """Return the seeds of a worker's environments; a run that goes on is another generation."""
-    return [np.random.SeedSequence(seed, spawn_key=(generation, worker, env)) for env in range(envs)]
+def env_seeds(seed: int, worker: int, envs: int) -> list[np.random.SeedSequence]:
+    """Return the seeds of a worker's environments."""
+    return [np.random.SeedSequence(seed, spawn_key=(0, worker, env)) for env in range(envs)]
 
 
 class Workers(RolloutSource):
     """A number of processes, each with an `EnvBatch`. The same seed and number of workers give the same rollouts."""
 
-    def __init__(self, configs: list[list[LocomotionConfig]], seed: int, generation: int = 0) -> None:
-        """One worker for each list of configurations, one environment for each of them."""
+    def __init__(
+        self, configs: list[list[LocomotionConfig]], seed: int, states: Sequence[BatchState] | None = None
+    ) -> None:
+        """One worker for each list of configurations, one environment for each of them; `states` to go on from."""
         context = mp.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []
         self._walking = False
         for worker, some in enumerate(configs):
             ours, theirs = context.Pipe()
-            seeds = env_seeds(seed, generation, worker, len(some))
-            process = context.Process(target=_work, args=(os.getpid(), theirs, some, seeds), daemon=True)
+            batch = (some, env_seeds(seed, worker, len(some)), states and states[worker])
+            process = context.Process(target=_work, args=(os.getpid(), theirs, *batch), daemon=True)
             process.start()
             theirs.close()
             self._pipes.append(ours)

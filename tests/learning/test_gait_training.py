@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,10 +25,11 @@ from control.mirror import mirror_action, mirror_observation
 from envs.locomotion.env import LocomotionConfig, LocomotionEnv
 from envs.locomotion.randomization import NONE
 from envs.locomotion.terrain import HARDEST
+from learning import checkpoint
 from learning.gait.export import Export, export
 from learning.gait.ppo import Learner, Normaliser
-from learning.gait.train import _checkpoint, ppo_iterations, restore, save_task, train
-from learning.gait.train_config import PPOConfig, Train
+from learning.gait.train import ppo_iterations, run, save_task, train
+from learning.gait.train_config import PPOConfig, Report, Train
 from learning.gait.workers import EnvBatch, EnvSlot, Rollout, RolloutSource, Workers, _work, env_seeds
 from policies.locomotion.actor import DEFAULT_FOLDER, Actor, ActorError, elu, fast_elu
 from policies.locomotion.controller import LearnedLegs
@@ -126,7 +126,7 @@ def test_no_update_is_broken_off_because_the_normaliser_moved(overlap, monkeypat
     monkeypatch.setattr(learner.model.policy.optimizer, "step", lambda *more: (steps.append(1), step(*more))[1])
 
     class Here(RolloutSource):
-        batch = EnvBatch([LocomotionConfig()] * 4, env_seeds(0, 0, 0, 4))
+        batch = EnvBatch([LocomotionConfig()] * 4, env_seeds(0, 0, 4))
 
         def start(self, actor: Actor, steps: int) -> None:
             self.rolled = self.batch.roll(actor, steps)
@@ -164,7 +164,7 @@ def test_a_worker_keeps_to_one_core(monkeypatch):
     seen = []
 
     class Noted:
-        def __init__(self, configs, seeds):
+        def __init__(self, configs, seeds, state):
             seen.extend(library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas")
 
     class Pipe:
@@ -174,7 +174,7 @@ def test_a_worker_keeps_to_one_core(monkeypatch):
     monkeypatch.setattr("learning.gait.workers.EnvBatch", Noted)
     with threadpool_limits(2, user_api="blas"):
         before = [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
-        _work(os.getppid(), Pipe(), [LocomotionConfig()], env_seeds(0, 0, 0, 1))
+        _work(os.getppid(), Pipe(), [LocomotionConfig()], env_seeds(0, 0, 1), None)
     assert max(before) == 2
     assert set(seen) == {1}
 
@@ -293,7 +293,7 @@ def test_runs_are_numbered_and_the_newest_is_resumed(tmp_path):
     for number in (1, 2, 11):
         folder = tmp_path / "ppo" / f"Empaw-Locomotion-v0_{number}"
         folder.mkdir(parents=True)
-        (folder / "checkpoint.pt").touch()
+        (folder / checkpoint.NAME).touch()
     assert plain.folder().name == "Empaw-Locomotion-v0_12"
     assert replace(plain, resume=True).folder().name == "Empaw-Locomotion-v0_11"
     with pytest.raises(ValueError, match="there is no run"):
@@ -344,11 +344,27 @@ def test_a_run_says_what_it_learned_and_goes_on_with_nothing_else(tmp_path):
     said = json.loads((tmp_path / "config.json").read_text())
     assert said["recipe"] == "quick" and said["task"]["fall_penalty"] == quick.recipe_task.fall_penalty
     save_task(quick, tmp_path)
-    save_task(replace(quick, n_timesteps=7), tmp_path)
-    for other in (Train(resume=True), replace(quick, task=replace(quick.task, episode_s=5.0))):
-        with pytest.raises(ValueError, match="--recipe quick"):
+    for other, named in (
+        (Train(resume=True), "recipe was 'quick' and is 'full'"),
+        (replace(quick, task=replace(quick.task, episode_s=5.0)), r"task\.episode_s was 20.0 and is 5.0"),
+        (replace(quick, workers=3), "workers was 2 and is 3"),
+        (replace(quick, envs=3), "envs was 8 and is 3"),
+        (replace(quick, overlap=False), "overlap was True"),
+        (replace(quick, seed=1), "seed was 0"),
+        (replace(quick, uneven=0.5), "uneven was None"),
+        (replace(quick, ppo=SMALL), r"ppo\.hidden was \[256, 128\] and is \[32, 16\]"),
+    ):
+        with pytest.raises(ValueError, match=named):
             save_task(other, tmp_path)
     assert json.loads((tmp_path / "config.json").read_text()) == said
+    save_task(replace(quick, n_timesteps=7, save_freq=0, engine="ray", address="here"), tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text()) == {
+        **said,
+        "n_timesteps": 7,
+        "save_freq": 0,
+        "engine": "ray",
+        "address": "here",
+    }
 
 
 def test_ground_grows_harder_only_for_who_stays_up():
@@ -359,6 +375,46 @@ def test_ground_grows_harder_only_for_who_stays_up():
         levels.append(slot.level)
     slot.env.close()
     assert levels == [2, 3, 2, 3, 2, 1, 1]
+
+
+@pytest.mark.parametrize("overlap", [True, False])
+def test_a_run_that_is_broken_off_ends_as_an_unbroken_one(overlap, tmp_path):
+    """To the last bit, though the other's episodes, exploration and shuffling go on where they were."""
+    whole = Train(out=tmp_path / "whole", n_timesteps=4 * 96, workers=1, envs=3, ppo=SMALL, overlap=overlap, uneven=0.3)
+    train(whole)
+    broken = replace(whole, out=tmp_path / "broken")
+
+    def stop(report: Report) -> None:
+        if report.iteration == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(broken, tmp_path / "broken", stop)
+    np.random.seed(7)  # noqa: NPY002 - the generator that stable-baselines3 shuffles with
+    train(replace(broken, resume=True))
+    assert weights(tmp_path / "broken" / "policy") == weights(tmp_path / "whole" / "policy")
+
+
+def weights(policy: Path) -> tuple[bytes, str]:
+    return (policy / "model.safetensors").read_bytes(), (policy / "config.json").read_text()
+
+
+def test_steps_are_counted_as_steps(tmp_path, capsys):
+    """Nothing is trained where all was done before, and more is trained when more is asked for."""
+    args = Train(out=tmp_path, n_timesteps=100, workers=1, envs=2, recipe="quick", ppo=SMALL)
+    said = []
+    for steps in (100, 64, 192):
+        train(replace(args, n_timesteps=steps, resume=steps != 100))
+        said.append(json.loads((tmp_path / "policy" / "config.json").read_text())["timesteps"])
+    assert said == [128, 128, 192]
+    assert capsys.readouterr().err.count("128 steps were done before") == 1
+    export(Export(tmp_path, tmp_path / "out", onnx=False))
+    about = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert (about["timesteps"], about["recipe"]) == (192, "quick")
+    assert Actor.load(tmp_path / "out").fingerprint == Actor.load(tmp_path / "policy").fingerprint
+    with pytest.raises(ValueError, match=r"holds a policy: .*--replace"):
+        export(Export(tmp_path, tmp_path / "out", onnx=False))
+    export(Export(tmp_path, tmp_path / "out", onnx=False, replace=True))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -401,7 +457,7 @@ def command(out: Path, *more: str) -> list[str]:
 def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path):
     out = tmp_path / "run"
     process = subprocess.Popen(command(out), cwd=ROOT, stderr=subprocess.DEVNULL)
-    wait_until((out / "checkpoint.pt").exists)
+    wait_until((out / checkpoint.NAME).exists)
     workers = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGSTOP)  # it lives until we are through
     busy = subprocess.run(command(out, "--resume"), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
@@ -410,53 +466,36 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path):
     process.wait()
     assert workers
     wait_until(lambda: not any(alive(worker) for worker in workers))
-    before = int(torch.load(out / "checkpoint.pt", weights_only=True)["iteration"])
-    assert before >= 1
     refused = subprocess.run(command(out), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert "--resume" in refused.stderr
     done = subprocess.run(command(out, "--resume"), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
-    assert int(torch.load(out / "checkpoint.pt", weights_only=True)["iteration"]) == 10
-    assert Actor.load(out / "policy").log_std.shape == (12,)
+    assert "(640 steps)" in done.stderr
+    whole = tmp_path / "whole"
+    subprocess.run(command(whole), cwd=ROOT, check=True, timeout=PATIENCE_S)
+    assert weights(out / "policy") == weights(whole / "policy")
 
 
 def test_a_full_disk_loses_nothing(tmp_path, monkeypatch):
     args = Train(out=tmp_path, n_timesteps=128, workers=1, envs=2, recipe="quick", ppo=SMALL)
-    save, saved = torch.save, []
+    write, written = checkpoint.write_whole, []
 
-    def full(state: dict, path: Path) -> None:
-        if saved:
-            Path(path).write_bytes(b"half of it")
+    def full(path: Path, content: bytes) -> None:
+        if written:
             raise OSError(errno.ENOSPC, "No space left on device")
-        saved.append(path)
-        save(state, path)
+        written.append(path)
+        write(path, content)
 
-    monkeypatch.setattr(torch, "save", full)
+    monkeypatch.setattr(checkpoint, "write_whole", full)
     with pytest.raises(OSError, match=r"No space left.*--resume"):
         train(args)
-    assert [path.name for path in tmp_path.iterdir() if "checkpoint" in path.name] == ["checkpoint.pt"]
+    assert [path.name for path in tmp_path.iterdir() if "checkpoint" in path.name] == [checkpoint.NAME]
     monkeypatch.undo()
     assert train(replace(args, resume=True)) == tmp_path / "policy"
 
 
-def test_one_bit_of_damage_in_a_checkpoint_is_told(learner, tmp_path, rng):
-    _checkpoint(tmp_path, learner, 3)
-    path = tmp_path / "checkpoint.pt"
-    content = path.read_bytes()
-    with zipfile.ZipFile(path) as archive:  # padding between the parts may be anything
-        largest = max(archive.infolist(), key=lambda part: part.file_size)
-    for place in largest.header_offset + 200 + rng.integers(largest.file_size - 200, size=10):
-        damaged = bytearray(content)
-        damaged[place] ^= 1 << rng.integers(8)
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match=r"checkpoint\.pt cannot be continued from .*is not what was written"):
-            restore(tmp_path, learner)
-    path.write_bytes(content)
-    assert restore(tmp_path, learner) == 3
-
-
 def test_a_damaged_checkpoint_is_named(tmp_path):
-    (tmp_path / "checkpoint.pt").write_bytes(b"nonsense")
+    (tmp_path / checkpoint.NAME).write_bytes(b"nonsense")
     done = subprocess.run(command(tmp_path, "--resume"), cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
     assert "damaged" in done.stderr
     assert "Traceback" not in done.stderr
