@@ -178,6 +178,7 @@ BENCH = Group("Measure speed and cost, or a whole table of comparisons; needs a 
         ("grasping", "cost of a trial, by part and by number of workers", "--json grasping.json"),
         ("similarity", "all methods on all tasks: the comparison table", "--tasks grid-2 --seeds 2"),
         ("study-server", "delays under load, and what is left after kill -9", "--kills 5"),
+        ("kills", "what is left of commands that are ended by kill -9 or SIGTERM", "--kills 5"),
         ("study-power", "power and error rate of a study, foretold and found", "--studies 20"),
         ("allocation", "what a pilot's rule of allocation costs and gains", "--runs 200"),
         ("fuzz", "thousands of damaged files: each is read, or refused by name", "--files 500 --out runs/fuzz"),
