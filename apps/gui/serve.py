@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,9 @@ def serve(args: Serve) -> None:
     keep_log_small()
     telling = (server, address, args.browser, console, "Empaw", opened)
     threading.Thread(target=announce, args=telling, daemon=True).start()
-    server.run(sockets=[door])
+    try:
+        server.run(sockets=[door])
+    finally:
+        gc.freeze()  # at its end, Python looks for circles among all that torch and numba made, for a second
     if not server.started:
         raise RuntimeError(f"the server did not start on {args.host} port {port}: see above")
