@@ -19,7 +19,7 @@ import numpy as np
 import tyro
 
 from geometry.cameras import Caster, DepthCamera, around
-from geometry.files import write_whole
+from geometry.files import read_json, write_whole
 from geometry.meshes import Mesh, MeshError
 from geometry.objects import ObjectModel, Skipped, joined_sets, load_objects
 from geometry.poses import StablePose, stable_poses
@@ -137,9 +137,9 @@ def _remember(config: RenderConfig, models: Sequence[ObjectModel]) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     if path.exists():
         try:
-            began = json.loads(path.read_text())
+            began = read_json(path)
         except ValueError as problem:
-            raise CommandError(f"{path} is damaged ({problem}). Delete {config.out} and render again.") from problem
+            raise CommandError(f"{problem}. Delete {config.out} and render again.") from problem
         began = {"sampling" if name == "looks" else name: value for name, value in began.items()}  # older folders
         known = began.pop("shapes", {})  # which some of those do not tell
         if began != settings:

@@ -125,7 +125,7 @@ class World(AbstractContextManager):
         """Load a robot from URDF text with the inertias written in it; returns Bullet's body number."""
         with tempfile.TemporaryDirectory(prefix="empaw-") as folder:
             path = Path(folder) / "robot.urdf"
-            path.write_text(urdf)
+            path.write_text(urdf, encoding="utf-8")
             return int(
                 self.client.loadURDF(
                     str(path),
@@ -159,7 +159,7 @@ class World(AbstractContextManager):
         """
         with tempfile.TemporaryDirectory(prefix="empaw-") as folder:
             path = Path(folder) / "parts.obj"  # Bullet makes a hull of each object in such a file
-            path.write_text(as_obj(parts))
+            path.write_text(as_obj(parts), encoding="utf-8")
             shape = self.client.createCollisionShape(pybullet.GEOM_MESH, fileName=str(path))
             visual = -1 if looks is None else self._visual(looks)
             body = int(self.client.createMultiBody(mass, shape, visual))  # reads the file again for its looks
@@ -279,7 +279,7 @@ def convex_parts(mesh: Mesh) -> tuple[Mesh, ...]:
         whole, parts, log = (str(Path(folder) / name) for name in ("whole.obj", "parts.obj", "log.txt"))
         lines = [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in mesh.vertices]
         lines += [f"f {a} {b} {c}" for a, b, c in mesh.triangles + 1]
-        Path(whole).write_text("\n".join(lines) + "\n")
+        Path(whole).write_text("\n".join(lines) + "\n", encoding="utf-8")
         with silent_c_output():
             pybullet.vhacd(whole, parts, log, resolution=_VOXELS)
         if not Path(parts).exists():

@@ -124,6 +124,21 @@ def test_no_test_judges_by_the_clock():
     assert [str(path) for path in paths if clock.search(path.read_text())] == []
 
 
+def test_text_has_one_encoding_whatever_the_locale():
+    """Calls that leave it to the machine: `read_text()`, `write_text(text)` and `open` for text without an encoding."""
+    wanting = []
+    for path in sources():
+        for call in (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)):
+            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            text = name in ("read_text", "write_text") and len(call.args) == (name == "write_text")
+            if name in ("open", "fdopen"):
+                modes = [arg.value for arg in call.args if isinstance(arg, ast.Constant)]
+                text = any(re.fullmatch(r"[rwax]\+?", str(mode)) for mode in modes)
+            if text and not any(keyword.arg in ("encoding", "format", "options") for keyword in call.keywords):
+                wanting.append(f"{path.relative_to(ROOT)}:{call.lineno}")
+    assert wanting == []
+
+
 def imported(path: Path) -> set[str]:
     """The first names of all that a module imports."""
     nodes = list(ast.walk(ast.parse(path.read_text())))

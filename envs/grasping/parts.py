@@ -68,7 +68,7 @@ def _parts(mesh: Mesh, cache: Path) -> tuple[Mesh, ...]:
     key = hashlib.sha256(mesh.vertices.round(6).tobytes() + mesh.triangles.tobytes()).hexdigest()[:24]
     path = cache / f"{key}.obj"
     with suppress(MeshError, OSError, UnicodeDecodeError):  # a damaged file counts as none
-        text = path.read_text()
+        text = path.read_text("utf-8")
         if text == _sealed(text.rpartition(_SEAL)[0]):
             return load_convex_parts(path)
     parts = convex_parts(mesh)

@@ -37,7 +37,7 @@ def test_a_damaged_list_of_what_was_rendered_is_named(tmp_path):
     put(tmp_path / "things", "thing", "box_0")
     (tmp_path / "views").mkdir()
     (tmp_path / "views" / "views.json").write_text("")
-    with pytest.raises(CommandError, match=r"views\.json is damaged"):
+    with pytest.raises(CommandError, match=r"views\.json is no JSON, or damaged"):
         main(RenderConfig(tmp_path / "views", (str(tmp_path / "things"),), sampling=ViewSampling(1), workers=1))
 
 
