@@ -21,8 +21,8 @@ help:  ## this list
 sim: install  ## open the simulation in the browser
 	@$(BIN)/python sim_gui.py $(ARGS)
 
-demo: install  ## without a browser: a clip goes in, a video comes out
-	@$(BIN)/python sim_gui.py run --speech assets/samples/hello.wav --seconds 18 --record runs/demo.mp4
+demo: install  ## without a browser: a voice and a face go in, a video comes out
+	@$(BIN)/python sim_gui.py run --video assets/samples/sad_then_happy.mp4 --seconds 15 --record runs/demo.mp4
 
 install: $(VENV)/.installed  ## set up .venv
 
