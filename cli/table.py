@@ -173,6 +173,7 @@ BENCH = Group("Measure speed and cost, or a whole table of comparisons; needs a 
         ("senses", "voice and face together, in scenes over time", "--voices RAVDESS --faces fer2013.tar.gz"),
         ("companion", "whether behaviour answers the feeling in a voice", "--data RAVDESS --folds FOLDS.json"),
         ("live", "delays of the page, and what it costs", "--seconds 10"),
+        ("hostile", "attacks on the page, and what a visitor notices of them", "--seconds 10"),
         ("costs", "milliseconds and share of a core of every part", "--faces fer2013.tar.gz"),
         ("clutter", "rounds of several seeds, packed and piled, by every cloud", "--data OBJECTS --rounds 9"),
         ("grasping", "cost of a trial, by part and by number of workers", "--json grasping.json"),

@@ -9,6 +9,7 @@ from cli.main import cli
     ("line", "complaint"),
     [
         ("bench live --seconds 0", "--seconds 0.0 came; allowed are 1 to 3600"),
+        ("bench hostile --seconds 0", "--seconds 0.0 and --minutes 0.0 came; allowed are 0.1 to 600 and 0 to 1440"),
         ("bench allocation --runs 0", "--runs 0 came; allowed are 1 to 10000000"),
         ("bench study-power --studies 0", "--studies 0 came; allowed are 1 to 1000000"),
         ("bench study-power --nulls -1", "--nulls -1 came; allowed are 1 to 1000000"),
