@@ -51,13 +51,14 @@ def test_where_nothing_can_be_kept_it_is_compiled_each_time(tmp_path):
     assert done.stdout.strip() == "42", done.stderr
 
 
-def test_without_a_home_or_room_on_the_disk_it_still_starts(monkeypatch):
+def test_without_a_home_or_room_on_the_disk_it_still_starts(monkeypatch, tmp_path):
     """What a container of an unknown user has, and a full disk, which numba itself cannot live with."""
 
     def full(*args: object, **more: object) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
 
     folder_for_code.cache_clear()
+    monkeypatch.chdir(tmp_path)  # numba makes a folder ~ there
     monkeypatch.delenv("HOME", raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 4_242_424)
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
