@@ -10,6 +10,7 @@ import hashlib
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +22,15 @@ from perception.face.detector import CROP
 from perception.face.network import CLASSES
 from perception.face.pictures import PictureError, read_picture
 
-__all__ = ["DEFAULT_CACHE", "SPLITS", "DatasetError", "Faces", "drop_train_test_duplicates", "load_fer2013"]
+__all__ = [
+    "DEFAULT_CACHE",
+    "SPLITS",
+    "DatasetError",
+    "Faces",
+    "drop_train_test_duplicates",
+    "is_fer2013",
+    "load_fer2013",
+]
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 DEFAULT_CACHE = Path("runs/face/cache")
@@ -149,10 +158,24 @@ def _read_tar(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
 
 
 def _read_folder(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
-    for path in sorted(source.glob("*/*/*")):
+    for path in sorted(_in_splits(source)):
         row = _row(path, path.read_bytes()) if path.suffix.lower() in (".jpg", ".png") else None
         if row is not None:
             yield row
+
+
+def is_fer2013(folder: Path) -> bool:
+    """Tell whether a folder holds pictures as FER2013 has them: a split in their folder or name, and an emotion."""
+    return any(_split_of(path) and class_index(path.parts[-2]) is not None for path in _in_splits(folder))
+
+
+def _in_splits(folder: Path) -> Iterator[Path]:
+    """List what may be Split/class/file, in the folder or in one inside it."""
+    return chain(folder.glob("*/*/*"), folder.glob("*/*/*/*"))
+
+
+def _split_of(path: Path) -> str | None:
+    return next((name for name in (path.name.split("_")[0], path.parts[-3]) if name in SPLITS), None)
 
 
 def _row(path: Path, content: bytes) -> tuple[np.ndarray, int, str, str] | None:
@@ -160,7 +183,7 @@ def _row(path: Path, content: bytes) -> tuple[np.ndarray, int, str, str] | None:
     if len(path.parts) < 3 or path.suffix.lower() not in (".jpg", ".png"):
         return None
     index = class_index(path.parts[-2])
-    split = next((name for name in (path.name.split("_")[0], path.parts[-3]) if name in SPLITS), None)
+    split = _split_of(path)
     if index is None or split is None:
         return None
     try:

@@ -28,7 +28,7 @@ _WORDS = {name: name for name in LABELS} | {
     "sur": "surprised",
 }
 NOT_OURS = "their emotion is none that is known here"
-_COLUMNS = "file,emotion or file,emotion,speaker"
+_COLUMNS = "file,emotion or file,emotion,speaker (or person)"
 
 
 class DatasetError(ValueError):
@@ -76,6 +76,8 @@ def by_folder(folder: Path, suffixes: Collection[str]) -> tuple[list[Labelled], 
 def by_table(table: Path, folder: Path) -> tuple[list[Labelled], list[Failure]]:
     """List the files of a CSV with the columns file (below `folder`, or beside the table), emotion and maybe speaker.
 
+    The last may be called person as well.
+
     Raises:
         DatasetError: it is missing, is no such table, or lists nothing that is there.
     """
@@ -105,8 +107,9 @@ def _rows(table: Path) -> Iterator[dict[str, str]]:
             handle.seek(0)
             reader = csv.DictReader(handle, delimiter=";" if head.count(";") > head.count(",") else ",")
             names = {name.strip().lower(): name for name in reader.fieldnames or () if name}
+            names.setdefault("speaker", names.get("person", ""))
             if not {"file", "emotion"} <= set(names):
-                raise DatasetError(f"{table} has the columns {sorted(names)}; expected {_COLUMNS}.")
+                raise DatasetError(f"{table} has the columns {sorted(reader.fieldnames or ())}; expected {_COLUMNS}.")
             for row in reader:
                 yield {key: (row.get(names.get(key, "")) or "").strip() for key in ("file", "emotion", "speaker")}
     except (csv.Error, UnicodeDecodeError, OSError) as error:

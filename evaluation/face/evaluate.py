@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy.special import softmax
 
-from datasets.face_corpora import LISTS, Corpus, cut_faces, recognise
+from datasets.face_corpora import Corpus, cut_faces, load_corpus, recognise
 from datasets.faces import DEFAULT_CACHE, DatasetError, Faces, load_fer2013
 from evaluation import plots
 from evaluation.metrics import Metrics, Predictions, measure, rounded
@@ -17,7 +17,7 @@ from learning.device import pick_device, pick_precision
 from learning.face.augment import AugmentConfig
 from learning.face.fitting import FaceTrainer, FitConfig, Hardware
 from learning.face.judging import fit_temperature, probabilities
-from perception.command import CommandError, check_folder, check_run, one_core
+from perception.command import CommandError, Failure, check_folder, check_run, left_out_lines, one_core
 from perception.face.detector import FaceDetector
 from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
 from perception.face.network import CLASSES, FaceNetwork
@@ -45,7 +45,8 @@ class EvaluateConfig(JsonOption, ThreadsOption, DeviceOption, SeedOption):
     """
 
     data: Path
-    """FER2013 (csv, .tar.gz or folder), or the folder of CK+, JAFFE, RAF-DB or AffectNet."""
+    """FER2013 (csv, .tar.gz or folder), or the folder of CK+, JAFFE, RAF-DB or AffectNet, or with a folder for each
+    emotion."""
     protocol: Protocol | None = None
     """Protocol of the evaluation, see above; if left out, public for FER2013, transfer for the others."""
     corpus: Corpus | None = None
@@ -62,16 +63,18 @@ class EvaluateConfig(JsonOption, ThreadsOption, DeviceOption, SeedOption):
     """Fine-tuning, for subjects."""
     cache: Path = DEFAULT_CACHE
     """Folder that keeps the decoded pictures of FER2013; may be deleted."""
+    labels: Path | None = None
+    """CSV with the columns file, emotion and maybe person, for pictures that are laid out in another way."""
 
     def __post_init__(self) -> None:
         if self.retrain and self.protocol not in (None, "subjects"):
             raise ValueError(
                 f"protocol {self.protocol} and retrain came; it judges the weights as they are. Leave out one of them."
             )
-        if self.protocol in ("public", "private") and self.corpus is not None:
+        if self.protocol in ("public", "private") and (self.corpus or self.labels) is not None:
             raise ValueError(
-                f"protocol {self.protocol} and corpus {self.corpus} came; public and private are of FER2013: leave out "
-                "--corpus, or use transfer or subjects."
+                f"protocol {self.protocol} and {self.corpus or self.labels} came; public and private are of FER2013: "
+                "leave out --corpus and --labels, or use transfer or subjects."
             )
         if not 3 <= self.n_folds <= 1_000:
             raise ValueError(
@@ -84,8 +87,9 @@ def settled(config: EvaluateConfig) -> EvaluateConfig:
 
     Raises:
         CommandError: the protocol is not for this corpus.
+        DatasetError: the folder is laid out like none of the corpora.
     """
-    corpus = config.corpus
+    corpus = "table" if config.labels is not None else config.corpus
     if corpus is None and config.protocol not in ("public", "private") and config.data.is_dir():
         corpus = recognise(config.data)
     protocol = config.protocol
@@ -94,20 +98,24 @@ def settled(config: EvaluateConfig) -> EvaluateConfig:
         protocol = "subjects" if config.retrain else usual
     if corpus is None and protocol not in ("public", "private"):
         raise CommandError(
-            f"{config.data} is none of CK+, JAFFE, RAF-DB and AffectNet, which {protocol} is for. FER2013 has one "
+            f"{config.data} is FER2013, or a file; {protocol} is for folders of the other corpora. FER2013 has one "
             "official split: public and private judge it, the command train learns from it."
         )
-    if protocol == "subjects" and corpus not in ("ckplus", "jaffe"):
+    if protocol == "subjects" and corpus in ("rafdb", "affectnet"):
         raise CommandError(f"{corpus} does not tell who is in a picture; ckplus and jaffe do, for subjects.")
     return replace(config, protocol=protocol, corpus=corpus, retrain=False)
 
 
 class Judged(NamedTuple):
-    """Calibrated predictions, how many pictures had no face, and for `subjects` UA of the leaky split over pictures."""
+    """Calibrated predictions, how many pictures had no face, and for `subjects` UA of the leaky split over pictures.
+
+    `left_out` are files that are no part of the corpus or could not be read.
+    """
 
     predictions: Predictions
     without_face: int = 0
     ua_random_split: float | None = None
+    left_out: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +137,7 @@ class Evaluation:
                 "data": self.data,
                 **self.metrics.as_json(),
                 "without_face": self.judged.without_face,
+                "left_out": len(self.judged.left_out),
                 "ua_random_split": leaky,
                 "random_split_is": "a warning: split over pictures, so every test person was met in training"
                 if leaky is not None
@@ -179,19 +188,21 @@ def _judge(config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware) 
         part = "PublicTest" if config.protocol == "public" else "PrivateTest"
         faces = load_fer2013(config.data, config.cache).of(part)
         return Judged(_as_it_is(model, faces))
-    listed = LISTS[config.corpus](config.data)
-    tests = [labelled for labelled in listed if labelled.split == "test"] or listed
-    faces, missing = cut_faces(tests, FaceDetector(most_side=640))
+    pictures, strays = load_corpus(config.corpus, config.data, config.labels)
+    tests = [labelled for labelled in pictures if labelled.split == "test"] or pictures
+    faces, missing, unread = cut_faces(tests, FaceDetector(most_side=640))
+    left_out = (*strays, *unread)
     if len(faces.targets) == 0:
+        first = next((f" {one.file}: {one.reason}" for one in unread), "")
         raise DatasetError(
-            f"no face was found in any of the {len(tests)} pictures of {config.data}. Check the pictures."
+            f"no face was found in any of the {len(tests)} pictures of {config.data}. Check the pictures.{first}"
         )
     if config.protocol == "transfer":
-        return Judged(_as_it_is(model, faces), missing)
+        return Judged(_as_it_is(model, faces), missing, left_out=left_out)
     groups = subject_groups(faces.subjects, config.n_folds, config.seed)
     random = np.random.default_rng(config.seed).permutation(len(faces.targets)) % config.n_folds
     held_out, leaky = (cross_validate(faces, split, config, model, hardware) for split in (groups, random))
-    return Judged(held_out, missing, leaky.ua)
+    return Judged(held_out, missing, leaky.ua, left_out)
 
 
 def _as_it_is(model: FaceEmotionModel, faces: Faces) -> Predictions:
@@ -263,4 +274,6 @@ def report(result: Evaluation) -> int:
     )
     if judged.ua_random_split is not None:
         console.print(f"Warning: a split over pictures would show UA {judged.ua_random_split:.3f}. It leaks people.")
+    for line in left_out_lines(judged.left_out):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     return 0

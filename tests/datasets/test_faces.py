@@ -6,7 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets.face_corpora import LISTS, cut_faces, list_affectnet, list_ckplus, list_jaffe, list_rafdb
+from datasets.face_corpora import (
+    LISTS,
+    cut_faces,
+    list_affectnet,
+    list_ckplus,
+    list_folders,
+    list_jaffe,
+    list_rafdb,
+    load_corpus,
+    recognise,
+)
 from datasets.faces import SPLITS, DatasetError, Faces, drop_train_test_duplicates, load_fer2013
 from perception.face.detector import FaceDetector
 from perception.face.model import CLASSES
@@ -180,7 +190,7 @@ def ckplus(tmp_path) -> Path:
 
 
 def test_ckplus_takes_peaks_and_one_neutral(ckplus):
-    listed = list_ckplus(ckplus)
+    listed, left_out = list_ckplus(ckplus)
     names = [(entry.path.stem, CLASSES[entry.target], entry.subject) for entry in listed]
     assert names == [
         ("S005_001_00000003", "disgust", "S005"),
@@ -190,17 +200,26 @@ def test_ckplus_takes_peaks_and_one_neutral(ckplus):
         ("S010_001_00000002", "happy", "S010"),
         ("S010_001_00000003", "happy", "S010"),
         ("S010_001_00000001", "neutral", "S010"),
-    ]  # contempt is left out
+    ]
+    assert [(one.file.name, one.reason) for one in left_out] == [
+        ("S005_002_00000004_emotion.txt", "their emotion is none that is known here")  # contempt
+    ]
     cut = cut_faces(listed, FaceDetector())
     assert cut.without_face == 0 and cut.faces.pictures.shape == (7, 48, 48)
     assert set(cut.faces.subjects.tolist()) == {"S005", "S010"}
 
 
 def test_ck48(tmp_path):
+    tmp_path = tmp_path / "data" / "CK+48"
     for name in ("anger/S010_004_00000017.png", "contempt/S011_001_00000003.png", "surprise/S042_001_00000002.png"):
         picture_at(tmp_path / name, 48)
-    listed = list_ckplus(tmp_path)
-    assert [(CLASSES[entry.target], entry.subject) for entry in listed] == [("angry", "S010"), ("surprised", "S042")]
+    for folder in (tmp_path, tmp_path.parent):  # its parent's, too
+        listed, left_out = list_ckplus(folder)
+        assert [(CLASSES[entry.target], entry.subject) for entry in listed] == [
+            ("angry", "S010"),
+            ("surprised", "S042"),
+        ]
+        assert [one.file.name for one in left_out] == ["S011_001_00000003.png"] and recognise(folder) == "ckplus"
     assert len(cut_faces(listed, FaceDetector()).faces.targets) == 2
 
 
@@ -208,8 +227,80 @@ def test_jaffe(tmp_path):
     for name in ("KA.AN1.39.tiff", "KA.NE2.27.tiff", "YM.SU3.60.tiff"):
         picture_at(tmp_path / name)
     (tmp_path / "README.tiff").write_text("no picture of the set")
-    listed = list_jaffe(tmp_path)
+    listed, left_out = list_jaffe(tmp_path)
+    assert [one.file.name for one in left_out] == ["README.tiff"]
     assert [(CLASSES[e.target], e.subject) for e in listed] == [("angry", "KA"), ("neutral", "KA"), ("surprised", "YM")]
+
+
+def test_jaffe_as_jpeg_below_with_strays(tmp_path):
+    for name in (
+        "jaffedbase/KA.AN1.39.jpg",
+        "jaffedbase/YM.SU3.60.jpg",
+        "KA.NE2.27.tiff",
+        "KA.NE2.27.jpg",
+        "group.jpg",
+    ):
+        picture_at(tmp_path / name)
+    (tmp_path / "jaffedbase" / "._KA.AN1.39.jpg").write_bytes(b"of a Mac")
+    assert recognise(tmp_path) == "jaffe"
+    listed, left_out = list_jaffe(tmp_path)
+    assert [(CLASSES[e.target], e.subject) for e in listed] == [("neutral", "KA"), ("angry", "KA"), ("surprised", "YM")]
+    assert sorted(one.file.name for one in left_out) == ["._KA.AN1.39.jpg", "KA.NE2.27.tiff", "group.jpg"]
+
+
+def test_rafdb_in_numbered_folders(tmp_path):
+    for name in ("train/1/train_00001_aligned.jpg", "train/5/train_00002_aligned.jpg", "test/7/test_0001_aligned.jpg"):
+        picture_at(tmp_path / "DATASET" / name, 100)
+    picture_at(tmp_path / "DATASET" / "train" / "8" / "odd.jpg", 100)
+    assert recognise(tmp_path) == "rafdb"
+    listed, left_out = list_rafdb(tmp_path)
+    assert {(CLASSES[e.target], e.split) for e in listed} == {
+        ("surprised", "train"),
+        ("sad", "train"),
+        ("neutral", "test"),
+    }
+    assert len(listed) == 3 and [one.file.name for one in left_out] == ["odd.jpg"]
+
+
+@pytest.mark.parametrize(("above", "split", "subject"), [(("ann", "bob"), "", "ann"), (("test", "train"), "test", "")])
+def test_folders_for_each_emotion_below_people_or_splits(tmp_path, above, split, subject):
+    for name in ("anger/1.jpg", "happiness/2.png", "calm/3.jpg", "other/4.jpg"):
+        for folder in above:
+            picture_at(tmp_path / folder / name)
+    assert recognise(tmp_path) == "folders"
+    listed, left_out = list_folders(tmp_path)
+    assert len(listed) == 4 and len(left_out) == 4
+    assert [(CLASSES[e.target], e.split, e.subject) for e in listed[:2]] == [
+        ("angry", split, subject),
+        ("happy", split, subject),
+    ]
+
+
+def test_a_table_of_labels_tells_what_pictures_show(tmp_path):
+    picture_at(tmp_path / "a.jpg")
+    picture_at(tmp_path / "b.jpg")
+    table = tmp_path / "labels.csv"
+    table.write_text("File,Emotion,Person\na.jpg,Fear,ann\nb.jpg,calm,bob\nc.jpg,sad,bob\n")
+    listed, left_out = load_corpus("table", tmp_path, table)
+    assert [(e.path.name, CLASSES[e.target], e.subject) for e in listed] == [("a.jpg", "fearful", "ann")]
+    assert sorted(one.file.name for one in left_out) == ["b.jpg", "c.jpg"]
+    with pytest.raises(DatasetError, match="--labels"):
+        load_corpus("table", tmp_path)
+
+
+def test_an_unknown_layout_lists_the_known_ones(tmp_path):
+    picture_at(tmp_path / "x" / "1.jpg")
+    with pytest.raises(
+        DatasetError, match=r"none of the corpora .*1 pictures.*fer2013.*ckplus.*jaffe.*rafdb.*--labels"
+    ):
+        recognise(tmp_path)
+
+
+def test_fer2013_one_folder_up_is_no_other_corpus(tmp_path):
+    """Judged as one, pictures that were learned from would count."""
+    wanted = write_tree(tmp_path / "up" / "fer2013")
+    assert recognise(tmp_path / "up") is None and recognise(tmp_path / "up" / "fer2013") is None
+    assert as_set(load_fer2013(tmp_path / "up")) == as_set(wanted)
 
 
 def test_rafdb(tmp_path):
@@ -219,10 +310,13 @@ def test_rafdb(tmp_path):
     labels = base / "EmoLabel" / "list_patition_label.txt"
     labels.parent.mkdir()
     labels.write_text("train_00001.jpg 5\ntest_0001.jpg 7\n")
-    listed = list_rafdb(tmp_path)
+    listed, _ = list_rafdb(tmp_path)
     assert [(CLASSES[e.target], e.split) for e in listed] == [("sad", "train"), ("neutral", "test")]
-    assert list_rafdb(base) == listed
+    assert list_rafdb(base).pictures == listed
     assert cut_faces(listed, FaceDetector()).without_face == 0
+    labels.write_text("train_00001.jpg 5\ntrain_00002.jpg 5\ntrain_00001.jpg 9\n")
+    listed, left_out = list_rafdb(tmp_path)
+    assert len(listed) == 1 and [one.file.name for one in left_out] == ["train_00002_aligned.jpg", labels.name]
     labels.write_text("train_00002.jpg 5\n")
     with pytest.raises(DatasetError, match="train_00002"):
         list_rafdb(tmp_path)
@@ -237,14 +331,13 @@ def test_affectnet(tmp_path):
         place = tmp_path / split / "annotations" / f"{number}_exp.npy"
         place.parent.mkdir(exist_ok=True)
         np.save(place, np.array(code))
-    listed = list_affectnet(tmp_path)
+    listed, left_out = list_affectnet(tmp_path)
     assert [(CLASSES[e.target], e.split) for e in listed] == [("happy", "train"), ("fearful", "test")]
-    np.save(place, np.array({"no": "number"}, dtype=object), allow_pickle=True)
-    with pytest.raises(DatasetError, match="holds no label"):
-        list_affectnet(tmp_path)
-    np.save(place, np.array("11"))
-    with pytest.raises(DatasetError, match="label 11"):
-        list_affectnet(tmp_path)
+    assert [one.file.name for one in left_out] == ["8_exp.npy"]  # contempt
+    for content, said in ((np.array({"no": "number"}, dtype=object), "holds no label"), (np.array("11"), "label 11")):
+        np.save(place, content, allow_pickle=True)
+        listed, left_out = list_affectnet(tmp_path)
+        assert len(listed) == 2 and left_out[0].file == place and said in left_out[0].reason
 
 
 @pytest.mark.parametrize("corpus", sorted(LISTS))
@@ -255,11 +348,11 @@ def test_wrong_folders(corpus, tmp_path):
         LISTS[corpus](tmp_path / "nowhere")
 
 
-def test_pictures_without_a_face_are_counted_and_damaged_ones_named(tmp_path):
+def test_pictures_without_a_face_are_counted_and_damaged_ones_left_out(tmp_path):
     cv2.imwrite(str(tmp_path / "KA.AN1.1.tiff"), np.full((200, 200, 3), 90, np.uint8))
     picture_at(tmp_path / "KA.HA1.2.tiff")
-    cut = cut_faces(list_jaffe(tmp_path), FaceDetector())
-    assert cut.without_face == 1 and cut.faces.targets.tolist() == [CLASSES.index("happy")]
     (tmp_path / "KB.HA1.3.tiff").write_bytes(b"no picture")
-    with pytest.raises(PictureError, match=r"KB\.HA1"):
-        cut_faces(list_jaffe(tmp_path), FaceDetector())
+    cut = cut_faces(list_jaffe(tmp_path).pictures, FaceDetector())
+    assert cut.without_face == 1 and cut.faces.targets.tolist() == [CLASSES.index("happy")]
+    assert [one.file.name for one in cut.left_out] == ["KB.HA1.3.tiff"]
+    assert "cannot be read as a picture" in cut.left_out[0].reason

@@ -105,6 +105,7 @@ def test_evaluate_holds_people_out_and_shows_the_leak(tmp_path, capsys):
     ("entry", "said"),
     [
         ({"protocol": "private", "corpus": "jaffe"}, "leave out --corpus"),
+        ({"protocol": "public", "labels": Path("labels.csv")}, "leave out --corpus and --labels"),
         ({"protocol": "private", "retrain": True}, "Leave out one of them"),
         ({"n_folds": 2}, "allowed are 3"),
     ],
@@ -117,13 +118,14 @@ def test_protocols_that_make_no_sense(entry, said):
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ({"protocol": "transfer"}, "is none of CK"),
+        ({"protocol": "transfer"}, "is FER2013"),
         ({"retrain": True}, "one official split"),
         ({"protocol": "subjects", "corpus": "rafdb"}, "does not tell who"),
         ({"retrain": True, "corpus": "affectnet"}, "does not tell who"),
     ],
 )
 def test_protocols_that_the_data_cannot_have(entry, said, tmp_path):
+    write_tree(tmp_path)
     with pytest.raises(CommandError, match=said):
         settled(EvaluateConfig(data=tmp_path, **entry))
 
@@ -132,6 +134,9 @@ def test_protocols_that_the_data_cannot_have(entry, said, tmp_path):
     ("name", "corpus"),
     [
         ("KA.AN1.39.tiff", "jaffe"),
+        ("KA.AN1.39.jpg", "jaffe"),
+        ("train/1/train_00001_aligned.jpg", "rafdb"),
+        ("angry/x.png", "folders"),
         ("anger/S010_004_00000017.png", "ckplus"),
         ("Emotion/S005/001/S005_001_00000011_emotion.txt", "ckplus"),
         ("basic/EmoLabel/list_patition_label.txt", "rafdb"),
@@ -146,3 +151,26 @@ def test_the_corpus_is_recognised_and_its_protocol_follows(name, corpus, tmp_pat
     assert (usual.corpus, usual.protocol) == (corpus, "public" if corpus is None else "transfer")
     if corpus in ("jaffe", "ckplus"):
         assert settled(EvaluateConfig(data=tmp_path, retrain=True)).protocol == "subjects"
+
+
+def test_labels_of_ones_own_are_taken_and_what_was_left_out_is_told(tmp_path, capsys):
+    import cv2
+
+    from cli.main import cli
+
+    weights = fake_weights(tmp_path / "w")
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    (faces / "broken.jpg").write_bytes(b"no picture")
+    (faces / "labels.csv").write_text("file,emotion,person\na.jpg,happy,ann\nbroken.jpg,sad,ann\nmissing.jpg,sad,bob\n")
+    given = ["evaluate", "face", "--data", str(faces), "--weights", str(weights), "--device", "cpu"]
+    labels = ["--labels", str(faces / "labels.csv")]
+    assert cli([*given, *labels]) == 2  # nothing can be used
+    assert "broken.jpg" in capsys.readouterr().err
+    cv2.imwrite(str(faces / "a.jpg"), drawn_face(120, 120))
+    assert cli([*given, *labels, "--json", str(tmp_path / "out.json")]) == 0
+    got, said = json.loads((tmp_path / "out.json").read_text()), capsys.readouterr().err
+    assert (got["n"], got["left_out"], got["data"]) == (1, 2, "table")
+    assert "broken.jpg" in said and "missing.jpg" in said
+    assert cli(given) == 2  # without them the layout is unknown
+    assert "--labels FILE" in capsys.readouterr().err
