@@ -8,6 +8,8 @@ at the limit without ever being held in memory.
 from __future__ import annotations
 
 import io
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -217,17 +219,18 @@ def _decode(handle: BinaryIO, label: str) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (rate in Hz, mono block (N,)) from whichever decoder knows the format."""
     import soundfile
 
-    try:
-        # libsndfile finds nothing in a WAV whose length was never filled in; FFmpeg reads to the end.
-        sound = None if _check_wav_length(handle, label) else soundfile.SoundFile(handle)
-    except soundfile.LibsndfileError:
-        sound = None
-    if sound is None:
-        handle.seek(0)
-        yield from _decode_av(handle, label)
-        return
-    with sound:
-        yield from _decode_soundfile(sound, label)
+    with ExitStack() as stack:
+        try:
+            # libsndfile finds nothing in a WAV whose length was never filled in; FFmpeg reads to the end.
+            told = not _check_wav_length(handle, label)
+            sound = stack.enter_context(soundfile.SoundFile(_with_au_length(handle, stack))) if told else None
+        except soundfile.LibsndfileError:
+            sound = None
+        if sound is not None:
+            yield from _decode_soundfile(sound, label)
+            return
+    handle.seek(0)
+    yield from _decode_av(handle, label)
 
 
 def _decode_soundfile(sound: soundfile.SoundFile, label: str) -> Iterator[tuple[int, np.ndarray]]:
@@ -317,6 +320,20 @@ def _check_wav_length(handle: BinaryIO, label: str) -> bool:
         position += 8 + length + length % 2
     handle.seek(0)
     return to_the_end
+
+
+def _with_au_length(handle: BinaryIO, stack: ExitStack) -> BinaryIO:
+    """Say "length unknown" in a copy of a Sun/NeXT file (.au) whose length is 0, at which every decoder stops."""
+    head = handle.read(12)
+    handle.seek(0)
+    if head[:4] != b".snd" or head[8:] != bytes(4):
+        return handle
+    copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+    shutil.copyfileobj(handle, copy)
+    copy.seek(8)
+    copy.write(b"\xff" * 4)
+    copy.seek(0)
+    return copy
 
 
 def _are_chunks(handle: BinaryIO, size: int) -> bool:

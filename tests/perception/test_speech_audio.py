@@ -310,6 +310,16 @@ def test_a_length_of_zero_reads_to_the_end(subtype):
     assert sound.duration_s == pytest.approx(1.0, abs=0.05)
 
 
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT", "ULAW"])
+@pytest.mark.parametrize("length", [bytes(4), b"\xff" * 4])
+def test_an_au_of_no_told_length_reads_to_the_end(subtype, length):
+    content = wav(tone(16_000), 16_000, subtype, "AU")
+    sound = read_sound(content[:8] + length + content[12:])
+    assert sound.samples == pytest.approx(tone(16_000), abs=0.1)
+    with pytest.raises(SoundError, match="no samples"):
+        read_sound(content[:8] + length + content[12:24])
+
+
 @pytest.mark.parametrize("after", [b"", b"LIST\x04\x00\x00\x00INFO", b"bext\x02\x00\x00\x00ab"])
 def test_a_wav_that_holds_nothing_but_notes_is_empty(after):
     with pytest.raises(SoundError, match="no samples"):
