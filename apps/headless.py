@@ -15,8 +15,7 @@ from apps.session import Session
 from apps.timeline import Step, Timeline
 from control.dog import CONTROL_HZ
 from perception.emotion import LABELS
-from perception.face.pictures import SUFFIXES as PICTURE_SUFFIXES
-from perception.face.videos import read_video
+from perception.face.videos import is_video, read_video
 from perception.speech.audio import NO_SOUND, SoundError
 from robots.io import check_writable, write_json
 from robots.options import JsonOption
@@ -28,9 +27,11 @@ class Run(JsonOption, SessionOptions):
     """Let the dog hear a clip without a browser; write what happens as a table, a timeline or a video."""
 
     speech: Path | None = None
-    """Sound file that the dog hears (wav, flac, ogg, mp3, webm, m4a). Without one it hears silence."""
+    """Sound file that the dog hears (wav, flac, ogg, mp3, webm, m4a, 3gp, ...); its content counts, not its ending.
+    Without one it hears silence."""
     video: Path | None = None
-    """Video or picture file that the dog sees, and whose sound it hears unless --speech gives another."""
+    """Video or picture file that the dog sees, and whose sound it hears unless --speech gives another; its content
+    counts, not its ending."""
     seconds: float = 10.0
     """How long the session lasts, s of simulated time."""
     record: Path | None = None
@@ -81,7 +82,7 @@ def run(args: Run) -> Timeline:
 
 def _show(session: Session, path: Path, with_sound: bool) -> None:
     """Let the dog see a file, and hear it where it has sound."""
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+    if not is_video(path):
         session.show_image(path)
         return
     session.play_video(read_video(path))

@@ -19,8 +19,8 @@ from perception.face.detector import FaceDetector
 from perception.face.model import DEFAULT_FOLDER, FaceEmotionModel
 from perception.face.pictures import PictureError, is_picture, read_picture
 from perception.face.stream import FaceReading, FaceStream, StreamConfig
-from perception.face.videos import Frame, read_video
-from perception.media import holds, is_container
+from perception.face.videos import Frame, is_video, read_video
+from perception.media import holds
 from perception.progress import track
 from perception.rows import RowWriter
 from perception.verdict import Tally, Verdict, print_verdicts
@@ -105,12 +105,7 @@ def frames_of(path: Path) -> Iterator[Frame]:
     Raises:
         PictureError: the file is neither; what came before the damage has been yielded.
     """
-    head = b""
-    if path.is_file():
-        with path.open("rb") as handle:
-            head = handle.read(400)
-    named_video = path.suffix.lower() in videos.SUFFIXES
-    if not is_picture(head) and (named_video or is_container(head)):
+    if is_video(path):
         yield from read_video(path)
     else:
         yield Frame(read_picture(path), 0, 0.0)

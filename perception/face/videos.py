@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from perception.face.pictures import PictureError, check_size
+from perception.face.pictures import PictureError, check_size, is_picture
+from perception.media import is_container
 
 if TYPE_CHECKING:
     import av
@@ -27,6 +28,19 @@ class Frame(NamedTuple):
     picture: np.ndarray
     number: int
     time_s: float
+
+
+def is_video(path: Path) -> bool:
+    """Tell whether a file is to be read as a video, by its content, or by its ending where that tells nothing.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    head = b""
+    if path.is_file():
+        with path.open("rb") as handle:
+            head = handle.read(400)
+    return not is_picture(head) and (path.suffix.lower() in SUFFIXES or is_container(head))
 
 
 def read_video(path: Path | str, label: str | None = None) -> Iterator[Frame]:

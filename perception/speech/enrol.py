@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from perception.command import CommandError, check_folder, check_run, find_files
+from perception.command import CommandError, FoundFiles, check_folder, check_run, search_files
+from perception.media import holds
 from perception.progress import track
 from perception.speech.audio import SUFFIXES, SoundError, read_sound
 from perception.speech.model import SpeechEmotionModel
@@ -30,7 +31,8 @@ class EnrolConfig:
     out: Path
     """File to write."""
     neutral: tuple[Path, ...] = ()
-    """Sound files or folders of the voice in an even mood, one utterance each."""
+    """Sound files or folders of the voice in an even mood, one utterance each; what is in a file counts, not its
+    ending."""
     history: tuple[Path, ...] = ()
     """Sound files or folders of the voice in any mood; the more different, the better."""
     add: bool = False
@@ -45,6 +47,7 @@ class Enrolled(NamedTuple):
     speaker: Speaker
     out: Path
     failures: list[str]
+    left_out: str
 
 
 def main(config: EnrolConfig) -> Enrolled:
@@ -58,9 +61,11 @@ def main(config: EnrolConfig) -> Enrolled:
     import torch
 
     check_run(config.threads)
-    files = [(path, True) for path in _files(config.neutral)] + [(path, False) for path in _files(config.history)]
+    sources = ((_find(config.neutral), True), (_find(config.history), False))
+    files = [(path, neutral) for found, neutral in sources if found is not None for path in found.files]
+    left_out = "".join(found.left_out for found, _ in sources if found is not None)
     if not files:
-        raise CommandError("no clips came; give --neutral or --history sound files or folders of one voice.")
+        raise CommandError(f"no clips came; give --neutral or --history sound files or folders of one voice{left_out}.")
     if config.out.exists() and not config.add:
         raise CommandError(f"{config.out} exists; add to it with --add, or name another --out.")
     check_folder(config.out.parent)
@@ -76,7 +81,7 @@ def main(config: EnrolConfig) -> Enrolled:
     if len(failures) == len(files):
         raise SoundError(f"none of {len(files)} clips can be used: {failures[0]}")
     speaker.save(config.out)
-    return Enrolled(speaker, config.out, failures)
+    return Enrolled(speaker, config.out, failures, left_out)
 
 
 def _listen(model: SpeechEmotionModel, speaker: Speaker, path: Path, neutral: bool) -> None:
@@ -86,8 +91,8 @@ def _listen(model: SpeechEmotionModel, speaker: Speaker, path: Path, neutral: bo
     speaker.add(judgement.features, neutral)
 
 
-def _files(sources: tuple[Path, ...]) -> list[Path]:
-    return [path for source in sources for path in find_files(source, SUFFIXES)]
+def _find(sources: tuple[Path, ...]) -> FoundFiles | None:
+    return search_files(sources, SUFFIXES, lambda path: holds(path, "audio")) if sources else None
 
 
 def report(result: Enrolled) -> int:
@@ -97,7 +102,7 @@ def report(result: Enrolled) -> int:
     neutral, history = (
         0 if heard is None else heard.clips for heard in (result.speaker.neutral, result.speaker.history)
     )
-    print(f"wrote {result.out}: {neutral} neutral clips and {history} others", file=sys.stderr)
+    print(f"wrote {result.out}: {neutral} neutral clips and {history} others{result.left_out}", file=sys.stderr)
     if neutral < ENOUGH and history < 2 * ENOUGH * NEUTRAL_DOUBT:
         print(f"that is little: give {ENOUGH} neutral clips, or more of any mood, with --add", file=sys.stderr)
     return 2 if result.failures else 0

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import av
+import cv2
 import numpy as np
 import pytest
 import soundfile
 
 from apps.config import SessionConfig
-from apps.headless import Run, run
+from apps.headless import Run, _show, run
 from apps.mp4 import VideoError
 from apps.session import Session
 from apps.video import title
@@ -18,6 +20,7 @@ from perception.speech.audio import Sound, SoundError
 from policies.behaviour import default_table
 from policies.locomotion.actor import Actor
 from tests.conftest import HELD_OUT_FOLD, ROOT, ScriptedEar, estimate
+from tests.faces import drawn_face, write_video
 
 assert HELD_OUT_FOLD == 0
 SAMPLE = ROOT / "assets" / "samples" / "hello.wav"
@@ -273,3 +276,16 @@ def test_a_dog_walks_with_a_policy_that_was_trained(tmp_path):
     assert ways[1][2] > 0.2
     with pytest.raises(ValueError, match="no gait policy"):
         Session(config=SessionConfig(policy=str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["seen", "seen.jpg", "seen.mp4"])
+@pytest.mark.parametrize("asked", ["show_image", "play_video"])
+def test_content_tells_what_the_dog_is_to_see(asked, name, tmp_path):
+    made = tmp_path / "made"
+    if asked == "show_image":
+        made.write_bytes(cv2.imencode(".png", drawn_face(240, 240))[1].tobytes())
+    else:
+        made = write_video(tmp_path / "made.mp4", [drawn_face(240, 240)] * 3)
+    session = create_autospec(Session, instance=True)
+    _show(session, made.rename(tmp_path / name), with_sound=False)
+    assert [call[0] for call in session.method_calls] == [asked]

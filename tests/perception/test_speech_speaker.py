@@ -193,3 +193,16 @@ def test_clips_that_cannot_be_used_are_told(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "hum.wav holds no speech" in said
     assert "bad.wav" in said
+
+
+def test_clips_are_found_by_content_and_hidden_ones_left_out(tmp_path, capsys):
+    clips, out = tmp_path / "clips", tmp_path / "me.safetensors"
+    clips.mkdir()
+    shutil.copy(SAMPLE, clips / "recording")
+    shutil.copy(SAMPLE, clips / "._talk.wav")
+    (clips / "notes.txt").write_text("what was said")
+    assert cli(["enrol", "voice", "--neutral", str(clips), "--out", str(out)]) == 0
+    assert "1 neutral clips and 0 others; left out: 1 .txt, 1 hidden" in capsys.readouterr().err
+    (clips / "recording").unlink()
+    assert cli(["enrol", "voice", "--history", str(clips), "--out", str(tmp_path / "other")]) == 2
+    assert "left out: 1 .txt, 1 hidden" in capsys.readouterr().err
