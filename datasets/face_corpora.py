@@ -84,7 +84,8 @@ def list_ckplus(folder: Path | str) -> Listed:
     labels = _first_dir(folder, "Emotion", "Emotion_labels")
     if images is None or labels is None:
         return _checked("ckplus", folder, _by_name(folder, _ck48, "ckplus"))
-    found, left_out = [], []
+    found: list[Labelled] = []
+    left_out: list[Failure] = []
     for path in sorted(labels.glob("S*/*/*_emotion.txt")):
         subject, sequence = path.parts[-3], path.parts[-2]
         frames = sorted((images / subject / sequence).glob("*.png"))
@@ -131,7 +132,8 @@ def list_rafdb(folder: Path | str) -> Listed:
     if not lists:
         return _checked("rafdb", folder, _by_name(folder, _raf_folder, "rafdb"))
     base = lists[0].parents[1]
-    found, left_out = [], []
+    found: list[Labelled] = []
+    left_out: list[Failure] = []
     for line in lists[0].read_text(encoding="utf-8", errors="replace").splitlines():
         name, _, code = line.strip().partition(" ")
         if not name:
@@ -168,7 +170,8 @@ def list_affectnet(folder: Path | str) -> Listed:
     Raises:
         DatasetError: no such folders, or nothing in them that can be used.
     """
-    found, left_out = [], []
+    found: list[Labelled] = []
+    left_out: list[Failure] = []
     for split in ("train_set", "val_set"):
         for path in sorted((Path(folder) / split / "annotations").glob("*_exp.npy")):
             index = _index(path, _AFFECT, left_out)
