@@ -1,12 +1,15 @@
 """Picture files and arrays of any kind -> 8-bit BGR, in bounded memory.
 
 The header is read before anything is decoded: a file of a few kilobytes may declare 20,000 x 20,000 pixels, which
-would take more than a gigabyte. OpenCV decodes; what it takes without a word although the end is missing (JPEG) is
-refused here.
+would take more than a gigabyte. So the header is read as the decoder reads it (libjpeg, libpng, libtiff), and where
+readers could differ the file is refused. OpenCV decodes; what it takes without a word although the end is missing
+(JPEG) is refused here.
 """
 
 from __future__ import annotations
 
+import threading
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +18,9 @@ import numpy as np
 MOST_PIXELS = 50_000_000  # a 50-megapixel camera; 150 MB once decoded
 MOST_SIDE = 20_000
 MOST_BYTES = 200_000_000
+MOST_SCANS = 100  # of a progressive JPEG, which have about ten; each costs a pass over all pixels
+_LARGE_PIXELS = 8_000_000
+_one_large = threading.Lock()  # 50 megapixels take up to 430 MB while they are decoded, so one at a time
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
 _KNOWN = "jpeg, png, bmp, webp, tiff"
 # JPEG markers that carry the size: all SOFn but DHT (C4), JPG (C8) and DAC (CC), ITU-T T.81 table B.1.
@@ -50,11 +56,14 @@ def read_picture(source: Path | str | bytes) -> np.ndarray:
     check_size(header.width, header.height, label)
     if not header.complete:
         raise PictureError(f"{label} is truncated: the end of its {header.kind} data is missing. Copy it again.")
+    if header.kind == "jpeg" and (scans := content.count(b"\xff\xda")) > MOST_SCANS:
+        raise PictureError(f"{label} has {scans} scans; allowed are {MOST_SCANS}. Export it again.")
     try:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        with _one_large if header.width * header.height > _LARGE_PIXELS else nullcontext():
+            picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except (cv2.error, MemoryError) as error:
         raise _damaged(label, header) from error
-    if picture is None or picture.ndim != 3:
+    if picture is None or picture.ndim != 3 or {*picture.shape[:2]} != {header.width, header.height}:
         raise _damaged(label, header)
     out: np.ndarray = picture
     return out
@@ -133,7 +142,11 @@ def _int(content: bytes, start: int, length: int, order: str = "big") -> int:
 def _png(content: bytes) -> Header | None:
     if content[12:16] != b"IHDR" or len(content) < 24:
         return None
-    return Header("png", _int(content, 16, 4), _int(content, 20, 4), b"IEND" in content[-64:] or b"IEND" in content)
+    # The decoder makes room for what a chunk declares before it looks whether it is there.
+    place = 8
+    while content[place + 4 : place + 8] != b"IEND" and place < len(content):
+        place += _int(content, place, 4) + 12
+    return Header("png", _int(content, 16, 4), _int(content, 20, 4), place + 8 <= len(content))
 
 
 def _bmp(content: bytes) -> Header | None:
@@ -163,7 +176,10 @@ def _webp(content: bytes) -> Header | None:
 
 
 def _tiff(content: bytes) -> Header | None:
-    """Read ImageWidth (256) and ImageLength (257) of the first directory, TIFF 6.0."""
+    """Read ImageWidth (256) and ImageLength (257) of the first directory, TIFF 6.0; a tag counts where it first comes.
+
+    Tiles (322, 323) larger than the picture count as its size: the decoder makes room for a whole one.
+    """
     order = "little" if content[:2] == b"II" else "big"
     start = _int(content, 4, 4, order)
     sizes: dict[int, int] = {}
@@ -171,12 +187,18 @@ def _tiff(content: bytes) -> Header | None:
         place = start + 2 + 12 * entry
         if place + 12 > len(content):
             break
-        short = _int(content, place + 2, 2, order) == 3
-        sizes[_int(content, place, 2, order)] = _int(content, place + 8, 2 if short else 4, order)
+        tag, kind = _int(content, place, 2, order), _int(content, place + 2, 2, order)
+        if tag in (256, 257, 322, 323) and kind not in (3, 4):  # SHORT and LONG; others may be stored elsewhere
+            return None
+        sizes.setdefault(tag, _int(content, place + 8, 2 if kind == 3 else 4, order))
     if 256 not in sizes or 257 not in sizes:
         return None
+    width, height = sizes[256], sizes[257]
+    tile = sizes.get(322, 1), sizes.get(323, 1)
+    if tile[0] * tile[1] > max(width * height, _LARGE_PIXELS):
+        width, height = tile
     # Data lie anywhere in a TIFF: its decoder notices what is missing.
-    return Header("tiff", sizes[256], sizes[257], True)
+    return Header("tiff", width, height, True)
 
 
 def _jpeg(content: bytes) -> Header | None:
@@ -186,11 +208,13 @@ def _jpeg(content: bytes) -> Header | None:
         if content[place] != 0xFF:
             return None
         marker = content[place + 1]
-        if marker == 0xFF:
-            place += 1
+        if marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD7:  # filling, and markers without parameters
+            place += 1 if marker == 0xFF else 2
             continue
         length = _int(content, place + 2, 2)
         if marker in _SIZE_MARKERS and place + 9 <= len(content):
+            if size is not None:
+                return None
             size = _int(content, place + 7, 2), _int(content, place + 5, 2)
         if marker == 0xDA:
             return None if size is None else Header("jpeg", *size, content.find(b"\xff\xd9", place + length) >= 0)

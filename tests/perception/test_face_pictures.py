@@ -108,6 +108,49 @@ def test_declared_size_is_refused_before_decoding():
         read_picture(bytes(jpg))
 
 
+def test_sizes_are_read_as_the_decoder_reads_them():
+    """Each declares a small size to a careless reader, and 30,000 x 30,000 pixels to the decoder."""
+    frame = struct.pack(">BHHBBBBBBBBB", 8, 30_000, 30_000, 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11) + b"\0"
+    large = b"\xff\xc0" + struct.pack(">H", len(frame) + 2) + frame
+    jpg = encoded(".jpg", FACE)
+    place = jpg.find(b"\xff\xc0")
+    for marker in (0x01, 0xD0, 0xD7):  # without parameters: what follows is no length, but the next marker
+        content = jpg[:2] + bytes((0xFF, marker)) + large + jpg[2:place] + jpg[place + 19 :]
+        with pytest.raises(PictureError, match="30000 x 30000 pixels"):
+            read_picture(content)
+    with pytest.raises(PictureError, match="damaged"):
+        read_picture(jpg[:2] + large + jpg[2:])
+
+    def tiff(*entries: tuple[int, int, int]) -> bytes:
+        packed = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+        return b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + packed + bytes(200)
+
+    with pytest.raises(PictureError, match="30000 x 30000 pixels"):
+        read_picture(tiff((256, 4, 30_000), (257, 4, 30_000), (256, 4, 9), (257, 4, 9)))
+    with pytest.raises(PictureError, match="30000 x 30000 pixels"):
+        read_picture(tiff((256, 4, 9), (257, 4, 9), (322, 4, 30_000), (323, 4, 30_000)))
+    with pytest.raises(PictureError, match="tells no size"):
+        read_picture(tiff((256, 16, 100), (257, 16, 100)))
+
+
+def test_a_png_chunk_that_is_not_there_gets_no_room():
+    png = encoded(".png", FACE)
+    hollow = png[:33] + struct.pack(">I", 2_000_000_000) + b"tEXt" + png[33:]
+    tracemalloc.start()
+    with pytest.raises(PictureError, match="truncated"):
+        read_picture(hollow)
+    assert tracemalloc.get_traced_memory()[1] < 10e6
+    tracemalloc.stop()
+
+
+def test_endless_scans_are_refused():
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+    jpg = encoded(".jpg", FACE, cv2.IMWRITE_JPEG_PROGRESSIVE, 1)
+    with pytest.raises(PictureError, match="allowed are 100"):
+        read_picture(jpg[:-2] + scan * 1000 + jpg[-2:])
+    assert read_picture(jpg).shape == FACE.shape
+
+
 def test_paths_that_are_no_picture(tmp_path):
     with pytest.raises(PictureError, match="is a folder"):
         read_picture(tmp_path)

@@ -6,6 +6,7 @@ import pytest
 
 from cli.main import cli
 from datasets.voice_corpora import load_corpus, recognise
+from perception.face.pictures import MOST_PIXELS, PictureError, read_header, read_picture
 from perception.speech.audio import read_sound
 from perception.speech.windows import VoiceWindows, WindowConfig
 
@@ -54,3 +55,12 @@ def _times(path: Path) -> list[float]:
 def test_a_folder_of_telephone_recordings_is_judged_whole(reports, capsys):
     assert cli(["predict", "speech", str(reports / "19_telephone_recordings")]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+@pytest.mark.parametrize("name", ["chunk_1GB.png", "chunk_2GB.png", "dup.tif", "tem_1000.jpg", "tem_32000.jpg"])
+def test_pictures_that_lie_about_their_size(reports, name):
+    """They cost up to 6 GB: they are refused by what their header tells, before room is made."""
+    with pytest.raises(PictureError, match=rf"{name} .*(truncated|allowed|damaged)"):
+        told = read_header((reports / "attack" / name).read_bytes(), name)
+        assert not told.complete or told.width * told.height > MOST_PIXELS
+        read_picture(reports / "attack" / name)
