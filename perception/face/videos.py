@@ -19,6 +19,7 @@ SUFFIXES = frozenset((".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", "
 _FORMATS = "mov,mp4,m4a,3gp,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,gif,ogg,h264,hevc,mjpeg"
 _KNOWN = "mp4, mov, webm, mkv, avi, gif"
 MOST_SIDE_OUT = 1280  # the detector needs no more, and a 4K frame takes 25 MB
+MOST_BARREN = 1000  # packets without a frame; encoders look ahead some 60
 RATE_HZ = 25.0  # assumed where a file tells no times
 
 
@@ -48,7 +49,8 @@ def read_video(path: Path | str, label: str | None = None) -> Iterator[Frame]:
 
     Errors call the file `label`, its path unless told. The cover of a piece of music is no video.
 
-    Frames larger than 1280 pixels are scaled down; the rotation noted by telephones is applied. Times never run back.
+    Frames larger than 1280 pixels are scaled down; what telephones note of rotation and mirroring is applied. Times
+    never run back.
 
     Raises:
         PictureError: missing, no video, no frames in it, or damaged; what came before the damage has been yielded.
@@ -99,7 +101,7 @@ def _frames(container: av.container.InputContainer, label: str) -> Iterator[Fram
     rate = float(stream.average_rate or RATE_HZ)
     first: float | None = None
     last = -np.inf
-    for number, frame in enumerate(container.decode(stream)):
+    for number, frame in enumerate(_decoded(container, stream, label)):
         check_size(frame.width, frame.height, label)
         time_s = number / rate if frame.time is None else float(frame.time)
         first = time_s if first is None else first
@@ -108,13 +110,33 @@ def _frames(container: av.container.InputContainer, label: str) -> Iterator[Fram
         yield Frame(_to_bgr(frame), number, last)
 
 
+def _decoded(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream, label: str
+) -> Iterator[av.VideoFrame]:
+    """Decode packet by packet; whoever reads gets a say after so many at the latest."""
+    barren = 0
+    for packet in container.demux(stream):
+        frames = packet.decode()
+        barren = 0 if frames else barren + 1
+        if barren > MOST_BARREN:
+            raise PictureError(f"{label} is damaged: {MOST_BARREN} packets in a row hold no frame. Export it again.")
+        yield from frames
+
+
 def _to_bgr(frame: av.VideoFrame) -> np.ndarray:
     scale = min(1.0, MOST_SIDE_OUT / max(frame.width, frame.height))
     width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
     picture = frame.reformat(width=width, height=height, format="bgr24").to_ndarray()
-    # The rotation is counter-clockwise, as that of numpy.
-    turns = round(getattr(frame, "rotation", 0) / 90.0) % 4
-    return np.ascontiguousarray(np.rot90(picture, turns))
+    side = frame.side_data.get("DISPLAYMATRIX")
+    return picture if side is None else _displayed(picture, np.frombuffer(bytes(side), np.int32).reshape(3, 3))
+
+
+def _displayed(picture: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Turn and mirror a picture as its display matrix asks: x' = a x + c y, y' = b x + d y (ISO 14496-12, 6.2.2)."""
+    (a, b), (c, d) = matrix[:2, :2]
+    if abs(int(b)) > abs(int(a)):  # x and y change places
+        picture, a, d = picture.swapaxes(0, 1), c, b
+    return np.ascontiguousarray(picture[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
 
 
 def read_camera(index: int = 0) -> Iterator[Frame]:

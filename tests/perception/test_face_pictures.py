@@ -231,19 +231,42 @@ def test_large_frames_are_scaled_down(tmp_path):
     assert next(iter(read_video(path))).picture.shape == (720, 1280, 3)
 
 
-def test_telephones_held_upright(tmp_path):
-    """The rotation that a telephone notes is applied: 90 degrees clockwise brings the left side to the top."""
-    side = np.zeros((48, 64, 3), np.uint8)
-    side[:, :32] = 200
-    path = write_video(tmp_path / "a.mp4", [side] * 2)
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_rotation_and_mirroring_of_telephones_are_applied(tmp_path, turns, mirrored):
+    """A picture is mirrored left to right, then turned by so many quarters clockwise; x goes right and y down."""
+    corners = np.zeros((48, 64, 3), np.uint8)
+    corners[:24, :32], corners[:24, 32:], corners[24:, :32] = 220, 150, 70
+    quarter = np.array([[0, 1], [-1, 0]])  # row vectors: x goes down, y goes left
+    wanted_matrix = np.diag([-1 if mirrored else 1, 1]) @ np.linalg.matrix_power(quarter, turns)
+    (a, b), (c, d) = (wanted_matrix * 0x10000).tolist()
+    path = write_video(tmp_path / "a.mp4", [corners] * 2)
     content = path.read_bytes()
     level = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-    turned = struct.pack(">9i", 0, 0x10000, 0, -0x10000, 0, 0, 0, 0, 0x40000000)
     track = content.find(b"tkhd")
+    turned = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 0x40000000)
     path.write_bytes(content[:track] + content[track:].replace(level, turned, 1))
     picture = next(iter(read_video(path))).picture
-    assert picture.shape == (64, 48, 3)
-    assert picture[:28].mean() > 180 and picture[36:].mean() < 20
+    wanted = np.rot90(corners[:, ::-1] if mirrored else corners, -turns)
+    assert picture.shape == wanted.shape
+    assert np.abs(picture.astype(int) - wanted).mean() < 8
+
+
+def test_a_video_of_packets_without_frames_is_given_up(tmp_path):
+    import av
+
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("mpeg4", rate=25, width=32, height=32)
+        stream.pix_fmt = "yuv420p"
+        for packet in stream.encode(av.VideoFrame(32, 32, "yuv420p")):
+            file.mux(packet)
+        for time in range(1, 3000):
+            empty = av.Packet(b"\0")
+            empty.stream, empty.pts, empty.dts, empty.time_base = stream, time, time, stream.codec_context.time_base
+            file.mux(empty)
+    with pytest.raises(PictureError, match=r"a\.mkv .*(packets in a row|after 1 frames)"):
+        list(read_video(path))
 
 
 def test_a_video_that_breaks_off_gives_what_it_has(tmp_path):
