@@ -93,7 +93,15 @@ def _moving(container: av.container.InputContainer) -> list[av.video.stream.Vide
 
 
 def _frames(container: av.container.InputContainer, label: str) -> Iterator[Frame]:
+    from av.stream import Disposition
+
     stream = _moving(container)[0]
+    tiles = sum(bool(each.disposition & Disposition.dependent) for each in container.streams.video)
+    if tiles > 1:  # their places are not told by the library
+        raise PictureError(
+            f"{label} is a picture in {tiles} tiles (HEIC of a telephone), which are not put together here. Save it as "
+            "JPEG, or set the telephone's camera to JPEG (most compatible)."
+        )
     if stream.codec_context is None:  # which the types of PyAV do not know
         raise PictureError(f"{label} is coded in a way that is not known here; expected {_KNOWN}. Convert it.")
     check_size(stream.codec_context.width, stream.codec_context.height, label)

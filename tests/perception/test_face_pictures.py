@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from perception.face.pictures import PictureError, as_bgr, read_picture
+from perception.face.predict import find_files, frames_of
 from perception.face.videos import read_camera, read_video
-from tests.faces import drawn_face, write_video
+from tests.faces import drawn_face, write_heic, write_video
 
 
 def encoded(ending: str, picture: np.ndarray, *options: int) -> bytes:
@@ -250,6 +251,25 @@ def test_rotation_and_mirroring_of_telephones_are_applied(tmp_path, turns, mirro
     wanted = np.rot90(corners[:, ::-1] if mirrored else corners, -turns)
     assert picture.shape == wanted.shape
     assert np.abs(picture.astype(int) - wanted).mean() < 8
+
+
+def test_heic_is_shown_whole_or_refused(tmp_path):
+    tile = cv2.resize(FACE, (96, 64))
+    (frame,) = frames_of(write_heic(tmp_path / "whole.heic", [tile], 1, (96, 64)))
+    assert np.abs(frame.picture.astype(int) - tile).mean() < 8
+    with pytest.raises(PictureError, match=r"tiled\.heic is a picture in 4 tiles .* JPEG"):
+        list(frames_of(write_heic(tmp_path / "tiled.heic", [tile] * 4, 2, (180, 120))))
+
+
+@pytest.mark.parametrize("ending", [".3gp", ".MTS", ".ogv", ""])
+def test_content_and_not_the_ending_tells_a_video(tmp_path, ending):
+    kinds = {".MTS": ("ts", "mpeg2video"), ".ogv": ("ogv", "libvpx")}
+    kind, codec = kinds.get(ending, ("mp4", "mpeg4"))
+    frames = list(np.random.default_rng(0).integers(0, 255, (5, 48, 64, 3), np.uint8))
+    made = write_video(tmp_path / f"made.{kind}", frames, codec=codec)
+    path = made.rename(tmp_path / f"clip{ending}")
+    assert find_files([tmp_path]).files == [path]
+    assert len(list(frames_of(path))) == 5
 
 
 def test_a_video_of_packets_without_frames_is_given_up(tmp_path):
