@@ -136,7 +136,9 @@ def _to_bgr(frame: av.VideoFrame) -> np.ndarray:
     width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
     picture = frame.reformat(width=width, height=height, format="bgr24").to_ndarray()
     side = frame.side_data.get("DISPLAYMATRIX")
-    return picture if side is None else _displayed(picture, np.frombuffer(bytes(side), np.int32).reshape(3, 3))
+    if side is None:
+        return picture
+    return _displayed(picture, np.frombuffer(side, np.int32).reshape(3, 3))  # type: ignore[call-overload]
 
 
 def _displayed(picture: np.ndarray, matrix: np.ndarray) -> np.ndarray:
