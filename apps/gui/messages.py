@@ -22,6 +22,8 @@ from robots.sounds import CALLS
 
 MAX_UPLOAD_BYTES = 25 * 2**20
 REFUSED_CODE = 4400
+SAMPLES = ("calm", "sad", "angry", "fearful")
+"""Feelings that `assets/samples` holds a voice for, in the order in which the page plays them."""
 _POSE_HEADER = struct.Struct("<d")
 _FLOATS_PER_LINK = 7
 
@@ -116,6 +118,7 @@ class SceneMessage(TypedDict):
     gaits: list[str]
     behaviours: list[dict[str, str]]  # name, and what it says when it begins
     sounds: list[str]
+    samples: list[str]  # feelings; a voice for each can be heard
     speed_range: tuple[float, float]  # lowest and highest, m/s
     person: dict[str, list[float]]  # position (3,) m
     control_hz: int
@@ -185,6 +188,7 @@ def scene_message(links: list[dict[str, Any]], table: BehaviourTable, person: tu
         "gaits": list(GAITS),
         "behaviours": [{"name": name, "says": beats[0].says} for name, beats in table.beats.items()],
         "sounds": list(CALLS),
+        "samples": list(SAMPLES),
         "speed_range": SPEED_RANGE_M_S,
         "person": {"position": [*person, 0.0]},
         "control_hz": CONTROL_HZ,

@@ -25,7 +25,7 @@ from apps.gui.commands import CommandError, to_command
 from apps.gui.door import Pace
 from apps.gui.films import camera_picture, picture_film, video_film
 from apps.gui.live import Listener, LiveSession
-from apps.gui.messages import MAX_UPLOAD_BYTES, REFUSED_CODE, scene_message
+from apps.gui.messages import MAX_UPLOAD_BYTES, REFUSED_CODE, SAMPLES, scene_message
 from apps.gui.security import Gate, Key
 from apps.gui.uploads import Places, read_sound_until, receive, work_apart, work_for
 from apps.session import Session
@@ -103,6 +103,7 @@ def _add_playing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
     # theirs is kept.
     receiving = Places(most=6, each=3)
     stage = _Stage(live, config.max_sound_s)
+    _add_samples(app, receiving, stage)
 
     @app.post("/api/hear", responses={413: {"description": "too large"}, 415: {"description": "not a sound"}})
     async def play_file(request: Request) -> Response:
@@ -118,17 +119,6 @@ def _add_playing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
         except asyncio.CancelledError:  # Ctrl+C: no reason for a traceback
             return _error(503, "the server ends: start it again, and send the file again")
 
-    @app.post("/api/hear_sample", responses={415: {"description": "not a sound"}})
-    async def play_sample(request: Request) -> Response:
-        """Let the dog hear the bundled sample, which a speech synthesiser made; `url` is where to listen to it."""
-        async with receiving.take(request):
-            return await stage.play_sample()
-
-    @app.get("/api/sample.wav", response_class=FileResponse)
-    def sample() -> Response:
-        """The bundled sample, for the page to play aloud."""
-        return FileResponse(SAMPLE, media_type="audio/wav")
-
     @app.exception_handler(TimeoutError)
     @app.exception_handler(ClientDisconnect)
     async def broken_off(request: Request, problem: Exception) -> Response:
@@ -141,9 +131,27 @@ def _add_playing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
         return _error(507, f"{tempfile.gettempdir()} is full: make room there on the server, and send the file again")
 
 
+def _add_samples(app: FastAPI, receiving: Places, stage: _Stage) -> None:
+    @app.post("/api/hear_sample", responses={404: {"description": "no such sample"}})
+    async def play_sample(request: Request, feeling: str | None = None) -> Response:
+        """Let the dog hear a voice that a synthesiser made, of one feeling or two; `url` is where to listen."""
+        if feeling is not None and feeling not in SAMPLES:
+            return _error(404, f"no sample {feeling!r}: there are {', '.join(SAMPLES)}")
+        async with receiving.take(request):
+            return await stage.play_sample(SAMPLE.name if feeling is None else f"{feeling}.flac")
+
+    @app.get("/api/samples/{name}", response_class=FileResponse, responses={404: {"description": "no such sample"}})
+    def sample(name: str) -> Response:
+        """A voice that is bundled, for the page to play aloud."""
+        names = [SAMPLE.name, *(f"{feeling}.flac" for feeling in SAMPLES)]
+        if name not in names:
+            return _error(404, f"no sample {name!r}: there are {', '.join(names)}")
+        return FileResponse(SAMPLE.with_name(name), media_type=f"audio/{Path(name).suffix[1:]}")
+
+
 @functools.cache
-def _sample() -> Sound:
-    return read_sound(SAMPLE)
+def _sample(name: str) -> Sound:
+    return read_sound(SAMPLE.with_name(name))
 
 
 class _Stage:
@@ -153,9 +161,10 @@ class _Stage:
         self._live, self._max_sound_s = live, max_sound_s
         self._decoding = Places(most=3, each=1)
 
-    async def play_sample(self) -> Response:
-        """Let the dog hear the bundled sample."""
-        return await self._begin((), await work_apart(_sample), SAMPLE.name, seen=False, url="/api/sample.wav")
+    async def play_sample(self, name: str) -> Response:
+        """Let the dog hear a voice that is bundled."""
+        sound = await work_apart(functools.partial(_sample, name))
+        return await self._begin((), sound, name, seen=False, url=f"/api/samples/{name}")
 
     async def show(self, request: Request, body: bytes, name: str) -> Response:
         """Let the dog see a picture, see and hear a video, or hear anything else."""

@@ -29,6 +29,7 @@ let chart = null;
 let description;
 /** @type {import("./messages.js").StateMessage|null} */
 let state = null;
+let samplesHeard = 0;
 
 const panel = new Panel({ command: (name, value, event) => commands.issue(name, value, event) });
 const commands = new Commands((text) => live?.send(text) ?? false, (text) => panel.notice("error", text));
@@ -77,6 +78,7 @@ async function loadScene() {
   description = told;
   ReconnectingSocket.refusedCode = description.refused_code;
   panel.build(description);
+  nameNextSample();
   scene?.setDescription(description);
   chart = new EmotionChart($("chart"), $("affect-chart"), description.labels);
 }
@@ -182,12 +184,20 @@ async function hearFile(file) {
   }
 }
 
+/** The button plays the samples in turn and names the next. */
+function nameNextSample() {
+  $("sample-text").textContent = `Sample: ${description.samples[samplesHeard % description.samples.length]}`;
+}
+
 async function hearSample() {
   $("sample").disabled = true;
   try {
-    const heard = await post("/api/hear_sample", null);
-    panel.notice("info", heard.name ? `The dog listens to "${heard.name}".` : "The dog listens to the sample.");
-    if (heard.url && $("aloud").checked) await playback.play(heard.url);
+    const feeling = description.samples[samplesHeard % description.samples.length];
+    const heard = await post(`/api/hear_sample?feeling=${feeling}`, null);
+    samplesHeard += 1;
+    nameNextSample();
+    panel.notice("info", `The dog listens to "${heard.name}".`);
+    if ($("aloud").checked) await playback.play(heard.url);
   } catch (error) {
     panel.notice("error", error.message);
   } finally {

@@ -215,6 +215,8 @@ export interface SceneMessage {
   /** name, and what it says when it begins */
   behaviours: Record<string, string>[];
   sounds: string[];
+  /** feelings; a voice for each can be heard */
+  samples: string[];
   /** lowest and highest, m/s */
   speed_range: [number, number];
   /** position (3,) m */
@@ -271,6 +273,7 @@ export interface PageElements {
   "camera-text": HTMLElementTagNameMap["span"];
   "upload": HTMLElementTagNameMap["input"];
   "sample": HTMLElementTagNameMap["button"];
+  "sample-text": HTMLElementTagNameMap["span"];
   "level": HTMLElementTagNameMap["div"];
   "level-fill": HTMLElementTagNameMap["span"];
   "microphone-note": HTMLElementTagNameMap["p"];

@@ -281,6 +281,18 @@ def test_the_sample_is_heard_and_changes_what_the_dog_does(web, live):
     assert sum(state["probabilities"]) == pytest.approx(1.0, abs=0.01)
 
 
+def test_there_is_a_voice_for_each_feeling_to_hear_and_to_play_aloud(web):
+    for feeling in web.get("/api/scene").json()["samples"]:
+        heard = web.post(f"/api/hear_sample?feeling={feeling}").json()
+        aloud = web.get(heard["url"])
+        assert (heard["name"], aloud.headers["content-type"]) == (f"{feeling}.flac", "audio/flac")
+        assert soundfile.info(io.BytesIO(aloud.content)).duration == pytest.approx(heard["duration_s"], abs=0.01)
+    assert web.get(web.post("/api/hear_sample").json()["url"]).headers["content-type"] == "audio/wav"
+    for refused in (web.post("/api/hear_sample?feeling=bored"), web.get("/api/samples/mug.ply")):
+        assert refused.status_code == 404
+        assert "there are " in refused.json()["error"]
+
+
 def test_a_microphone_is_heard_and_a_second_one_waits(server, live):
     voice, rate = soundfile.read(ROOT / "assets" / "samples" / "hello.wav", dtype="int16")
     heard = threading.Event()

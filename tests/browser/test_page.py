@@ -143,6 +143,16 @@ def test_a_picture_that_is_sent_is_looked_at(visit, tmp_path):
     visit.until("document.querySelector('#sight-text').innerText.length > 3")
 
 
+def test_the_samples_are_heard_in_turn_and_named_by_their_feeling(visit):
+    button = visit.page.locator("#sample")
+    for feeling, following in (("calm", "sad"), ("sad", "angry"), ("angry", "fearful"), ("fearful", "calm")):
+        assert button.inner_text() == f"Sample: {feeling}"
+        button.click()
+        visit.state(f"s.hearing && s.hearing.name === '{feeling}.flac'")
+        visit.until("window.empaw.aloud.playing")
+        visit.until(f"document.querySelector('#sample').innerText === 'Sample: {following}'")
+
+
 def test_an_upload_that_is_no_sound_is_explained(visit, tmp_path):
     text = tmp_path / "text.wav"
     text.write_text("this is not a sound")
