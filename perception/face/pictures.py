@@ -146,7 +146,7 @@ def _png(content: bytes) -> Header | None:
     place = 8
     while content[place + 4 : place + 8] != b"IEND" and place < len(content):
         place += _int(content, place, 4) + 12
-    return Header("png", _int(content, 16, 4), _int(content, 20, 4), place + 8 <= len(content))
+    return Header("png", _int(content, 16, 4), _int(content, 20, 4), content[place : place + 8] == b"\0\0\0\0IEND")
 
 
 def _bmp(content: bytes) -> Header | None:
