@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from apps.study.errors import StudyError
@@ -98,9 +99,9 @@ def run(node: Node, prog: str, given: Sequence[str]) -> Any:
     """Read the line `given` and run what it names; its result.
 
     Raises:
-        SystemExit: help was asked for (0), no command came, or the report says that not all went well (2).
+        SystemExit: help was asked for (0), or the report says that not all went well (2).
         RuntimeError: a package is missing.
-        ValueError, OSError: the line is wrong, or as the command says.
+        ValueError, OSError: the line is wrong or names no command, or as the command says.
     """
     while isinstance(node, Group):
         name, given = _choose(node, prog, given)
@@ -172,19 +173,22 @@ def guarded(work: Callable[[], object]) -> int:
 
 
 def _choose(group: Group, prog: str, given: Sequence[str]) -> tuple[str, Sequence[str]]:
-    """The command that comes first, and the rest of the line; without one, the help."""
+    """The command that comes first, and the rest of the line; the help where it is asked for, or where none came."""
     if given and given[0] in group.commands:
         return given[0], given[1:]
     asked = bool(given) and given[0] in ("-h", "--help")
     if group.default and not asked and not (given and given[0].isalpha()):
         return group.default, given
     if given and not asked:
-        raise ValueError(f"{given[0]!r} came; {prog} knows {', '.join(group.commands)}")
+        meant = "".join(f" (did you mean {name}?)" for name in get_close_matches(given[0], group.commands, n=1))
+        raise ValueError(f"{given[0]!r} came{meant}; {prog} knows {', '.join(group.commands)}")
     widest = max(map(len, group.commands))
     known = [f"  {name:{widest}}  {node.summary}" for name, node in group.commands.items()]
     print(f"usage: {prog} COMMAND ...\n\n{group.summary}\n\ncommands:", *known, sep="\n")
     print(f"\nFor example:\n{group.example.format(prog=prog)}\n\nEvery command explains itself with --help.")
-    raise SystemExit(0 if asked else WRONG)
+    if asked:
+        raise SystemExit(0)
+    raise ValueError(f"{prog} needs a command; say which of those above")
 
 
 def _installed() -> bool:

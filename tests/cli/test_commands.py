@@ -111,14 +111,16 @@ def test_help_shows_the_example_and_the_options(capsys):
 @pytest.mark.parametrize("given", [[], ["--help"], ["-h"]])
 def test_a_group_lists_its_commands(given, capsys):
     assert program(TREE, "n", given) == (0 if given else 2)
-    printed = capsys.readouterr().out
-    assert "twice as much" in printed and "n double 2" in printed
+    said = capsys.readouterr()
+    assert "twice as much" in said.out and "n double 2" in said.out
+    assert said.err == ("" if given else "error: n needs a command; say which of those above\n")
 
 
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
         (["triple"], "'triple' came; n knows double"),
+        (["doubel"], r"'doubel' came \(did you mean double\?\); n knows double"),
         (["below", "triple"], "'triple' came; n below knows double"),
         (["double", "--numbr", "2"], "--numbr.*perhaps --number.*n double --help"),
         (["double", "--number", "two"], "--number.*'two'"),
