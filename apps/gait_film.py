@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from apps.mp4 import PAPER, filming, write
+from apps.mp4 import PAPER, check_film, filming, write
 from control.command import GaitCommand
 from control.dog import CONTROL_HZ
 from envs.locomotion.cases import Case
@@ -16,7 +16,6 @@ from envs.locomotion.env import LocomotionEnv
 from envs.locomotion.rewards import Transition
 from envs.locomotion.walks import Walker
 from policies.locomotion.actor import load_policy
-from robots.io import check_writable
 from robots.options import SeedOption
 from robots.quadruped import LEGS
 from robots.world import Camera
@@ -51,7 +50,7 @@ def record(args: Record) -> Path:
     args.check_seed()
     if not 0.1 <= args.seconds <= 600.0:
         raise ValueError(f"--seconds {args.seconds} came; allowed are 0.1 to 600")
-    check_writable(args.out)
+    check_film(args.out)
     walker = Walker(args.case, load_policy(args.policy), args.seed, render_mode="rgb_array")
     seen: list[Transition] = []
     try:

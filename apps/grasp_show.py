@@ -13,7 +13,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from apps.mp4 import filming
+from apps.mp4 import check_film, filming
 from envs.grasping.by_arm import execute_by_arm
 from envs.grasping.execution import Outcome
 from envs.grasping.objects import resting
@@ -79,7 +79,7 @@ def show(args: Show) -> dict[str, Any]:
     if args.view < 0:
         raise ValueError(f"--view {args.view} came; allowed are 0 or more")
     check_writable(args.out)
-    check_writable(args.record)
+    check_film(args.record)
     models = {model.name: model for model in load_bodies(args.objects, args.data).objects}
     if args.object not in models:
         raise ValueError(f"--object {args.object!r} came; {args.objects} has {', '.join(models)}")
@@ -97,7 +97,9 @@ def show(args: Show) -> dict[str, Any]:
                 film.add(frame)
             film.end()
     result = _result(tried.outcome)
-    Console(stderr=True).print(f"{args.object}, {cloud}: {result}; {args.out}")
+    Console(stderr=True).print(
+        f"{args.object}, {cloud}: {result}; {args.out}" + (f" and {args.record}" if args.record else "")
+    )
     if args.browser:
         webbrowser.open(args.out.resolve().as_uri())
     return {"object": args.object, "cloud": cloud, "result": result, "page": str(args.out)}

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from apps.config import SessionConfig, SessionOptions
+from apps.mp4 import check_film
 from apps.session import Session
 from apps.timeline import Step, Timeline
 from control.dog import CONTROL_HZ
@@ -51,8 +52,8 @@ def run(args: Run) -> Timeline:
         raise ValueError(f"--seconds {args.seconds} came; allowed are 0.02 to 3600")
     if args.emotion is not None and args.emotion not in LABELS:
         raise ValueError(f"--emotion {args.emotion!r} came; allowed are {', '.join(LABELS)}")
-    for place in (args.json, args.record):
-        check_writable(place)
+    check_writable(args.json)
+    check_film(args.record)
     console = Console(stderr=True)
     torch.set_num_threads(1)
     output = reserve_stdout() if args.window else sys.stdout

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from geometry.files import whole
+from robots.io import check_writable
 
 AUDIO_HZ = 16000
 PAPER, INK = (247, 243, 236), (52, 48, 44)
@@ -63,6 +64,18 @@ def write(
 ) -> None:
     """Write words into a picture (height, width, 3) uint8 RGB; `place` is their lower left corner (x, y)."""
     cv2.putText(image, text, place, cv2.FONT_HERSHEY_SIMPLEX, size, color, 1, cv2.LINE_AA)
+
+
+def check_film(path: Path | None) -> None:
+    """Find out before the work whether a film can be written there; None is fine.
+
+    Raises:
+        ValueError: the name promises another kind of file than MP4.
+        OSError: the place is a folder, a device or a pipe, or its folder cannot be written.
+    """
+    if path is not None and path.suffix.lower() != ".mp4":
+        raise ValueError(f"{path} came for a film; films are MP4: call it {path.with_suffix('.mp4').name}")
+    check_writable(path)
 
 
 @contextlib.contextmanager
