@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import webbrowser
 from pathlib import Path
@@ -18,15 +19,38 @@ def check_serving(port: int, certificate: Path | None, key: Path | None) -> None
     """Refuse options that cannot be used.
 
     Raises:
-        ValueError: certificate without key or the other way round, a file that is not there, or no port.
+        ValueError: certificate without key or the other way round, a file that cannot be used, or no port.
     """
     if (certificate is None) != (key is None):
         raise ValueError("--certificate and --key belong together: give both or none")
     for path in (certificate, key):
         if path is not None and not path.is_file():
             raise ValueError(f"there is no file {path}: --certificate and --key take PEM files")
+    if certificate is not None and key is not None:
+        _check_pair(certificate, key)
     if not 0 <= port <= 65535:
         raise ValueError(f"--port {port} came; allowed are 0 (any free one) to 65535")
+
+
+def _check_pair(certificate: Path, key: Path) -> None:
+    locked: list[bool] = []
+
+    def no_password() -> str:
+        locked.append(True)
+        return ""
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(certificate)
+    except OSError as problem:
+        raise ValueError(f"--certificate {certificate} holds no readable certificate in PEM") from problem
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, no_password)
+    except OSError as problem:
+        if locked:  # the server asks for the password itself
+            return
+        if isinstance(problem, ssl.SSLError) and problem.reason == "KEY_VALUES_MISMATCH":
+            raise ValueError(f"--key {key} belongs to another certificate than {certificate}") from problem
+        raise ValueError(f"--key {key} holds no readable private key in PEM") from problem
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -24,6 +24,19 @@ _HEADERS = {
     "permissions-policy": "microphone=(self), camera=(self)",
     "cache-control": "no-cache",
 }
+
+_NO_TOKEN = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>This page needs its link</title>
+<h1>This page needs its whole link</h1>
+<p>The program that runs it printed an address that ends in <code>?token=...</code>: open that one, all of it.</p>
+<p>If somebody else started the program, ask them for that address.</p>
+</html>
+"""
+"""What a visitor without the token reads; it tells nothing of what is behind."""
 
 
 class Key:
@@ -120,6 +133,8 @@ class Gate:
             secure = scope["scheme"] == "https"
             response.set_cookie(cookie, key.token, httponly=True, samesite="strict", secure=secure)
             return response
+        if scope["type"] == "http" and "text/html" in headers.get("accept", ""):  # a person's browser
+            return HTMLResponse(_NO_TOKEN, status_code=401, headers={"connection": "close"})
         return _no(
             401,
             "no_token",
