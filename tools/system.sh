@@ -29,7 +29,14 @@ need() {
 case "${1:-}" in
 venv)
     python=${2:-python3.11}
-    command -v "$python" >/dev/null 2>&1 || need "Python 3.11 ($python)" required python3.11 python3.11-venv
+    if [ "$python" = python3.11 ]; then
+        command -v "$python" >/dev/null 2>&1 || need "Python 3.11" required python3.11 python3.11-venv
+    fi
+    # A pyenv shim is there for every version it ever had, and tells a page where this one is not.
+    "$python" -c '' >/dev/null 2>&1 || {
+        echo "there is no Python that runs as $python; run:  make PYTHON=python3.11 ..., or give the path of another" >&2
+        exit 1
+    }
     "$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 11))' || {
         echo "$python is $("$python" --version 2>&1); PyBullet has wheels for Python 3.10 and 3.11 only." >&2
         echo "Install one of them and run:  make PYTHON=python3.11 ..." >&2
