@@ -100,8 +100,9 @@ export function refusalText(error, device, upload) {
 export class Microphone {
   /**
    * @param {{isMuted: () => boolean, onLevel: (db: number, muted: boolean) => void,
-   *   onNotice: (level: "info"|"error", text: string) => void, onRefused: () => void}} options  `isMuted` tells when to send
-   *   silence instead; `onRefused`: the server does not want it, and it is off now
+   *   onNotice: (level: "info"|"error", text: string) => void, onRefused: () => void, deviceId: () => string}} options
+   *   `isMuted` tells when to send silence instead; `onRefused`: the server does not want it, and it is off now;
+   *   `deviceId`: which microphone, "" for the usual one
    */
   constructor(options) {
     this.options = options;
@@ -118,10 +119,7 @@ export class Microphone {
   async start() {
     try {
       const context = audioContext();
-      // Gain control and noise suppression would flatten exactly what tells one feeling from another.
-      this.stream = await navigator.mediaDevices.getUserMedia({
-        audio: { channelCount: 1, echoCancellation: true, noiseSuppression: false, autoGainControl: false },
-      });
+      this.stream = await this.#open();
       await context.resume();
       await context.audioWorklet.addModule(new URL("./microphone-worklet.js", import.meta.url));
       this.#connect(context, this.stream);
@@ -130,6 +128,30 @@ export class Microphone {
       throw new Error(refusalText(error, "microphone", "a recording"), { cause: error });
     }
     this.isOn = true;
+  }
+
+  /** Listen to the microphone that is chosen now. The dog goes on attending to this page. @throws {Error} as `start` */
+  async change() {
+    if (!this.isOn) return;
+    try {
+      const stream = await this.#open();
+      for (const track of this.stream?.getTracks() ?? []) track.stop();
+      this.stream = stream;
+      const [before, worklet] = this.nodes;
+      before.disconnect();
+      this.nodes[0] = audioContext().createMediaStreamSource(stream);
+      this.nodes[0].connect(worklet);
+    } catch (error) {
+      this.stop();
+      throw new Error(refusalText(error, "microphone", "a recording"), { cause: error });
+    }
+  }
+
+  #open() {
+    const id = this.options.deviceId();
+    // Gain control and noise suppression would flatten exactly what tells one feeling from another.
+    const audio = { channelCount: 1, echoCancellation: true, noiseSuppression: false, autoGainControl: false };
+    return navigator.mediaDevices.getUserMedia({ audio: id ? { ...audio, deviceId: { exact: id } } : audio });
   }
 
   stop() {

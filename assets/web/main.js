@@ -8,6 +8,7 @@ import { Camera, cameraObstacle } from "./camera.js";
 import { EmotionChart } from "./chart.js";
 import { Commands, RateMeter, ReconnectingSocket, getJson, post } from "./connection.js";
 import { FaceAnimator } from "./face.js";
+import { MicrophonePanel } from "./microphone-panel.js";
 import { $, megabytes } from "./page.js";
 import { emotionColor } from "./palette.js";
 import { Panel } from "./panel.js";
@@ -129,17 +130,28 @@ function openSockets() {
 
 // ---- from the user --------------------------------------------------------------------------------------------
 
+const microphonePanel = new MicrophonePanel(changeMicrophone);
 const microphone = new Microphone({
+  deviceId: () => microphonePanel.deviceId,
   isMuted: () => voice.isSounding || playback.isPlaying,
-  onLevel: (db, muted) => panel.showLevel(db, muted),
+  onLevel: (db, muted) => microphonePanel.showLevel(db, muted),
   onNotice: (level, text) => panel.notice(level, text),
-  onRefused: () => panel.showMicrophone(false),
+  onRefused: () => microphonePanel.showOn(false),
 });
 
 const camera = new Camera($("camera-video"), {
   onNotice: (level, text) => panel.notice(level, text),
   onRefused: () => panel.showCamera(false),
 });
+
+async function changeMicrophone() {
+  try {
+    await microphone.change();
+  } catch (error) {
+    panel.notice("error", error.message);
+    microphonePanel.showOn(false);
+  }
+}
 
 /** Switch a microphone or camera on or off, and say why when that cannot be. */
 async function toggle(button, device, show, note) {
@@ -247,6 +259,7 @@ window.empaw = {
   get acks() { return commands.acks; },
   get state() { return state; },
   get aloud() { return { playing: playback.isPlaying, at: playback.element.currentTime }; },
+  get microphone() { return microphone.stream?.getAudioTracks()[0]?.label ?? null; },
   get chart() { return chart?.rows ?? []; },
 };
 
@@ -266,7 +279,8 @@ async function loadFirstScene() {
 
 panel.showConnection("connecting");
 unlockOnGesture();
-wireDevice($("microphone"), microphone, microphoneObstacle(), (on) => panel.showMicrophone(on), (text) => panel.microphoneNote(text));
+wireDevice($("microphone"), microphone, microphoneObstacle(), (on) => microphonePanel.showOn(on),
+  (text) => microphonePanel.note(text));
 wireDevice($("camera"), camera, cameraObstacle(), (on) => panel.showCamera(on), (text) => panel.cameraNote(text));
 wireFiles();
 wireMute();

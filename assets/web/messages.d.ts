@@ -274,8 +274,10 @@ export interface PageElements {
   "upload": HTMLElementTagNameMap["input"];
   "sample": HTMLElementTagNameMap["button"];
   "sample-text": HTMLElementTagNameMap["span"];
+  "level-name": HTMLElementTagNameMap["p"];
   "level": HTMLElementTagNameMap["div"];
   "level-fill": HTMLElementTagNameMap["span"];
+  "device": HTMLElementTagNameMap["select"];
   "microphone-note": HTMLElementTagNameMap["p"];
   "camera-note": HTMLElementTagNameMap["p"];
   "sight": HTMLElementTagNameMap["div"];

@@ -13,6 +13,17 @@ export function penOf(canvas) {
   return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
 }
 
+/** @param {Element} element @param {string} text */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/** @param {Element} button @param {boolean} pressed */
+export function setPressed(button, pressed) {
+  const value = String(pressed);
+  if (button.getAttribute("aria-pressed") !== value) button.setAttribute("aria-pressed", value);
+}
+
 /** @param {number} bytes */
 export const megabytes = (bytes) => bytes / 1024 / 1024;
 

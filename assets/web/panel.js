@@ -9,7 +9,7 @@
 
 import { drawBox, sightText } from "./camera.js";
 import { EMOTION_FACES, drawFace } from "./face.js";
-import { $, megabytes, penOf, readable } from "./page.js";
+import { $, megabytes, penOf, readable, setPressed, setText } from "./page.js";
 import { emotionColor, themeColor } from "./palette.js";
 
 /** After a click the server's older states must not flip the button back, ms. */
@@ -18,15 +18,6 @@ const ANNOUNCE_EVERY_MS = 4000;
 const SPEED_EVERY_MS = 100;
 /** Share of the pad's radius that means "at random". */
 const PAD_CENTRE = 0.3;
-
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function setPressed(button, pressed) {
-  const value = String(pressed);
-  if (button.getAttribute("aria-pressed") !== value) button.setAttribute("aria-pressed", value);
-}
 
 /** "−0.36": a true minus sign, and none on a rounded zero. */
 function signed(value, digits = 2) {
@@ -141,7 +132,7 @@ export class Panel {
     };
     $("speed").addEventListener("input", (event) => {
       this.speedHeldUntil = performance.now() + HOLD_MS;
-      setText($("speed-value"), `${signed(Number($("speed").value))} m/s`);
+      this.#showSpeedValue(Number($("speed").value));
       setPressed($("speed-auto"), false);
       clearTimeout(timer);
       const wait = SPEED_EVERY_MS - (performance.now() - sent);
@@ -281,7 +272,7 @@ export class Panel {
 
   /** @param {State["hearing"]} hearing */
   #showHearing(hearing) {
-    $("hearing").hidden = !hearing;
+    $("hearing").classList.toggle("idle", !hearing);
     if (!hearing) return;
     const clock = (s) => `${Math.floor(s / 60)}:${String(Math.floor(s % 60)).padStart(2, "0")}`;
     setText($("hearing-name"), hearing.name);
@@ -317,7 +308,13 @@ export class Panel {
     setPressed($("speed-auto"), automatic);
     const speed = state.manual.speed ?? state.speed;
     if (document.activeElement !== $("speed") || automatic) $("speed").value = String(speed);
+    this.#showSpeedValue(speed);
+  }
+
+  /** @param {number} speed  m/s */
+  #showSpeedValue(speed) {
     setText($("speed-value"), `${signed(speed)} m/s`);
+    $("speed").setAttribute("aria-valuetext", `${signed(speed)} metres a second`);
   }
 
   /** Tell screen readers, at most every few seconds and only what changed. */
@@ -353,27 +350,6 @@ export class Panel {
     }
     $("upload").parentElement?.classList.toggle("disabled", status !== "connected");
     $("stop-playing").disabled = status !== "connected";
-  }
-
-  /** @param {boolean} on */
-  showMicrophone(on) {
-    setPressed($("microphone"), on);
-    setText($("microphone-text"), on ? "Listening" : "Microphone");
-    if (!on) this.showLevel(-100, false);
-  }
-
-  /** @param {number} db  full scale, -100..0 @param {boolean} muted  silence is sent instead */
-  showLevel(db, muted) {
-    const share = Math.max(0, Math.min(1, (db + 60) / 60));
-    $("level-fill").style.transform = `scaleX(${share.toFixed(3)})`;
-    $("level").classList.toggle("muted", muted);
-    $("level").setAttribute("aria-valuenow", Math.max(-60, db).toFixed(0));
-  }
-
-  /** A line under the microphone; null hides it. @param {string|null} text */
-  microphoneNote(text) {
-    $("microphone-note").hidden = !text;
-    setText($("microphone-note"), text ?? "");
   }
 }
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 import wave
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import cv2
@@ -207,6 +208,82 @@ def test_a_phone_shows_everything_without_scrolling_sideways(browser, server):
     opened.state("s.behaviour === 'comfort'")
     page.click("[data-emotion='auto']")
     opened.close()
+
+
+OVERLAPS = """() => {
+  const parts = [".bar", ".hud", ".toast", ".tools", ".panel"];
+  const boxes = parts.map((name) => [name, document.querySelector(name).getBoundingClientRect()]);
+  return boxes.flatMap(([name, a], i) => boxes.slice(i + 1)
+    .filter(([, b]) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
+    .map(([other]) => `${name} ${other}`));
+}"""
+"""Pairs of parts of the page whose boxes overlap."""
+SPILLS = """() => [...document.querySelectorAll(".bar > *, .tools button, .toast, #sample")]
+  .filter((part) => part.checkVisibility())
+  .filter((part) => part.getBoundingClientRect().right > innerWidth || part.scrollWidth > part.clientWidth + 2)
+  .filter((part) => part.className !== "tagline").map((part) => part.id || part.className)"""
+"""Parts that reach out of the window, or whose text reaches out of them."""
+BUTTONS = """() => [...document.querySelectorAll(".layout button, #upload")].map((button) => {
+  const { x, y, width } = button.getBoundingClientRect();
+  return [button.id, x, button.id === "notice-close" ? 0 : y, width]; // a message may be of more lines
+})"""
+"""Where each button is."""
+SMALL = pytest.mark.parametrize("size", [(320, 640), (390, 844), (844, 390), (1280, 800)], ids=str)
+
+
+@SMALL
+def test_nothing_covers_anything_at_any_size(browser, server, size):
+    width, height = size
+    opened = Visit(browser, server, {"width": width, "height": height})
+    page = opened.page
+    page.emulate_media(reduced_motion="reduce")  # nothing is measured while it moves
+    page.set_input_files("#upload", files=[{"name": 60 * "long ", "mimeType": "audio/wav", "buffer": b"no sound"}])
+    page.evaluate("const s = document.querySelector('#speed'); s.value = -0.4; s.dispatchEvent(new Event('input'))")
+    opened.state("s.manual.speed === -0.4")
+    opened.until("document.querySelector('#toast').dataset.level === 'error'")
+    opened.expect_complaint("415")
+    assert page.evaluate(OVERLAPS) == []
+    at_face = "(({ x, y }) => document.elementFromPoint(x + 20, y + 20).id)"
+    assert page.evaluate(f"{at_face}(document.querySelector('#face').getBoundingClientRect())") == "face"
+    page.evaluate("document.querySelector('#sample-text').textContent = 'Sample: fearful'")
+    assert page.evaluate(SPILLS) == []
+    page.click("#reset")
+    opened.close()
+
+
+def test_no_button_moves_when_texts_change(visit):
+    page = visit.page
+    before = page.evaluate(BUTTONS)
+    page.click("#microphone")
+    visit.until("document.querySelector('#microphone-text').innerText === 'Listening'")
+    page.click("#sample")
+    visit.state("s.hearing !== null")
+    visit.until("document.querySelector('#notice').innerText.includes('listens')")
+    assert page.evaluate(BUTTONS) == before
+    page.click("#stop-playing")
+    page.click("#microphone")
+
+
+def test_another_microphone_can_be_chosen_while_the_dog_listens(visit):
+    page = visit.page
+    assert page.locator("#device option").all_inner_texts() == ["Usual microphone"]
+    page.click("#microphone")
+    visit.until("document.querySelectorAll('#device option').length > 2")
+    page.select_option("#device", label="Fake Audio Input 2")
+    visit.until("window.empaw.microphone === 'Fake Audio Input 2'")
+    assert page.locator("#microphone").get_attribute("aria-pressed") == "true"
+    visit.until("document.querySelector('#level').getAttribute('aria-valuetext').endsWith(' decibels')")
+    page.click("#microphone")
+
+
+def test_readers_of_the_screen_hear_what_the_controls_say(visit):
+    visit.page.evaluate(
+        "const s = document.querySelector('#speed'); s.value = 0.4; s.dispatchEvent(new Event('input'))"
+    )
+    assert visit.page.locator("#speed").get_attribute("aria-valuetext") == "0.40 metres a second"
+    assert visit.page.get_by_role("meter", name="Microphone level").count() == 1
+    visit.page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+    assert visit.page.evaluate("axe.run().then(told => told.violations.map(v => v.id))") == []
 
 
 def free_port() -> int:
