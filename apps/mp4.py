@@ -73,9 +73,9 @@ def check_film(path: Path | None) -> None:
         ValueError: the name promises another kind of file than MP4.
         OSError: the place is a folder, a device or a pipe, or its folder cannot be written.
     """
+    check_writable(path)
     if path is not None and path.suffix.lower() != ".mp4":
         raise ValueError(f"{path} came for a film; films are MP4: call it {path.with_suffix('.mp4').name}")
-    check_writable(path)
 
 
 @contextlib.contextmanager
