@@ -80,7 +80,7 @@ def _seed(args: Args, scene: SceneKind, cloud: str, seed: int) -> dict[str, Any]
             table=ClutterConfig(scene=scene, cloud=cloud),
             seed=seed,
             out=out,
-            resume=True,
+            resume=(out / "trials.jsonl").exists(),
             workers=args.workers,
         )
     )

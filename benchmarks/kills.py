@@ -83,7 +83,7 @@ JOBS = {
     ),
     "export views": Job(VIEWS, ("views/*.npz",)),
     "evaluate gait": Job(
-        "evaluate gait --cells pace:0.5 trot:0.3 --episodes 20 --seconds 1 --workers 2 --out {out}",
+        "evaluate gait --cells pace:0.5 trot:0.3 --episodes 10 --seconds 3 --workers 2 --out {out}",
         ("gait.jsonl",),
         "*.jsonl",
     ),

@@ -45,7 +45,8 @@ def evaluate_clutter(args: Clutter) -> dict[str, Any]:
     """
     args.check()
     _check(args)
-    check_writable(args.json)
+    for place in (args.json, args.out / "trials.jsonl"):
+        check_writable(place)
     found = load_bodies(args.objects, args.data)
     console = Console(stderr=True)
     for line in found.told():

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -171,6 +173,10 @@ def test_damaged_tensors(tmp_path):
     with pytest.raises(WeightsError, match="cannot be read"):
         FaceEmotionModel.load(tmp_path)
     path.write_bytes(content[:-2] + b"\xff\xff")  # NaN in half precision
+    with pytest.raises(WeightsError, match="SHA-256"):
+        FaceEmotionModel.load(tmp_path)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "sha256": None}))
     with pytest.raises(WeightsError, match="NaN"):
         FaceEmotionModel.load(tmp_path)
     path.unlink()

@@ -101,6 +101,10 @@ def test_weights_of_another_network_or_with_nan(tmp_path):
     tensors = load_file(path)
     tensors["conv1.bias"][3] = float("nan")
     save_file(tensors, path)
+    with pytest.raises(WeightsError, match="SHA-256"):
+        SpeechEncoder.load(folder)
+    config = folder / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "sha256": None}))
     with pytest.raises(WeightsError, match="NaN"):
         SpeechEncoder.load(folder)
     save_file({"a": torch.zeros(2)}, path)

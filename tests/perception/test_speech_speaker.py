@@ -171,9 +171,9 @@ def test_the_command_enrols_adds_and_the_voice_can_be_used(tmp_path, capsys):
     assert "--add" in capsys.readouterr().err
     assert cli(["enrol", "voice", "--neutral", str(SAMPLE), "--history", str(SAMPLE), "--out", str(out), "--add"]) == 0
     assert "2 neutral clips and 1 others" in capsys.readouterr().err
-    assert cli(["predict", "speech", str(SAMPLE), "--speaker", str(out)]) == 0
+    assert cli(["predict", "speech", str(SAMPLE), "--csv", "-", "--speaker", str(out)]) == 0
     known = capsys.readouterr().out
-    assert cli(["predict", "speech", str(SAMPLE)]) == 0
+    assert cli(["predict", "speech", str(SAMPLE), "--csv", "-"]) == 0
     unknown = capsys.readouterr().out
     assert len(known.splitlines()) == len(unknown.splitlines()) > 1
     assert known != unknown
