@@ -203,7 +203,7 @@ class Reader:
             self._begin()
         assert self._pipe is not None
         process, began_s = psutil.Process(self._process.pid), self._cpu_s()
-        before = process.memory_info().rss
+        before = max(process.memory_info().rss, self._peak)
         self._pipe.send((kind, path))
         outcome, said, most = self._watch(process, began_s, before)
         spent_s = round(self._cpu_s() - began_s, 2)
@@ -224,7 +224,7 @@ class Reader:
                 if self._cpu_s() - began_s > MOST_CPU_S or looks * _LOOK_S > _PATIENCE_S:
                     return "hang", "", most
             outcome, said, peak = self._pipe.recv()
-            most = max(most, peak)
+            most = self._peak = max(most, peak)
             return ("growth" if most - before > MOST_GROWTH else outcome), said, most
         except (EOFError, ConnectionError, psutil.NoSuchProcess):
             self._process.join()
@@ -242,10 +242,10 @@ class Reader:
         self._process = context.Process(target=_serve, args=(theirs, os.getpid()), daemon=True)
         self._process.start()
         theirs.close()
-        self._last_s = 0.0
+        self._last_s, self._peak = 0.0, 0
         for kind in KINDS:  # so that no file pays for what is imported
             self._pipe.send((kind, None))
-            self._pipe.recv()
+            self._peak = self._pipe.recv()
 
     def end(self) -> None:
         """End the process."""
@@ -276,10 +276,11 @@ def _peak() -> int:
     return peak * 1024
 
 
-def _read_examples(kind: str) -> None:
+def _read_examples(kind: str) -> int:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in _examples(kind).items():
             KINDS[kind].read(write(Case(0, kind, name, content), Path(folder) / name))
+    return _peak()
 
 
 def read_one(kind: str, path: Path) -> tuple[str, str]:

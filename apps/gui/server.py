@@ -9,6 +9,7 @@ import functools
 import json
 import tempfile
 import threading
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def _add_pages(app: FastAPI, live: LiveSession, table: BehaviourTable, config: S
 def _add_playing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None:
     # So many files are received, and so many of these decoded, at a time; the senders of others wait, and nothing of
     # theirs is kept.
-    receiving = Places(most=6, each=3)
+    receiving = Places(most=4, each=2)
     stage = _Stage(live, config.max_sound_s)
     _add_samples(app, receiving, stage)
 
@@ -172,6 +173,7 @@ class _Stage:
             try:
                 film, sound = await work_for(request, functools.partial(self._decode, body))
             except (PictureError, SoundError) as problem:
+                traceback.clear_frames(problem.__traceback__)  # they hold what was decoded until circles are looked for
                 return _error(415, str(problem))
         return await self._begin(film or (), sound, name, seen=film is not None)
 
