@@ -20,7 +20,7 @@ import numpy as np
 
 from datasets import layouts
 from datasets.faces import DatasetError, Faces, class_index, is_fer2013, pack
-from datasets.layouts import NOT_OURS, by_folder, by_table, visible_files
+from datasets.layouts import NOT_OURS, by_folder, by_table, recognise_names, visible_files
 from perception.command import Failure
 from perception.face.detector import CROP, FaceDetector, align
 from perception.face.network import CLASSES
@@ -298,26 +298,9 @@ def recognise(folder: Path) -> Corpus | None:
         return "ckplus"
     if is_fer2013(folder):
         return None
-    paths, _ = visible_files(folder, SUFFIXES)
     readers: dict[Corpus, Callable[[Path], object]] = {"jaffe": _jaffe, "ckplus": _ck48, "rafdb": _raf_folder}
-    for corpus, parse in readers.items():
-        if sum(_reads(parse, path) for path in paths) > len(paths) / 2:
-            return corpus
-    if len(by_folder(folder, SUFFIXES)[0]) > len(paths) / 2:
-        return "folders"
-    known = "; ".join(f"{corpus}: {example}" for corpus, example in _EXAMPLES.items())
-    raise DatasetError(
-        f"{folder} is laid out like none of the corpora that are known here, in most of its {len(paths)} pictures. "
-        f"Known are: fer2013: Training/angry/x.jpg; {known}."
-    )
-
-
-def _reads(parse: Callable[[Path], object], path: Path) -> bool:
-    try:
-        parse(path)
-    except ValueError:
-        return False
-    return True
+    examples: dict[str, str] = {"fer2013": "Training/angry/x.jpg", **_EXAMPLES}
+    return recognise_names(folder, SUFFIXES, readers, examples, "pictures")
 
 
 class Cut(NamedTuple):

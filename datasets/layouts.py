@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from perception.command import Failure, find_files, search_files
 from perception.emotion import LABELS
@@ -29,6 +29,8 @@ _WORDS = {name: name for name in LABELS} | {
 }
 NOT_OURS = "their emotion is none that is known here"
 _COLUMNS = "file,emotion or file,emotion,speaker (or person)"
+
+Name = TypeVar("Name", bound=str)
 
 
 class DatasetError(ValueError):
@@ -71,6 +73,46 @@ def by_folder(folder: Path, suffixes: Collection[str]) -> tuple[list[Labelled], 
             found.append(Labelled(path, emotion, "" if above == folder else above.relative_to(folder).as_posix()))
     several = len({labelled.who for labelled in found}) > 1
     return [labelled if several else labelled._replace(who="") for labelled in found], left_out
+
+
+def recognise_names(
+    folder: Path,
+    suffixes: Collection[str],
+    readers: Mapping[Name, Callable[[Path], object]],
+    examples: Mapping[str, str],
+    kind: str,
+) -> Name | Literal["folders"]:
+    """Tell which corpus a folder holds: the one whose names most of its files bear, else "folders" for emotions.
+
+    Args:
+        folder: with the files, or above them.
+        suffixes: lower-case endings of the files.
+        readers: of the names of each corpus; ValueError says that a file is named otherwise.
+        examples: of all layouts that are known, for the error.
+        kind: the word for such files.
+
+    Raises:
+        DatasetError: the names are mostly of none of them.
+    """
+    paths, _ = visible_files(folder, suffixes)
+    for corpus, parse in readers.items():
+        if sum(_reads(parse, path) for path in paths) > len(paths) / 2:
+            return corpus
+    if len(by_folder(folder, suffixes)[0]) > len(paths) / 2:
+        return "folders"
+    known = "; ".join(f"{corpus}: {example}" for corpus, example in examples.items())
+    raise DatasetError(
+        f"{folder} is laid out like none of the corpora that are known here, in most of its {len(paths)} {kind}. Known "
+        f"are: {known}."
+    )
+
+
+def _reads(parse: Callable[[Path], object], path: Path) -> bool:
+    try:
+        parse(path)
+    except ValueError:
+        return False
+    return True
 
 
 def by_table(table: Path, folder: Path) -> tuple[list[Labelled], list[Failure]]:

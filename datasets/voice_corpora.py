@@ -13,7 +13,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from datasets.layouts import NOT_OURS, DatasetError, Labelled, by_folder, by_table, emotion_of, visible_files
+from datasets.layouts import (
+    NOT_OURS,
+    DatasetError,
+    Labelled,
+    by_folder,
+    by_table,
+    emotion_of,
+    recognise_names,
+    visible_files,
+)
 from datasets.voices import list_ravdess, parse_name
 from perception.command import Failure
 from perception.speech.audio import SUFFIXES
@@ -125,26 +134,8 @@ def recognise(folder: Path | str) -> Corpus:
         raise DatasetError(f"{folder} is {'a file' if folder.exists() else 'missing'}; expected a folder of voices.")
     if any(folder.rglob("EmoEvaluation")):
         return "iemocap"
-    paths, _ = visible_files(folder, SUFFIXES)
     readers: dict[Corpus, Callable[[Path], object]] = {"ravdess": parse_name, **PARSERS}
-    for corpus, parse in readers.items():
-        if sum(_reads(parse, path) for path in paths) > len(paths) / 2:
-            return corpus
-    if len(by_folder(folder, SUFFIXES)[0]) > len(paths) / 2:
-        return "folders"
-    known = "; ".join(f"{corpus}: {example}" for corpus, example in _EXAMPLES.items())
-    raise DatasetError(
-        f"{folder} is laid out like none of the corpora that are known here, in most of its {len(paths)} sounds. Known "
-        f"are: {known}."
-    )
-
-
-def _reads(parse: Callable[[Path], object], path: Path) -> bool:
-    try:
-        parse(path)
-    except ValueError:
-        return False
-    return True
+    return recognise_names(folder, SUFFIXES, readers, _EXAMPLES, "sounds")
 
 
 def _by_name(corpus: Corpus, folder: Path) -> Listed:
