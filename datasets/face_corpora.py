@@ -44,7 +44,8 @@ _AFFECT = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "c
 
 
 _SPLITS = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
-_EXAMPLES: dict[Corpus, str] = {
+_EXAMPLES: dict[str, str] = {
+    "fer2013": "Training/angry/x.jpg",
     "ckplus": "Emotion/S005/001/*_emotion.txt with cohn-kanade-images/S005/001/*.png, or anger/S010_004_00000017.png",
     "jaffe": "KA.AN1.39.tiff",
     "rafdb": "basic/EmoLabel/list_patition_label.txt with basic/Image, or train/1/train_00001_aligned.jpg",
@@ -299,8 +300,7 @@ def recognise(folder: Path) -> Corpus | None:
     if is_fer2013(folder):
         return None
     readers: dict[Corpus, Callable[[Path], object]] = {"jaffe": _jaffe, "ckplus": _ck48, "rafdb": _raf_folder}
-    examples: dict[str, str] = {"fer2013": "Training/angry/x.jpg", **_EXAMPLES}
-    return recognise_names(folder, SUFFIXES, readers, examples, "pictures")
+    return recognise_names(folder, SUFFIXES, readers, _EXAMPLES, "pictures")
 
 
 class Cut(NamedTuple):
