@@ -28,7 +28,7 @@ from apps.gui.films import camera_picture, picture_film, video_film
 from apps.gui.live import Listener, LiveSession
 from apps.gui.messages import MAX_UPLOAD_BYTES, REFUSED_CODE, SAMPLES, scene_message
 from apps.gui.security import Gate, Key
-from apps.gui.uploads import Places, read_sound_until, receive, work_apart, work_for
+from apps.gui.uploads import Places, receive, work_apart, work_for
 from apps.session import Session
 from perception.face.pictures import PictureError, is_picture
 from perception.face.videos import Frame
@@ -183,7 +183,7 @@ class _Stage:
             return picture_film(body), None
         video = video_film(body, lambda text: self._live.notice(text, "error"))
         try:
-            return video, read_sound_until(stop, body, self._max_sound_s)
+            return video, read_sound(body, self._max_sound_s, stop)
         except SoundError as problem:
             if video is None:
                 raise

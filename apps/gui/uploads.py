@@ -9,15 +9,12 @@ import weakref
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from apps.gui.bodies import read_body
-from perception.speech.audio import Sound, SoundError, stream_sound
 
 T = TypeVar("T")
 MAX_UPLOAD_S = 120.0
@@ -114,20 +111,3 @@ async def work_for(request: Request, work: Callable[[threading.Event], T]) -> T:
 async def _hung_up(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def read_sound_until(stop: threading.Event, source: bytes | Path, max_seconds: float) -> Sound:
-    """Read a sound as `read_sound` does, but no further than `stop`.
-
-    Raises:
-        SoundError: it cannot be used, or nobody waits for it any more.
-    """
-    blocks = []
-    for block in stream_sound(source, max_seconds):
-        if stop.is_set():
-            raise SoundError("nobody waits for the sound any more")
-        blocks.append(block)
-    sound = Sound(np.concatenate(blocks))
-    if not len(sound.samples):
-        raise SoundError("the sound has too few samples to be one. Record or export it again.")
-    return sound

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -115,15 +116,20 @@ class To16k:
         return out
 
 
-def read_sound(source: Path | str | bytes, max_seconds: float = 600.0) -> Sound:
-    """Read a whole sound file (a path, or the content as bytes) of at most `max_seconds`.
+def read_sound(source: Path | str | bytes, max_seconds: float = 600.0, stop: threading.Event | None = None) -> Sound:
+    """Read a whole sound file (a path, or the content as bytes) of at most `max_seconds`, no further than `stop`.
 
     Any bit depth, 8 to 192 kHz; channels are mixed (`MixDown`). Silence is a sound like any other.
 
     Raises:
-        SoundError: nothing there, no sound in it, empty, truncated, NaN or infinity in it, or too long.
+        SoundError: nothing there, no sound in it, empty, truncated, NaN or infinity in it, too long, or stopped.
     """
-    sound = Sound(np.concatenate(list(stream_sound(source, max_seconds))))
+    blocks = []
+    for block in stream_sound(source, max_seconds):
+        if stop is not None and stop.is_set():
+            raise SoundError("nobody waits for the sound any more")
+        blocks.append(block)
+    sound = Sound(np.concatenate(blocks))
     if len(sound.samples) == 0:
         raise SoundError(f"{_name(source)} has too few samples to be a sound. Record or export it again.")
     return sound

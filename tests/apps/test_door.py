@@ -29,9 +29,9 @@ from apps.gui.listening import announce, listen
 from apps.gui.security import Gate, Key
 from apps.gui.serve import Serve, serve
 from apps.gui.server import make_app
-from apps.gui.uploads import Places, read_sound_until, receive, work_apart, work_for
+from apps.gui.uploads import Places, receive, work_apart, work_for
 from benchmarks.serving import running_server
-from perception.speech.audio import SoundError
+from perception.speech.audio import SoundError, read_sound
 from robots.sounds import sound_wav
 from tests.conftest import DATA, PATIENCE_S, wait_until
 
@@ -337,10 +337,10 @@ def test_decoding_stops_when_nobody_waits_for_it():
 
 def test_a_sound_is_decoded_no_further_than_somebody_waits():
     stop = threading.Event()
-    assert read_sound_until(stop, sound_wav("bark"), 600.0).duration_s > 0.1
+    assert read_sound(sound_wav("bark"), 600.0, stop).duration_s > 0.1
     stop.set()
     with pytest.raises(SoundError, match="nobody waits"):
-        read_sound_until(stop, sound_wav("bark"), 600.0)
+        read_sound(sound_wav("bark"), 600.0, stop)
 
 
 def test_a_program_ends_while_a_thread_decodes_still():
