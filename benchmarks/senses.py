@@ -42,7 +42,7 @@ from robots.options import JsonOption, SeedOption
 
 SOUNDS = ("speech", "silence", *nonspeech.KINDS)
 FRAME_S = 0.2
-LOOK_EVERY = 5  # control steps between two looks at what the session believes
+SAMPLE_EVERY = 5  # control steps between two samples of what the session believes
 
 
 @dataclass(frozen=True)
@@ -77,13 +77,13 @@ class Scene(NamedTuple):
         return self.sound != "speech" and self.people == 0
 
 
-class Look(NamedTuple):
+class Belief(NamedTuple):
     """The session's belief at one moment."""
 
     scene: int
     label: str | None
     unsure: bool
-    heard: bool  # a voice estimate came within the last look
+    heard: bool  # a voice estimate came since the last sample
 
 
 def scenes(minutes: float, rng: np.random.Generator) -> list[Scene]:
@@ -128,55 +128,57 @@ def film_of(scene: Scene, faces: Faces, rng: np.random.Generator) -> Iterator[Fr
         yield Frame(picture, number, number * FRAME_S)
 
 
-def play(session: Session, index: int, scene: Scene, sound: np.ndarray, film: Iterator[Frame]) -> list[Look]:
+def play(session: Session, index: int, scene: Scene, sound: np.ndarray, film: Iterator[Frame]) -> list[Belief]:
     """Let the session live through a scene."""
-    looks: list[Look] = []
+    beliefs: list[Belief] = []
     count = 0
     before = session.decision.feelings.last_time("speech")
     session.play_audio(sound)
     session.play_video(film)
 
-    def look(_: object) -> None:
+    def sample(_: object) -> None:
         nonlocal count, before
         count += 1
-        if count % LOOK_EVERY:
+        if count % SAMPLE_EVERY:
             return
         now, unsure = session.decision.feelings.last_time("speech"), session.snapshot().unsure
-        looks.append(Look(index, None if session.estimate is None else session.estimate.label, unsure, now != before))
+        beliefs.append(
+            Belief(index, None if session.estimate is None else session.estimate.label, unsure, now != before)
+        )
         before = now
 
-    session.run(scene.seconds, look)
-    return looks
+    session.run(scene.seconds, sample)
+    return beliefs
 
 
-def figures(script: list[Scene], looks: list[Look], skip_s: float) -> dict:
+def figures(script: list[Scene], beliefs: list[Belief], skip_s: float) -> dict:
     """Count how often it was unsure, by what there was to judge, and whether it ever stuck to a label.
 
     The first `skip_s` of a scene belong to the one before: what was said then is still fresh. The share is given with
     and without them.
     """
 
-    def share(wanted: list[Look]) -> float | None:
-        return round(float(np.mean([look.unsure for look in wanted])), 4) if wanted else None
+    def share(wanted: list[Belief]) -> float | None:
+        return round(float(np.mean([belief.unsure for belief in wanted])), 4) if wanted else None
 
-    per_s = CONTROL_HZ / LOOK_EVERY
-    place = [number for _, group in groupby(looks, lambda look: look.scene) for number, _ in enumerate(group)]
-    settled = [look for look, number in zip(looks, place, strict=True) if number >= skip_s * per_s]
-    empty = [look for look in looks if script[look.scene].empty]
-    judged = [look for look in settled if not script[look.scene].empty]
-    quiet = [look for look in looks if script[look.scene].sound != "speech"]
-    sure = [None if look.unsure else look.label for look in looks]
+    per_s = CONTROL_HZ / SAMPLE_EVERY
+    place = [number for _, group in groupby(beliefs, lambda belief: belief.scene) for number, _ in enumerate(group)]
+    settled = [belief for belief, number in zip(beliefs, place, strict=True) if number >= skip_s * per_s]
+    empty = [belief for belief in beliefs if script[belief.scene].empty]
+    judged = [belief for belief in settled if not script[belief.scene].empty]
+    quiet = [belief for belief in beliefs if script[belief.scene].sound != "speech"]
+    sure = [None if belief.unsure else belief.label for belief in beliefs]
     runs = [len(list(group)) / per_s for label, group in groupby(sure) if label is not None]
-    ends = {look.scene: look for look in judged}
-    said = {scene: look.label for scene, look in ends.items() if not look.unsure}
+    ends = {belief.scene: belief for belief in judged}
+    said = {scene: belief.label for scene, belief in ends.items() if not belief.unsure}
     right = [label in (script[scene].feeling, _alike(script[scene].feeling)) for scene, label in said.items()]
     return {
-        "seconds": round(len(looks) / per_s, 1),
+        "seconds": round(len(beliefs) / per_s, 1),
         "scenes": len(script),
         "abstention_when_empty": share(empty),
-        "abstention_when_empty_settled": share([look for look in settled if script[look.scene].empty]),
+        "abstention_when_empty_settled": share([belief for belief in settled if script[belief.scene].empty]),
         "abstention_when_occupied": share(judged),
-        "voice_false_alarm_share": round(float(np.mean([look.heard for look in quiet])), 4) if quiet else None,
+        "voice_false_alarm_share": round(float(np.mean([belief.heard for belief in quiet])), 4) if quiet else None,
         "labels": sorted(set(filter(None, sure))),
         "longest_on_one_label_s": round(max(runs, default=0.0), 1),
         "longest_scene_s": round(max(scene.seconds for scene in script), 1),
@@ -206,15 +208,15 @@ def main(args: Args) -> dict:
     rng = np.random.default_rng(args.seed)
     script = scenes(args.minutes, rng)
     process = psutil.Process()
-    looks: list[Look] = []
+    beliefs: list[Belief] = []
     peak = 0
     console = Console(stderr=True)
     with Session(config=SessionConfig(seed=args.seed)) as session:
         fresh_s = session.decision.feelings.config.fresh_s
         for index, scene in enumerate(track(script, "scenes", console=console)):
-            looks += play(session, index, scene, sound_of(scene, clips, rng), film_of(scene, faces, rng))
+            beliefs += play(session, index, scene, sound_of(scene, clips, rng), film_of(scene, faces, rng))
             peak = max(peak, process.memory_info().rss)
-    result = {**figures(script, looks, fresh_s), "memory_mb": round(peak / 2**20), "seed": args.seed}
+    result = {**figures(script, beliefs, fresh_s), "memory_mb": round(peak / 2**20), "seed": args.seed}
     console.print(result)
     if args.json is not None:
         write_json(result, args.json)

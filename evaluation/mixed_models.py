@@ -259,11 +259,11 @@ def fit_linear(y: ArrayLike, X: ArrayLike, groups: ArrayLike) -> LinearFit:
     if labels.shape != y.shape:
         raise ValueError(f"{labels.size} groups came for {len(y)} rows; expected as many")
     if labels.max(initial=0) == 0:
-        return _told(sm.OLS(y, X).fit(), X, 0.0, "ols")
+        return _linear_fit(sm.OLS(y, X).fit(), X, 0.0, "ols")
     if labels.max() < len(y) - 1 and (fit := _reml(y, X, labels)) is not None:
         return fit
     clustered = sm.OLS(y, X).fit(cov_type="cluster", cov_kwds={"groups": labels}, use_t=True)
-    return _told(clustered, X, 0.0, "clustered")
+    return _linear_fit(clustered, X, 0.0, "clustered")
 
 
 def _reml(y: np.ndarray, X: np.ndarray, labels: np.ndarray) -> LinearFit | None:
@@ -279,10 +279,10 @@ def _reml(y: np.ndarray, X: np.ndarray, labels: np.ndarray) -> LinearFit | None:
     variance = float(np.asarray(found.cov_re).reshape(-1)[0])
     if not found.converged or not variance >= _LEAST_VARIANCE * float(found.scale):
         return None
-    fit = _told(found, X, variance, "mixed")
+    fit = _linear_fit(found, X, variance, "mixed")
     return fit if np.isfinite(fit.standard_errors).all() else None
 
 
-def _told(found: Any, X: np.ndarray, variance: float, method: Literal["mixed", "clustered", "ols"]) -> LinearFit:
+def _linear_fit(found: Any, X: np.ndarray, variance: float, method: Literal["mixed", "clustered", "ols"]) -> LinearFit:
     size, error, p = (np.asarray(part, float)[: X.shape[1]] for part in (found.params, found.bse, found.pvalues))
     return LinearFit(size, error, p, variance, method)

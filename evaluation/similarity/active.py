@@ -78,7 +78,7 @@ def _joined(first: Answers, second: Answers) -> Answers:
     )
 
 
-def _judged(problem: Problem, fitted: Similarity) -> float:
+def _probe(problem: Problem, fitted: Similarity) -> float:
     embedding = fitted.representation.embed(problem.inputs(fitted.representation.inputs))
     return probe_features(embedding, problem.features, *problem.parts).fpe
 
@@ -110,7 +110,7 @@ def _triplets(job: ActiveProblem, problem: Problem) -> list[Stage]:
             chosen = choose_queries(strategy, n, embeddings, persons, rng, len(answers))
             answers = _joined(answers, _ask(teacher, np.array([query.items for query in chosen])))
         seconds = stage * CLIPS[strategy] * SECONDS_PER_CLIP
-        found.append(Stage(stage, seconds, _judged(problem, fit_problem(problem, answers, config))))
+        found.append(Stage(stage, seconds, _probe(problem, fit_problem(problem, answers, config))))
     return found
 
 
@@ -130,7 +130,7 @@ def _grid(job: ActiveProblem, problem: Problem) -> list[Stage]:
         answers = _plain_answers(problem, np.array(triples))
         fitted = fit_inputs(inputs, answers, config, problem.seed, nearer=np.concatenate(nearer))
         seconds = (plain * CLIPS["random"] + len(nearer) * CLIPS["grid"]) * SECONDS_PER_CLIP
-        found.append(Stage(stage, seconds, _judged(problem, fitted)))
+        found.append(Stage(stage, seconds, _probe(problem, fitted)))
     return found
 
 

@@ -150,7 +150,7 @@ def power(args: Power) -> PowerResult:
             sized = StudyDesign(**{**design.__dict__, "people": people})
             found = _studies(args, _Job(sized, effect, plan, hypothesis, ()), difference, store)
             rows.append(_row(people, difference, effect, found, level))
-            Console(stderr=True).print(_told(rows[-1]))
+            Console(stderr=True).print(_sentence(rows[-1]))
     sensitivity = tuple(_sensitivity(people, [row for row in rows if row.people == people]) for people in args.people)
     result = PowerResult(tuple(rows), sensitivity, plan.sha256, hypothesis.name, level)
     if args.json is not None:
@@ -239,7 +239,7 @@ def _sensitivity(people: int, rows: list[PowerRow]) -> Sensitivity:
     return Sensitivity(people, round(float(side * size), 4))
 
 
-def _told(row: PowerRow) -> str:
+def _sentence(row: PowerRow) -> str:
     what = "rejected without an effect" if row.difference == 0 else f"found a difference of {row.difference:+.3g}"
     low, high = 100 * row.found.low, 100 * row.found.high
     return f"{row.people} people: {100 * row.found.mean:.1f} % of studies {what} ({low:.1f} to {high:.1f})"

@@ -114,7 +114,7 @@ def train(args: TrainSimilarity) -> Trained:
     features = task.features(items)
     answers = scripted_answers(features[seen], args.answers, args.people, rng)
     found = fit_similarity(task, items.take(seen), answers, CONFIGS[args.encoder], args.seed)
-    fpe, r2 = _judged(found.embed, items, features, seen, unseen)
+    fpe, r2 = _held_out_metrics(found.embed, items, features, seen, unseen)
     trained = Trained(found, fpe, dict(zip(task.feature_names, r2, strict=True)))
     about = {
         "task": args.task,
@@ -145,7 +145,7 @@ def load_items(args: TrainSimilarity) -> tuple[TrajectoryTask, Trajectories]:
     return task, task.generate(MOST_ITEMS, np.random.default_rng(args.seed))
 
 
-def _judged(
+def _held_out_metrics(
     embed: Callable[[Trajectories], np.ndarray],
     items: Trajectories,
     features: np.ndarray,

@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.senses import LOOK_EVERY, Args, Look, Scene, figures, film_of, scenes, sound_of
+from benchmarks.senses import SAMPLE_EVERY, Args, Belief, Scene, figures, film_of, scenes, sound_of
 from control.dog import CONTROL_HZ
 from datasets.faces import Faces
 from perception.face.network import CLASSES
 
-PER_S = CONTROL_HZ // LOOK_EVERY
+PER_S = CONTROL_HZ // SAMPLE_EVERY
 
 
 @pytest.fixture
@@ -47,10 +47,10 @@ def test_a_film_shows_as_many_people_as_its_scene(faces, rng):
 
 def test_being_unsure_is_counted_where_there_is_nothing_to_judge():
     script = [Scene("speech", 1, "happy", 2.0), Scene("melody", 0, "happy", 2.0), Scene("fan", 1, "sad", 2.0)]
-    looks = [Look(0, "happy", False, True)] * 2 * PER_S
-    looks += [Look(1, "happy", False, False)] * PER_S + [Look(1, "happy", True, False)] * PER_S
-    looks += [Look(2, "sad", False, False)] * 2 * PER_S
-    found = figures(script, looks, 1.0)
+    beliefs = [Belief(0, "happy", False, True)] * 2 * PER_S
+    beliefs += [Belief(1, "happy", False, False)] * PER_S + [Belief(1, "happy", True, False)] * PER_S
+    beliefs += [Belief(2, "sad", False, False)] * 2 * PER_S
+    found = figures(script, beliefs, 1.0)
     assert found["abstention_when_empty"] == 0.5
     assert found["abstention_when_empty_settled"] == 1.0
     assert found["abstention_when_occupied"] == 0.0
@@ -58,7 +58,7 @@ def test_being_unsure_is_counted_where_there_is_nothing_to_judge():
     assert found["labels"] == ["happy", "sad"]
     assert found["longest_on_one_label_s"] == 3.0
     assert found["right_at_the_end_of_scenes"] == 1.0
-    stuck = figures(script, [Look(index, "happy", False, True) for index in (0, 1, 2) for _ in range(20)], 0.0)
+    stuck = figures(script, [Belief(index, "happy", False, True) for index in (0, 1, 2) for _ in range(20)], 0.0)
     assert stuck["labels"] == ["happy"]
     assert stuck["abstention_when_empty"] == 0.0
     assert stuck["right_at_the_end_of_scenes"] == 0.5
