@@ -20,6 +20,7 @@ MESH_FILES = (".obj", ".stl", ".ply", ".off", ".glb", ".gltf", ".dae")
 _MOST_BYTES = 128 << 20
 _MOST_TRIANGLES = 2_000_000
 _MOST_PARTS = 1000
+_FACET = re.compile(rb"facet\s+normal", re.IGNORECASE)
 _CONVEX = 0.9
 """Share of its hull that a part fills: those of V-HACD 0.99 and more, a bottle 0.8, a can without its bottom 0.83."""
 
@@ -138,6 +139,8 @@ def _read(path: Path) -> _Arrays:
     # What trimesh raises on a damaged file is not documented and differs between formats and versions.
     except Exception as problem:
         raise MeshError(f"{path} is damaged or no mesh ({type(problem).__name__}: {problem})"[:500]) from problem
+    if not len(arrays.triangles):
+        raise MeshError(f"{path} holds no triangles, and at least one triangle is needed: export it again, as a mesh")
     if len(arrays.triangles) > _MOST_TRIANGLES:
         raise MeshError(f"{path} has {len(arrays.triangles)} triangles; up to {_MOST_TRIANGLES} are read: decimate it")
     return arrays
@@ -167,6 +170,8 @@ def _read_trimesh(path: Path, content: bytes) -> _Arrays:
     faces = _declared_faces(kind, content)
     if kind in ("glb", "gltf"):
         _check_gltf(kind, content)
+    if kind == "stl" and not _FACET.search(content):
+        content = content[: 84 + 50 * faces]  # trimesh reads none where something follows them
     # The resolver reads what lies in the same folder and below, nothing else.
     resolver = trimesh.resolvers.FilePathResolver(str(path))
     scene = trimesh.load_scene(io.BytesIO(content), kind, resolver, process=False, skip_materials=True)
@@ -191,8 +196,12 @@ def _metres(units: str | None) -> float:
 
 
 def _declared_faces(kind: str, content: bytes) -> int:
-    """Read how many faces a .ply or .off says it has; trimesh gives what there is of a file that is cut short."""
-    pattern = {"ply": rb"element\s+face\s+(\d+)", "off": rb"^\s*(?:OFF\s+)?(?:#[^\n]*\n\s*)*\d+\s+(\d+)"}.get(kind)
+    """Read how many faces a .ply, .off or .stl says it has; trimesh gives what there is of a file that is cut short."""
+    if kind == "stl":  # text has no number
+        return len(_FACET.findall(content)) or int.from_bytes(content[80:84], "little")
+    # ModelNet writes "OFF8 12 0", others COFF and the like.
+    off = rb"^(?:[^\w#]|#[^\n]*\n)*(?:[A-Z]*OFF)?\s*(?:#[^\n]*\n\s*)*\d+\s+(\d+)"
+    pattern = {"ply": rb"element\s+face\s+(\d+)", "off": off}.get(kind)
     found = re.search(pattern, content[:65536]) if pattern else None
     return int(found[1][:18]) if found else 0
 
@@ -209,9 +218,10 @@ def _check_gltf(kind: str, content: bytes) -> None:
 
 
 def _lines(content: bytes) -> Iterable[tuple[int, list[str]]]:
-    """Number the lines of an .obj and split them into words; a backslash at the end goes on in the next line."""
+    """Number the lines of an .obj and split them into words, without comments; a backslash goes on in the next line."""
     kept: list[str] = []
-    for number, line in enumerate(content.decode(errors="replace").splitlines(), 1):
+    for number, line in enumerate(content.decode("utf-8-sig", errors="replace").splitlines(), 1):
+        line = line.partition("#")[0].rstrip()
         goes_on = line.endswith("\\")
         kept += line.removesuffix("\\").split()
         if not goes_on:

@@ -73,6 +73,51 @@ def test_a_collada_mesh_that_would_grow_without_end_is_refused(tmp_path):
         load_mesh(write(tmp_path / "bomb.dae", text))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeff" + CUBE.removeprefix("o one\n"),
+        CUBE.replace("\n", " # a note\n"),
+        CUBE.replace("o one", "# from C:\\models\\").replace("\n", "\r\n"),
+    ],
+)
+def test_what_editors_put_around_an_obj_counts_for_nothing(tmp_path, text):
+    path = tmp_path / "cube.obj"
+    path.write_bytes(text.encode())
+    mesh = load_mesh(path)
+    assert mesh.watertight
+    assert mesh.volume == pytest.approx(1.0)
+
+
+def _off(head):
+    box = trimesh.creation.box((0.05, 0.06, 0.1))
+    rows = [" ".join(map(str, row)) for row in box.vertices] + [f"3 {a} {b} {c}" for a, b, c in box.faces]
+    return "\n".join([f"{head}8 12 0", *rows, ""]).encode()
+
+
+@pytest.mark.parametrize("head", ["OFF\n", "OFF", "# a box\nOFF\n", "COFF\n", "\ufeffOFF\n"])
+def test_an_off_that_is_cut_short_is_told_however_it_begins(tmp_path, head):
+    path = tmp_path / "box.off"
+    path.write_bytes(_off(head))
+    assert np.allclose(load_mesh(path).extents, [0.05, 0.06, 0.1])
+    path.write_bytes(_off(head)[:-30])
+    with pytest.raises(MeshError, match="says 12 faces and holds"):
+        load_mesh(path)
+
+
+@pytest.mark.parametrize("kind", ["stl", "stl_ascii"])
+def test_an_stl_is_read_whole_or_refused(tmp_path, kind):
+    whole = trimesh.creation.box((0.05, 0.06, 0.1)).export(file_type=kind)
+    whole = (whole if isinstance(whole, bytes) else whole.encode()).replace(b"\0" * 80, b"solid box".ljust(80), 1)
+    path = tmp_path / "box.stl"
+    path.write_bytes(whole + b"\n\n")
+    assert np.allclose(load_mesh(path).extents, [0.05, 0.06, 0.1])
+    for content in (whole[:-70], whole + whole[:-70]) if kind == "stl_ascii" else (whole[:-70],):
+        path.write_bytes(content)
+        with pytest.raises(MeshError, match="it is cut short"):
+            load_mesh(path)
+
+
 def test_a_missing_mesh_a_long_name_and_no_scale(tmp_path):
     with pytest.raises(MeshError, match="missing"):
         load_mesh(tmp_path / "none.obj")
