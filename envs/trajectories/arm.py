@@ -10,7 +10,7 @@ import numpy as np
 
 from envs.trajectories.arm_kinematics import HAND_M, JOINTS, link_frames
 from envs.trajectories.arm_paths import PER_PAIR, draw_paths, draw_scene
-from envs.trajectories.task import Animation, Trajectories
+from envs.trajectories.task import Animation, Trajectories, six_digits
 from geometry.files import read_json
 
 FEATURES = ("table", "laptop", "proxemics", "cup", "human")
@@ -148,7 +148,7 @@ def measure_scales(states: np.ndarray) -> dict[str, Any]:
     flat = states.reshape(-1, SIZE)
     return {
         "trajectories": len(states),
-        "features": [[_short(a), _short(b)] for a, b in zip(low, high, strict=True)],
+        "features": [[six_digits(a), six_digits(b)] for a, b in zip(low, high, strict=True)],
         "channels": [_middle_and_size(column) for column in flat.T],
         "descriptors": [_middle_and_size(column) for column in raw_descriptors(states).T],
     }
@@ -157,11 +157,7 @@ def measure_scales(states: np.ndarray) -> dict[str, Any]:
 def _middle_and_size(values: np.ndarray) -> list[float]:
     size = float(values.std(dtype=np.float64))
     # What never changes (the height of the table, a link that cannot lean) is only centred.
-    return [_short(values.mean(dtype=np.float64)), _short(size) if size > 1e-3 else 1.0]
-
-
-def _short(value: float) -> float:
-    return float(f"{float(value):.6g}")
+    return [six_digits(values.mean(dtype=np.float64)), six_digits(size) if size > 1e-3 else 1.0]
 
 
 @cache

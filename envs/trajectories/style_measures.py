@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from envs.trajectories.style_clip import CHANNELS, FRAME_S
+from envs.trajectories.task import six_digits
 from geometry.files import read_json
 
 FEATURES = ("arousal", "valence", "dominance", "closeness")
@@ -125,18 +126,14 @@ def measure_scales(states: np.ndarray) -> dict[str, Any]:
     measured = cues(states)
     found["cues"] = {name: _middle_and_size(values) for name, values in measured.items()}
     low, high = np.quantile(raw_features(measured, found), (0.01, 0.99), axis=0)
-    found["features"] = [[_short(a), _short(b)] for a, b in zip(low, high, strict=True)]
+    found["features"] = [[six_digits(a), six_digits(b)] for a, b in zip(low, high, strict=True)]
     found["descriptors"] = [_middle_and_size(column) for column in raw_descriptors(states).T]
     found["channels"] = [_middle_and_size(column) for column in states.reshape(-1, states.shape[2]).T]
     return found
 
 
 def _middle_and_size(values: np.ndarray) -> list[float]:
-    return [_short(values.mean()), _short(max(float(values.std()), _LEAST))]
-
-
-def _short(value: float) -> float:
-    return float(f"{float(value):.6g}")
+    return [six_digits(values.mean()), six_digits(max(float(values.std()), _LEAST))]
 
 
 @cache

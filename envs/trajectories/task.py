@@ -80,3 +80,8 @@ class TrajectoryTask(Protocol):
 
     def render(self, trajectories: Trajectories, index: int) -> Animation:
         """The trajectory at `index` for the page."""
+
+
+def six_digits(value: float) -> float:
+    """Round to six significant digits, as numbers are kept in files that people read."""
+    return float(f"{float(value):.6g}")

@@ -275,15 +275,7 @@ def test_a_file_of_one_sample_at_a_high_rate_is_no_sound():
 
 def mp3_in_wav(samples: np.ndarray, rate: int) -> bytes:
     """MP3 frames in a RIFF file (format 0x55), as sound recorders of Windows write them."""
-    out = io.BytesIO()
-    with av.open(out, "w", format="wav") as file:
-        stream = file.add_stream("libmp3lame", rate=rate)
-        stream.layout = "mono"
-        frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None], format="s16p", layout="mono")
-        frame.rate = rate
-        for packet in [*stream.encode(frame), *stream.encode(None)]:
-            file.mux(packet)
-    return out.getvalue()
+    return webm(samples, rate, "wav", "libmp3lame")
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100])

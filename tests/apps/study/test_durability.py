@@ -22,14 +22,6 @@ from tests.apps.study.visitor import SHORT, Visitor, ids, rows, serving
 from tests.conftest import wait_until
 
 
-@pytest.fixture
-def engines(tmp_path):
-    pair = open_engines(database_url(tmp_path, ""))
-    yield pair
-    pair.writer.dispose()
-    pair.reader.dispose()
-
-
 def test_tables_match_their_models(tmp_path, database):  # noqa: F811
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext

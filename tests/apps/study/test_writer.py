@@ -16,14 +16,6 @@ from apps.study.writer import Writer
 from tests.conftest import PATIENCE_S
 
 
-@pytest.fixture
-def engines(tmp_path):
-    pair = open_engines(database_url(tmp_path, ""))
-    yield pair
-    pair.writer.dispose()
-    pair.reader.dispose()
-
-
 def add(name):
     row = {"position": name, "condition": "", "participant_id": None}
     return lambda connection: connection.execute(insert(Queue).values(row)).rowcount
