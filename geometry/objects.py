@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from zlib import crc32
 import numpy as np
 
 from geometry import household
+from geometry.folders import files_below, is_hidden
 from geometry.mesh_files import MESH_FILES, load_collision
 from geometry.meshes import Mesh, MeshError, sample_surface
 from geometry.transforms import transform
@@ -167,7 +168,7 @@ def load_objects(spec: str, data: Path | None = None) -> ObjectSet:
     if spec.partition("/")[0] == "household":
         found = _household(spec)
     elif spec == "pybullet":
-        found = from_folder(_pybullet_folder() / "random_urdfs", "*/*.urdf", limit=200)
+        found = from_folder(_pybullet_folder() / "random_urdfs", limit=200)
     elif spec in SETS:
         found = from_folder(_data_folder(spec, data))
     else:
@@ -250,14 +251,13 @@ def _data_folder(spec: str, data: Path | None) -> Path:
     return folder
 
 
-def from_folder(folder: Path, pattern: str = "*.urdf", limit: int | None = None, scale: float = 1.0) -> ObjectSet:
+def from_folder(folder: Path, limit: int | None = None, scale: float = 1.0) -> ObjectSet:
     """Read every URDF in a folder; where there is none every mesh; where there is none either, those further below.
 
     Objects are named by their files; where that is not enough, by their folders too, and by their endings.
     """
-    paths = _shown(folder.glob(pattern)) or _meshes(folder.iterdir())
-    paths = (paths or _shown(folder.rglob("*.urdf")) or _meshes(folder.rglob("*")))[:limit]
     objects, skipped = [], []
+    paths = _paths(folder)[:limit]
     for name, path in zip(_names(paths, folder), paths, strict=True):
         try:
             objects.append(_one(path, name, scale))
@@ -266,13 +266,13 @@ def from_folder(folder: Path, pattern: str = "*.urdf", limit: int | None = None,
     return ObjectSet(sorted(objects, key=lambda one: one.name), skipped)
 
 
-def _shown(paths: Iterable[Path]) -> list[Path]:
-    """Sort paths, without hidden ones, as ._cup.stl, which a Mac leaves beside cup.stl."""
-    return sorted(path for path in paths if not path.name.startswith("."))
-
-
-def _meshes(paths: Iterable[Path]) -> list[Path]:
-    return _shown(path for path in paths if path.suffix.lower() in MESH_FILES)
+def _paths(folder: Path) -> list[Path]:
+    """Choose the files of a folder that are objects, without hidden ones, as ._cup.stl, which a Mac leaves."""
+    below = [path for path in files_below(folder) if not is_hidden(path, folder)]
+    near = [path for path in below if path.parent == folder]
+    kinds = ((paths, endings) for paths in (near, below) for endings in ((".urdf",), MESH_FILES))
+    chosen = ([path for path in paths if path.suffix.lower() in endings] for paths, endings in kinds)
+    return next(filter(None, chosen), [])
 
 
 def _names(paths: Sequence[Path], folder: Path) -> list[str]:

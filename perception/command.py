@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from geometry.folders import files_below, is_hidden
+
 MOST_THREADS = 1_024
 MOST_SEED = 2**31 - 1  # as in robots.options, which may not be imported here
 
@@ -34,7 +36,7 @@ def find_files(source: Path, suffixes: Collection[str]) -> list[Path]:
     """The file itself, or those in the folder and below whose lower-case endings are among `suffixes`, sorted."""
     if not source.is_dir():
         return [source]
-    return sorted(path for path in source.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
+    return [path for path in files_below(source) if path.suffix.lower() in suffixes and path.is_file()]
 
 
 class FoundFiles(NamedTuple):
@@ -67,8 +69,8 @@ def search_files(
     files: list[Path] = [source for source in sources if not source.is_dir()]
     others = Counter[str]()
     for source in (source for source in sources if source.is_dir()):
-        for path in sorted(path for path in source.rglob("*") if not path.is_dir()):
-            if any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(source).parts):
+        for path in files_below(source):
+            if is_hidden(path, source):
                 others["hidden"] += 1
             elif path.suffix.lower() in suffixes or _holds(looks_right, path):
                 files.append(path)

@@ -22,6 +22,7 @@ from evaluation.sound.rooms import (
     speech_like,
     white_noise,
 )
+from perception.command import search_files
 from perception.sound.array import RATE_HZ, HeadPose, MicArray, SoundInputError, wrap
 from perception.sound.doa import DoaEstimate, DoaStream
 from perception.sound.spatial_spectrum import FRAME, HIGH_HZ, HOP, HOP_S, LOW_HZ
@@ -115,7 +116,7 @@ def speech_files(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise SoundInputError(f"{folder} is no folder; expected one with speech as wav or flac. Check the path.")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".wav", ".flac"))
+    files = search_files([folder], (".wav", ".flac")).files
     if not files:
         raise SoundInputError(f"{folder} holds no wav or flac; expected recordings of speech. Name another folder.")
     return files

@@ -128,6 +128,18 @@ def test_a_folder_for_each_object_names_it(tmp_path):
     assert [model.name for model in found.objects] == ["can", "cup"] and found.told() == ["2 objects"]
 
 
+def test_endings_may_be_large_and_folders_be_called_like_files(tmp_path):
+    export("cup_900", tmp_path / "set" / "cup.OBJ")
+    (tmp_path / "set" / "CUP.URDF").write_text(URDF.format("cup.OBJ"))
+    (tmp_path / "set" / "can.urdf").write_text(URDF.format("cup.OBJ"))
+    assert [model.name for model in load_objects(str(tmp_path / "set")).objects] == ["CUP", "can"]
+    export("cup_900", tmp_path / "named" / "cup.urdf" / "textured.obj")
+    export("can_900", tmp_path / "named" / "can.obj" / "textured.obj")
+    export("can_900", tmp_path / "named" / ".ipynb_checkpoints" / "textured-checkpoint.obj")
+    found = load_objects(str(tmp_path / "named"))
+    assert found.told() == ["2 objects"] and [model.name for model in found.objects] == ["can.obj", "cup.urdf"]
+
+
 def test_objects_of_one_name_are_told_apart_by_their_folders_and_endings(tmp_path):
     for place in ("kitchen/cup.ply", "bath/cup.ply", "bath/can.ply"):
         export("cup_900", tmp_path / "rooms" / place)
