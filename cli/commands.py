@@ -6,9 +6,10 @@ import importlib
 import importlib.metadata
 import inspect
 import io
+import itertools
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -20,6 +21,22 @@ _OURS = (
     "geometry", "robots", "control", "envs", "perception", "policies", "datasets", "learning", "evaluation", "apps",
     "cli",
 )  # fmt: skip
+_IN_OUR_WORDS = (
+    (r"^Missing value for argument '(.*?)'\. Expected .*", r"\1 needs a value"),
+    (r"^invalid choice ('.*') for argument '(.*?)'\. Expected one of \((.*?),?\)", r"\2 takes \3; \1 came"),
+    (r"^Error parsing (\S+): invalid literal for int\(\) with base 10: (.*)", r"\1 takes a whole number; \2 came"),
+    (r"^Error parsing (\S+): could not convert string to float: (.*)", r"\1 takes a number; \2 came"),
+    (r"^Error parsing (\S+): no type matching (?:\{None\}\|)?(\S+) could be instantiated from \[(.*?)\].*",
+     r"\1 takes \2; \3 came"),
+    (r" takes INT; ", " takes a whole number; "),
+    (r" takes FLOAT; ", " takes a number; "),
+    (r"^Error parsing (\S+): Could not find valid parse for arguments: \[(.*)\]", r"\1 cannot take \2"),
+    (r"^Error parsing (\S+): ", r"\1: "),
+    (r"Missing from [^:]*: ", "missing: "),
+    (r"\.? \(required\)", ";"),
+    (r"Unrecognized options: ", "unknown: "),
+)  # fmt: skip
+"""What tyro says in words of Python, and how it is told here; the first form that fits is found by its beginning."""
 WRONG, INTERRUPTED = 2, 130
 """Exit statuses: a line, a setting, data or a disk that cannot be used; Ctrl-C."""
 
@@ -180,8 +197,7 @@ def _choose(group: Group, prog: str, given: Sequence[str]) -> tuple[str, Sequenc
     if group.default and not asked and not (given and given[0].isalpha()):
         return group.default, given
     if given and not asked:
-        meant = "".join(f" (did you mean {name}?)" for name in get_close_matches(given[0], group.commands, n=1))
-        raise ValueError(f"{given[0]!r} came{meant}; {prog} knows {', '.join(group.commands)}")
+        raise ValueError(f"{given[0]!r} came{_meant(group, given[0])}; {prog} knows {', '.join(group.commands)}")
     widest = max(map(len, group.commands))
     known = [f"  {name:{widest}}  {node.summary}" for name, node in group.commands.items()]
     print(f"usage: {prog} COMMAND ...\n\n{group.summary}\n\ncommands:", *known, sep="\n")
@@ -189,6 +205,23 @@ def _choose(group: Group, prog: str, given: Sequence[str]) -> tuple[str, Sequenc
     if asked:
         raise SystemExit(0)
     raise ValueError(f"{prog} needs a command; say which of those above")
+
+
+def _meant(group: Group, word: str) -> str:
+    """Propose the commands of the group, or below it, whose name comes closest to a word; "" where none is close."""
+    paths = dict(_below(group))
+    for name in get_close_matches(word, paths.values(), n=1):
+        places = [name] if name in group.commands else [path for path, last in paths.items() if last == name]
+        return f" (did you mean {', '.join(places)}?)"
+    return ""
+
+
+def _below(group: Group, path: str = "") -> Iterator[tuple[str, str]]:
+    """Give the path and the name of every command and group below a group."""
+    for name, node in group.commands.items():
+        yield f"{path}{name}", name
+        if isinstance(node, Group):
+            yield from _below(node, f"{path}{name} ")
 
 
 def _installed() -> bool:
@@ -206,4 +239,10 @@ def _one_line(box: str) -> str:
     lines = [line.strip("│ ") for line in plain[1 if plain[0].startswith("╭") else 2 :]]  # title, rule where no UTF-8
     rule = next(number for number, line in enumerate(lines) if not line.strip("─-"))
     meant = [line.split()[0] for line in lines[rule + 1 :] if line.startswith("--")] if "Perhaps you" in box else []
-    return " ".join(" ".join(lines[:rule]).split()) + (f" (perhaps {meant[0]})" if meant else "")
+    said = " ".join(" ".join(lines[:rule]).split())
+    if "Unrecognized options:" in lines[rule + 1 :]:  # beside an option that is missing, which it was meant to be
+        unknown = lines[lines.index("Unrecognized options:") + 1 :]
+        said = f"Unrecognized options: {', '.join(itertools.takewhile(lambda line: line.strip('─-'), unknown))}; {said}"
+    for pattern, words in _IN_OUR_WORDS:
+        said = re.sub(pattern, words, said)
+    return said.rstrip(".; ") + (f" (perhaps {meant[0]})" if meant else "")

@@ -191,5 +191,8 @@ SIM = Group("The simulation: open it in the browser, or run it without one.", {
     "serve": Command(
         "apps.gui.serve", "Serve", "serve", "the page, until interrupted (also without a name)", "--port 8350"),
     "run": RECORD.commands["sim"],
-}, "  {prog}\n  {prog} run --speech assets/samples/hello.wav --seconds 10 --record out.mp4", default="serve")
+}, """\
+  {prog}
+  {prog} --port 8351
+  {prog} run --speech assets/samples/hello.wav --seconds 10 --record out.mp4""", default="serve")
 # fmt: on

@@ -8,6 +8,8 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -63,7 +65,10 @@ TREE = Group(
         "missing": command("missing"),
         "stopped": command("stopped"),
         "bench": Command("benchmarks.nowhere", "Args", "main", "is not installed", ""),
-        "below": Group("More.", {"double": command("double")}, "  {prog} double", default="double"),
+        "below": Group(
+            "More.", {"double": command("double"), "halve": command("halve")}, "  {prog} double", default="double"
+        ),
+        "apart": Group("Less.", {"halve": command("halve")}, "  {prog} halve"),
     },
     "  {prog} double 2",
 )
@@ -121,6 +126,7 @@ def test_a_group_lists_its_commands(given, capsys):
     [
         (["triple"], "'triple' came; n knows double"),
         (["doubel"], r"'doubel' came \(did you mean double\?\); n knows double"),
+        (["hlave"], r"'hlave' came \(did you mean below halve, apart halve\?\); n knows double"),
         (["below", "triple"], "'triple' came; n below knows double"),
         (["double", "--numbr", "2"], "--numbr.*perhaps --number.*n double --help"),
         (["double", "--number", "two"], "--number.*'two'"),
@@ -134,6 +140,45 @@ def test_a_mistake_is_told_in_one_line(given, complaint, capsys):
     assert program(TREE, "n", given) == 2
     said = capsys.readouterr()
     assert re.match(f"error: .*{complaint}", said.err) and said.err.count("\n") == 1 and not said.out
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("rnu", "sim run"), ("serve", "sim serve, study serve"), ("trian", "train")]
+)
+def test_a_command_is_proposed_wherever_it_is(word, meant, capsys):
+    assert program(EMPAW, "empaw", [word]) == 2
+    assert f"{word!r} came (did you mean {meant}?); empaw knows sim" in capsys.readouterr().err
+
+
+@dataclass(frozen=True)
+class Odd:
+    """Take one of each."""
+
+    place: Path
+    """Where it lies."""
+    kind: Literal["one", "other"] = "one"
+    share: float = 0.5
+    most: int | None = None
+    counts: tuple[int, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ([], "missing: --place PATH Where it lies"),
+        (["--plcae", "x"], "unknown: --plcae, x; missing: --place PATH Where it lies"),
+        (["--place"], "--place needs a value"),
+        (["--place", "x", "--kind", "third"], "--kind takes 'one', 'other'; 'third' came"),
+        (["--place", "x", "--share", "half"], "--share takes a number; 'half' came"),
+        (["--place", "x", "--most", "few"], "--most takes a whole number; 'few' came"),
+        (["--place", "x", "--counts", "1", "few"], "--counts cannot take '1', 'few'"),
+        (["--place", "x", "y"], "unknown: y"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_options_are_told_in_words_and_not_in_pythons(given, complaint, capsys):
+    assert program(Command(HERE, "Odd", "double", "takes one of each", "--place x"), "n", given) == 2
+    assert capsys.readouterr().err == f"error: {complaint}; n --help tells the options\n"
 
 
 def test_what_an_alphabet_lacks_is_spelt_out(tmp_path):
@@ -185,7 +230,8 @@ def test_every_group_teaches_with_lines_that_lead_somewhere(path, node):
         words = line.split("   ")[0].split()
         below = DOORS[words[0]]
         for word in words[1:]:
-            below = below.commands.get(word) if isinstance(below, Group) else below
+            if isinstance(below, Group):
+                below = below.commands.get(below.default if word.startswith("--") else word)
         assert below is not None, line
 
 
