@@ -6,6 +6,7 @@ Nothing is allocated that a header only claims: it is held against the size of i
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -68,14 +69,16 @@ def read_cloud(path: Path, array: str = "") -> CloudFile:
 def looks_like_cloud(path: Path) -> bool:
     """Tell whether a file begins as PLY, PCD and NPY do, whatever its ending."""
     with path.open("rb") as file:
-        head = file.read(256)
+        head = file.read(256).removeprefix(BOM_UTF8)
     return head.startswith(_NPY) or bool(_PLY.match(head) or _PCD.match(head))
 
 
 def _read(file: BinaryIO, array: str) -> np.ndarray:
     """All rows (N, 3) float64 of a file, as they are."""
+    start = len(BOM_UTF8) if file.read(len(BOM_UTF8)) == BOM_UTF8 else 0  # as Notepad puts before text
+    file.seek(start)
     head = file.read(HEAD)
-    file.seek(0)
+    file.seek(start)
     if not head:
         raise CloudError("it is empty.")
     if head.startswith(_ZIP):
@@ -89,5 +92,5 @@ def _read(file: BinaryIO, array: str) -> np.ndarray:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return read_text(file, "utf-16")
     if b"\0" not in head:
-        return read_text(file, "utf-8-sig")
+        return read_text(file, "utf-8")
     raise CloudError("it is none of NPY, NPZ, PLY, PCD and text, or its beginning is damaged. Save it anew as PLY.")

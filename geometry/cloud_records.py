@@ -132,11 +132,12 @@ def _pcd_rows(said: dict[str, list[str]]) -> int:
 
 def _header(file: BinaryIO, end: bytes) -> str:
     """The header up to the line that ends it; the file stands behind it."""
+    start = file.tell()
     head = file.read(HEAD)
     found = re.search(end, head)
     if found is None:
         raise CloudError(f"its header does not end within {HEAD >> 10} KiB.")
-    file.seek(found.end())
+    file.seek(start + found.end())
     return head[: found.end()].decode("latin-1")
 
 
@@ -154,8 +155,8 @@ def _axes(fields: list[_Field]) -> tuple[int, ...]:
 def _text_table(lines: Iterator[str], fields: list[_Field], rows: int) -> np.ndarray:
     """Rows (N, 3) of a table of text."""
     places = _axes(fields)
-    if any(not field.dtype for field in fields):
-        raise CloudError("its points have lists. Save it anew with plain points.")
+    if any(not field.dtype for field in fields[: max(places)]):
+        raise CloudError("its points have lists before x, y or z. Save it anew with plain points.")
     columns = [sum(field.times for field in fields[:place]) for place in places]
     found = parse_rows(lines, columns, check_rows(rows))
     check_whole(rows, len(found), "points")

@@ -15,7 +15,7 @@ from geometry.cloud_limits import MOST_POINTS, check_rows, check_whole, excerpt
 from geometry.clouds import CloudError
 
 _LONGEST_ROW, _MOST_LINES = 4096, 3 * MOST_POINTS  # vertices of a PLY stand among others
-_COMMENTS = ("#", "//")
+_COMMENTS = ("#", "//", "sep=")  # the last is for spreadsheets, which tells them what sets cells apart
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*(?:,\d+)?(?:[eE][-+]?\d+)?")
 _NOTHING = re.compile(r"(?<![\w.])(?:-?nan\(ind\)|N/A|NA|null|none)(?![\w.])", re.IGNORECASE)
 

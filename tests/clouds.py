@@ -92,6 +92,11 @@ KINDS: dict[str, Callable[[np.ndarray], bytes]] = {
     "camera_first.ply": lambda points: ply(points).replace(
         b"element vertex", b"element camera 1\nproperty float f\nelement vertex"
     ).replace(b"end_header\n", b"end_header\n525.0\n"),
+    "lists_last.ply": lambda points: ply(points).replace(
+        b"end_header\n", b"property list uchar int neighbours\nend_header\n"
+    ),
+    "notepad.ply": lambda points: b"\xef\xbb\xbf" + ply(points).replace(b"\n", b"\r\n"),
+    "notepad.pcd": lambda points: b"\xef\xbb\xbf" + pcd(points),
     "ascii.pcd": pcd,
     "binary.pcd": lambda points: pcd(points, "binary"),
     "compressed.pcd": lambda points: pcd(points, "binary_compressed"),
@@ -111,6 +116,7 @@ KINDS: dict[str, Callable[[np.ndarray], bytes]] = {
     "german.csv": lambda points: text(points, ";", "x;y;z").replace(b".", b","),
     "decimal_commas.txt": lambda points: text(points, "\t").replace(b".", b","),
     "excel.csv": lambda points: b"\xef\xbb\xbf" + text(points, ";", "X;Y;Z").replace(b"\n", b"\r\n"),
+    "excel_told.csv": lambda points: b"\xef\xbb\xbf" + text(points, ";", "sep=;\nx;y;z").replace(b".", b","),
     "unicode.txt": lambda points: text(points, "\t").decode().encode("utf-16"),
     "trailing_comma.csv": lambda points: text(points, ",", row="{},"),
 }  # fmt: skip
