@@ -10,6 +10,7 @@ import fcntl
 import glob
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
@@ -42,10 +43,16 @@ def check_file(path: str | Path) -> None:
         draft.touch()
         draft.unlink()
     except OSError as error:
-        raise OSError(
-            f"nothing can be written in {target.parent} ({error.strerror}): name another place, or change its "
-            "permissions"
-        ) from error
+        raise OSError(refused(target.parent, error)) from error
+
+
+def refused(folder: Path, error: OSError) -> str:
+    """Say that nothing can be written in a folder, why, and what helps: another place, or the right to write there."""
+    said = f"nothing can be written in {folder} ({error.strerror}): name another place"
+    if not isinstance(error, PermissionError):
+        return said
+    there = next(place for place in (folder, *folder.absolute().parents) if os.access(place, os.F_OK))
+    return f"{said}, or allow it with chmod u+wx {shlex.quote(str(there))}"
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

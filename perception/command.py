@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from geometry.files import refused
 from geometry.folders import files_below, is_hidden
 
 MOST_THREADS = 1_024
@@ -147,9 +148,7 @@ def check_folder(folder: Path) -> None:
         draft.write_bytes(b"")
         draft.unlink()
     except OSError as error:
-        raise CommandError(
-            f"nothing can be written in {folder} ({error.strerror}). Name another place, or change its permissions."
-        ) from error
+        raise CommandError(refused(folder, error)) from error
 
 
 def one_line(error: Exception) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from geometry.files import check_file, reserve, whole, write_whole
+from perception.command import CommandError, check_folder
 from tests.conftest import PATIENCE_S, ROOT
 
 HOLDS = """
@@ -64,6 +67,28 @@ def test_what_is_no_file_is_refused_and_stays(tmp_path):
             with pytest.raises(OSError, match=f"^{place} is {said}: .*name"):
                 call(place)
     assert stat.S_ISFIFO(pipe.stat().st_mode) and len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("below", ["", "new/newer"])
+def test_a_folder_that_may_not_be_written_is_told_with_what_helps(tmp_path, monkeypatch, below):
+    locked = tmp_path / "of others"
+
+    def forbidden(path, *given, **named):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    locked.mkdir()
+    for name in ("mkdir", "touch", "write_bytes"):  # root may write everywhere
+        monkeypatch.setattr(Path, name, forbidden)
+    said = rf"nothing can be written in {locked / below} \(Permission denied\): name another place, or allow it with "
+    for call in (lambda: check_file(locked / below / "file"), lambda: check_folder(locked / below)):
+        with pytest.raises((OSError, CommandError), match=f"^{said}chmod u\\+w '{locked}'$"):
+            call()
+
+
+def test_where_rights_would_not_help_another_place_is_named():
+    for call in (lambda: check_file("/dev/null/file"), lambda: check_folder(Path("/dev/null"))):
+        with pytest.raises((OSError, CommandError), match=r"^nothing can be written in /dev/null .*another place$"):
+            call()
 
 
 def test_a_mistake_leaves_the_old_file_and_no_draft(tmp_path):
