@@ -7,16 +7,21 @@ from pathlib import Path
 
 
 def files_below(folder: Path) -> list[Path]:
-    """List the files in a folder and below, sorted; folders behind links count, each once, so that none goes round.
+    """List the files in a folder and below, sorted; folders elsewhere behind links count, each once.
 
-    Links that lead nowhere are listed, so that whoever reads them says so.
+    Links into the folder itself do not: what they lead to is listed where it lies, and nothing goes round. Links to
+    files that are gone are listed, so that whoever reads them says so.
     """
-    seen, found = {os.path.realpath(folder)}, []
+    root = folder.resolve()
+    found, seen = [], set[Path]()
     for place, folders, names in os.walk(folder, followlinks=True):
         found += [Path(place, name) for name in names]
-        real = {os.path.realpath(Path(place, name)): name for name in sorted(folders, reverse=True)}
-        folders[:] = [name for path, name in real.items() if path not in seen]
-        seen |= set(real)
+        for name in sorted(folders):
+            link = Path(place, name)
+            real = link.resolve()
+            if link.is_symlink() and (real in seen or real.is_relative_to(root) or root.is_relative_to(real)):
+                folders.remove(name)
+            seen.add(real)
     return sorted(found)
 
 

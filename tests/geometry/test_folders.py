@@ -11,6 +11,7 @@ def test_folders_behind_links_count_once_and_never_go_round(tmp_path):
     (data / "linked").symlink_to(elsewhere)
     (data / "linked again").symlink_to(elsewhere)
     (elsewhere / "deep" / "up").symlink_to(data)
+    (data / "a link to b").symlink_to(data / "b")
     (data / "gone.wav").symlink_to(tmp_path / "nowhere")
     found = [path.relative_to(data).as_posix() for path in files_below(data)]
     assert found == ["a.wav", "b/x.wav", "gone.wav", "linked/c.wav", "linked/deep/x.wav"]
