@@ -7,13 +7,16 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
+import psutil
 import pytest
 
-from tests.conftest import PATIENCE_S, ROOT
+from tests.conftest import ROOT, alive, wait_until
+from tests.processes import run, started
 
 PACKAGES = (
     "geometry", "robots", "control", "envs", "perception", "policies", "datasets", "learning", "evaluation", "apps",
@@ -27,28 +30,21 @@ def sources() -> list[Path]:
     return [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")] + [ROOT / s for s in SCRIPTS]
 
 
-def run(*command: str, cwd: Path, **options) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, *command], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE_S, **options
-    )
-
-
 @pytest.mark.parametrize("content", [None, "raise RuntimeError('shadowed')"], ids=["plain folder", "package"])
 def test_folders_of_our_names_in_the_working_directory_break_nothing(tmp_path, content):
     for name in PACKAGES:
         (tmp_path / name).mkdir()
         if content is not None:
             (tmp_path / name / "__init__.py").write_text(content)
-    done = run(str(ROOT / "sim_gui.py"), "run", "--seconds", "0.2", "--json", "-", cwd=tmp_path)
+    done = run("python", str(ROOT / "sim_gui.py"), "run", "--seconds", "0.2", "--json", "-", cwd=tmp_path)
     assert len(json.loads(done.stdout)["steps"]) == 10
 
 
 def test_plain_folders_of_our_names_do_not_hide_the_packages(tmp_path):
     for name in PACKAGES:
         (tmp_path / name).mkdir()
-    places = run(
-        "-c", f"import {', '.join(PACKAGES)}\nfor p in ({', '.join(PACKAGES)}): print(p.__file__)", cwd=tmp_path
-    )
+    code = f"import {', '.join(PACKAGES)}\nfor p in ({', '.join(PACKAGES)}): print(p.__file__)"
+    places = run("python", "-c", code, cwd=tmp_path)
     assert places.stdout.split() == [str(ROOT / name / "__init__.py") for name in PACKAGES]
 
 
@@ -69,7 +65,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 def test_nothing_is_fetched_at_run_time(tmp_path):
     sample = ROOT / "assets" / "samples" / "hello.wav"
     command = ["sim_gui.py", "run", "--speech", str(sample), "--seconds", "4", "--record", str(tmp_path / "film.mp4")]
-    done = run("-c", WATCHED, *command, cwd=ROOT)
+    done = run("python", "-c", WATCHED, *command)
     assert done.returncode == 0, done.stderr
     assert "NETWORK" not in done.stderr
     assert (tmp_path / "film.mp4").stat().st_size > 10_000
@@ -78,23 +74,23 @@ def test_nothing_is_fetched_at_run_time(tmp_path):
 def test_the_watch_on_the_network_would_notice(tmp_path):
     script = tmp_path / "fetch.py"
     script.write_text("import socket; socket.create_connection(('192.0.2.1', 80), timeout=1)")
-    assert "NETWORK" in run("-c", WATCHED, str(script), cwd=tmp_path).stderr
+    assert "NETWORK" in run("python", "-c", WATCHED, str(script), cwd=tmp_path).stderr
 
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="unshare is not installed")
 def test_it_runs_where_there_is_no_network_at_all():
     sealed = ["unshare", "--net", "--map-root-user"]
-    if subprocess.run([*sealed, "true"], capture_output=True).returncode != 0:
+    if run(*sealed, "true").returncode != 0:
         pytest.skip("this machine does not let tests make a network namespace")
     command = [*sealed, sys.executable, "sim_gui.py", "run", "--speech", "assets/samples/hello.wav", "--seconds", "3"]
-    done = subprocess.run([*command, "--json", "-"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    done = run(*command, "--json", "-")
     assert any(step["emotion"] for step in json.loads(done.stdout)["steps"])
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_scripts_are_thin_and_teach(script):
     assert len((ROOT / script).read_text().splitlines()) <= 60
-    assert "usage" in run(script, "--help", cwd=ROOT).stdout
+    assert "usage" in run("python", script, "--help").stdout
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -122,6 +118,13 @@ def test_no_test_judges_by_the_clock():
     clock = re.compile(r"\b(perf_counter|process_time|thread_time|timeit)\b|\b(timeout|wait|join|result)[=(][1-9]")
     paths = [path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
     assert [str(path) for path in paths if clock.search(path.read_text())] == []
+
+
+def test_what_a_test_starts_ends_with_it_and_with_all_that_it_started():
+    with pytest.raises(ZeroDivisionError), started("sh", "-c", "sleep 10000 & echo $!; wait", stdout=PIPE) as parent:
+        child = psutil.Process(int(parent.stdout.readline()))
+        raise ZeroDivisionError
+    wait_until(lambda: not alive(child))
 
 
 def test_text_has_one_encoding_whatever_the_locale():
@@ -168,7 +171,7 @@ LEARNS = ("learning", "evaluation", "datasets", "stable_baselines3", "matplotlib
 
 
 def test_what_runs_loads_nothing_that_learns_or_measures():
-    done = run("-c", RUNS, *LEARNS, cwd=ROOT)
+    done = run("python", "-c", RUNS, *LEARNS)
     assert done.returncode == 0, done.stderr
     modules, *loaded = done.stdout.split()
     assert int(modules) > 50
@@ -199,7 +202,7 @@ LOADED = ("perception.speech.model import SpeechEmotionModel", "perception.face.
 def test_loading_a_network_leaves_torch_as_small_as_it_is(model):
     # To fill a tensor on the device without memory torch loads 800 modules: seconds of start-up, and 70 MB.
     code = f"import sys\nfrom {model} as Model\nModel.load()\nprint('sympy' in sys.modules)"
-    assert run("-c", code, cwd=ROOT).stdout.strip() == "False"
+    assert run("python", "-c", code).stdout.strip() == "False"
 
 
 def test_weights_are_safe_small_and_have_a_card():
@@ -222,7 +225,7 @@ def test_the_lock_pins_every_dependency_exactly():
 
 
 def test_the_readme_says_what_the_results_say():
-    done = run("benchmarks/readme.py", "--check", cwd=ROOT)
+    done = run("python", "benchmarks/readme.py", "--check")
     assert done.returncode == 0, done.stderr
 
 
@@ -247,18 +250,33 @@ def test_the_readme_says_what_the_results_say():
 )
 def test_mistakes_get_one_clear_line(arguments, complaint):
     environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
-    done = run(*arguments, cwd=ROOT, env=environment)
+    done = run("python", *arguments, env=environment)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert complaint in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2
 
 
-@pytest.mark.skipif(shutil.which("xvfb-run") is None, reason="xvfb-run is not installed")
-def test_bullets_own_window_opens_and_leaves_the_output_alone():
-    command = ["xvfb-run", "-a", sys.executable, "sim_gui.py", "run", "--window", "--seconds", "0.4", "--json", "-"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
-    assert len(json.loads(done.stdout)["steps"]) == 20
+@pytest.fixture
+def screen(tmp_path) -> Iterator[str]:
+    """A screen of the test's own: its server chooses the number, so that none is taken twice.
+
+    It must not begin anew when its only client leaves, as whoever looks whether there is a screen does: Bullet would
+    wait forever for a window that it asks for meanwhile.
+    """
+    if shutil.which("Xvfb") is None:
+        pytest.skip("Xvfb is not installed")
+    told = tmp_path / "number"
+    with told.open("w") as out, started("Xvfb", "-displayfd", "1", "-noreset", stdout=out) as server:
+        wait_until(lambda: server.poll() is not None or told.read_text().endswith("\n"))
+        assert server.poll() is None, "Xvfb did not start"
+        yield f":{told.read_text().strip()}"
+
+
+def test_bullets_own_window_opens_and_leaves_the_output_alone(screen):
+    words = ("sim_gui.py", "run", "--window", "--seconds", "0.4", "--json", "-")
+    done = run("python", *words, env={**os.environ, "DISPLAY": screen})
+    assert len(json.loads(done.stdout)["steps"]) == 20, done.stderr
 
 
 def test_measuring_needs_no_training_library():
@@ -273,6 +291,6 @@ def test_measuring_needs_no_training_library():
         "runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     cells = ["--cells", "trot:0.5", "--episodes", "1", "--workers", "1"]
-    assert run("-c", hide, "train_gait.py", "evaluate", *cells, cwd=ROOT).returncode == 0
-    refused = run("-c", hide, "train_gait.py", "train", "--out", "/tmp/nowhere", cwd=ROOT)
+    assert run("python", "-c", hide, "train_gait.py", "evaluate", *cells).returncode == 0
+    refused = run("python", "-c", hide, "train_gait.py", "train", "--out", "/tmp/nowhere")
     assert "empaw[train]" in refused.stderr
