@@ -16,6 +16,7 @@ from collections import Counter, OrderedDict
 from typing import Any
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
 
 STRANGER_S = 10.0
 MOST_STRANGERS = 128
@@ -71,12 +72,40 @@ class Door(socket.socket):
 
 
 class SmallBites(WebSocketsSansIOProtocol):
-    """Web sockets that read little at a time: 256 KiB of tiny messages would hold all others up for a second."""
+    """Web sockets that read little at a time: 256 KiB of tiny messages would hold all others up for a second.
+
+    Pings, pongs and parts of messages are obeyed here, where nothing can make them wait as messages do. Whoever floods
+    with these is cut off: they cost time, and the answers to pings, when nobody reads them, memory.
+    """
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._pace = Pace()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         super().connection_made(transport)
         transport.max_size = _READ_AT_ONCE  # type: ignore[attr-defined]
+
+    def handle_ping(self) -> None:
+        """Answer, unless there are too many."""
+        if self._bear():
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """Take note, unless there are too many."""
+        if self._bear():
+            super().handle_pong(event)
+
+    def handle_cont(self, event: Frame) -> None:
+        """Put a message together, unless it comes in too many parts."""
+        if self._bear():
+            super().handle_cont(event)
+
+    def _bear(self) -> bool:
+        if self._pace.count() > 0.0:
+            self.transport.abort()
+        return not self.transport.is_closing()
 
 
 class Seldom(logging.Filter):
@@ -113,9 +142,13 @@ class Pace:
         self._per_second, self._burst = per_second, burst
         self._left, self._at = burst, time.monotonic()
 
-    async def wait(self) -> None:
-        """Return when the next message may be taken; others are served meanwhile in any case."""
+    def count(self) -> float:
+        """Count a message; return how many seconds too early it comes."""
         now = time.monotonic()
         self._left = min(self._burst, self._left + (now - self._at) * self._per_second) - 1.0
         self._at = now
-        await asyncio.sleep(max(0.0, -self._left / self._per_second))
+        return max(0.0, -self._left / self._per_second)
+
+    async def wait(self) -> None:
+        """Return when the next message may be taken; others are served meanwhile in any case."""
+        await asyncio.sleep(self.count())

@@ -68,6 +68,7 @@ def serve(args: Serve) -> None:
             http="h11",
             ws=SmallBites,
             ws_max_size=2**20,
+            ws_per_message_deflate=False,  # poses hardly shrink, and a kilobyte would unpack to a megabyte
             backlog=ACCEPTED_AT_ONCE,
             proxy_headers=False,
             timeout_graceful_shutdown=1,

@@ -40,6 +40,8 @@ ASSETS = Path(__file__).resolve().parents[2] / "assets"
 SAMPLE = ASSETS / "samples" / "hello.wav"
 MAX_CHUNK_BYTES = 2**16
 MAX_FRAME_BYTES = 2**19
+MAX_ORDER = 2**12
+"""Characters of JSON that a page sends at a time: to read a megabyte of it holds all others up for 30 ms."""
 
 
 def make_app(
@@ -104,7 +106,7 @@ def _add_playing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
     # theirs is kept.
     receiving = Places(most=4, each=2)
     stage = _Stage(live, config.max_sound_s)
-    _add_samples(app, receiving, stage)
+    _add_samples(app, stage)
 
     @app.post("/api/hear", responses={413: {"description": "too large"}, 415: {"description": "not a sound"}})
     async def play_file(request: Request) -> Response:
@@ -112,7 +114,7 @@ def _add_playing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
         name = Path(unquote(request.headers.get("x-file-name", "upload"))).name[:120] or "upload"
         try:
             async with receiving.take(request):
-                body = await receive(request, MAX_UPLOAD_BYTES)
+                body = await receive(request, MAX_UPLOAD_BYTES, lambda: receiving.waiting > 0)
                 if body is None:
                     limit = MAX_UPLOAD_BYTES >> 20
                     return _error(413, f"the file is larger than {limit} MB: cut it, or save it as mp3 or ogg")
@@ -132,13 +134,15 @@ def _add_playing(app: FastAPI, live: LiveSession, config: SessionConfig) -> None
         return _error(507, f"{tempfile.gettempdir()} is full: make room there on the server, and send the file again")
 
 
-def _add_samples(app: FastAPI, receiving: Places, stage: _Stage) -> None:
+def _add_samples(app: FastAPI, stage: _Stage) -> None:
+    playing = Places(most=4, each=2)
+
     @app.post("/api/hear_sample", responses={404: {"description": "no such sample"}})
     async def play_sample(request: Request, feeling: str | None = None) -> Response:
         """Let the dog hear a voice that a synthesiser made, of one feeling or two; `url` is where to listen."""
         if feeling is not None and feeling not in SAMPLES:
             return _error(404, f"no sample {feeling!r}: there are {', '.join(SAMPLES)}")
-        async with receiving.take(request):
+        async with playing.take(request):
             return await stage.play_sample(SAMPLE.name if feeling is None else f"{feeling}.flac")
 
     @app.get("/api/samples/{name}", response_class=FileResponse, responses={404: {"description": "no such sample"}})
@@ -270,12 +274,21 @@ async def _serve(socket: WebSocket, live: LiveSession, listener: Listener, send:
 async def _obey(socket: WebSocket, live: LiveSession, message: dict[str, Any]) -> None:
     number, error = None, None
     try:
-        order = json.loads(message.get("text") or "null")
+        order = _read_json(message.get("text") or "null")
         number = _id(order)
         await asyncio.wrap_future(live.submit(to_command(order, live)))
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as problem:
         error = str(problem)[:300]
     await socket.send_json({"type": "ack", "id": number, "ok": error is None, "error": error})
+
+
+def _read_json(text: str) -> Any:
+    if len(text) > MAX_ORDER:
+        raise CommandError(f"{len(text)} characters came; allowed are {MAX_ORDER} at a time")
+    try:
+        return json.loads(text)
+    except RecursionError as problem:
+        raise CommandError(f"lists or objects lie too deep in each other in {text[:80]!r}") from problem
 
 
 def _id(order: Any) -> int | None:
@@ -353,7 +366,7 @@ async def _next(socket: WebSocket) -> Mapping[str, Any]:
 def _rate(message: Mapping[str, Any]) -> float:
     text = message.get("text") or ""
     try:
-        return float(json.loads(text)["rate"])
+        return float(_read_json(text)["rate"])
     except (ValueError, TypeError, KeyError, OverflowError) as problem:
         raise CommandError(f'first comes the sampling rate as {{"rate": 48000}}, got {text[:80]!r}') from problem
 

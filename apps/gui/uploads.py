@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
@@ -18,7 +18,8 @@ from apps.gui.bodies import read_body
 
 T = TypeVar("T")
 MAX_UPLOAD_S = 120.0
-IDLE_S = 5.0
+IDLE_S, LEAST_IDLE_S = 5.0, 1.0
+"""How long a sender may be silent, and how long while others wait for its place."""
 SLOWEST_BYTES_PER_S = 16_384
 # What is over the limit is read and thrown away up to here, so that the sender gets to see the answer.
 MAX_DRAINED_BYTES = 512 * 2**20
@@ -30,9 +31,13 @@ class Places:
     Args:
         most: in all.
         each: for one visitor.
+
+    Attributes:
+        waiting: how many wait.
     """
 
     def __init__(self, most: int, each: int) -> None:
+        self.waiting = 0
         self._all, self._each = asyncio.Semaphore(most), each
         self._own: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
 
@@ -41,12 +46,18 @@ class Places:
         """Hold a place of the visitor who asks."""
         visitor = request.client.host if request.client else ""
         own = self._own.setdefault(visitor, asyncio.Semaphore(self._each))
-        async with own, self._all:
+        async with AsyncExitStack() as places:
+            self.waiting += 1
+            try:
+                await places.enter_async_context(own)
+                await places.enter_async_context(self._all)
+            finally:
+                self.waiting -= 1
             yield
 
 
-async def receive(request: Request, most_bytes: int) -> bytes | None:
-    """Receive a body of up to `most_bytes`; None when it is larger.
+async def receive(request: Request, most_bytes: int, awaited: Callable[[], bool] = lambda: False) -> bytes | None:
+    """Receive a body of up to `most_bytes`; None when it is larger. `awaited`: whether others wait for its end.
 
     Raises:
         ClientDisconnect: the sender hung up.
@@ -56,17 +67,26 @@ async def receive(request: Request, most_bytes: int) -> bytes | None:
 
     async def paced() -> Message:
         nonlocal total
-        message = await asyncio.wait_for(request.receive(), IDLE_S)
+        message = await _next_piece(request, awaited)
         total += len(message.get("body", b""))
         late_s = time.monotonic() - begun - IDLE_S
         if late_s > MAX_UPLOAD_S or (message.get("more_body") and late_s * SLOWEST_BYTES_PER_S > total):
             raise TimeoutError
         return message
 
+    return await read_body(Request(request.scope, paced), most_bytes, MAX_DRAINED_BYTES)
+
+
+async def _next_piece(request: Request, awaited: Callable[[], bool]) -> Message:
+    piece, silent_s = asyncio.ensure_future(request.receive()), 0.0
     try:
-        return await read_body(Request(request.scope, paced), most_bytes, MAX_DRAINED_BYTES)
-    except asyncio.TimeoutError as problem:  # another class than TimeoutError before Python 3.11
-        raise TimeoutError from problem
+        while not (await asyncio.wait({piece}, timeout=LEAST_IDLE_S))[0]:
+            silent_s += LEAST_IDLE_S
+            if silent_s >= IDLE_S or awaited():
+                raise TimeoutError
+        return piece.result()
+    finally:
+        piece.cancel()
 
 
 async def work_apart(work: Callable[[], T]) -> T:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import functools
+import json
 import logging
 import signal
 import socket
@@ -17,6 +19,8 @@ from types import SimpleNamespace
 import httpx
 import pytest
 from starlette.requests import ClientDisconnect, Request
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -259,6 +263,57 @@ def test_a_sender_in_a_hurry_waits_and_others_do_not(monkeypatch):
     assert slept == pytest.approx([0.0, 0.0, 0.0, 0.1, 0.2])
 
 
+# ---------------------------------------------------------------- frames that are no messages
+
+PING, PONG, CONTINUATION = 9, 10, 0
+
+
+def frame(kind: int, content: bytes = b"", last: bool = True) -> bytes:
+    """Return a frame of a client, of up to 125 bytes, masked with zeros."""
+    return bytes((kind | (0x80 if last else 0), 0x80 | len(content), 0, 0, 0, 0)) + content
+
+
+def opened(address: str, path: str) -> ClientConnection:
+    host, port, token = parts(address)
+    return connect(
+        f"ws://{host}:{port}{path}", additional_headers={"cookie": f"empaw_token_{port}={token}"}, ping_timeout=None
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "flood"),
+    [
+        (b"", frame(PING, bytes(125))),
+        (b"", frame(PONG)),
+        (frame(1, last=False), frame(CONTINUATION, last=False)),
+    ],
+    ids=["pings", "pongs", "empty parts of a message"],
+)
+def test_floods_of_frames_are_cut_off(guarded, first, flood):
+    with opened(guarded.address, "/ws/live") as live, contextlib.suppress(ConnectionClosed):
+        with contextlib.suppress(OSError):  # cut off before all of it was sent
+            live.socket.sendall(first + flood * 20_000)
+        while True:
+            live.recv(timeout=PATIENCE_S)  # until the connection is lost
+    with opened(guarded.address, "/ws/live") as live:
+        assert live.recv(timeout=PATIENCE_S)
+
+
+def test_pings_are_answered_and_messages_may_come_in_parts(guarded):
+    with opened(guarded.address, "/ws/live") as live:
+        for _ in range(20):
+            assert live.ping().wait(PATIENCE_S)
+        live.send(iter('{"type": "command", "id": 7, "name": "push"}'))
+        while (answer := json.loads(live.recv(timeout=PATIENCE_S)))["type"] != "ack":
+            pass
+        assert (answer["id"], answer["ok"]) == (7, True)
+
+
+def test_messages_are_not_packed(guarded):
+    with opened(guarded.address, "/ws/poses") as poses:
+        assert "Sec-WebSocket-Extensions" not in poses.response.headers
+
+
 # ---------------------------------------------------------------- uploads
 
 
@@ -280,9 +335,59 @@ def piece(body: bytes, more: bool = True) -> dict:
 
 
 def test_an_upload_that_stays_silent_is_given_up(monkeypatch):
-    monkeypatch.setattr(uploads, "IDLE_S", 0.01)
+    monkeypatch.setattr(uploads, "IDLE_S", 0.02)
+    monkeypatch.setattr(uploads, "LEAST_IDLE_S", 0.01)
     with pytest.raises(TimeoutError):
         asyncio.run(receive(upload(piece(b"RIFF")), 100))
+
+
+def test_an_upload_may_pause_while_nobody_waits_for_its_place(monkeypatch):
+    monkeypatch.setattr(uploads, "LEAST_IDLE_S", 0.001)
+    asked: list[bool] = []
+
+    async def run() -> bytes | None:
+        begun, goes_on = piece(b"RI"), asyncio.Event()
+
+        async def receive_next() -> dict:
+            if not begun:
+                await goes_on.wait()
+                return piece(b"FF", more=False)
+            return {**begun, "more_body": bool(begun.clear() or True)}
+
+        def awaited() -> bool:
+            asked.append(True)
+            if len(asked) == 3:
+                goes_on.set()
+            return False
+
+        request = Request({"type": "http", "method": "POST", "headers": [], "client": ("h", 1)}, receive_next)
+        return await receive(request, 100, awaited)
+
+    assert asyncio.run(run()) == b"RIFF"
+
+
+def test_idle_uploads_make_room_for_one_that_comes(monkeypatch):
+    monkeypatch.setattr(uploads, "IDLE_S", 3600.0)
+    monkeypatch.setattr(uploads, "LEAST_IDLE_S", 0.01)
+
+    async def run() -> None:
+        places = Places(most=4, each=2)
+
+        async def send(*pieces: dict) -> bytes | None:
+            request = upload(*pieces)
+            async with places.take(request):
+                return await receive(request, 100, lambda: places.waiting > 0)
+
+        idle = [asyncio.create_task(send(piece(b"RI"))) for _ in range(3)]
+        while places.waiting < 1:
+            await asyncio.sleep(0)
+        assert await send(piece(b"RI"), piece(b"FF", more=False)) == b"RIFF"
+        assert places.waiting == 0
+        for sender in idle:
+            sender.cancel()
+        assert sum(isinstance(end, TimeoutError) for end in await asyncio.gather(*idle, return_exceptions=True)) >= 2
+
+    asyncio.run(run())
 
 
 def test_an_upload_that_trickles_is_given_up(monkeypatch):

@@ -175,6 +175,12 @@ def test_an_id_that_cannot_be_sent_back_is_left_out(live, number):
     assert wait_for(live, lambda message: message["type"] == "ack")["id"] is None
 
 
+def test_commands_longer_than_any_are_not_read(live):
+    live.send(json.dumps({"type": "command", "id": 1, "name": "push", "value": [[]] * 100_000}))
+    answer = wait_for(live, lambda message: message["type"] == "ack")
+    assert (answer["id"], answer["error"]) == (None, "400055 characters came; allowed are 4096 at a time")
+
+
 def test_errors_do_not_echo_everything(live):
     live.send(json.dumps({"type": "command", "id": 1, "name": "x" * 500_000}))
     assert len(wait_for(live, lambda message: message["type"] == "ack")["error"]) < 400
@@ -320,7 +326,10 @@ def test_a_microphone_is_heard_and_a_second_one_waits(server, live):
 
 @pytest.mark.parametrize(
     "first",
-    ['{"rate": 0}', '{"rate": "fast"}', '{"rate": 1e9}', "[]", "", '{"rate": NaN}', f'{{"rate": 1{"0" * 400}}}', b"xx"],
+    [
+        *('{"rate": 0}', '{"rate": "fast"}', '{"rate": 1e9}', "[]", "", '{"rate": NaN}', f'{{"rate": 1{"0" * 400}}}'),
+        *("[" * 4000, "[" * 100_000, b"xx"),
+    ],
 )
 def test_a_microphone_that_talks_nonsense_is_told_so(server, first):
     with connect(f"{server.sockets}/ws/microphone") as microphone:
