@@ -1,4 +1,4 @@
-"""Make the samples that show a feeling each: voices of eSpeak NG, faces that are drawn, and a video of both.
+"""Make the samples: a voice of eSpeak NG or a drawn face for each feeling, a video of both, and a voice to get to know.
 
 The settings were searched for until the shipped networks read the feeling: the samples show what the dog does about it,
 and say nothing of how well people are read. No person's voice or face is in them. Needs espeak-ng (apt-get install).
@@ -77,6 +77,11 @@ VOICES = {
         "What was that? Somebody is at the door! Please, do not leave me here alone!",
         "en-029+UniRobot", 165, 44),
 }  # fmt: skip
+TALK = {
+    "1": Voice("The post comes at ten, and the shop opens at noon.", "en-us", 150, 50, "medium", peak=0.3),
+    "2": Voice("There are four chairs and a table in the room.", "en-us", 150, 50, "medium", peak=0.3),
+}
+"""What `enrol voice --neutral` is tried with; nothing was searched for."""
 FACES = {
     "neutral": Look(-0.31, 0.2, 0.21, -1.61, 0.4, teeth=True),
     "happy": Look(0.66, 0.33, -0.66, 12.0, 0.82, teeth=True),
@@ -141,6 +146,8 @@ def main() -> None:
     """Write all of them."""
     for name, voice in VOICES.items():
         soundfile.write(SAMPLES / f"{name}.flac", voice.samples(), RATE_HZ, "PCM_16")
+    for name, voice in TALK.items():
+        soundfile.write(SAMPLES / "talk" / f"{name}.flac", voice.samples(), RATE_HZ, "PCM_16")
     for name, look in FACES.items():
         cv2.imwrite(str(SAMPLES / f"{name}.png"), draw(look))
     nobody, smile = np.full((SIDE, SIDE, 3), 170, np.uint8), draw(FACES["happy"])

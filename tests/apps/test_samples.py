@@ -15,6 +15,8 @@ from perception.face.pictures import read_picture
 from perception.face.stream import FaceStream
 from perception.face.videos import read_video
 from perception.speech.audio import read_sound
+from perception.speech.enrol import EnrolConfig
+from perception.speech.enrol import main as enrol
 from perception.speech.model import SpeechEmotionModel
 from perception.speech.stream import SpeechStream
 from policies.behaviour import default_table
@@ -40,6 +42,11 @@ def test_a_voice_is_heard_as_what_it_is_called(path: Path):
 def test_a_face_is_seen_as_what_it_is_called(path: Path):
     seen = FaceStream(FaceEmotionModel.load(), FaceDetector()).push(read_picture(path), 0.0).estimate
     assert seen is not None and seen.label == path.stem and seen.confidence > SURE
+
+
+def test_the_voice_to_get_to_know_can_be_enrolled(tmp_path):
+    known = enrol(EnrolConfig(out=tmp_path / "me.safetensors", neutral=(SAMPLES / "talk",)))
+    assert known.failures == [] and known.speaker.neutral.clips == 2
 
 
 def test_the_demo_comforts_and_then_plays():

@@ -44,8 +44,7 @@ def _voices(home: Path) -> None:
         (home / path).parent.mkdir(parents=True, exist_ok=True)
         begins = rate + next(number) * rate // 20
         soundfile.write(home / path, said[begins : begins + 6 * rate // 10], rate)
-    for name in ("clip", "talk1", "talk2"):
-        soundfile.write(home / f"{name}.wav", said[rate : 3 * rate], rate)
+    soundfile.write(home / "clip.wav", said[rate : 3 * rate], rate)
     (home / "FOLDS.json").write_text(json.dumps({"test_actors": [[1, 11], [2, 3]]}))
 
 
