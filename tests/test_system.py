@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
-from tests.conftest import PATIENCE_S, ROOT
+from tests.processes import run
 
 
 @pytest.mark.parametrize("shim", [False, True])
@@ -17,8 +15,7 @@ def test_a_python_that_is_not_there_is_told_in_one_line(tmp_path, shim):
             "#!/bin/sh\necho 'pyenv: python9.9: command not found' >&2\necho 'a page more' >&2\nexit 127\n"
         )
         python.chmod(0o755)
-    command = ["sh", "tools/system.sh", "venv", str(python)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    done = run("sh", "tools/system.sh", "venv", python)
     assert done.returncode == 1 and not done.stdout
     assert done.stderr.startswith(f"there is no Python that runs as {python}; run:  make PYTHON=")
     assert done.stderr.count("\n") == 1

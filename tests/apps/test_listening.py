@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from apps.gui.listening import check_serving
 from apps.gui.security import Gate, Key
+from tests.processes import run
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def pem(tmp_path_factory) -> Path:
     make = "openssl req -x509 -newkey rsa:2048 -days 2 -subj /CN=localhost"
     for name, lock in (("ours", "-nodes"), ("other", "-nodes"), ("locked", "-passout pass:secret")):
         files = ["-keyout", f"{name}.key", "-out", f"{name}.crt"]
-        subprocess.run([*make.split(), *lock.split(), *files], cwd=folder, capture_output=True, check=True)
+        assert run(*make.split(), *lock.split(), *files, cwd=folder).returncode == 0
     (folder / "broken").write_text("no PEM\n")
     return folder
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import cv2
 import numpy as np
 import pytest
 
 from benchmarks.costs import Args, frames, seconds_of_sound, spent_ms, windows
 from datasets.faces import Faces
-from tests.conftest import PATIENCE_S, ROOT
 from tests.faces import drawn_face
+from tests.processes import run
 
 
 def test_every_call_is_made_and_the_first_are_not_counted():
@@ -53,8 +50,7 @@ def test_pictures_without_a_face_are_told():
 
 
 def test_what_cannot_be_had_is_one_line(tmp_path):
-    command = [sys.executable, "benchmarks/costs.py", "--faces", str(tmp_path / "nowhere.tar.gz")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    done = run("python", "benchmarks/costs.py", "--faces", tmp_path / "nowhere.tar.gz")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: ") and "nowhere" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from envs.locomotion.walks import walks_fingerprint
 from evaluation.gait import evaluate as gait_evaluate
 from evaluation.gait.evaluate import Evaluate, evaluate
 from evaluation.gait.metrics import Row
-from tests.conftest import PATIENCE_S, ROOT
+from tests.processes import run
 
 WALKS = gait_evaluate._walks
 CLOCKED = Evaluate(policy=("none",), seconds=3.0)
@@ -97,9 +95,10 @@ def test_titles_tell_all_cases_apart_and_round_speeds_stay_short():
 
 
 def test_the_script_writes_one_json_object_and_nothing_else(tmp_path):
-    command = [sys.executable, "train_gait.py", "evaluate", "--cells", "trot:0.5", "--episodes", "1", "--seconds", "3"]
+    command = ["python", "train_gait.py", "evaluate", "--cells", "trot:0.5", "--episodes", "1", "--seconds", "3"]
     more = ["--policy", "none", "--json", "-", "--plots", str(tmp_path)]
-    done = subprocess.run([*command, *more], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=True)
+    done = run(*command, *more)
+    assert done.returncode == 0, done.stderr
     row = json.loads(done.stdout)["rows"][0]
     assert {"policy", "gait", "speed", "terrain", "kick", "episodes", "rmse", "falls", "yaw_drift"} <= set(row)
     assert {path.name for path in tmp_path.iterdir()} == {"tracking.png", "contacts.png", "survival.png"}

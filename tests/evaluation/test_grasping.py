@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import signal
-import subprocess
 import sys
 from dataclasses import asdict, replace
 from html import escape
 from itertools import pairwise
 from pathlib import Path
+from subprocess import DEVNULL
 
 import numpy as np
 import pytest
@@ -29,7 +28,8 @@ from geometry.cameras import DepthCamera
 from geometry.objects import household_object
 from policies.grasping.planner import PlannerConfig
 from robots.parallel import in_order
-from tests.conftest import PATIENCE_S, ROOT, wait_until
+from tests.conftest import PATIENCE_S, wait_until
+from tests.processes import started
 
 SMALL = DepthCamera(160, 120)
 CONFIG = TrialConfig(("partial", "true"), upright=1.0, camera=SMALL)
@@ -146,26 +146,13 @@ def test_a_broken_run_goes_on_where_it_was(objects, whole, tmp_path, monkeypatch
 
 
 def test_a_killed_run_goes_on_where_it_was(objects, whole, tmp_path):
-    command = [sys.executable, "grasp_eval.py", "single", "--objects", objects, "--views", "2", "--workers", "1"]
-    more = [
-        "--clouds",
-        "partial",
-        "true",
-        "--camera.width",
-        "160",
-        "--camera.height",
-        "120",
-        "--upright",
-        "1",
-    ]
+    command = ["python", "grasp_eval.py", "single", "--objects", objects, "--views", "2", "--workers", "1"]
+    more = ["--clouds", "partial", "true", "--camera.width", "160", "--camera.height", "120", "--upright", "1"]
     place = tmp_path / "trials.jsonl"
-    process = subprocess.Popen(
-        [*command, *more, "--out", str(tmp_path)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    wait_until(lambda: process.poll() is not None or (place.exists() and place.read_text().count("\n") >= 3))
-    assert process.poll() is None, "it ended by itself"
-    os.kill(process.pid, signal.SIGKILL)
-    assert process.wait(PATIENCE_S) == -signal.SIGKILL
+    with started(*command, *more, "--out", tmp_path, stdout=DEVNULL, stderr=DEVNULL) as process:
+        wait_until(lambda: process.poll() is not None or (place.exists() and place.read_text().count("\n") >= 3))
+        process.kill()
+        assert process.wait(PATIENCE_S) == -signal.SIGKILL, "it ended by itself"
     assert not (tmp_path / "trials.csv").exists()
     held = place.read_text()
     evaluate_single(asked(objects, tmp_path, resume=True))

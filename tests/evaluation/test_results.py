@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
 from evaluation.results import ResultsStore
-from tests.conftest import PATIENCE_S, ROOT
+from tests.processes import run
 
 SETTINGS = {"seed": 0, "sizes": (1, 2)}
 
@@ -83,7 +81,7 @@ def test_two_processes_do_not_mix_their_rows(tmp_path):
     store = ResultsStore(path, SETTINGS)
     store.add((1,), 1)
     code = f"import pathlib, evaluation.results as r; r.ResultsStore(pathlib.Path({str(path)!r}), {{}})"
-    other = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    other = run("python", "-c", code)
     assert f"{path} is in use by process {os.getpid()}" in other.stderr
     store.add((2,), 2)
     assert len(path.read_text().splitlines()) == 3 and not list(tmp_path.glob("*.old*"))

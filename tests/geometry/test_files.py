@@ -6,15 +6,15 @@ import errno
 import os
 import re
 import stat
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
 from geometry.files import check_file, reserve, whole, write_whole
 from perception.command import CommandError, check_folder
-from tests.conftest import PATIENCE_S, ROOT
+from tests.conftest import PATIENCE_S
+from tests.processes import started
 
 HOLDS = """
 import sys
@@ -30,9 +30,7 @@ sys.stdin.read()
 @pytest.mark.parametrize("name", ["rows.jsonl", ""], ids=["file", "folder"])
 def test_a_place_is_refused_while_another_process_has_it(tmp_path, name):
     place = tmp_path / name
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLDS, str(place)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
+    with started("python", "-c", HOLDS, place, stdin=PIPE, stdout=PIPE) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
         for _ in range(2):  # asking does not take it away
             with pytest.raises(BlockingIOError, match=rf"{place} is in use by process {holder.pid}: wait"):
@@ -104,8 +102,8 @@ def test_a_mistake_leaves_the_old_file_and_no_draft(tmp_path):
 
 def test_a_draft_that_a_kill_left_is_removed(tmp_path):
     place = tmp_path / "[file]"
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait(PATIENCE_S)
+    with started("true") as gone:
+        gone.wait(PATIENCE_S)
     left, theirs = (tmp_path / f".[file].{process}.part" for process in (gone.pid, os.getppid()))
     for draft in (left, theirs):
         draft.touch()

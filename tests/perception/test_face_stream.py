@@ -1,6 +1,4 @@
 import csv
-import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
 
@@ -19,8 +17,8 @@ from perception.face.pictures import PictureError
 from perception.face.predict import COLUMNS, PredictConfig
 from perception.face.stream import FaceStream, StreamConfig, is_turned
 from perception.face.videos import Frame
-from tests.conftest import PATIENCE_S
 from tests.faces import ScriptedDetector, ScriptedModel, drawn_face, fake_weights, write_video
+from tests.processes import run
 
 ROOT = Path(__file__).resolve().parents[2]
 NOISE = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
@@ -223,9 +221,9 @@ def test_help_teaches(command, capsys):
 
 def test_command_line_end_to_end(folder, tmp_path_factory):
     weights = fake_weights(tmp_path_factory.mktemp("w"))
-    command = [sys.executable, "-m", "cli.main", "predict", "face", str(folder / "a.png"), "--csv", "-"]
+    command = ["python", "-m", "cli.main", "predict", "face", str(folder / "a.png"), "--csv", "-"]
     command += ["--weights", str(weights)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    done = run(*command)
     assert done.returncode == 0, done.stderr
     assert next(iter(csv.DictReader(done.stdout.splitlines())))["file"].endswith("a.png")
     assert done.stderr.count("\n") == 1  # OpenCV says nothing of its own

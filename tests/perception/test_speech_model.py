@@ -1,7 +1,5 @@
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from perception.speech.model import DEFAULT_FOLDER, HeadConfig, HeadEnsemble, Sp
 from perception.speech.stream import SpeechStream
 from perception.weights import WeightsError
 from policies.behaviour import default_table
-from tests.conftest import PATIENCE_S
+from tests.processes import run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -205,6 +203,6 @@ def test_running_needs_no_training_libraries():
         "assert torch.get_num_threads() == threads\n"
         "print([n for n in ('librosa', 'sklearn', 'numba', 'matplotlib', 'rich', 'tyro') if n in sys.modules])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    done = run("python", "-c", code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

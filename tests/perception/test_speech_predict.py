@@ -1,9 +1,8 @@
 import csv
 import json
-import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from perception.speech.speaker import Speaker
 from perception.speech.stream import SpeechStream
 from perception.speech.windows import WindowConfig
 from tests.conftest import PATIENCE_S
+from tests.processes import run, started
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "assets" / "samples" / "hello.wav"
@@ -104,8 +104,8 @@ def test_help_teaches(command, capsys):
 
 
 def test_command_line_end_to_end():
-    command = [sys.executable, "-m", "cli.main", "predict", "speech", str(SAMPLE), "--json", "-"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    command = ["python", "-m", "cli.main", "predict", "speech", str(SAMPLE), "--json", "-"]
+    done = run(*command)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["rows"][0]["file"].endswith(SAMPLE.name)
 
@@ -182,11 +182,11 @@ def test_a_link_stays_a_link(tmp_path):
 
 
 def test_a_reader_that_leaves_early():
-    command = [sys.executable, "-m", "cli.main", "predict", "speech", str(SAMPLE)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-        run.stdout.close()
-        err = run.stderr.read()
-        assert run.wait(timeout=PATIENCE_S) == 2
+    command = ["python", "-m", "cli.main", "predict", "speech", str(SAMPLE)]
+    with started(*command, stdout=PIPE, stderr=PIPE) as early:
+        early.stdout.close()
+        err = early.stderr.read()
+        assert early.wait(PATIENCE_S) == 2
     assert err.startswith("error: ") and "closed" in err and err.count("\n") == 1
 
 

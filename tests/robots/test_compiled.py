@@ -3,8 +3,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from policies.locomotion.actor import DEFAULT_FOLDER, Actor
 from policies.locomotion.controller import LearnedLegs
 from robots.compiled import compiled, folder_for_code
 from robots.world import World
-from tests.conftest import PATIENCE_S
+from tests.processes import run
 
 
 def test_a_compiled_function_does_what_its_source_does():
@@ -41,13 +39,7 @@ def test_where_nothing_can_be_kept_it_is_compiled_each_time(tmp_path):
     environment = {**os.environ, "HOME": str(nowhere), "XDG_CACHE_HOME": str(nowhere), "PYTHONDONTWRITEBYTECODE": "1"}
     code = "import only_read; print(only_read.twice(21))"
     path = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[2])))
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={**environment, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-    )
+    done = run("python", "-c", code, env={**environment, "PYTHONPATH": path})
     assert done.stdout.strip() == "42", done.stderr
 
 
@@ -106,14 +98,7 @@ def test_machine_code_does_not_outlive_what_it_calls(tmp_path):
     for value in (3, 4, 3):
         (package / "inner.py").write_text(f"{header}@compiled\ndef inner(x):\n    return x + {value}\n")
         code = "from robots.outer import outer; print(outer(1), sum(outer.stats.cache_hits.values()))"
-        done = subprocess.run(
-            [sys.executable, "-B", "-c", code],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-        )
+        done = run("python", "-B", "-c", code, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)})
         found.append(done.stdout.split())
     assert found == [["8", "0"], ["10", "0"], ["8", "1"]], done.stderr
 
@@ -125,22 +110,17 @@ def test_damaged_machine_code_is_compiled_anew(tmp_path):
     code = "from own import twice; print(twice(21), sum(twice.stats.cache_hits.values()))"
     path = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[2])))
 
-    def run() -> list[str]:
-        done = subprocess.run(
-            [sys.executable, "-B", "-c", code],
-            env={**os.environ, "PYTHONPATH": path, "NUMBA_CACHE_DIR": str(tmp_path / "kept")},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-        )
+    def twice() -> list[str]:
+        kept = {"PYTHONPATH": path, "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+        done = run("python", "-B", "-c", code, env={**os.environ, **kept})
         assert not done.stderr
         return done.stdout.split()
 
-    assert run() == ["42", "0"] and run() == ["42", "1"]
+    assert twice() == ["42", "0"] and twice() == ["42", "1"]
     for ending in ("nbi", "nbc"):
         (kept,) = (tmp_path / "kept").rglob(f"*.{ending}")
         content = bytearray(kept.read_bytes())
         content[len(content) // 2] ^= 255
         for damaged in (content, content[: len(content) // 2], b""):
             kept.write_bytes(damaged)
-            assert run() == ["42", "0"] and run() == ["42", "1"]
+            assert twice() == ["42", "0"] and twice() == ["42", "1"]

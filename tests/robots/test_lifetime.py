@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
+from subprocess import DEVNULL
 
 import psutil
 import pytest
 
 from robots import lifetime
-from tests.conftest import PATIENCE_S, ROOT, alive, wait_until
+from tests.conftest import PATIENCE_S, alive, wait_until
+from tests.processes import run, started
 
 WORKERS = """
 import sys, time
@@ -38,18 +38,16 @@ subprocess.run(lifetime.command(script, sys.argv[1]), start_new_session=True)
 @pytest.mark.parametrize(("code", "count"), [(WORKERS, 2), (SCRIPT, 1)], ids=["workers", "script"])
 def test_no_process_outlives_the_one_that_started_it(tmp_path, code, count, how):
     places = [tmp_path / str(number) for number in range(count)]
-    parent = subprocess.Popen([sys.executable, "-c", code, *map(str, places)], cwd=ROOT, stderr=subprocess.DEVNULL)
-    wait_until(lambda: parent.poll() is not None or all(place.exists() for place in places))
-    children = psutil.Process(parent.pid).children(recursive=True)
-    assert len(children) >= count
-    parent.send_signal(how)
-    assert parent.wait(PATIENCE_S) == -how
-    wait_until(lambda: not any(alive(child) for child in children))
+    with started("python", "-c", code, *places, stderr=DEVNULL) as parent:
+        wait_until(lambda: parent.poll() is not None or all(place.exists() for place in places))
+        children = psutil.Process(parent.pid).children(recursive=True)
+        assert len(children) >= count
+        parent.send_signal(how)
+        assert parent.wait(PATIENCE_S) == -how
+        wait_until(lambda: not any(alive(child) for child in children))
 
 
 def test_a_script_sees_its_own_line(tmp_path):
     script = tmp_path / "told.py"
     script.write_text("import sys; print(__name__, *sys.argv)")
-    line = lifetime.command(script, "a", "b")
-    printed = subprocess.run(line, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout
-    assert printed == f"__main__ {script} a b\n"
+    assert run(*lifetime.command(script, "a", "b")).stdout == f"__main__ {script} a b\n"

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
+from subprocess import PIPE
 
-from tests.conftest import PATIENCE_S, ROOT
+from tests.conftest import PATIENCE_S
+from tests.processes import started
 
 INTERRUPTED = """
 import signal, sys, time
@@ -21,9 +21,7 @@ sys.exit(guarded(work))
 
 
 def test_ctrl_c_ends_the_workers_without_a_word():
-    with subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as run:
+    with started("python", "-c", INTERRUPTED, stdout=PIPE, stderr=PIPE) as run:
         assert run.stdout is not None and run.stdout.readline() == "one\n"
         run.send_signal(signal.SIGINT)
         _, said = run.communicate(timeout=PATIENCE_S)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -11,8 +9,8 @@ from control.dog import CONTROL_HZ, SUBSTEPS, Dog, has_fallen, standing_joints
 from control.gait import GAITS, VelocityCommand
 from robots.quadruped import Quadruped, QuadrupedSpec, quadruped_urdf
 from robots.world import World, WorldConfig
-from tests.conftest import PATIENCE_S, ROOT
 from tests.control.test_gait import leg_fk
+from tests.processes import run
 
 
 @pytest.fixture
@@ -131,12 +129,12 @@ def test_the_window_without_a_display_says_what_to_do(monkeypatch):
         "try: World(WorldConfig(window=True))\n"
         "except RuntimeError as problem: print(problem)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    done = run("python", "-c", code)
     assert "xvfb-run" in done.stdout
     assert WorldConfig().window is False
 
 
 def test_nothing_but_our_own_words_on_the_standard_output():
     code = "from robots.world import World; World().close(); print('ours')"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S)
+    done = run("python", "-c", code)
     assert done.stdout == "ours\n"

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 from sqlalchemy import text
 
 import user_study
 from apps.study.storage_open import database_url, open_engines
 from tests.apps.study.folder import make_study
-from tests.conftest import PATIENCE_S, ROOT
+from tests.processes import run
 
 COMMANDS = ("init", "serve", "simulate", "export", "analyse", "taste", "power")
 
@@ -31,9 +28,7 @@ def ends(given, capsys) -> tuple[int, str, str]:
 
 
 def test_the_help_shows_a_study_from_end_to_end():
-    done = subprocess.run(
-        [sys.executable, "user_study.py", "--help"], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S
-    )
+    done = run("python", "user_study.py", "--help")
     assert done.returncode == 0 and "usage" in done.stdout
     assert all(f"user_study.py {name}" in done.stdout for name in COMMANDS if name != "taste")
 
