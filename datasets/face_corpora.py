@@ -20,7 +20,7 @@ import numpy as np
 
 from datasets import layouts
 from datasets.faces import DatasetError, Faces, class_index, is_fer2013, pack
-from datasets.layouts import NOT_OURS, by_folder, by_table, recognise_names, visible_files
+from datasets.layouts import NOT_OURS, by_folder, by_table, recognise_names, split_of, visible_files
 from perception.command import Failure
 from perception.face.detector import CROP, FaceDetector, align
 from perception.face.network import CLASSES
@@ -43,9 +43,8 @@ _RAF_CODES = tuple("1234567")
 _AFFECT = ("neutral", "happy", "sad", "surprise", "fear", "disgust", "anger", "contempt")
 
 
-_SPLITS = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
 _EXAMPLES: dict[str, str] = {
-    "fer2013": "Training/angry/x.jpg",
+    "fer2013": "Training/angry/x.jpg, or the file fer2013.csv itself",
     "ckplus": "Emotion/S005/001/*_emotion.txt with cohn-kanade-images/S005/001/*.png, or anger/S010_004_00000017.png",
     "jaffe": "KA.AN1.39.tiff",
     "rafdb": "basic/EmoLabel/list_patition_label.txt with basic/Image, or train/1/train_00001_aligned.jpg",
@@ -87,9 +86,9 @@ def list_ckplus(folder: Path | str) -> Listed:
         return _checked("ckplus", folder, _by_name(folder, _ck48, "ckplus"))
     found: list[Labelled] = []
     left_out: list[Failure] = []
-    for path in sorted(labels.glob("S*/*/*_emotion.txt")):
+    for path in sorted(labels.glob("S*/*/S*_emotion.txt")):  # and no ._S005_..., as a Mac leaves them
         subject, sequence = path.parts[-3], path.parts[-2]
-        frames = sorted((images / subject / sequence).glob("*.png"))
+        frames = sorted((images / subject / sequence).glob("S*.png"))
         index = _index(path, _CK, left_out)
         if index is None or not frames:
             left_out += [] if index is None else [Failure(path, "no pictures belong to it")]
@@ -100,8 +99,8 @@ def list_ckplus(folder: Path | str) -> Listed:
 
 
 def _ck48(path: Path) -> Labelled | None:
-    index, subject = class_index(path.parent.name), re.match(r"S\d+(?=_)", path.name)
-    if subject is None or (index is None and path.parent.name != "contempt"):
+    index, subject = class_index(path.parent.name), re.match(r"S\d+(?=_)", path.name.upper())
+    if subject is None or (index is None and path.parent.name.lower() != "contempt"):
         raise ValueError
     return None if index is None else Labelled(path, index, "", subject.group())
 
@@ -158,9 +157,11 @@ def _raf_lists(folder: Path) -> list[Path]:
 
 
 def _raf_folder(path: Path) -> Labelled:
-    code, split = path.parent.name, _SPLITS.get(path.parents[1].name.lower())
+    code, split = path.parent.name, split_of(path.parents[1].name)
     index = class_index(_RAF[int(code) - 1]) if code in _RAF_CODES else None
-    if index is None or split is None:
+    # AffectNet goes round in folders of numbers as well, and others count from 0: their numbers mean something else.
+    named = re.match(r"(train|test)_\d+", path.name) is not None and not path.parents[1].joinpath("0").exists()
+    if index is None or not split or not named:
         raise ValueError
     return Labelled(path, index, split, "")
 
@@ -168,13 +169,17 @@ def _raf_folder(path: Path) -> Labelled:
 def list_affectnet(folder: Path | str) -> Listed:
     """List AffectNet-8: train_set and val_set with images/N.jpg and annotations/N_exp.npy; contempt is left out.
 
+    In the folder or in one inside it.
+
     Raises:
         DatasetError: no such folders, or nothing in them that can be used.
     """
     found: list[Labelled] = []
     left_out: list[Failure] = []
     for split in ("train_set", "val_set"):
-        for path in sorted((Path(folder) / split / "annotations").glob("*_exp.npy")):
+        for path in sorted(Path(folder).glob(f"{split}/annotations/*_exp.npy")) or sorted(
+            Path(folder).glob(f"*/{split}/annotations/*_exp.npy")
+        ):
             index = _index(path, _AFFECT, left_out)
             picture = path.parents[1] / "images" / path.name.replace("_exp.npy", ".jpg")
             if index is not None and picture.is_file():
@@ -203,14 +208,14 @@ def list_table(table: Path, folder: Path | str) -> Listed:
 
 
 def _of_layout(found: list[layouts.Labelled], left_out: list[Failure]) -> Listed:
-    """Sort out labels that faces do not have (calm), and the names of splits, which are no people."""
+    """Sort out labels that faces do not have (calm)."""
     pictures, left_out = [], list(left_out)
-    for path, emotion, who in found:
-        index, split = class_index(emotion), _SPLITS.get(who.lower(), "")
+    for path, emotion, who, split in found:
+        index = class_index(emotion)
         if index is None:
             left_out.append(Failure(path, NOT_OURS))
         else:
-            pictures.append(Labelled(path, index, split, "" if split else who))
+            pictures.append(Labelled(path, index, split, who))
     return Listed(pictures, left_out)
 
 
@@ -293,7 +298,7 @@ def recognise(folder: Path) -> Corpus | None:
     """
     if _raf_lists(folder):
         return "rafdb"
-    if any(folder.glob("train_set/annotations")) or any(folder.glob("val_set/annotations")):
+    if _first_dir(folder, "train_set/annotations", "val_set/annotations") is not None:
         return "affectnet"
     if _first_dir(folder, "Emotion", "Emotion_labels") is not None:
         return "ckplus"

@@ -6,9 +6,12 @@ arXiv 1307.0414. Its owners state no licence: the pictures are read where they a
 
 from __future__ import annotations
 
+import contextlib
+import csv
 import hashlib
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -34,13 +37,15 @@ __all__ = [
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
 DEFAULT_CACHE = Path("runs/face/cache")
-# Numbers of the original csv, in its order.
-_CSV_LABELS = ("angry", "disgust", "fearful", "happy", "sad", "surprised", "neutral")
+# Numbers of the original csv.
+_CSV_LABELS = dict(zip("0123456", ("angry", "disgust", "fearful", "happy", "sad", "surprised", "neutral"), strict=True))
 _WHERE = (
     "Give the original fer2013.csv, a .tar.gz with Split/class/*.jpg, or a folder with Training, PublicTest and "
     "PrivateTest that hold angry, disgust, fear, happy, neutral, sad, surprise."
 )
 _VERSION = 1  # of the cache
+_DAMAGES = (tarfile.TarError, EOFError, OSError, zlib.error)
+"""What comes of reading an archive that is cut off or damaged."""
 
 
 class Faces(NamedTuple):
@@ -138,8 +143,9 @@ def _to_cache(place: Path, faces: Faces) -> None:
 def _read_file(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
     if source.suffix.lower() == ".csv":
         return _read_csv(source)
-    if tarfile.is_tarfile(source):
-        return _read_tar(source)
+    with contextlib.suppress(*_DAMAGES):
+        if tarfile.is_tarfile(source):
+            return _read_tar(source)
     raise DatasetError(f"{source} is neither a csv nor a tar archive. {_WHERE}")
 
 
@@ -153,13 +159,13 @@ def _read_tar(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
                     row = None if handle is None else _row(Path(member.name), handle.read())
                     if row is not None:
                         yield row
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except _DAMAGES as error:
         raise DatasetError(f"{source} is damaged ({error}). Copy it again.") from error
 
 
 def _read_folder(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
     for path in sorted(_in_splits(source)):
-        row = _row(path, path.read_bytes()) if path.suffix.lower() in (".jpg", ".png") else None
+        row = _row(path, path.read_bytes()) if path.suffix.lower() in (".jpg", ".png") and path.is_file() else None
         if row is not None:
             yield row
 
@@ -179,8 +185,11 @@ def _split_of(path: Path) -> str | None:
 
 
 def _row(path: Path, content: bytes) -> tuple[np.ndarray, int, str, str] | None:
-    """Read one picture named .../Split/class/file; some copies have train and test, and the split in the file name."""
-    if len(path.parts) < 3 or path.suffix.lower() not in (".jpg", ".png"):
+    """Read one picture named .../Split/class/file; some copies have train and test, and the split in the file name.
+
+    Hidden files, as a Mac leaves them, are none.
+    """
+    if len(path.parts) < 3 or path.suffix.lower() not in (".jpg", ".png") or path.name.startswith("."):
         return None
     index = class_index(path.parts[-2])
     split = _split_of(path)
@@ -197,22 +206,24 @@ def _row(path: Path, content: bytes) -> tuple[np.ndarray, int, str, str] | None:
 
 def _read_csv(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
     """Read the original file: emotion (0 to 6), pixels (2304 numbers), Usage."""
-    import csv
-
-    with source.open(newline="", encoding="utf-8") as handle:
+    with source.open(newline="", encoding="utf-8-sig", errors="replace") as handle:
         reader = csv.DictReader(handle)
-        names = {name.strip().lower(): name for name in reader.fieldnames or ()}
-        if not {"emotion", "pixels", "usage"} <= set(names):
-            raise DatasetError(f"{source} has the columns {sorted(names)}; expected emotion, pixels, Usage. {_WHERE}")
-        for number, row in enumerate(reader, start=2):
-            try:
-                label = _CSV_LABELS[int(row[names["emotion"]])]
+        try:
+            names = {name.strip().lower(): name for name in reader.fieldnames or ()}
+            if not {"emotion", "pixels", "usage"} <= set(names):
+                columns = ascii(sorted(names))[:200]
+                raise DatasetError(f"{source} has the columns {columns}; expected emotion, pixels, Usage. {_WHERE}")
+            for row in reader:
+                label = _CSV_LABELS[row[names["emotion"]].strip()]
                 pixels = np.array(row[names["pixels"]].split(), dtype=np.uint8).reshape(CROP, CROP)
                 split = row[names["usage"]].strip()
-            except (ValueError, IndexError, OverflowError, AttributeError) as error:
-                raise DatasetError(f"{source}, line {number} cannot be read ({error}). Copy the file again.") from error
-            if split in SPLITS:
-                yield pixels, CLASSES.index(label), split, ""
+                if split in SPLITS:
+                    yield pixels, CLASSES.index(label), split, ""
+        except (csv.Error, ValueError, KeyError, OverflowError, AttributeError) as error:
+            if isinstance(error, DatasetError):
+                raise
+            place = f"{source}, line {reader.line_num}"
+            raise DatasetError(f"{place} cannot be read ({str(error)[:200]}). Copy the file again.") from error
 
 
 def drop_train_test_duplicates(faces: Faces) -> tuple[Faces, int]:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
-from perception.command import Failure, find_files, search_files
+from geometry.folders import files_below, is_hidden
+from perception.command import Failure
 from perception.emotion import LABELS
 
 _WORDS = {name: name for name in LABELS} | {
@@ -27,6 +31,7 @@ _WORDS = {name: name for name in LABELS} | {
     "ps": "surprised",
     "sur": "surprised",
 }
+_SPLITS = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
 NOT_OURS = "their emotion is none that is known here"
 _COLUMNS = "file,emotion or file,emotion,speaker (or person)"
 
@@ -38,11 +43,12 @@ class DatasetError(ValueError):
 
 
 class Labelled(NamedTuple):
-    """A file, the emotion that it shows (one of `LABELS`), and who shows it (empty where that is not told)."""
+    """A file, the emotion that it shows (one of `LABELS`), who shows it, and its split; "" where that is not told."""
 
     path: Path
     emotion: str
     who: str
+    split: str = ""
 
 
 def emotion_of(word: str) -> str | None:
@@ -50,29 +56,40 @@ def emotion_of(word: str) -> str | None:
     return _WORDS.get(word.strip().lower().replace(" ", "_").replace("-", "_"))
 
 
+def split_of(name: str) -> str:
+    """Tell which split a folder of this name holds: train, val, test, or "" for none."""
+    return _SPLITS.get(name.lower(), "")
+
+
 def visible_files(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], list[Failure]]:
     """List the files with one of the endings in a folder and below, and the hidden ones that are left out."""
-    files = search_files([folder], suffixes).files
-    hidden = sorted(set(find_files(folder, suffixes)) - set(files))
-    return files, [Failure(path, "hidden, as a Mac leaves them in archives") for path in hidden]
+    found = [path for path in files_below(folder) if path.suffix.lower() in suffixes]
+    hidden = [path for path in found if is_hidden(path, folder)]
+    left_out = [Failure(path, "hidden, as a Mac leaves them in archives") for path in hidden]
+    return [path for path in found if not is_hidden(path, folder)], left_out
 
 
 def by_folder(folder: Path, suffixes: Collection[str]) -> tuple[list[Labelled], list[Failure]]:
-    """List files by the names of their folders: EMOTION/x.wav, or WHO/EMOTION/x.wav where there are several of them.
+    """List files by the names of their folders: EMOTION/x.wav, or WHO/EMOTION/x.wav, or train/EMOTION/x.wav.
 
-    Files in folders that name no emotion are left out.
+    WHO is told from the first folder on in which they differ. Files in folders that name no emotion are left out.
     """
-    found = []
+    named: list[tuple[Path, str]] = []
     files, left_out = visible_files(folder, suffixes)
     for path in files:
         emotion = emotion_of(path.parent.name)
         if emotion is None or path.parent == folder:
             left_out.append(Failure(path, "in no folder that is named for an emotion"))
         else:
-            above = path.parents[1]
-            found.append(Labelled(path, emotion, "" if above == folder else above.relative_to(folder).as_posix()))
-    several = len({labelled.who for labelled in found}) > 1
-    return [labelled if several else labelled._replace(who="") for labelled in found], left_out
+            named.append((path, emotion))
+    above = {path.parents[1] for path, _ in named}
+    shared = len(Path(os.path.commonpath(above)).parts) if above else 0
+    found = []
+    for path, emotion in named:
+        first, *rest = path.parents[1].parts[shared:] or [""]
+        split = split_of(first)
+        found.append(Labelled(path, emotion, "/".join(rest if split else (first, *rest)), split))
+    return found, left_out
 
 
 def recognise_names(
@@ -92,15 +109,17 @@ def recognise_names(
         kind: the word for such files.
 
     Raises:
-        DatasetError: the names are mostly of none of them.
+        DatasetError: there are no such files, or their names are mostly of none of them.
     """
     paths, _ = visible_files(folder, suffixes)
+    known = "; ".join(f"{corpus}: {example}" for corpus, example in examples.items())
+    if not paths:
+        raise DatasetError(f"{folder} holds no {kind} ({', '.join(sorted(suffixes))}). Known corpora are: {known}.")
     for corpus, parse in readers.items():
         if sum(_reads(parse, path) for path in paths) > len(paths) / 2:
             return corpus
     if len(by_folder(folder, suffixes)[0]) > len(paths) / 2:
         return "folders"
-    known = "; ".join(f"{corpus}: {example}" for corpus, example in examples.items())
     raise DatasetError(
         f"{folder} is laid out like none of the corpora that are known here, in most of its {len(paths)} {kind}. Known "
         f"are: {known}."
@@ -123,36 +142,53 @@ def by_table(table: Path, folder: Path) -> tuple[list[Labelled], list[Failure]]:
     Raises:
         DatasetError: it is missing, is no such table, or lists nothing that is there.
     """
-    found, left_out = [], []
+    found: dict[Path, Labelled] = {}
+    left_out = []
     for row in _rows(table):
         places = (folder / row["file"], table.parent / row["file"])
-        path = next((place for place in places if place.is_file()), None)
+        path = next(filter(_is_file, places), None)
         emotion = emotion_of(row["emotion"])
         if path is None:
             left_out.append(Failure(places[0], f"{table} lists it, and it is missing"))
         elif emotion is None:
             left_out.append(Failure(path, NOT_OURS))
-        else:
-            found.append(Labelled(path, emotion, row["speaker"]))
+        elif found.setdefault(path.resolve(), labelled := Labelled(path, emotion, row["speaker"])) is not labelled:
+            left_out.append(Failure(path, f"{table} lists it more than once; the first counts"))
     if not found:
         raise DatasetError(f"{table} lists no file in {folder} with one of the emotions {', '.join(LABELS)}. Check it.")
-    return found, left_out
+    return list(found.values()), left_out
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _rows(table: Path) -> Iterator[dict[str, str]]:
+    """Read file, emotion and speaker of each row, as spreadsheets of any country and system write them."""
     if not table.is_file():
         raise DatasetError(f"{table} is missing; expected a CSV with the columns {_COLUMNS}.")
     try:
-        with table.open(newline="", encoding="utf-8-sig") as handle:
-            # Spreadsheets of half of Europe write semicolons.
-            head = handle.readline()
-            handle.seek(0)
-            reader = csv.DictReader(handle, delimiter=";" if head.count(";") > head.count(",") else ",")
-            names = {name.strip().lower(): name for name in reader.fieldnames or () if name}
-            names.setdefault("speaker", names.get("person", ""))
-            if not {"file", "emotion"} <= set(names):
-                raise DatasetError(f"{table} has the columns {sorted(reader.fieldnames or ())}; expected {_COLUMNS}.")
-            for row in reader:
-                yield {key: (row.get(names.get(key, "")) or "").strip() for key in ("file", "emotion", "speaker")}
-    except (csv.Error, UnicodeDecodeError, OSError) as error:
+        text = _text(table.read_bytes())
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=text.partition("\n")[0].count))
+        names = {name.strip().lower(): name for name in reader.fieldnames or () if name}
+        if not {"file", "emotion"} <= set(names):
+            raise DatasetError(f"{table} has the columns {ascii(sorted(names))[:200]}; expected {_COLUMNS}.")
+        columns = {"file": "file", "emotion": "emotion", "speaker": "speaker" if "speaker" in names else "person"}
+        for row in reader:
+            found = {key: (row.get(names[name]) or "").strip() for key, name in columns.items() if name in names}
+            yield {"speaker": "", **found, "file": found["file"].replace("\\", "/")}
+    except (csv.Error, OSError) as error:
         raise DatasetError(f"{table} cannot be read ({error}); expected a CSV with the columns {_COLUMNS}.") from error
+
+
+def _text(content: bytes) -> str:
+    """Decode UTF-16 where it says so, else UTF-8, else Latin-1, which older spreadsheets write."""
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")

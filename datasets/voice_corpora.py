@@ -9,7 +9,7 @@ stored in the project.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -23,7 +23,7 @@ from datasets.layouts import (
     recognise_names,
     visible_files,
 )
-from datasets.voices import list_ravdess, parse_name
+from datasets.voices import list_ravdess, numbers_in
 from perception.command import Failure
 from perception.speech.audio import SUFFIXES
 
@@ -98,7 +98,7 @@ def load_corpus(corpus: Corpus, folder: Path | str, labels: Path | None = None) 
         labels: the CSV that tells what they show, for "table".
 
     Raises:
-        DatasetError: no folder, no recordings of this corpus in it, or a listed one that is not there.
+        DatasetError: no folder, or no recordings of this corpus in it.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -113,14 +113,15 @@ def load_corpus(corpus: Corpus, folder: Path | str, labels: Path | None = None) 
     if corpus == "folders":
         listed = _anonymous(*by_folder(folder, SUFFIXES))
     else:
-        listed = Listed(list(_iemocap(folder)), []) if corpus == "iemocap" else _by_name(corpus, folder)
+        listed = _iemocap(folder) if corpus == "iemocap" else _by_name(corpus, folder)
     if not listed.recordings:
-        raise DatasetError(f"{folder} holds no recordings of {corpus}, such as {_EXAMPLES[corpus]}.")
+        first = next((f" {one.file}: {one.reason}." for one in listed.left_out), "")
+        raise DatasetError(f"{folder} holds no recordings of {corpus}, such as {_EXAMPLES[corpus]}.{first}")
     return listed
 
 
 def _anonymous(found: list[Labelled], left_out: list[Failure]) -> Listed:
-    return Listed([Recording(path, emotion, who or "unknown") for path, emotion, who in found], left_out)
+    return Listed([Recording(path, emotion, who or "unknown") for path, emotion, who, _ in found], left_out)
 
 
 def recognise(folder: Path | str) -> Corpus:
@@ -134,7 +135,7 @@ def recognise(folder: Path | str) -> Corpus:
         raise DatasetError(f"{folder} is {'a file' if folder.exists() else 'missing'}; expected a folder of voices.")
     if any(folder.rglob("EmoEvaluation")):
         return "iemocap"
-    readers: dict[Corpus, Callable[[Path], object]] = {"ravdess": parse_name, **PARSERS}
+    readers: dict[Corpus, Callable[[Path], object]] = {"ravdess": numbers_in, **PARSERS}
     return recognise_names(folder, SUFFIXES, readers, _EXAMPLES, "sounds")
 
 
@@ -157,11 +158,12 @@ def _by_name(corpus: Corpus, folder: Path) -> Listed:
     return Listed(list(recordings.values()), left_out)
 
 
-def _iemocap(folder: Path) -> Iterator[Recording]:
-    """Read the lists of turns, one for each dialog, in Session*/dialog/EmoEvaluation.
+def _iemocap(folder: Path) -> Listed:
+    """Read the lists of turns, one for each dialog, in Session*/dialog/EmoEvaluation; leave out sounds that are gone.
 
     A turn is Session*/sentences/wav/DIALOG/TURN.wav; its speaker is the number of the pair and the letter of the sex.
     """
+    recordings, left_out = [], []
     for listed in sorted(folder.rglob("EmoEvaluation/*.txt")):
         if listed.name.startswith("."):  # left behind by the Mac on which the corpus was packed
             continue
@@ -172,6 +174,8 @@ def _iemocap(folder: Path) -> Iterator[Recording]:
             if found is None or emotion is None:
                 continue
             path = sounds / f"{found['turn']}.wav"
-            if not path.is_file():
-                raise DatasetError(f"{path} is missing, and {listed} lists it. Unpack the sessions whole.")
-            yield Recording(path, emotion, found["pair"] + found["sex"])
+            if path.is_file():
+                recordings.append(Recording(path, emotion, found["pair"] + found["sex"]))
+            else:
+                left_out.append(Failure(path, f"{listed.name} lists it, and it is missing"))
+    return Listed(recordings, left_out)

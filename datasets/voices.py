@@ -15,13 +15,13 @@ import numpy as np
 from datasets.layouts import DatasetError, visible_files
 from perception.command import Failure
 from perception.emotion import LABELS
+from perception.speech.audio import SUFFIXES
 
 __all__ = ["ACTORS", "Clip", "DatasetError", "Folds", "list_ravdess", "load_folds", "load_ravdess", "parse_name"]
 
 # The same recording twice in the published set; the second name is dropped so that it cannot sit on two sides.
 DUPLICATES = frozenset({"03-01-03-01-02-02-07"})
 ACTORS = range(1, 25)
-_SUFFIXES = frozenset({".flac", ".wav"})
 _WHERE = (
     "Unpack the speech files of RAVDESS (https://zenodo.org/records/1188976) so that it holds "
     "Actor_01 ... Actor_24 with files such as 03-01-05-01-02-01-12.wav."
@@ -75,16 +75,25 @@ class Folds:
         return np.isin(actors, self.actors_of(fold))
 
 
-def parse_name(path: Path) -> Clip:
-    """Read the code in a RAVDESS file name.
+def numbers_in(path: Path) -> list[int]:
+    """Read the seven numbers in a name of RAVDESS, which songs and films have as well.
 
     Raises:
-        DatasetError: the name is not seven two-digit numbers, or one of them is out of range.
+        DatasetError: the name is not seven two-digit numbers.
     """
     parts = path.stem.split("-")
     if len(parts) != 7 or not all(part.isdecimal() and len(part) == 2 for part in parts):
         raise DatasetError(f"{path} is no RAVDESS name; expected seven two-digit numbers such as 03-01-05-01-02-01-12.")
-    modality, channel, emotion, intensity, statement, repetition, actor = map(int, parts)
+    return list(map(int, parts))
+
+
+def parse_name(path: Path) -> Clip:
+    """Read the code in the name of a clip of RAVDESS speech.
+
+    Raises:
+        DatasetError: the name is not seven two-digit numbers, one of them is out of range, or it is a song or a film.
+    """
+    modality, channel, emotion, intensity, statement, repetition, actor = numbers_in(path)
     if (modality, channel) != (3, 1):
         raise DatasetError(
             f"{path} has modality {modality} and channel {channel}; expected 03-01 (sound only, speech)."
@@ -116,7 +125,7 @@ def list_ravdess(folder: Path | str) -> tuple[list[Clip], list[Failure]]:
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder. {_WHERE}")
     clips: dict[str, Clip] = {}
-    files, left_out = visible_files(folder, _SUFFIXES)
+    files, left_out = visible_files(folder, SUFFIXES)
     for path in files:
         try:
             clip = parse_name(path)

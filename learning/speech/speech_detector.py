@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from datasets import nonspeech
-from datasets.voices import DatasetError
+from datasets.layouts import DatasetError, visible_files
 from learning.speech.features import GAIN_SPREAD_DB
-from perception.command import check_folder, check_run, find_files
+from perception.command import check_folder, check_run
 from perception.progress import track
 from perception.speech.audio import RATE_HZ, SUFFIXES, read_sound
 from perception.speech.encoder import SpeechEncoder, pool
@@ -120,7 +120,7 @@ def _share(layer: SpeechDetector, features: np.ndarray) -> float:
 
 
 def _encode_voices(encoder: SpeechEncoder, folder: Path, clips: int, rng: np.random.Generator) -> np.ndarray:
-    files = find_files(folder, SUFFIXES)
+    files, _ = visible_files(folder, SUFFIXES)
     if not files:
         raise DatasetError(f"{folder} holds no recordings ({', '.join(sorted(SUFFIXES))}). Name another folder.")
     chosen = [files[index] for index in rng.permutation(len(files))[:clips].tolist()]

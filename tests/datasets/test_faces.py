@@ -68,6 +68,14 @@ def test_folder_archive_and_csv_give_the_same(tmp_path):
     archive = load_fer2013(write_tar(tmp_path / "tree", tmp_path / "fer.tar.gz"), cache)
     table = load_fer2013(write_csv(wanted, tmp_path / "fer.csv"), cache)
     assert as_set(folder) == as_set(archive) == as_set(table) == as_set(wanted)
+    happy = tmp_path / "tree" / "Training" / FOLDERS["happy"]
+    (happy / "._x.jpg").write_bytes(b"\0")  # as a Mac leaves beside x.jpg
+    (happy / "folder.jpg").mkdir()
+    assert as_set(load_fer2013(tmp_path / "tree")) == as_set(wanted)
+    assert as_set(load_fer2013(write_tar(tmp_path / "tree", tmp_path / "strays.tar"), None)) == as_set(wanted)
+    marked = tmp_path / "marked.csv"
+    marked.write_text((tmp_path / "fer.csv").read_text(), encoding="utf-8-sig")
+    assert as_set(load_fer2013(marked, None)) == as_set(wanted)
     assert folder.pictures.dtype == np.uint8 and len(folder.of("PublicTest").targets) == 7
 
 
@@ -102,12 +110,15 @@ def test_cache_is_used_repaired_and_follows_the_file(tmp_path, monkeypatch):
         ("emotion,pixels,Usage\n9,1 2,Training\n", "line 2 cannot be read"),
         ("emotion,pixels,Usage\n3,1 2,Training\n", "line 2 cannot be read"),
         ("emotion,pixels,Usage\n3," + "300 " * 2304 + ",Training\n", "line 2 cannot be read"),
+        ("emotion,pixels,Usage\n-1," + "3 " * 2304 + ",Training\n", "line 2 cannot be read"),
+        ("emotion,pixels,Usage\n3,\udcff,Training\n", "line 2 cannot be read"),
+        ("emotion,pixels,Usage\n3," + "3" * 200_000 + ",Training\n", "field limit"),
         ("emotion,pixels,Usage\n", "holds no FER2013 pictures"),
     ],
 )
 def test_wrong_csv(tmp_path, content, said):
     path = tmp_path / "fer.csv"
-    path.write_text(content)
+    path.write_text(content, errors="surrogateescape")
     with pytest.raises(DatasetError, match=said):
         load_fer2013(path, tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
@@ -118,9 +129,10 @@ def test_wrong_sources(tmp_path):
         load_fer2013(tmp_path / "none.csv")
     with pytest.raises(DatasetError, match="holds no FER2013 pictures"):
         load_fer2013(tmp_path)
-    (tmp_path / "a.bin").write_bytes(b"text")
-    with pytest.raises(DatasetError, match="neither a csv nor a tar"):
-        load_fer2013(tmp_path / "a.bin")
+    for content in (b"text", b"\x1f\x8b"):
+        (tmp_path / "a.bin").write_bytes(content)
+        with pytest.raises(DatasetError, match="neither a csv nor a tar"):
+            load_fer2013(tmp_path / "a.bin")
     whole = write_tar(tmp_path, tmp_path / "x.tar.gz")
     write_tree(tmp_path / "tree", 8)
     whole = write_tar(tmp_path / "tree", whole)
@@ -185,6 +197,8 @@ def ckplus(tmp_path) -> Path:
         label = tmp_path / "Emotion" / subject / sequence / f"{name}_emotion.txt"
         label.parent.mkdir(parents=True)
         label.write_text(f"   {code}.0000000e+00\n")
+        for place in (label, tmp_path / "cohn-kanade-images" / subject / sequence / f"{name}.png"):
+            place.with_name(f"._{place.name}").write_bytes(b"\0\5")  # as a Mac leaves beside them
     picture_at(tmp_path / "cohn-kanade-images" / "S011" / "001" / "S011_001_00000001.png")  # without a label
     return tmp_path
 
@@ -326,11 +340,13 @@ def test_rafdb(tmp_path):
 
 
 def test_affectnet(tmp_path):
+    tmp_path = tmp_path / "data" / "AffectNet"
     for split, number, code in (("train_set", 3, "1"), ("val_set", 7, "4"), ("val_set", 8, "7")):
         picture_at(tmp_path / split / "images" / f"{number}.jpg")
         place = tmp_path / split / "annotations" / f"{number}_exp.npy"
         place.parent.mkdir(exist_ok=True)
         np.save(place, np.array(code))
+    assert list_affectnet(tmp_path.parent) == list_affectnet(tmp_path) and recognise(tmp_path.parent) == "affectnet"
     listed, left_out = list_affectnet(tmp_path)
     assert [(CLASSES[e.target], e.split) for e in listed] == [("happy", "train"), ("fearful", "test")]
     assert [one.file.name for one in left_out] == ["8_exp.npy"]  # contempt

@@ -63,8 +63,8 @@ def test_iemocap_lists_its_turns_beside_the_sounds(tmp_path):
     (lists / "Ses01F_impro01.txt").write_text(TURNS)
     (lists / "._Ses01F_impro01.txt").write_bytes(b"\x00\x05\x16\x07")
     (sounds / "Ses01F_impro01_F000.wav").touch()
-    with pytest.raises(DatasetError, match=r"M000\.wav is missing"):
-        load_corpus("iemocap", tmp_path)
+    (one,), (gone,) = load_corpus("iemocap", tmp_path)
+    assert one.path.stem.endswith("F000") and gone.file.stem.endswith("M000") and "missing" in gone.reason
     (sounds / "Ses01F_impro01_M000.wav").touch()
     found = load_corpus("iemocap", tmp_path).recordings
     assert [(one.path.stem[-4:], one.emotion, one.speaker) for one in found] == [
@@ -92,6 +92,16 @@ def test_a_corpus_is_recognised_by_its_names(tmp_path, corpus, names):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
     assert recognise(tmp_path) == corpus
+
+
+@pytest.mark.parametrize("others", ["03-02-05-01-02-01-{}.wav", "01-01-05-01-02-01-{}.mp4"])
+def test_songs_and_films_beside_the_speech_do_not_hide_ravdess(tmp_path, others):
+    for name in ("03-01-05-01-02-01-01.mp3", others.format("01"), others.format("02")):
+        (tmp_path / name).touch()
+    assert recognise(tmp_path) == "ravdess"
+    (clip,), left_out = load_corpus("ravdess", tmp_path)
+    assert (clip.path.suffix, clip.emotion, clip.speaker) == (".mp3", "angry", "1")
+    assert len(left_out) == 2 and all("expected 03-01" in one.reason for one in left_out)
 
 
 def make(root: Path, *names: str) -> Path:
@@ -168,7 +178,7 @@ def test_a_table_of_labels(tmp_path, separator):
         (None, "is missing; expected a CSV"),
         ("name,label\na.wav,sad", "columns.*expected file,emotion"),
         ("file,emotion\nb.wav,sad", "lists no file"),
-        (b"\xff\xfe\x00", "cannot be read"),
+        (b"\xff\xfe\x00", "has the columns"),
     ],
 )
 def test_wrong_tables(tmp_path, content, said):
