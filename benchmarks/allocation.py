@@ -18,6 +18,7 @@ from benchmarks.command import run
 from evaluation.allocation import AllocationRule, operating_characteristics
 from evaluation.gittins import TABLE, make_table
 from evaluation.statistics import cluster_bootstrap, wilson
+from evaluation.terminal import print_table
 from geometry.files import write_whole
 from robots.io import check_writable, write_json
 from robots.options import ParallelOptions
@@ -123,7 +124,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
             f"{100 * one['gain']:+.1f} %",
             " ".join(f"{bias:+.3f}" for bias in one["bias"]),
         )
-    Console(width=150).print(table)
+    print_table(Console(), table)
 
 
 if __name__ == "__main__":

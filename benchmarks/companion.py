@@ -25,6 +25,7 @@ from control.dog import CONTROL_HZ
 from datasets.voices import load_folds, load_ravdess
 from evaluation.metrics import confusion_tables, interval, mean_recall
 from evaluation.statistics import wilson
+from evaluation.terminal import print_table
 from perception.emotion import LABELS
 from perception.speech.audio import read_sound
 from perception.speech.model import held_out_actors
@@ -163,7 +164,7 @@ def report(result: dict, console: Console) -> None:
     table = Table("called for / shown", *result["columns"])
     for name, row in zip(result["rows"], result["confusion"], strict=True):
         table.add_row(name, *(str(count or "") for count in row))
-    console.print(table)
+    print_table(console, table)
     keys = ("clips", "behaviour_agreement", "behaviour_recall", "falls", "calm_against_angry")
     console.print({key: result[key] for key in keys})
 

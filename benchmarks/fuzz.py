@@ -34,6 +34,7 @@ from benchmarks.command import run
 from benchmarks.fuzz_readers import KINDS
 from benchmarks.mutations import mutate
 from evaluation.results import ResultsStore
+from evaluation.terminal import print_table
 from robots.io import check_writable, write_json
 from robots.lifetime import end_with
 from robots.options import RunOptions, check_ranges
@@ -301,7 +302,7 @@ def _tell(result: FuzzResult, console: Console) -> None:
         table.add_row(
             kind, *(str(found[name]) for name in OUTCOMES), f"{found['most_cpu_s']}", f"{found['most_growth_mb']:g}"
         )
-    console.print(table)
+    print_table(console, table)
     for number, one in result.outcomes.items():
         if one.failed:
             console.print(f"{number} {one.kind} {one.name}: {one.outcome} {one.said}", highlight=False, markup=False)

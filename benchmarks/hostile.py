@@ -39,6 +39,7 @@ from websockets.sync.client import ClientConnection, connect
 from benchmarks.command import run
 from benchmarks.live import click
 from benchmarks.serving import START_S, Server, running_server
+from evaluation.terminal import print_table
 from robots.io import check_writable, write_json
 from robots.options import JsonOption
 
@@ -374,7 +375,7 @@ def _print(result: dict) -> None:
         table = Table("attack", *(name.replace("_", " ") for name in next(iter(result["attacks"].values()))))
         for name, row in result["attacks"].items():
             table.add_row(name.replace("_", " "), *(json.dumps(value) for value in row.values()))
-        console.print(table)
+        print_table(console, table)
     console.print({name: value for name, value in result.items() if name != "attacks"})
 
 

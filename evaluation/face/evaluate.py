@@ -253,13 +253,15 @@ def report(result: Evaluation) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from evaluation.terminal import print_table
+
     f, judged = result.metrics, result.judged
     console = Console(stderr=True)
     table = Table("truth \\ said", *f.labels, "recall")
     for name, row in zip(f.labels, f.confusion, strict=True):
         place, total = f.labels.index(name), sum(row)
         table.add_row(name, *map(str, row), f"{row[place] / total:.2f}" if total else "-")
-    console.print(table)
+    print_table(console, table)
     console.print(f"{result.data}, {f.n} pictures: {result.protocol}", highlight=False)
     if judged.without_face:
         console.print(f"In {judged.without_face} more no face was found; they are not counted.", highlight=False)

@@ -255,6 +255,8 @@ def report(result: Evaluation) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from evaluation.terminal import print_table
+
     console = Console(stderr=True)
     if result.fit:
         console.print(f"least loss with weights {result.weights}, on {result.clips} clips", highlight=False)
@@ -273,7 +275,7 @@ def report(result: Evaluation) -> int:
             f"{row.ece:.3f}",
             f"{row.unsure:.2f}",
         )
-    console.print(table)
+    print_table(console, table)
     pictures = f"{result.pictures} pictures of {result.part}"
     console.print(
         f"{result.clips} clips of actors never heard and {pictures}, paired by their labels: nobody's voice and face "

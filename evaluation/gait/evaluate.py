@@ -18,6 +18,7 @@ from envs.locomotion.walks import Walk, Walker, walks_fingerprint
 from evaluation.gait.metrics import Metrics, Row
 from evaluation.results import Key, ResultsStore
 from evaluation.statistics import Interval, cluster_bootstrap, wilson
+from evaluation.terminal import print_table
 from policies.locomotion.actor import Actor, load_policy
 from robots.io import check_writable, write_json
 from robots.options import RunOptions, check_ranges
@@ -95,7 +96,7 @@ def evaluate(args: Evaluate) -> list[Row]:
             store.add(key, known[key].flat())
     rows = [known[key] for key in work]
     write_json({"settings": settings, "policies": prints, "rows": [row.flat() for row in rows]}, args.json)
-    Console(stderr=True).print(_table(rows))
+    print_table(Console(stderr=True), _table(rows))
     if args.plots is not None:
         from evaluation.gait.plots import draw_plots
 

@@ -16,6 +16,7 @@ from evaluation.grasping.identity import settings_of
 from evaluation.grasping.single import CLOUDS, ELEVATIONS_DEG, Task, TrialConfig, clouds, run
 from evaluation.grasping.statistics import summary
 from evaluation.grasping.trials import Done, GraspOptions, Trial, run_tasks, write_table
+from evaluation.terminal import print_table
 from geometry.objects import ObjectSet
 from policies.grasping.external_planners import load_external_planner
 from robots.io import check_writable, write_json
@@ -66,7 +67,7 @@ def finish(args: Single, done: Sequence[Done[Trial]], found: ObjectSet, tasks: S
     console = Console(stderr=True)
     for line in found.told():
         console.print(line, markup=False)
-    console.print(table(figures))
+    print_table(console, table(figures))
     console.print(f"{len(rows)} trials, {len(left_out)} objects or views left out: {args.out / 'report.html'}")
     return figures
 

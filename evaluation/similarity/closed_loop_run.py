@@ -16,6 +16,7 @@ from evaluation.similarity.closed_loop import ClosedLoopOptions
 from evaluation.similarity.closed_loop_clips import clip_world
 from evaluation.similarity.closed_loop_learned import similarity_embedding
 from evaluation.similarity.closed_loop_world import FEELINGS, Interview, Owner, StyleWorld, draw_owner
+from evaluation.terminal import print_table
 from perception.emotion import LABELS
 from policies.taste.learn import learn_taste
 from policies.taste.optimiser import StyleLibrary
@@ -61,9 +62,9 @@ def main(options: Run) -> Report:
     later = tuple(answers for answers in options.answers if answers > 0)
     console = Console(stderr=True)
     loop = closed_loop.run(ClosedLoopOptions(**base))
-    console.print(table("closed loop", loop))
+    print_table(console, table("closed loop", loop))
     others = rivals.run(ClosedLoopOptions(**base | {"answers": later})) if later else []
-    console.print(table("later works", others))
+    print_table(console, table("later works", others))
     report = Report(loop, others)
     if options.json is not None:
         write_json(report._asdict(), options.json)

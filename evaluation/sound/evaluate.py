@@ -194,6 +194,8 @@ def report(result: Evaluation) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from evaluation.terminal import print_table
+
     table = Table("condition", title=f"direction of sound, {result.speech}")
     for name in ("n", "median deg [95 %]", "95th pct", "detected", "false alarms", "NormMUSIC", "ms / s"):
         table.add_column(name, justify="right")
@@ -209,7 +211,7 @@ def report(result: Evaluation) -> int:
             f"{row.ms_per_s:.0f}",
         )
     console = Console(stderr=True)
-    console.print(table)
+    print_table(console, table)
     console.print(
         "n: scenes with a direction / scenes. Errors: all outputs at 10 Hz while somebody speaks. False alarms: share "
         "of tenths of a second with a direction more than 20 degrees from everybody. NormMUSIC: median / 95th "

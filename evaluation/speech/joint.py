@@ -234,6 +234,8 @@ def report(result: Evaluation) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from evaluation.terminal import print_table
+
     table = Table("corpus", "clips", "voices", "specialist UA [95 %]", "joint UA [95 %]", "joint less specialist")
     for c in result.corpora:
         table.add_row(
@@ -245,7 +247,7 @@ def report(result: Evaluation) -> int:
             f"{c.difference:+.3f}",
         )
     console = Console(stderr=True)
-    console.print(table)
+    print_table(console, table)
     for line in left_out_lines(result.left_out):
         console.print(line, highlight=False, markup=False)
     return 0

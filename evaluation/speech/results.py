@@ -203,6 +203,8 @@ def tell(result: Evaluation, console: Console) -> None:
     """Print the table and what stands beside it."""
     from rich.table import Table
 
+    from evaluation.terminal import print_table
+
     table = Table("fold", "test actors", "clips", "UA", "WA", "ECE", "UA 3 s stream")
     for fold in result.per_fold:
         f = fold.metrics
@@ -210,7 +212,7 @@ def tell(result: Evaluation, console: Console) -> None:
         table.add_row(str(fold.fold), _names(fold.test_actors), str(f.n), *shares)
     means = (f"{result.mean(name):.3f}" for name in ("ua", "wa", "ece", "ua_window_3s"))
     table.add_row("mean", "", "", *means, style="bold")
-    console.print(table)
+    print_table(console, table)
     console.print(f"UA {result.ua:.3f} on voices never met (chance {1 / len(LABELS):.3f})")
     console.print(
         f"ECE {result.metrics.ece:.3f} over the clips of all folds together, macro F1 {result.metrics.f1_macro:.3f}; "

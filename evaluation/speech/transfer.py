@@ -189,11 +189,13 @@ def report(result: Evaluation) -> int:
     from rich.console import Console
     from rich.table import Table
 
+    from evaluation.terminal import print_table
+
     console, f = Console(stderr=True), result.metrics
     table = Table("truth \\ said", *f.labels)
     for name, row in zip(f.labels, f.confusion, strict=True):
         table.add_row(name, *map(str, row))
-    console.print(table)
+    print_table(console, table)
     console.print(result.protocol, highlight=False)
     known = ", ".join(
         f"{'-' if ua is None else f'{ua:.3f}'} with {name.replace('_', ' ')}" for name, ua in result.enrolled.items()

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.table import Table
 
 from evaluation.similarity import closed_loop, closed_loop_run
 from evaluation.similarity.closed_loop import ClosedLoopOptions, run_methods, table_prior
@@ -133,7 +134,7 @@ def test_options_out_of_range_are_named_before_the_work(world, wrong, monkeypatc
 
 def test_a_loop_without_answers_has_no_later_works_and_keeps_its_rows(monkeypatch, tmp_path, rows):
     monkeypatch.setattr(closed_loop, "run", lambda options: rows)
-    monkeypatch.setattr(closed_loop_run, "table", lambda title, rows: title)
+    monkeypatch.setattr(closed_loop_run, "table", lambda title, rows: Table(title=title))
     monkeypatch.setattr(closed_loop_run.rivals, "run", lambda options: pytest.fail("nothing is learnt from no answer"))
     closed_loop_run.main(closed_loop_run.Run(answers=(0,), json=str(tmp_path / "loop.json")))
     written = json.loads((tmp_path / "loop.json").read_text())
