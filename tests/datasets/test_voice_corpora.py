@@ -220,7 +220,7 @@ def test_what_is_no_corpus_is_told_what_was_expected(tmp_path, names):
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    with pytest.raises(DatasetError, match=r"none of the corpora.*1001_DFA_ANG_XX"):
+    with pytest.raises(DatasetError, match=r"(none of the corpora|holds no sounds).*1001_DFA_ANG_XX"):
         recognise(tmp_path)
 
 
