@@ -28,14 +28,14 @@ install: $(VENV)/.installed  ## set up .venv
 
 $(VENV)/.installed: pyproject.toml requirements.lock
 	@sh tools/system.sh venv $(PYTHON)
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || { echo "making the environment $(VENV) with $(PYTHON)"; $(PYTHON) -m venv $(VENV); }
 	@echo "installing what Empaw needs into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --editable .
+	@sh tools/install.sh $(VENV) .
 	@touch $@
 
 $(VENV)/.developing: $(VENV)/.installed
 	@echo "installing what its tests need"
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@sh tools/install.sh $(VENV) '.[dev]'
 	@touch $@
 
 test: $(VENV)/.developing  ## everything that must hold: style, types, imports, tests
