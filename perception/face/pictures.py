@@ -2,8 +2,8 @@
 
 The header is read before anything is decoded: a file of a few kilobytes may declare 20,000 x 20,000 pixels, which
 would take more than a gigabyte. So the header is read as the decoder reads it (libjpeg, libpng, libtiff), and where
-readers could differ the file is refused. OpenCV decodes; what it takes without a word although the end is missing
-(JPEG) is refused here.
+readers could differ the file is refused. OpenCV decodes (HEIC and AVIF: `heif`); what it takes without a word although
+the end is missing (JPEG) is refused here.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from perception.face.heif import HeifError, decode, is_heif, read_layout
+
 MOST_PIXELS = 50_000_000  # a 50-megapixel camera; 150 MB once decoded
 MOST_SIDE = 20_000
 MOST_BYTES = 200_000_000
 MOST_SCANS = 100  # of a progressive JPEG, which have about ten; each costs a pass over all pixels
 _LARGE_PIXELS = 8_000_000
 _one_large = threading.Lock()  # 50 megapixels take up to 430 MB while they are decoded, so one at a time
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"))
-_KNOWN = "jpeg, png, bmp, webp, tiff"
+SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif"))
+_KNOWN = "jpeg, png, bmp, webp, tiff, heic, avif"
 # JPEG markers that carry the size: all SOFn but DHT (C4), JPG (C8) and DAC (CC), ITU-T T.81 table B.1.
 _SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -60,7 +62,11 @@ def read_picture(source: Path | str | bytes) -> np.ndarray:
         raise PictureError(f"{label} has {scans} scans; allowed are {MOST_SCANS}. Export it again.")
     try:
         with _one_large if header.width * header.height > _LARGE_PIXELS else nullcontext():
+            if is_heif(content):
+                return decode(content)
             picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    except HeifError as error:
+        raise PictureError(f"{label} {error}") from error
     except (cv2.error, MemoryError) as error:
         raise _damaged(label, header) from error
     if picture is None or picture.ndim != 3 or {*picture.shape[:2]} != {header.width, header.height}:
@@ -101,9 +107,9 @@ def check_size(width: int, height: int, label: str) -> None:
 
 
 def is_picture(content: bytes) -> bool:
-    """Tell whether a file begins like one of the pictures that are read here; RIFF files may be sounds too."""
+    """Tell whether a file (its first 12 bytes) begins like a picture that is read here; RIFF files may be sounds too."""
     known = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*")
-    return content.startswith(known) or (content.startswith(b"RIFF") and content[8:12] == b"WEBP")
+    return content.startswith(known) or (content.startswith(b"RIFF") and content[8:12] == b"WEBP") or is_heif(content)
 
 
 def read_header(content: bytes, label: str) -> Header:
@@ -114,6 +120,12 @@ def read_header(content: bytes, label: str) -> Header:
     """
     if not content:
         raise PictureError(f"{label} is empty (0 bytes); expected a picture ({_KNOWN}). Copy it again.")
+    if is_heif(content):
+        try:
+            layout = read_layout(content)
+        except HeifError as error:
+            raise PictureError(f"{label} {error}") from error
+        return Header("avif" if content[8:12] == b"avif" else "heic", *layout.coded_size, layout.complete)
     readers = (
         (b"\xff\xd8\xff", _jpeg),
         (b"\x89PNG\r\n\x1a\n", _png),

@@ -97,11 +97,8 @@ def _frames(container: av.container.InputContainer, label: str) -> Iterator[Fram
 
     stream = _moving(container)[0]
     tiles = sum(bool(each.disposition & Disposition.dependent) for each in container.streams.video)
-    if tiles > 1:  # their places are not told by the library
-        raise PictureError(
-            f"{label} is a picture in {tiles} tiles (HEIC of a telephone), which are not put together here. Save it as "
-            "JPEG, or set the telephone's camera to JPEG (most compatible)."
-        )
+    if tiles > 1:
+        raise PictureError(f"{label} is one picture in {tiles} tiles, and no video. Use read_picture.")
     if stream.codec_context is None:  # which the types of PyAV do not know
         raise PictureError(f"{label} is coded in a way that is not known here; expected {_KNOWN}. Convert it.")
     check_size(stream.codec_context.width, stream.codec_context.height, label)

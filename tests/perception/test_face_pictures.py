@@ -11,7 +11,7 @@ import pytest
 from perception.face.pictures import PictureError, as_bgr, read_picture
 from perception.face.predict import find_files, frames_of
 from perception.face.videos import read_camera, read_video
-from tests.faces import drawn_face, write_heic, write_video
+from tests.faces import drawn_face, write_video
 
 
 def encoded(ending: str, picture: np.ndarray, *options: int) -> bytes:
@@ -252,14 +252,6 @@ def test_rotation_and_mirroring_of_telephones_are_applied(tmp_path, turns, mirro
     wanted = np.rot90(corners[:, ::-1] if mirrored else corners, -turns)
     assert picture.shape == wanted.shape
     assert np.abs(picture.astype(int) - wanted).mean() < 8
-
-
-def test_heic_is_shown_whole_or_refused(tmp_path):
-    tile = cv2.resize(FACE, (96, 64))
-    (frame,) = frames_of(write_heic(tmp_path / "whole.heic", [tile], 1, (96, 64)))
-    assert np.abs(frame.picture.astype(int) - tile).mean() < 8
-    with pytest.raises(PictureError, match=r"tiled\.heic is a picture in 4 tiles .* JPEG"):
-        list(frames_of(write_heic(tmp_path / "tiled.heic", [tile] * 4, 2, (180, 120))))
 
 
 @pytest.mark.parametrize("ending", [".3gp", ".MTS", ".ogv", ""])
