@@ -65,8 +65,9 @@ def record(args: Record) -> Path:
             film.end()
     finally:
         walker.close()
-    end = "fell" if trace.fell else "stayed up"
-    Console(stderr=True).print(f"{args.out}: {len(seen) / CONTROL_HZ:.1f} s, the dog {end}")
+    end = "fell after" if trace.fell else "stayed up for"
+    told = f"the dog {end} {len(seen) / CONTROL_HZ:.1f} s\nfilm: {args.out.resolve()}"
+    Console(stderr=True).print(told, markup=False, highlight=False, soft_wrap=True)
     return args.out
 
 

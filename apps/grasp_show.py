@@ -91,18 +91,26 @@ def show(args: Show) -> dict[str, Any]:
     tried = _try_by_arm(scene, planned, config, args.seed) if args.arm else _try(scene, planned, config)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(page(args.object, cloud, scene, planned, tried), encoding="utf-8")
-    if args.record is not None:
-        with filming(args.record, VIEW, _FRAMES_HZ) as film:
-            for frame in tried.frames:
-                film.add(frame)
-            film.end()
+    film = _write_film(args.record, tried.frames)
     result = _result(tried.outcome)
-    Console(stderr=True).print(
-        f"{args.object}, {cloud}: {result}; {args.out}" + (f" and {args.record}" if args.record else "")
-    )
+    told = [f"{args.object}, {cloud}: {result}", f"page: {args.out.resolve()}"]
+    if args.record is not None:
+        told.append(f"film: {film.resolve()}" if film else "no film: nothing was tried")
+    Console(stderr=True).print("\n".join(told), markup=False, highlight=False, soft_wrap=True)
     if args.browser:
         webbrowser.open(args.out.resolve().as_uri())
-    return {"object": args.object, "cloud": cloud, "result": result, "page": str(args.out)}
+    return {"object": args.object, "cloud": cloud, "result": result, "page": str(args.out), "film": film and str(film)}
+
+
+def _write_film(place: Path | None, frames: list[np.ndarray]) -> Path | None:
+    """Write a film where one is asked for and there is something to see; returns where it lies."""
+    if place is None or not frames:
+        return None
+    with filming(place, VIEW, _FRAMES_HZ) as film:
+        for frame in frames:
+            film.add(frame)
+        film.end()
+    return place
 
 
 class Tried(NamedTuple):

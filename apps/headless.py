@@ -77,7 +77,7 @@ def run(args: Run) -> Timeline:
     if session.decision.manner.caption:
         console.print(session.decision.manner.caption)
     if args.record is not None:
-        console.print(f"video: {args.record.resolve()}")
+        console.print(f"film: {args.record.resolve()}", markup=False, highlight=False, soft_wrap=True)
     return timeline
 
 

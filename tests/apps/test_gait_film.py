@@ -8,8 +8,9 @@ from apps.gait_film import FRAMES_HZ, Record, record
 from envs.locomotion.cases import Case
 
 
-def test_a_walk_is_filmed_with_its_contacts(tmp_path):
+def test_a_walk_is_filmed_with_its_contacts(tmp_path, capsys):
     path = record(Record(tmp_path / "deep" / "walk.mp4", "none", Case("trot", 0.5, terrain="stairs"), seconds=1.0))
+    assert capsys.readouterr().err.splitlines() == ["the dog stayed up for 1.0 s", f"film: {path}"]
     with av.open(str(path)) as film:
         frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
     assert len(frames) == FRAMES_HZ

@@ -95,6 +95,21 @@ def test_a_page_without_a_grasp_says_so():
     assert "<img" not in text
 
 
+@pytest.mark.parametrize("frames", [0, 2])
+def test_what_was_written_is_told_by_its_whole_place(tmp_path, monkeypatch, capsys, frames):
+    picture = np.zeros((VIEW[1], VIEW[0], 3), np.uint8)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(grasp_show, "make_scene", lambda task: None)
+    monkeypatch.setattr(grasp_show, "plan", lambda scene, config, cloud: None)
+    monkeypatch.setattr(grasp_show, "_try", lambda *given: Tried(None, None, [picture] * frames))
+    monkeypatch.setattr(grasp_show, "page", lambda *given: "the page")
+    place, film = tmp_path / "page of [1].html", tmp_path / "a trial.mp4"
+    answer = show(replace(ASKED, out=place, record=film))
+    third = f"film: {film}" if frames else "no film: nothing was tried"
+    assert capsys.readouterr().err.splitlines() == ["box_900, true: no grasp", f"page: {place}", third]
+    assert film.exists() == bool(frames) and answer["film"] == (str(film) if frames else None)
+
+
 def test_a_hand_is_drawn_with_its_fingers_where_they_are():
     fingers, back = (np.array(line) for line in fork(Grasp(np.eye(4), 0.06)))
     np.testing.assert_allclose(fingers[[0, -1]], [[0, 0.03, 0], [0, -0.03, 0]], atol=1e-9)
