@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+if TYPE_CHECKING:
+    import av
+
+MOST_BARREN = 1000  # packets without a frame; encoders look ahead some 60
 Track = Literal["audio", "video"]
 # How the containers that may hold sound, pictures, or both begin: Matroska, ASF, FLV, MPEG programs, AMR, ...
 _BEGINNINGS = (
@@ -44,3 +50,27 @@ def holds(path: Path, track: Track) -> bool:
                 return bool(container.streams.audio if track == "audio" else container.streams.video)
         except (av.FFmpegError, ValueError):
             return False
+
+
+def decoded(
+    container: av.container.InputContainer,
+    stream: av.video.stream.VideoStream | av.audio.stream.AudioStream,
+    error: type[ValueError],
+    label: str,
+    stop: threading.Event | None = None,
+) -> Iterator[Any]:
+    """Decode a track packet by packet (frames of PyAV), no further than `stop`, which packets of other tracks heed too.
+
+    Raises:
+        error: stopped, or too many packets in a row hold nothing.
+    """
+    barren = 0
+    for packet in container.demux():
+        if stop is not None and stop.is_set():
+            raise error(f"nobody waits for {label} any more")
+        if packet.stream_index == stream.index:
+            frames = packet.decode()
+            barren = 0 if frames else barren + 1
+            if barren > MOST_BARREN:
+                raise error(f"{label} is damaged: {MOST_BARREN} packets in a row hold nothing. Export it again.")
+            yield from frames

@@ -107,7 +107,7 @@ def check_size(width: int, height: int, label: str) -> None:
 
 
 def is_picture(content: bytes) -> bool:
-    """Tell whether a file (its first 12 bytes) begins like a picture that is read here; RIFF files may be sounds too."""
+    """Tell whether a file begins like a picture that is read here (12 bytes are enough); RIFF may be sounds too."""
     known = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*")
     return content.startswith(known) or (content.startswith(b"RIFF") and content[8:12] == b"WEBP") or is_heif(content)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from perception.face.pictures import PictureError, check_size, is_picture
-from perception.media import is_container
+from perception.face.pictures import MOST_PIXELS, PictureError, check_size, is_picture
+from perception.media import decoded, is_container
 
 if TYPE_CHECKING:
     import av
@@ -19,7 +20,6 @@ SUFFIXES = frozenset((".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", "
 _FORMATS = "mov,mp4,m4a,3gp,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,gif,ogg,h264,hevc,mjpeg"
 _KNOWN = "mp4, mov, webm, mkv, avi, gif"
 MOST_SIDE_OUT = 1280  # the detector needs no more, and a 4K frame takes 25 MB
-MOST_BARREN = 1000  # packets without a frame; encoders look ahead some 60
 RATE_HZ = 25.0  # assumed where a file tells no times
 
 
@@ -44,8 +44,8 @@ def is_video(path: Path) -> bool:
     return not is_picture(head) and (path.suffix.lower() in SUFFIXES or is_container(head))
 
 
-def read_video(path: Path | str, label: str | None = None) -> Iterator[Frame]:
-    """Decode a video or an animated GIF frame by frame; memory does not grow with its length.
+def read_video(path: Path | str, label: str | None = None, stop: threading.Event | None = None) -> Iterator[Frame]:
+    """Decode a video or an animated GIF frame by frame, no further than `stop`; memory does not grow with its length.
 
     Errors call the file `label`, its path unless told. The cover of a piece of music is no video.
 
@@ -53,7 +53,7 @@ def read_video(path: Path | str, label: str | None = None) -> Iterator[Frame]:
     never run back.
 
     Raises:
-        PictureError: missing, no video, no frames in it, or damaged; what came before the damage has been yielded.
+        PictureError: missing, no video, no frames in it, damaged, or stopped; what came before has been yielded.
     """
     import av
 
@@ -70,7 +70,7 @@ def read_video(path: Path | str, label: str | None = None) -> Iterator[Frame]:
         with av.open(str(path), mode="r", options=options, metadata_errors="ignore") as container:
             if not _moving(container):
                 raise PictureError(f"{label} has no picture track; expected a video ({_KNOWN}).")
-            for frame in _frames(container, label):
+            for frame in _frames(container, label, stop):
                 number = frame.number
                 yield frame
     except PictureError:
@@ -92,7 +92,7 @@ def _moving(container: av.container.InputContainer) -> list[av.video.stream.Vide
     return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
-def _frames(container: av.container.InputContainer, label: str) -> Iterator[Frame]:
+def _frames(container: av.container.InputContainer, label: str, stop: threading.Event | None) -> Iterator[Frame]:
     from av.stream import Disposition
 
     stream = _moving(container)[0]
@@ -103,29 +103,17 @@ def _frames(container: av.container.InputContainer, label: str) -> Iterator[Fram
         raise PictureError(f"{label} is coded in a way that is not known here; expected {_KNOWN}. Convert it.")
     check_size(stream.codec_context.width, stream.codec_context.height, label)
     stream.codec_context.thread_count = 1
+    stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # frames may be larger than the file says
     rate = float(stream.average_rate or RATE_HZ)
     first: float | None = None
     last = -np.inf
-    for number, frame in enumerate(_decoded(container, stream, label)):
+    for number, frame in enumerate(decoded(container, stream, PictureError, label, stop)):
         check_size(frame.width, frame.height, label)
         time_s = number / rate if frame.time is None else float(frame.time)
         first = time_s if first is None else first
         # Broken files repeat or turn back time; a frame is never earlier than the one before.
         last = max(last + 1e-3, time_s - first)
         yield Frame(_to_bgr(frame), number, last)
-
-
-def _decoded(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream, label: str
-) -> Iterator[av.VideoFrame]:
-    """Decode packet by packet; whoever reads gets a say after so many at the latest."""
-    barren = 0
-    for packet in container.demux(stream):
-        frames = packet.decode()
-        barren = 0 if frames else barren + 1
-        if barren > MOST_BARREN:
-            raise PictureError(f"{label} is damaged: {MOST_BARREN} packets in a row hold no frame. Export it again.")
-        yield from frames
 
 
 def _to_bgr(frame: av.VideoFrame) -> np.ndarray:

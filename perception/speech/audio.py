@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from perception.media import decoded
+
 if TYPE_CHECKING:
     import av
     import soundfile
@@ -34,6 +36,7 @@ MOST_CHANNELS = 32
 MOST_PEAK = 8.0  # 18 dB over full scale: beyond, the numbers are integers that were never divided
 BLOCK = 1 << 16  # samples over all channels decoded at once
 MOST_CHUNKS = 1_000  # of a WAV file before its samples; programs write a handful
+LEAST_PER_PACKET, MOST_SMALL_PACKETS = 16, 2_000  # encoders write a hundred samples or more into each packet
 MOST_LOSS = 8.0  # 9 dB, what four channels that have nothing in common lose twice over
 
 # Formats that PyAV may open. Playlists are not among them: they make the decoder open other files and addresses.
@@ -124,12 +127,7 @@ def read_sound(source: Path | str | bytes, max_seconds: float = 600.0, stop: thr
     Raises:
         SoundError: nothing there, no sound in it, empty, truncated, NaN or infinity in it, too long, or stopped.
     """
-    blocks = []
-    for block in stream_sound(source, max_seconds):
-        if stop is not None and stop.is_set():
-            raise SoundError("nobody waits for the sound any more")
-        blocks.append(block)
-    sound = Sound(np.concatenate(blocks))
+    sound = Sound(np.concatenate(list(stream_sound(source, max_seconds, stop))))
     if len(sound.samples) == 0:
         raise SoundError(f"{_name(source)} has too few samples to be a sound. Record or export it again.")
     return sound
@@ -167,8 +165,10 @@ def sound_from_samples(samples: np.ndarray, rate_hz: float, max_seconds: float =
     return sound
 
 
-def stream_sound(source: Path | str | bytes, max_seconds: float | None = None) -> Iterator[np.ndarray]:
-    """Decode a sound file piece by piece: float32 mono at 16 kHz, a few seconds at most at a time.
+def stream_sound(
+    source: Path | str | bytes, max_seconds: float | None = None, stop: threading.Event | None = None
+) -> Iterator[np.ndarray]:
+    """Decode a sound file piece by piece, no further than `stop`: float32 mono at 16 kHz, a few seconds at most a time.
 
     Raises:
         SoundError: as for `read_sound`; what is wrong late in a file is raised when the decoder gets there.
@@ -178,7 +178,9 @@ def stream_sound(source: Path | str | bytes, max_seconds: float | None = None) -
         handle = stack.enter_context(_open(source, label))
         seconds = 0.0
         to_16k: To16k | None = None
-        for rate_hz, block in _decode(handle, label):
+        for rate_hz, block in _decode(handle, label, stop):
+            if stop is not None and stop.is_set():
+                raise SoundError(f"nobody waits for {label} any more")
             # Broadcasts joined end to end change their rate on the way.
             if to_16k is not None and to_16k.rate_hz != rate_hz:
                 yield to_16k(np.zeros(0, np.float32), last=True)
@@ -221,7 +223,7 @@ def _open(source: Path | str | bytes, label: str) -> BinaryIO:
     return handle
 
 
-def _decode(handle: BinaryIO, label: str) -> Iterator[tuple[int, np.ndarray]]:
+def _decode(handle: BinaryIO, label: str, stop: threading.Event | None) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (rate in Hz, mono block (N,)) from whichever decoder knows the format."""
     import soundfile
 
@@ -236,7 +238,7 @@ def _decode(handle: BinaryIO, label: str) -> Iterator[tuple[int, np.ndarray]]:
             yield from _decode_soundfile(sound, label)
             return
     handle.seek(0)
-    yield from _decode_av(handle, label)
+    yield from _decode_av(handle, label, stop)
 
 
 def _decode_soundfile(sound: soundfile.SoundFile, label: str) -> Iterator[tuple[int, np.ndarray]]:
@@ -260,7 +262,7 @@ def _decode_soundfile(sound: soundfile.SoundFile, label: str) -> Iterator[tuple[
         )
 
 
-def _decode_av(handle: BinaryIO, label: str) -> Iterator[tuple[int, np.ndarray]]:
+def _decode_av(handle: BinaryIO, label: str, stop: threading.Event | None) -> Iterator[tuple[int, np.ndarray]]:
     import av
 
     options = {"format_whitelist": _AV_FORMATS, "protocol_whitelist": ""}
@@ -269,7 +271,8 @@ def _decode_av(handle: BinaryIO, label: str) -> Iterator[tuple[int, np.ndarray]]
         with av.open(handle, mode="r", options=options, metadata_errors="ignore") as container:
             if not container.streams.audio:
                 raise SoundError(f"{label} {NO_SOUND}; expected sound ({_KNOWN}).")
-            yield from _float_blocks(container.decode(container.streams.audio[0]), label)
+            frames = decoded(container, container.streams.audio[0], SoundError, label, stop)
+            yield from _float_blocks(frames, label)
     except SoundError:
         raise
     except (av.FFmpegError, ValueError) as error:
@@ -287,7 +290,14 @@ def _float_blocks(frames: Iterator[av.AudioFrame], label: str) -> Iterator[tuple
 
     # Interleaved: PyAV ends the process where it takes apart planes of eight channels.
     to_float, mix, kind = av.AudioResampler(format="flt"), MixDown(), None
-    for frame in frames:
+    samples = 0
+    for number, frame in enumerate(frames, 1):
+        samples += frame.samples
+        if number >= MOST_SMALL_PACKETS and samples < number * LEAST_PER_PACKET:
+            raise SoundError(
+                f"{label} has {samples / number:.1f} samples in a packet; expected {LEAST_PER_PACKET} or more, as "
+                "encoders write them. Export it again."
+            )
         _check_channels(frame.layout.nb_channels, label)
         if kind != (kind := (frame.format.name, frame.layout.name, frame.sample_rate)):
             to_float, mix = av.AudioResampler(format="flt"), MixDown()

@@ -1,5 +1,6 @@
 import io
 import struct
+import threading
 import tracemalloc
 import zlib
 from contextlib import suppress
@@ -280,6 +281,15 @@ def test_a_video_of_packets_without_frames_is_given_up(tmp_path):
             file.mux(empty)
     with pytest.raises(PictureError, match=r"a\.mkv .*(packets in a row|after 1 frames)"):
         list(read_video(path))
+
+
+def test_a_video_is_decoded_no_further_than_somebody_waits(tmp_path):
+    path, stop = write_video(tmp_path / "a.avi", [np.zeros((32, 32, 3), np.uint8)] * 9), threading.Event()
+    frames = read_video(path, stop=stop)
+    assert next(frames).number == 0
+    stop.set()
+    with pytest.raises(PictureError, match=r"nobody waits for .*a\.avi any more"):
+        list(frames)
 
 
 def test_a_video_that_breaks_off_gives_what_it_has(tmp_path):

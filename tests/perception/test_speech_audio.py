@@ -1,5 +1,6 @@
 import io
 import struct
+import threading
 import tracemalloc
 
 import av
@@ -327,3 +328,37 @@ def test_telephones_of_all_ages(container, codec, rate):
     sound = read_sound(webm(tone(rate, 2.0), rate, container, codec))
     assert sound.duration_s == pytest.approx(2.0, abs=0.15)
     assert peak_hz(sound.samples[4_000:28_000]) == pytest.approx(440, abs=4)
+
+
+def small_packets(packets: int, sound: bytes) -> bytes:
+    """Make an AVI of 16-bit sound at 8 kHz that has so many packets, all of the same content."""
+
+    def box(kind: bytes, *parts: bytes) -> bytes:
+        return kind + struct.pack("<I", sum(map(len, parts))) + b"".join(parts)
+
+    of_stream = box(
+        b"strh", b"auds", bytes(4), struct.pack("<I2H8I8x", 0, 0, 0, 0, 1, 8_000, 0, packets, 2, 0xFFFFFFFF, 2)
+    )
+    of_sound = box(b"strf", struct.pack("<2H2I2H", 1, 1, 8_000, 16_000, 2, 16))
+    of_file = box(b"avih", struct.pack("<14I", 40_000, 0, 0, 0, packets, 0, 1, 0, 0, 0, 0, 0, 0, 0))
+    header = box(b"LIST", b"hdrl", of_file, box(b"LIST", b"strl", of_stream, of_sound))
+    return box(b"RIFF", b"AVI ", header, box(b"LIST", b"movi", box(b"00wb", sound) * packets))
+
+
+def test_a_packet_for_each_sample_is_refused(tmp_path):
+    """It would take a minute and a gigabyte to read 52 seconds of them."""
+    assert read_sound(small_packets(500, bytes(320))).duration_s == pytest.approx(500 * 160 / 8_000)
+    path = tmp_path / "small.avi"
+    path.write_bytes(small_packets(20_000, bytes(2)))
+    with pytest.raises(SoundError, match=r"small\.avi has 1\.0 samples in a packet; expected 16 or more"):
+        read_sound(path)
+
+
+def test_a_sound_is_decoded_no_further_than_somebody_waits():
+    for content in (small_packets(500, bytes(320)), wav(tone(16_000, 30.0))):
+        stop = threading.Event()
+        blocks = stream_sound(content, stop=stop)
+        next(blocks)
+        stop.set()
+        with pytest.raises(SoundError, match="nobody waits for the given sound"):
+            list(blocks)
