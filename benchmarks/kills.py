@@ -1,114 +1,73 @@
 """End commands at random moments, by kill -9 or SIGTERM, and look at what is left: nothing finished may be lost.
 
-    empaw bench kills --out runs/kills --json benchmarks/results/kills.json
+    empaw bench kills --json benchmarks/results/kills.json        # --resume goes on
+    empaw bench kills --kills 10 --jobs "train face" "record gait"
 
-Each command runs unbroken first. Then it is started, ended at a moment that is drawn from as long as it took, and gone
-on with, until one start is left alone. Afterwards: rows that were finished are still there, results are those of the
-unbroken run, no process of it lives five seconds after its end, and drafts of files are gone.
+Trainings, evaluations, trials, films and renders run unbroken first. Then each is started, ended at a moment that is
+drawn from as long as it took, and gone on with, until a start is left alone. Counted are finished rows, files and
+steps that are gone, files that are not whole, results other than those of the unbroken run, processes that live five
+seconds longer than their command, and drafts that are there still. A start that is through before its moment is no
+end: more are started, until there are as many ends as were asked for.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 import psutil
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from benchmarks.command import run
+from benchmarks.kill_jobs import JOBS, Job, write_data
+from evaluation.grasping.trials import TIMED
 from evaluation.results import ResultsStore
 from learning import checkpoint
+from robots import lifetime
 from robots.io import check_writable, write_json
-from robots.options import JsonOption, ResumeOption, SeedOption, check_ranges
+from robots.options import JsonOption, ResumeOption, SeedOption, WorkersOption, check_ranges
+from robots.parallel import in_order
 
 ROOT = Path(__file__).resolve().parents[1]
 IN_A_ROW = 3
-"""Ends before a start is left alone."""
-TERM_SHARE = 0.2
+"""Most ends before a start is left alone."""
+TERM_EVERY = 5
+"""Of so many ends one is by SIGTERM."""
 ORPHAN_S = 5.0
+MEASURED = (*TIMED, "real_time_factor")
+"""Names of figures that are times of this machine, which no two runs share."""
+COUNTS = ("kills", "terms", "missed", "lost", "torn", "orphans", "drafts")
 _MARK = "EMPAW_KILLS"
 """In the environment of everything that a command starts, so that what it leaves behind is found."""
-_CLOCK = ("seconds", "_s")
-"""Ends of the names of figures that are measured times, which no two runs share."""
-
-
-class Job(NamedTuple):
-    """A command that is ended: {out} in its words is its folder, {data} that of small stand-ins for data."""
-
-    words: str
-    results: tuple[str, ...]  # files that an unbroken run leaves
-    begun: str = ""  # when there, --resume goes on; without it, the command starts again by itself
-
-
-_NETWORK = (
-    "--network.points 128 --network.tokens 16 --network.neighbours 8 --network.width 32 --network.heads 2 "
-    "--network.encoder 1 --network.decoder 1 --network.queries 16 --network.fold 4 --fit.batch 2 --fit.truth 64"
-)
-VIEWS = "export views --objects {data}/objects --sampling.views 4 --workers 1 --out {out}/views"
-JOBS = {
-    "train gait": Job(
-        "train gait --recipe quick --workers 1 --envs 2 --n-timesteps 1024 --ppo.n-steps 32 --ppo.batch-size 32 "
-        "--ppo.n-epochs 2 --out {out}",
-        ("policy/model.safetensors", "policy/config.json"),
-        checkpoint.NAME,
-    ),
-    "train face": Job(
-        "train face --data {data}/faces --network.blocks 0 0 0 --network.widths 8 8 18 --fit.epochs 8 --cache "
-        "{out}/cache --run {out}/run --out {out}/weights",
-        ("weights/model.safetensors",),
-        f"run/{checkpoint.NAME}",
-    ),
-    "train completion": Job(
-        f"train completion --rendered {{data}}/views {_NETWORK} --fit.steps 20 --keep-every 2 --run {{out}}/run "
-        "--out {out}/weights",
-        ("weights/model.safetensors",),
-        f"run/{checkpoint.NAME}",
-    ),
-    "export views": Job(VIEWS, ("views/*.npz",)),
-    "evaluate gait": Job(
-        "evaluate gait --cells pace:0.5 trot:0.3 --episodes 10 --seconds 3 --workers 2 --out {out}",
-        ("gait.jsonl",),
-        "*.jsonl",
-    ),
-    "evaluate grasp": Job(
-        "evaluate grasp single --objects {data}/objects --views 4 --workers 2 --out {out}", ("*.jsonl",), "*.jsonl"
-    ),
-    "bench study-power": Job(
-        "bench study-power --people 4 --trials 4 --studies 6 --nulls 6 --foretold 2 --workers 1 --out {out}",
-        ("*.jsonl",),
-        "*.jsonl",
-    ),
-    "record gait": Job("record gait --seconds 1 --out {out}/film.mp4", ("film.mp4",)),
-}
 
 
 @dataclass(frozen=True)
-class Args(JsonOption, ResumeOption, SeedOption):
-    """End commands at random moments and count what is lost."""
+class Args(JsonOption, ResumeOption, WorkersOption, SeedOption):
+    """End commands at random moments, by kill -9 or SIGTERM, and count what is lost."""
 
-    kills: int = 100
-    """How many times a command is ended; a fifth of them by SIGTERM."""
+    kills: int = 125
+    """How many times a command is ended: a fifth by SIGTERM, the others by kill -9."""
     jobs: tuple[str, ...] = tuple(JOBS)
-    """Which commands."""
+    """Which commands, in turn."""
     out: Path = Path("runs/kills")
-    """Folder that keeps what was found, as it comes."""
+    """Folder that keeps what was found, as it comes; what the commands read and write is in its folders data, work."""
 
     def check(self) -> None:
         """Refuse what cannot be.
@@ -117,6 +76,7 @@ class Args(JsonOption, ResumeOption, SeedOption):
             ValueError: a number out of its range, or an unknown command.
         """
         self.check_seed()
+        self.check_workers()
         check_ranges(self, kills=(1, 100_000))
         if not self.jobs or not set(self.jobs) <= set(JOBS):
             raise ValueError(f"--jobs {self.jobs} came; allowed are {', '.join(JOBS)}")
@@ -125,7 +85,7 @@ class Args(JsonOption, ResumeOption, SeedOption):
 class Whole(NamedTuple):
     """What an unbroken run left: the fingerprint of each result, and how long it took."""
 
-    results: dict[str, str]
+    results: Mapping[str, str]
     took_s: float
 
 
@@ -133,104 +93,206 @@ class Life(NamedTuple):
     """What came of a command that was ended several times and then left alone."""
 
     job: str
-    kills: int
-    terms: int
-    lost: int  # finished rows that were gone, or checkpoints that could not be read
-    same: bool  # results as of the unbroken run
-    orphans: int  # processes that lived longer than their command by ORPHAN_S
-    drafts: int  # half-written files left at the end
-    failed: str  # what the start that was left alone said, if it failed
+    kills: int = 0
+    """Ends by kill -9."""
+    terms: int = 0
+    """Ends by SIGTERM."""
+    missed: int = 0
+    """Starts that were through before they could be ended."""
+    lost: int = 0
+    """Finished rows or files that were gone, or checkpoints that fell back."""
+    torn: int = 0
+    """Files under their own names that were not whole."""
+    orphans: int = 0
+    """Processes that lived longer than their command by ORPHAN_S."""
+    drafts: int = 0
+    """Half-written files left when it was through."""
+    same: bool = False
+    """Whether its results are those of the unbroken run."""
+    failed: str = ""
+    """What a start that was not ended said, if it failed."""
+
+    @property
+    def ends(self) -> int:
+        """Ends of both kinds."""
+        return self.kills + self.terms
 
 
 def main(args: Args) -> dict[str, Any]:
     """Run all, print a table, and return the counts.
 
     Raises:
-        ValueError: an option out of range, or a command that fails unbroken.
+        ValueError: an option out of range, rows of another run, or a command that fails unbroken.
+        OSError: the results cannot be written.
     """
     args.check()
     check_writable(args.json)
     console = Console(stderr=True)
     store = ResultsStore(args.out / "kills.jsonl", {"seed": args.seed, "jobs": args.jobs}, args.resume)
-    lives: list[Life] = []
-    with tempfile.TemporaryDirectory(prefix="empaw-kills-") as folder, Progress(console=console) as bar:
-        task = bar.add_task("ended", total=args.kills)
-        while not bar.finished:
-            if (key := (len(lives),)) not in store.done:
-                name = args.jobs[len(lives) % len(args.jobs)]
-                found = live(name, _whole(name, Path(folder)), np.random.default_rng((args.seed, *key)), Path(folder))
-                store.add(key, found._asdict())
-                console.print(_line(found))
-            lives.append(Life(**store.done[key]))
-            bar.update(task, advance=lives[-1].kills)
-    result = {"seed": args.seed, "rows": [_sum(name, lives) for name in args.jobs], "all": _sum("", lives)}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with _workplace(args.out.resolve() / "work") as place, Progress(*columns, console=console) as bar:
+        wholes = _wholes(args, store, place, bar)
+        task = bar.add_task("ends", total=args.kills)
+        while left := _left(args, lives := _lives(store)):
+            bar.update(task, completed=args.kills - len(left))
+            for life in in_order(live, _turns(args, len(lives), left, wholes, place), args.workers):
+                store.add(("life", len(lives)), life._asdict())
+                lives.append(life)
+                bar.update(task, advance=life.ends)
+                console.print(_line(life), highlight=False)
+    rows = [_sum(name, [life for life in lives if life.job == name]) for name in args.jobs]
+    result = {"seed": args.seed, "rows": rows, "all": _sum("all", lives)}
     console.print(_table(result))
     write_json(result, args.json)
     return result
 
 
-_WHOLE: dict[tuple[str, Path], Whole] = {}
+@contextmanager
+def _workplace(place: Path) -> Iterator[Path]:
+    """An empty folder while it lasts; one that a kill of ours has left is cleared."""
+    shutil.rmtree(place, ignore_errors=True)
+    (place / "tmp").mkdir(parents=True)
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
-def _whole(name: str, folder: Path) -> Whole:
-    if not (folder / "data").exists():
-        write_data(folder / "data")
-    if (name, folder) not in _WHOLE:
-        out = folder / "whole"
+def _wholes(args: Args, store: ResultsStore, place: Path, bar: Progress) -> dict[str, Whole]:
+    """Run each command unbroken that was not yet; what came of it."""
+    names = [name for name in dict.fromkeys(args.jobs) if ("whole", name) not in store.done]
+    for name in args.jobs:
+        write_data(JOBS[name], place.with_name("data"))
+    done = in_order(unbroken, [(name, place) for name in names], args.workers)
+    for name, whole in zip(names, bar.track(done, len(names), description="unbroken"), strict=True):
+        store.add(("whole", name), whole._asdict())
+    return {name: Whole(**store.done["whole", name]) for name in args.jobs}
+
+
+def _lives(store: ResultsStore) -> list[Life]:
+    return [Life(**row) for (kind, _), row in store.done.items() if kind == "life"]
+
+
+def _left(args: Args, lives: Sequence[Life]) -> list[signal.Signals]:
+    """Signals that are to be sent still: all that were asked for without those that ended something."""
+    terms = args.kills // TERM_EVERY
+    left = Counter({signal.SIGKILL: args.kills - terms, signal.SIGTERM: terms})
+    left -= Counter({signal.SIGKILL: sum(one.kills for one in lives), signal.SIGTERM: sum(one.terms for one in lives)})
+    order = np.random.default_rng((args.seed, len(lives))).permutation(left.total())
+    return [list(left.elements())[index] for index in order]
+
+
+class Turn(NamedTuple):
+    """A command's turn: the unbroken run's results, the signals that are to end it, and whose draws the moments are."""
+
+    job: str
+    whole: Whole
+    signals: Sequence[signal.Signals]
+    draws: tuple[int, ...]
+    place: Path
+
+
+def _turns(
+    args: Args, number: int, left: Sequence[signal.Signals], wholes: Mapping[str, Whole], place: Path
+) -> list[Turn]:
+    turns = []
+    for index, start in enumerate(range(0, len(left), IN_A_ROW), start=number):
+        name = args.jobs[index % len(args.jobs)]
+        turns.append(Turn(name, wholes[name], left[start : start + IN_A_ROW], (args.seed, index, 1), place))
+    return turns
+
+
+def unbroken(named: tuple[str, Path]) -> Whole:
+    """Run a command to its end in a folder, and give what came of it.
+
+    Raises:
+        ValueError: it fails, or lacks a result.
+    """
+    name, place = named
+    with _folder(place, name) as out:
         began = time.perf_counter()
-        process = _start(JOBS[name], out, folder / "data", "")
-        said = process.communicate()[0]
-        if process.returncode:
-            raise ValueError(f"{JOBS[name].words} fails unbroken: {said[-500:]}")
-        _WHOLE[name, folder] = Whole(_results(JOBS[name], out), time.perf_counter() - began)
-        shutil.rmtree(out)
-    return _WHOLE[name, folder]
+        status, _ = run_once(JOBS[name], out, place)
+        took_s = time.perf_counter() - began
+        missing = [pattern for pattern in JOBS[name].results if not any(out.glob(pattern))]
+        if status or missing:
+            raise ValueError(f"empaw {JOBS[name].words} fails unbroken ({' '.join(missing)} {_said(out)})")
+        return Whole(_results(JOBS[name], out), took_s)
 
 
-def live(name: str, whole: Whole, rng: np.random.Generator, folder: Path) -> Life:
+def live(turn: Turn) -> Life:
     """Start a command, end it at random moments, start it again, and at last leave it alone."""
-    job, out = JOBS[name], folder / "ended"
-    shutil.rmtree(out, ignore_errors=True)
-    kills = terms = lost = orphans = 0
-    held: set[str] = set()
-    for _ in range(IN_A_ROW):
-        term, moment_s, mark = rng.random() < TERM_SHARE, rng.random() * whole.took_s, uuid.uuid4().hex
-        process = _start(job, out, folder / "data", mark)
-        with suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=moment_s)
-        if process.poll() is not None:
-            break  # what goes on with much that is done may be through before
-        kills += 1
-        terms += term
-        process.send_signal(signal.SIGTERM if term else signal.SIGKILL)
-        orphans += _orphans(process, mark)
-        lost += len(held - (held := _rows(out))) + _unreadable(out)
-    process = _start(job, out, folder / "data", "")
-    said = process.communicate()[0]
-    lost += len(held - _rows(out))
-    drafts = sum(1 for path in out.rglob(".*.part"))
-    same = _results(job, out) == whole.results
-    return Life(name, kills, terms, lost, same, orphans, drafts, said[-500:] if process.returncode else "")
+    job, life, held = JOBS[turn.job], Life(turn.job), dict[str, int]()
+    rng = np.random.default_rng(turn.draws)
+    with _folder(turn.place, "-".join(map(str, turn.draws))) as out:
+        for how in (*turn.signals, None):
+            once = run_once(job, out, turn.place, how, rng.random() * turn.whole.took_s)
+            kept = _kept(job, out, turn.whole)
+            life = life._replace(
+                kills=life.kills + (once.status == -signal.SIGKILL),
+                terms=life.terms + (once.status == -signal.SIGTERM),
+                missed=int(how is not None and once.status >= 0),
+                lost=life.lost + sum(kept.get(what, 0) < much for what, much in held.items()),
+                torn=life.torn + _torn(job, out, turn.whole),
+                orphans=life.orphans + once.orphans,
+            )
+            held = kept
+            if once.status >= 0:
+                break
+        return life._replace(
+            drafts=sum(1 for _ in out.rglob(".*.part")),
+            same=_results(job, out) == turn.whole.results,
+            failed=_said(out) if once.status else "",
+        )
 
 
-def _start(job: Job, out: Path, data: Path, mark: str) -> subprocess.Popen[str]:
-    out.mkdir(exist_ok=True)
-    words = [word.format(out=out, data=data) for word in job.words.split()]
+@contextmanager
+def _folder(place: Path, name: str) -> Iterator[Path]:
+    """A folder for a command while it lasts; beside it lies what the command says."""
+    out = place / name.replace(" ", "-")
+    out.mkdir()
+    try:
+        yield out
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+
+
+def _said(out: Path) -> str:
+    return out.with_suffix(".txt").read_text(errors="replace")[-500:].strip()
+
+
+class Once(NamedTuple):
+    """How a start went: its exit status, negative for a signal, and how many processes outlived it."""
+
+    status: int
+    orphans: int
+
+
+def run_once(job: Job, out: Path, place: Path, how: signal.Signals | None = None, moment_s: float = 0.0) -> Once:
+    """Run a command once, until it is through or, with a signal, until a moment; it ends with this process."""
+    words, mark = [word.format(out=out, data=place.with_name("data")) for word in job.words.split()], uuid.uuid4().hex
     if job.begun and any(out.glob(job.begun)):
         words.append("--resume")
-    return subprocess.Popen(
-        [sys.executable, "-m", "cli.main", *words],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", _MARK: mark},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    with out.with_suffix(".txt").open("w") as said:
+        process = subprocess.Popen(
+            lifetime.command(ROOT / "cli" / "main.py", *words),
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(place / "tmp"), _MARK: mark},
+            stdout=said,
+            stderr=said,
+        )
+    try:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(None if how is None else moment_s)
+        if how is not None:
+            process.send_signal(how)  # nothing happens where it is through
+        orphans = _orphans(mark)
+    finally:
+        process.kill()
+    return Once(process.wait(), orphans)
 
 
-def _orphans(process: subprocess.Popen[str], mark: str) -> int:
+def _orphans(mark: str) -> int:
     """Processes of a command that live ORPHAN_S longer than it; they are ended then."""
-    process.wait()
     deadline = time.monotonic() + ORPHAN_S
     while left := list(_marked(mark)):
         if time.monotonic() > deadline:
@@ -249,85 +311,77 @@ def _marked(mark: str) -> Iterator[psutil.Process]:
                 yield process
 
 
-def _rows(out: Path) -> set[str]:
-    """Lines that are whole in the files of rows."""
-    paths = sorted(out.glob("*.jsonl"))
-    return {line for path in paths for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")}
+def _kept(job: Job, out: Path, whole: Whole) -> dict[str, int]:
+    """All that is finished: whole lines of rows, right results, and how far checkpoints are."""
+    lines = [line for path in out.glob("*.jsonl") for line in path.read_text().splitlines(True) if line.endswith("\n")]
+    files = {name: found for name, found in _results(job, out).items() if not name.endswith(".jsonl")}
+    right = [name for name, found in files.items() if found == whole.results[name]]
+    return dict.fromkeys((*lines, *right), 1) | {str(path): _reached(path) for path in out.rglob(checkpoint.NAME)}
 
 
-def _unreadable(out: Path) -> int:
-    damaged = 0
-    for path in out.rglob(checkpoint.NAME):
-        try:
-            checkpoint.read_settings(path.parent)
-        except ValueError:
-            damaged += 1
-    return damaged
+def _reached(path: Path) -> int:
+    """How many steps a checkpoint is from the beginning, at least 1; 0 where it cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        checkpoint.read_settings(path.parent)
+        with safe_open(path, framework="pt") as file:
+            at = json.loads(file.metadata()["at"])
+    except (ValueError, SafetensorError):
+        return 0
+    return int(at["iteration"]) if isinstance(at, dict) else len(at) if isinstance(at, list) else int(at)
+
+
+def _torn(job: Job, out: Path, whole: Whole) -> int:
+    """Count files that are neither absent nor whole; of rows the last may be, for --resume drops it."""
+    other = {name for name, found in _results(job, out).items() if found != whole.results.get(name)}
+    torn = [name for name in other if not name.endswith(".jsonl")]
+    return len(torn) + sum(_reached(path) == 0 for path in out.rglob(checkpoint.NAME))
 
 
 def _results(job: Job, out: Path) -> dict[str, str]:
-    paths = [path for pattern in job.results for path in sorted(out.glob(pattern)) if path.stem != "whole"]
-    return {str(path.relative_to(out)): _fingerprint(path) for path in paths}
+    paths = [path for pattern in job.results for path in out.glob(pattern)]
+    return {str(path.relative_to(out)): _fingerprint(path) for path in sorted(paths)}
 
 
 def _fingerprint(path: Path) -> str:
+    """SHA-256 of what it holds but for `MEASURED`."""
     content = path.read_bytes()
-    if path.suffix == ".jsonl":
-        rows = [json.dumps(_without_times(json.loads(line)), sort_keys=True) for line in content.splitlines()]
-        content = "\n".join(sorted(rows)).encode()
+    with suppress(ValueError):  # half of JSON is only bytes
+        if path.suffix in (".json", ".jsonl"):
+            texts = content.splitlines() if path.suffix == ".jsonl" else [content]
+            content = json.dumps([_without_times(json.loads(text)) for text in texts]).encode()
+        elif path.suffix == ".csv":
+            content = json.dumps(
+                [_without_times(row) for row in csv.DictReader(io.StringIO(content.decode()))]
+            ).encode()
     return sha256(content).hexdigest()
 
 
 def _without_times(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without_times(one) for name, one in value.items() if not name.endswith(_CLOCK)}
+        return {name: _without_times(one) for name, one in value.items() if name not in MEASURED}
     return [_without_times(one) for one in value] if isinstance(value, list) else value
 
 
-def write_data(folder: Path) -> None:
-    """Write stand-ins: faces that are noise, three solids as URDFs, and rendered views of those."""
-    rng = np.random.default_rng(0)
-    for split in ("Training", "PublicTest", "PrivateTest"):
-        for feeling in ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral"):
-            place = folder / "faces" / split / feeling
-            place.mkdir(parents=True)
-            for number in range(4):
-                cv2.imwrite(str(place / f"{split}_{feeling}_{number}.png"), rng.integers(0, 256, (48, 48), np.uint8))
-    (folder / "objects").mkdir()
-    solids = ('<cylinder radius="0.03" length="0.1"/>', '<box size="0.05 0.07 0.06"/>', '<sphere radius="0.035"/>')
-    for number in range(12):
-        form = f"<geometry>{solids[number % 3]}</geometry>"
-        body = f"<visual>{form}</visual><collision>{form}</collision>"
-        text = f'<robot name="x"><link name="x">{body}</link></robot>'
-        (folder / "objects" / f"thing_{number}.urdf").write_text(text, encoding="utf-8")
-    process = _start(Job(VIEWS, ()), folder, folder, "")
-    said = process.communicate()[0]
-    if process.returncode:
-        raise ValueError(f"no views were rendered: {said[-500:]}")
-
-
 def _sum(name: str, lives: Sequence[Life]) -> dict[str, Any]:
-    some = [life for life in lives if name in ("", life.job)]
-    counts = {field: sum(getattr(life, field) for life in some) for field in ("kills", "terms", "lost")}
-    ends = {"orphans": sum(life.orphans for life in some), "drafts": sum(life.drafts for life in some)}
-    return {"job": name or "all", **counts, "lives": len(some), "same": sum(life.same for life in some), **ends}
+    counts = {field: sum(getattr(life, field) for life in lives) for field in COUNTS}
+    failed = sum(life.failed != "" for life in lives)
+    return {"job": name, "lives": len(lives), **counts, "same": sum(life.same for life in lives), "failed": failed}
 
 
 def _line(life: Life) -> str:
-    how = f"{life.kills} ends ({life.terms} by SIGTERM), {life.lost} lost, {life.orphans} orphans, {life.drafts} drafts"
-    return f"{life.job}: {how}, {'the same' if life.same else 'OTHER results'}{life.failed and ': ' + life.failed}"
+    counts = ", ".join(f"{getattr(life, field)} {field}" for field in COUNTS)
+    return f"{life.job}: {counts}, {'the same' if life.same else 'OTHER'} results{life.failed and ': ' + life.failed}"
 
 
 def _table(result: dict[str, Any]) -> Table:
-    table = Table("command", "ended", "SIGTERM", "rows lost", "same results", "orphans", "drafts")
+    table = Table(
+        "command", "kill -9", "SIGTERM", "through before", "finished lost", "half-written", "orphans", "drafts", "same"
+    )
     for row in (*result["rows"], result["all"]):
-        same = f"{row['same']} of {row['lives']}"
-        table.add_row(*map(str, (row["job"], row["kills"], row["terms"], row["lost"], same)), *_ends(row))
+        table.add_row(row["job"], *(str(row[field]) for field in COUNTS), f"{row['same']} of {row['lives']}")
     return table
-
-
-def _ends(row: dict[str, Any]) -> tuple[str, str]:
-    return str(row["orphans"]), str(row["drafts"])
 
 
 if __name__ == "__main__":
