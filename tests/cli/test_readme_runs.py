@@ -1,4 +1,7 @@
-"""Every command that the README shows is run as it stands there, with a few words more that make it small."""
+"""Every command that the README shows is run as it stands there, with a few words more that make it small.
+
+Chapters run from the files in `readme/`, so that no worker of pytest-xdist has all of them.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,10 @@ import re
 import shlex
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +21,12 @@ import pytest
 from cli.commands import run
 from evaluation.similarity.comparison import Condition
 from learning.gait.train_config import PPOConfig, Train
-from tests.cli.stand_ins import write_all
+from tests import processes
 from tests.cli.test_commands import DOORS
 from tests.cli.test_readme_commands import OURS, README, shown
 from tests.conftest import PATIENCE_S, ROOT
 
+HERE = Path(__file__).parent
 TEXT = (ROOT / "README.md").read_text()
 
 
@@ -145,21 +149,6 @@ def chapters() -> dict[str, list[list[str]]]:
 CHAPTERS = chapters()
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory) -> Iterator[Path]:
-    """A folder with all that commands read; the weights that are shipped are the same afterwards."""
-    folder = tmp_path_factory.mktemp("home")
-    write_all(folder)
-    before = shipped()
-    yield folder
-    assert shipped() == before
-
-
-def shipped() -> dict[Path, tuple[int, int]]:
-    states = {path: path.stat() for path in (ROOT / "assets" / "weights").rglob("*.safetensors")}
-    return {path: (state.st_size, state.st_mtime_ns) for path, state in states.items()}
-
-
 def test_every_command_is_in_the_table_and_every_entry_is_shown():
     assert {found(words) for words in OURS} == set(TABLE)
     assert sum(map(len, CHAPTERS.values())) == len(OURS)
@@ -167,49 +156,63 @@ def test_every_command_is_in_the_table_and_every_entry_is_shown():
     assert doors == set(DOORS)
 
 
-@pytest.mark.parametrize("lines", CHAPTERS.values(), ids=CHAPTERS)
-def test_commands_run(lines, home, monkeypatch):
-    monkeypatch.chdir(home)
-    for words in lines:
-        print(*words)
-        small, given = TABLE[found(words)], words[words[0] == "python" :]
-        given += shlex.split(small.more)
-        if small.serves:
-            with serving(given) as address:
-                if "studies/mine" in given:  # where somebody must have answered before the next line
-                    run(DOORS["user_study.py"], "", ["simulate", "studies/mine", "--n", "1", "--url", address])
-        elif small.door:
-            subprocess.run(program(given), check=True, timeout=PATIENCE_S)
-        else:
-            with pytest.MonkeyPatch.context() as patch:
-                for name, value in small.constants.items():
-                    patch.setattr(name, value)
-                run(DOORS[given[0]], given[0], given[1:])
+def test_every_chapter_is_run_by_one_file():
+    files = [import_module(f"tests.cli.readme.{path.stem}") for path in (HERE / "readme").glob("test_*.py")]
+    titles = [title for file in files for title in file.test_commands_run.pytestmark[0].args[1]]
+    assert sorted(titles) == sorted(CHAPTERS)
+
+
+def chapter_test(*titles: str) -> Callable[..., None]:
+    """Make the test that runs all commands under some headings."""
+
+    @pytest.mark.parametrize("title", titles)
+    def test_commands_run(title, home, monkeypatch):
+        monkeypatch.chdir(home)
+        for words in CHAPTERS[title]:
+            print(*words)
+            run_small(words)
+
+    return test_commands_run
+
+
+def run_small(words: list[str]) -> None:
+    """Run a command as the table says."""
+    small, given = TABLE[found(words)], words[words[0] == "python" :]
+    given += shlex.split(small.more)
+    if small.serves:
+        with serving(given) as address:
+            if "studies/mine" in given:  # where somebody must have answered before the next line
+                run(DOORS["user_study.py"], "", ["simulate", "studies/mine", "--n", "1", "--url", address])
+    elif small.door:
+        done = processes.run(*program(given), cwd=Path.cwd())
+        assert done.returncode == 0, done.stderr
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in small.constants.items():
+                patch.setattr(name, value)
+            run(DOORS[given[0]], given[0], given[1:])
 
 
 def program(given: list[str]) -> list[str]:
     """The command as people start it."""
     if given[0] == "empaw":
-        return [sys.executable, "-m", "cli.main", *given[1:]]
-    return [sys.executable, str(ROOT / given[0]), *given[1:]]
+        return ["python", "-m", "cli.main", *given[1:]]
+    return ["python", str(ROOT / given[0]), *given[1:]]
 
 
 @contextmanager
 def serving(given: list[str]) -> Iterator[str]:
     """Start a server, give the address that it says, and interrupt it."""
-    with subprocess.Popen(program(given), stderr=subprocess.PIPE, text=True) as server:
-        try:
-            said = ""
-            for said in server.stderr:
-                if "runs at" in said:
-                    break
-            assert "runs at" in said, said
-            yield said.split("runs at")[1].split()[0]
-            server.send_signal(signal.SIGINT)
-            server.communicate(timeout=PATIENCE_S)
-            assert server.returncode in (0, 130)
-        finally:
-            server.kill()
+    with processes.started(*program(given), cwd=Path.cwd(), stderr=subprocess.PIPE) as server:
+        said = ""
+        for said in server.stderr:
+            if "runs at" in said:
+                break
+        assert "runs at" in said, said
+        yield said.split("runs at")[1].split()[0]
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=PATIENCE_S)
+        assert server.returncode in (0, 130)
 
 
 def test_python_runs_as_pasted(home, monkeypatch):
@@ -227,4 +230,5 @@ def test_tasks_are_made_as_pasted(tmp_path):
     made = re.findall(r"`(gymnasium\.make\([^`]*\))`", TEXT)
     assert len(made) == 2
     code = "\n".join(["import gymnasium", *made])
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=PATIENCE_S)
+    done = processes.run("python", "-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

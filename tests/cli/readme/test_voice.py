@@ -1,0 +1,3 @@
+from tests.cli.test_readme_runs import chapter_test
+
+test_commands_run = chapter_test("Emotion from the voice")
