@@ -21,6 +21,7 @@ from envs.grasping.parts import load_bodies
 from evaluation.grasping.evaluate import check
 from evaluation.grasping.pictures import VIEW, Filmed, data_url, eye_on
 from evaluation.grasping.single import LeftOutError, Planned, Scene, Task, TrialConfig, attempt, make_scene, plan
+from geometry.objects import ObjectModel, ObjectSet
 from geometry.transforms import transform_points
 from robots.hand import PANDA_HAND, Grasp
 from robots.io import check_writable
@@ -80,11 +81,10 @@ def show(args: Show) -> dict[str, Any]:
         raise ValueError(f"--view {args.view} came; allowed are 0 or more")
     check_writable(args.out)
     check_film(args.record)
-    models = {model.name: model for model in load_bodies(args.objects, args.data).objects}
-    if args.object not in models:
-        raise ValueError(f"--object {args.object!r} came; {args.objects} has {', '.join(models)}")
+    found = load_bodies(args.objects, args.data)
+    model = _choose(found, args)
     try:
-        scene = make_scene(Task(0, models[args.object], args.view, config, args.seed))
+        scene = make_scene(Task(0, model, args.view, config, args.seed))
     except LeftOutError as problem:
         raise ValueError(f"{args.object} cannot be tried: {problem}; take another --view") from problem
     planned = plan(scene, config, cloud)
@@ -93,13 +93,28 @@ def show(args: Show) -> dict[str, Any]:
     args.out.write_text(page(args.object, cloud, scene, planned, tried), encoding="utf-8")
     film = _write_film(args.record, tried.frames)
     result = _result(tried.outcome)
-    told = [f"{args.object}, {cloud}: {result}", f"page: {args.out.resolve()}"]
+    told = [*found.told(), f"{args.object}, {cloud}: {result}", f"page: {args.out.resolve()}"]
     if args.record is not None:
         told.append(f"film: {film.resolve()}" if film else "no film: nothing was tried")
     Console(stderr=True).print("\n".join(told), markup=False, highlight=False, soft_wrap=True)
     if args.browser:
         webbrowser.open(args.out.resolve().as_uri())
     return {"object": args.object, "cloud": cloud, "result": result, "page": str(args.out), "film": film and str(film)}
+
+
+def _choose(found: ObjectSet, args: Show) -> ObjectModel:
+    """Take the object of the set that is asked for.
+
+    Raises:
+        ValueError: it is not there, or was left out.
+    """
+    for name, reason in found.skipped:
+        if name == args.object:
+            raise ValueError(f"--object {args.object!r} came; it cannot be used: {reason}")
+    models = {model.name: model for model in found.objects}
+    if args.object not in models:
+        raise ValueError(f"--object {args.object!r} came; {args.objects} has {', '.join(models)}")
+    return models[args.object]
 
 
 def _write_film(place: Path | None, frames: list[np.ndarray]) -> Path | None:

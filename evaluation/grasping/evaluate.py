@@ -15,7 +15,7 @@ from envs.grasping.parts import load_bodies
 from evaluation.grasping.identity import settings_of
 from evaluation.grasping.single import CLOUDS, ELEVATIONS_DEG, Task, TrialConfig, clouds, run
 from evaluation.grasping.statistics import summary
-from evaluation.grasping.trials import Done, GraspOptions, Trial, run_tasks, write_table
+from evaluation.grasping.trials import Done, GraspOptions, Trial, left_out_views, run_tasks, write_table
 from evaluation.terminal import print_table
 from geometry.objects import ObjectSet
 from policies.grasping.external_planners import load_external_planner
@@ -65,10 +65,10 @@ def finish(args: Single, done: Sequence[Done[Trial]], found: ObjectSet, tasks: S
     write_report(figures, rows, args.out / "report.html", f"Single objects: {args.objects}", pictures)
     write_json(figures, args.json)
     console = Console(stderr=True)
-    for line in found.told():
-        console.print(line, markup=False)
+    for line in (*found.told(), *left_out_views(done)):
+        console.print(line, markup=False, soft_wrap=True)
     print_table(console, table(figures))
-    console.print(f"{len(rows)} trials, {len(left_out)} objects or views left out: {args.out / 'report.html'}")
+    console.print(f"{len(rows)} trials: {args.out / 'report.html'}", markup=False, soft_wrap=True)
     return figures
 
 

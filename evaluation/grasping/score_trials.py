@@ -21,7 +21,7 @@ from envs.grasping.parts import load_bodies
 from evaluation.grasping.evaluate import check, tasks_of
 from evaluation.grasping.identity import settings_of
 from evaluation.grasping.single import LeftOutError, Task, TrialConfig, attempt, clouds, make_scene, random_of
-from evaluation.grasping.trials import Done, GraspOptions, run_tasks
+from evaluation.grasping.trials import Done, GraspOptions, left_out_views, run_tasks
 from geometry.clouds import CloudError
 from learning.grasp_score.fit import Sample, fit_weights
 from policies.grasping.planner import Planner, PlannerConfig
@@ -59,12 +59,19 @@ def fit(args: Fit) -> dict[str, Any]:
     args.check()
     check(args.views, args.trial)
     check_writable(args.json)
-    models = load_bodies(args.objects, args.data)
-    models = models._replace(objects=[model for model in models.objects if is_held_out(model.name)])
+    console = Console(stderr=True)
+    loaded = load_bodies(args.objects, args.data)
+    models = loaded._replace(objects=[model for model in loaded.objects if is_held_out(model.name)])
+    trained_on = len(loaded.objects) - len(models.objects)
+    passed_over = f"passed over {trained_on} objects: the completion network was trained on them"
+    for line in (*models.told(), passed_over):
+        console.print(line, markup=False, soft_wrap=True)
     tasks = tasks_of(models, args.views, args.trial, args.seed)
     done = run_tasks(try_some, tasks, Sample, args, settings_of(args, models.objects, args.trial))
+    for line in left_out_views(done):
+        console.print(line, markup=False, soft_wrap=True)
     found = fit_weights([row for one in done for row in one.rows], args.strength).as_json()
-    Console(stderr=True).print(found)
+    console.print(found)
     write_json(found, args.json)
     return found
 

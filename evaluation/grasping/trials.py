@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -148,6 +150,20 @@ def _read(row: Any, kind: type[AnyRow], path: Path) -> Done[AnyRow]:
         return Done(**row | {"rows": [kind(**one) for one in row["rows"]]})
     except (KeyError, TypeError) as problem:
         raise ValueError(f"{path} holds no trials of today's kind ({problem!r}): give another --out") from None
+
+
+def left_out_views(done: Sequence[Done[AnyRow]], most: int = 10) -> list[str]:
+    """Say in a line for each reason how many views have no trial, and of which objects; it names `most` of them."""
+    by_reason: dict[str, Counter[str]] = {}
+    for one in done:
+        if one.left_out:  # counts within a reason, as of points seen, are not told apart
+            by_reason.setdefault(re.sub(r"\d+", "few", one.left_out), Counter())[one.object] += 1
+    lines = []
+    for reason, objects in by_reason.items():
+        names = [name if views == 1 else f"{name} ({views})" for name, views in objects.items()]
+        more = f" and of {len(names) - most} more objects" if len(names) > most else ""
+        lines.append(f"left out {objects.total()} views ({reason}): of {', '.join(names[:most])}{more}")
+    return lines
 
 
 def write_table(rows: Sequence[Trial] | Sequence[Attempt], path: Path) -> None:

@@ -15,7 +15,7 @@ from apps.grasp_show import Show, Tried, fork, page, show
 from evaluation.grasping.pictures import VIEW
 from evaluation.grasping.single import Task, TrialConfig, make_scene, plan, run
 from geometry.cameras import DepthCamera
-from geometry.objects import household_object
+from geometry.objects import ObjectSet, Skipped, household_object
 from robots.hand import Grasp
 
 CONFIG = TrialConfig(upright=1.0, camera=DepthCamera(160, 120))
@@ -99,6 +99,8 @@ def test_a_page_without_a_grasp_says_so():
 def test_what_was_written_is_told_by_its_whole_place(tmp_path, monkeypatch, capsys, frames):
     picture = np.zeros((VIEW[1], VIEW[0], 3), np.uint8)
     monkeypatch.setenv("COLUMNS", "40")
+    things = ObjectSet([household_object("box_900")], [Skipped("bad", "no mesh")])
+    monkeypatch.setattr(grasp_show, "load_bodies", lambda *given: things)
     monkeypatch.setattr(grasp_show, "make_scene", lambda task: None)
     monkeypatch.setattr(grasp_show, "plan", lambda scene, config, cloud: None)
     monkeypatch.setattr(grasp_show, "_try", lambda *given: Tried(None, None, [picture] * frames))
@@ -106,7 +108,10 @@ def test_what_was_written_is_told_by_its_whole_place(tmp_path, monkeypatch, caps
     place, film = tmp_path / "page of [1].html", tmp_path / "a trial.mp4"
     answer = show(replace(ASKED, out=place, record=film))
     third = f"film: {film}" if frames else "no film: nothing was tried"
-    assert capsys.readouterr().err.splitlines() == ["box_900, true: no grasp", f"page: {place}", third]
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["left out bad: no mesh", "1 objects", "box_900, true: no grasp", f"page: {place}", third]
+    with pytest.raises(ValueError, match="'bad' came; it cannot be used: no mesh"):
+        show(replace(ASKED, object="bad", out=place))
     assert film.exists() == bool(frames) and answer["film"] == (str(film) if frames else None)
 
 

@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
-from evaluation.grasping.trials import Attempt, Done, GraspOptions, Trial, run_tasks, write_table
+from evaluation.grasping import score_trials
+from evaluation.grasping.single import TrialConfig
+from evaluation.grasping.trials import Attempt, Done, GraspOptions, Trial, left_out_views, run_tasks, write_table
+from geometry.objects import ObjectSet, Skipped, household_object
 
 
 class Item(NamedTuple):
@@ -81,3 +84,28 @@ def test_a_table_has_a_line_for_each_trial(tmp_path):
         ]  # fmt: skip
     write_table([], tmp_path / "trials.csv")
     assert (tmp_path / "trials.csv").read_text() == "task\n"
+
+
+def test_views_that_were_left_out_are_told_by_reason_with_their_objects():
+    reasons = {"cup": ["only 3 points of it are seen", "only 21 points of it are seen", ""], "mug": ["it rolls"]}
+    tried = [Done[Attempt](0, name, [], reason) for name, several in reasons.items() for reason in several]
+    tried += [Done(0, f"thing {number}", [], "it rolls") for number in range(3)]
+    assert left_out_views(tried, most=2) == [
+        "left out 2 views (only few points of it are seen): of cup (2)",
+        "left out 4 views (it rolls): of mug, thing 0 and of 2 more objects",
+    ]
+
+
+def test_learning_the_score_tells_what_it_leaves_out(tmp_path, monkeypatch, capsys):
+    things = household_object("box_900"), household_object("mug_900")
+    monkeypatch.setattr(score_trials, "load_bodies", lambda *given: ObjectSet([*things], [Skipped("bad", "no mesh")]))
+    monkeypatch.setattr(score_trials, "is_held_out", lambda name: name == "mug_900")
+    monkeypatch.setattr(score_trials, "run_tasks", lambda *given: [Done(0, "mug_900", [], "no grasp is found")])
+    with pytest.raises(ValueError, match="0 trials of 0 objects"):
+        score_trials.fit(score_trials.Fit(out=tmp_path, trial=TrialConfig(clouds=("true",))))
+    assert capsys.readouterr().err.splitlines() == [
+        "left out bad: no mesh",
+        "1 objects",
+        "passed over 1 objects: the completion network was trained on them",
+        "left out 1 views (no grasp is found): of mug_900",
+    ]
