@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -48,17 +49,18 @@ def picture_film(content: bytes) -> Iterator[Frame]:
     return (Frame(picture, number, number * _PICTURE_EVERY_S) for number in range(count))
 
 
-def video_film(content: bytes, complain: Complain) -> Film | None:
+def video_film(content: bytes, complain: Complain, stop: threading.Event | None = None) -> Film | None:
     """Decode a video in a thread of its own, a few frames ahead; None when there is no picture track in it.
 
-    `complain` is called with words for a person when the video breaks off; what came before is shown.
+    It is decoded no further than `stop`. `complain` is called with words for a person when the video breaks off; what
+    came before is shown.
     """
     with tempfile.NamedTemporaryFile(prefix="empaw-", suffix=".video", delete=False) as file:
         path = Path(file.name)
         try:
             file.write(content)
             file.flush()
-            frames = read_video(path, "the video")
+            frames = read_video(path, "the video", stop)
             first = next(frames)
         except (PictureError, StopIteration):
             return None

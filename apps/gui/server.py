@@ -185,11 +185,11 @@ class _Stage:
         """Return what is seen, if anything, and what is heard, if anything."""
         if is_picture(body):
             return picture_film(body), None
-        video = video_film(body, lambda text: self._live.notice(text, "error"))
+        video = video_film(body, lambda text: self._live.notice(text, "error"), stop)
         try:
             return video, read_sound(body, self._max_sound_s, stop)
         except SoundError as problem:
-            if video is None:
+            if video is None or stop.is_set():
                 raise
             if NO_SOUND not in str(problem):  # a video may be silent, and is seen in any case
                 self._live.notice(f"The video is seen and not heard: {problem}", "error")

@@ -108,7 +108,9 @@ async def work_apart(work: Callable[[], T]) -> T:
 
 
 async def work_for(request: Request, work: Callable[[threading.Event], T]) -> T:
-    """Work while the visitor waits for it; `work` is given an event that is set when it may as well stop.
+    """Work while the visitor waits for it; `work` is given an event that is set when nobody waits any more.
+
+    What comes of the work may go on heeding the event: it is not set once the work is done.
 
     Raises:
         ClientDisconnect: the visitor has gone.
@@ -123,7 +125,8 @@ async def work_for(request: Request, work: Callable[[threading.Event], T]) -> T:
             raise ClientDisconnect
         return working.result()
     finally:
-        stop.set()
+        if not working.done():
+            stop.set()
         working.cancel()
         leaving.cancel()
 

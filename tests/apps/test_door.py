@@ -35,8 +35,7 @@ from apps.gui.serve import Serve, serve
 from apps.gui.server import make_app
 from apps.gui.uploads import Places, receive, work_apart, work_for
 from benchmarks.serving import running_server
-from perception.speech.audio import SoundError, read_sound
-from robots.sounds import sound_wav
+from perception.speech.audio import SoundError
 from tests.conftest import DATA, PATIENCE_S, wait_until
 
 ATTACK = DATA / "reports" / "attack"
@@ -440,12 +439,8 @@ def test_decoding_stops_when_nobody_waits_for_it():
     assert stopped.wait(PATIENCE_S)
 
 
-def test_a_sound_is_decoded_no_further_than_somebody_waits():
-    stop = threading.Event()
-    assert read_sound(sound_wav("bark"), 600.0, stop).duration_s > 0.1
-    stop.set()
-    with pytest.raises(SoundError, match="nobody waits"):
-        read_sound(sound_wav("bark"), 600.0, stop)
+def test_what_was_decoded_goes_on_when_its_upload_is_answered():
+    assert not asyncio.run(work_for(upload(), lambda stop: stop)).is_set()
 
 
 def test_a_program_ends_while_a_thread_decodes_still():

@@ -286,6 +286,10 @@ def test_a_video_is_decoded_ahead_and_leaves_nothing_behind(tmp_path, monkeypatc
     del forgotten
     wait_until(lambda: films() == 0)
     assert video_film(b"not a video", pytest.fail) is None
+    nobody_waits = threading.Event()
+    nobody_waits.set()
+    assert video_film(made, pytest.fail, nobody_waits) is None
+    assert films() == 0
     assert not list((tmp_path / "temporary").iterdir())
 
 
@@ -297,7 +301,7 @@ def test_a_camera_has_smaller_pictures_than_a_file():
 
 
 def test_a_video_that_breaks_off_is_told_and_what_came_before_is_shown(monkeypatch):
-    def breaks(path, label):
+    def breaks(path, label, stop):
         yield from film(1, 2, 1)
         raise PictureError("damaged after 3 frames")
 
