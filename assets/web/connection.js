@@ -19,6 +19,8 @@ export function socketAddress(path) {
 export class ReconnectingSocket {
   /** Close code of a server that will not take a connection: trying again would not help. */
   static refusedCode = 0;
+  /** Whether one of them found that the server does not know this page's token: the others need not ask. */
+  static tokenIsStale = false;
 
   /**
    * @param {string} path
@@ -53,6 +55,18 @@ export class ReconnectingSocket {
     return true;
   }
 
+  /** Try again, unless nothing would come of it. A browser does not say why a socket was refused; a reply does. */
+  async #openAgain() {
+    ReconnectingSocket.tokenIsStale ||= await isTokenStale();
+    if (ReconnectingSocket.tokenIsStale) this.#refused();
+    else if (!this.stopped) this.#open();
+  }
+
+  #refused() {
+    this.close();
+    this.handlers.onRefused?.();
+  }
+
   close() {
     this.stopped = true;
     clearInterval(this.watch);
@@ -82,13 +96,12 @@ export class ReconnectingSocket {
     this.handlers.onClose?.();
     if (this.stopped) return;
     if (code === ReconnectingSocket.refusedCode) {
-      this.close();
-      this.handlers.onRefused?.();
+      this.#refused();
       return;
     }
     const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.failures) * (0.75 + 0.5 * Math.random());
     this.failures += 1;
-    this.timer = setTimeout(() => this.#open(), wait);
+    this.timer = setTimeout(() => this.#openAgain(), wait);
   }
 
   #checkSilence() {
@@ -170,6 +183,18 @@ export class RateMeter {
   }
 }
 
+/** The server was started anew and asks for another token than this page has: trying again would not help. */
+export class TokenError extends Error {}
+
+async function isTokenStale() {
+  try {
+    await getJson("/api/health");
+    return false;
+  } catch (error) {
+    return error instanceof TokenError;
+  }
+}
+
 /** Message of a failed reply: the server's own words if it sent any. */
 function errorOf(status, text) {
   try {
@@ -185,12 +210,12 @@ function errorOf(status, text) {
 /**
  * GET a JSON document.
  * @returns {Promise<*>}
- * @throws {Error} with the server's message
+ * @throws {Error} with the server's message; a TokenError when the server does not know this page's token
  */
 export async function getJson(path) {
   const reply = await fetch(path, { cache: "no-store" });
   const text = await reply.text();
-  if (!reply.ok) throw new Error(errorOf(reply.status, text));
+  if (!reply.ok) throw new (reply.status === 401 ? TokenError : Error)(errorOf(reply.status, text));
   return JSON.parse(text);
 }
 

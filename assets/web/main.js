@@ -6,7 +6,7 @@
 import { DogVoice, Microphone, Playback, microphoneObstacle, unlockOnGesture } from "./audio.js";
 import { Camera, cameraObstacle } from "./camera.js";
 import { EmotionChart } from "./chart.js";
-import { Commands, RateMeter, ReconnectingSocket, getJson, post } from "./connection.js";
+import { Commands, RateMeter, ReconnectingSocket, TokenError, getJson, post } from "./connection.js";
 import { FaceAnimator } from "./face.js";
 import { MicrophonePanel } from "./microphone-panel.js";
 import { $, megabytes } from "./page.js";
@@ -118,6 +118,7 @@ function openSockets() {
       panel.showConnection("lost");
       commands.forget();
     },
+    onRefused: () => panel.showConnection("refused"),
   });
   new ReconnectingSocket("/ws/poses", {
     expectsMessages: true,
@@ -154,14 +155,12 @@ async function changeMicrophone() {
 }
 
 /** Switch a microphone or camera on or off, and say why when that cannot be. */
-async function toggle(button, device, show, note) {
+async function toggle(button, device, show) {
   button.disabled = true;
   try {
     if (device.isOn) device.stop();
     else await device.start();
-    note(null);
   } catch (error) {
-    note(error.message);
     panel.notice("error", error.message);
   } finally {
     button.disabled = false;
@@ -169,10 +168,12 @@ async function toggle(button, device, show, note) {
   }
 }
 
+/** @param {HTMLElement} note  says all the time why a device cannot be used here */
 function wireDevice(button, device, obstacle, show, note) {
-  note(obstacle);
+  note.hidden = obstacle === null;
+  note.textContent = obstacle;
   button.disabled = obstacle !== null;
-  if (!obstacle) button.addEventListener("click", () => toggle(button, device, show, note));
+  if (!obstacle) button.addEventListener("click", () => toggle(button, device, show));
 }
 
 /** @param {File} file */
@@ -263,13 +264,20 @@ window.empaw = {
   get chart() { return chart?.rows ?? []; },
 };
 
-/** The first description is needed before anything can be shown; keep asking until the server answers. */
+/**
+ * The first description is needed before anything can be shown; keep asking until the server answers.
+ * @returns {Promise<boolean>} whether it told
+ */
 async function loadFirstScene() {
   for (;;) {
     try {
       await loadScene();
-      return;
+      return true;
     } catch (error) {
+      if (error instanceof TokenError) {
+        panel.showConnection("refused");
+        return false;
+      }
       panel.notice("error", error.message);
       panel.showConnection("lost");
       await new Promise((resolve) => setTimeout(resolve, RETRY_SCENE_MS));
@@ -279,13 +287,11 @@ async function loadFirstScene() {
 
 panel.showConnection("connecting");
 unlockOnGesture();
-wireDevice($("microphone"), microphone, microphoneObstacle(), (on) => microphonePanel.showOn(on),
-  (text) => microphonePanel.note(text));
-wireDevice($("camera"), camera, cameraObstacle(), (on) => panel.showCamera(on), (text) => panel.cameraNote(text));
+wireDevice($("microphone"), microphone, microphoneObstacle(), (on) => microphonePanel.showOn(on), $("microphone-note"));
+wireDevice($("camera"), camera, cameraObstacle(), (on) => panel.showCamera(on), $("camera-note"));
 wireFiles();
 wireMute();
 face.add($("face"));
 await openView();
-await loadFirstScene();
-openSockets();
+if (await loadFirstScene()) openSockets();
 window.empaw.ready = true;

@@ -280,7 +280,6 @@ export interface PageElements {
   "device": HTMLElementTagNameMap["select"];
   "microphone-note": HTMLElementTagNameMap["p"];
   "camera-note": HTMLElementTagNameMap["p"];
-  "sight": HTMLElementTagNameMap["div"];
   "mirror": HTMLElementTagNameMap["div"];
   "camera-video": HTMLElementTagNameMap["video"];
   "face-box": HTMLElementTagNameMap["canvas"];

@@ -31,12 +31,6 @@ export class MicrophonePanel {
     level.setAttribute("aria-valuetext", muted ? "muted" : `${shown.toFixed(0)} decibels`);
   }
 
-  /** A line under the microphone; null hides it. @param {string|null} text */
-  note(text) {
-    $("microphone-note").hidden = !text;
-    setText($("microphone-note"), text ?? "");
-  }
-
   /** Browsers name the microphones only once one of them was allowed. */
   async #listDevices() {
     const chosen = this.deviceId;

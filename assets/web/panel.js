@@ -19,6 +19,11 @@ const SPEED_EVERY_MS = 100;
 /** Share of the pad's radius that means "at random". */
 const PAD_CENTRE = 0.3;
 
+const BANNERS = {
+  lost: "Connection lost, reconnecting …",
+  refused: "This page's token is no longer valid: open the address the server printed.",
+};
+
 /** "−0.36": a true minus sign, and none on a rounded zero. */
 function signed(value, digits = 2) {
   const text = Math.abs(value).toFixed(digits);
@@ -283,8 +288,7 @@ export class Panel {
   /** @param {State} state */
   #showSight({ sight, agreement }) {
     const filming = !$("mirror").hidden;
-    $("sight").hidden = !sight && !filming;
-    setText($("sight-text"), sight ? sightText(sight) : "waiting for a picture");
+    setText($("sight-text"), sight ? sightText(sight) : filming ? "waiting for a picture" : "The camera is off.");
     setText($("agreement"), agreement === null ? "" : `voice and face agree: ${Math.round(100 * agreement)} %`);
     if (filming) drawBox($("face-box"), sight);
   }
@@ -294,12 +298,6 @@ export class Panel {
     setPressed($("camera"), on);
     setText($("camera-text"), on ? "Watching" : "Camera");
     $("mirror").hidden = !on;
-  }
-
-  /** A line under the camera; null hides it. @param {string|null} text */
-  cameraNote(text) {
-    $("camera-note").hidden = !text;
-    setText($("camera-note"), text ?? "");
   }
 
   #showSpeed(state) {
@@ -340,11 +338,12 @@ export class Panel {
     $("toast").dataset.shown = "false";
   }
 
-  /** @param {"connecting"|"connected"|"lost"} status */
+  /** @param {"connecting"|"connected"|"lost"|"refused"} status */
   showConnection(status) {
     $("connection").dataset.status = status;
     setText($("connection-text"), status === "lost" ? "reconnecting" : status);
-    $("banner").hidden = status !== "lost";
+    $("banner").hidden = !(status in BANNERS);
+    setText($("banner"), BANNERS[status] ?? "");
     for (const group of document.querySelectorAll("fieldset")) {
       if ("needsServer" in group.dataset) group.disabled = status !== "connected";
     }

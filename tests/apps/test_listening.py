@@ -43,13 +43,14 @@ def test_a_certificate_that_can_be_used_is_taken(pem, name):
     check_serving(8350, pem / f"{name}.crt", pem / f"{name}.key")
 
 
+@pytest.mark.parametrize("path", ["/", "/api/scene"])
 @pytest.mark.parametrize(("accept", "kind"), [("text/html,*/*;q=0.8", "text/html"), ("*/*", "application/json")])
-def test_people_without_the_token_read_a_page_and_programs_json(accept, kind):
+def test_people_without_the_token_read_a_page_and_programs_json(accept, kind, path):
     sent: list[dict] = []
 
     async def visit() -> None:
         scope = {
-            "type": "http", "method": "GET", "path": "/", "scheme": "http", "query_string": b"",
+            "type": "http", "method": "GET", "path": path, "scheme": "http", "query_string": b"",
             "server": ("localhost", 80), "client": ("127.0.0.1", 9),
             "headers": [(b"host", b"localhost"), (b"accept", accept.encode())],
         }  # fmt: skip

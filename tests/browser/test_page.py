@@ -10,7 +10,8 @@ import cv2
 import pytest
 from playwright.sync_api import Browser, Playwright, WebSocket, sync_playwright
 
-from benchmarks.browsing import CHROMIUM_FLAGS, DESKTOP, PHONE, Tab
+from benchmarks import browsing
+from benchmarks.browsing import DESKTOP, PHONE, Tab
 from benchmarks.serving import Server, running_server
 from perception.speech.audio import read_sound
 from tests.conftest import ROOT, wait_until
@@ -19,12 +20,12 @@ from tests.faces import drawn_face
 pytestmark = pytest.mark.browser
 
 FLAGS = [
-    *CHROMIUM_FLAGS,
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 ]
-SAMPLE = ROOT / "assets" / "samples" / "hello.wav"
+SAMPLES = ROOT / "assets" / "samples"
+SAMPLE = SAMPLES / "hello.wav"
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +41,7 @@ def playwright() -> Iterator[Playwright]:
 
 
 def launch(playwright: Playwright, chromium: str, *flags: str) -> Browser:
-    return playwright.chromium.launch(executable_path=chromium, args=[*FLAGS, *flags])
+    return browsing.launch(playwright, chromium, *FLAGS, *flags)
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +54,8 @@ def browser(playwright, chromium) -> Iterator[Browser]:
 class Visit(Tab):
     """The page of the dog."""
 
-    def __init__(self, browser: Browser, server: Server, size: dict[str, int]) -> None:
-        super().__init__(browser.new_page(viewport=size), server.address)
+    def __init__(self, browser: Browser, server: Server, size: dict[str, int], path: str = "/") -> None:
+        super().__init__(browser.new_page(viewport=size), server.address, path)
         self.until("window.empaw && window.empaw.ready && window.empaw.state")
 
     def state(self, expression: str) -> None:
@@ -103,9 +104,7 @@ def test_an_emotion_set_by_hand_changes_face_words_and_gait(visit):
 
 
 def test_the_card_says_what_is_done_by_hand(visit):
-    visit.page.evaluate(
-        "const s = document.querySelector('#speed'); s.value = 0.4; s.dispatchEvent(new Event('input'))"
-    )
+    steer(visit.page, 0.4)
     visit.state("s.manual.speed === 0.4 && s.gait === 'trot'")
     visit.until("document.querySelector('#gait').innerText === 'trot, by hand'")
     assert visit.page.locator("#says").inner_text() == "By hand: trot at 0.40 m/s."
@@ -132,7 +131,8 @@ def test_the_camera_shows_what_is_seen_and_goes_off_again(visit):
     assert visit.page.locator("#mirror").is_visible()
     visit.page.click("#camera")
     visit.state("s.sight === null")
-    visit.until("document.querySelector('#sight').hidden")
+    visit.until("document.querySelector('#sight-text').innerText === 'The camera is off.'")
+    assert visit.page.locator("#mirror").is_hidden()
     assert visit.page.evaluate("document.querySelector('#camera-video').srcObject") is None
 
 
@@ -211,57 +211,142 @@ def test_a_phone_shows_everything_without_scrolling_sideways(browser, server):
 
 
 OVERLAPS = """() => {
-  const parts = [".bar", ".hud", ".toast", ".tools", ".panel"];
-  const boxes = parts.map((name) => [name, document.querySelector(name).getBoundingClientRect()]);
+  const parts = [".bar", ".banner", ".hud", ".toast", ".tools", ".panel"].map((name) => document.querySelector(name));
+  const seen = parts.filter((part) => part.checkVisibility());
+  const boxes = seen.map((part) => [part.className, part.getBoundingClientRect()]);
   return boxes.flatMap(([name, a], i) => boxes.slice(i + 1)
     .filter(([, b]) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom)
     .map(([other]) => `${name} ${other}`));
 }"""
 """Pairs of parts of the page whose boxes overlap."""
-SPILLS = """() => [...document.querySelectorAll(".bar > *, .tools button, .toast, #sample")]
-  .filter((part) => part.checkVisibility())
+SPILLS = """() => [...document.querySelectorAll(".bar > *, .facts, .banner, .toast, .senses *, .layout button")]
+  .filter((part) => part.checkVisibility() && !part.closest("svg"))
   .filter((part) => part.getBoundingClientRect().right > innerWidth || part.scrollWidth > part.clientWidth + 2)
-  .filter((part) => part.className !== "tagline").map((part) => part.id || part.className)"""
-"""Parts that reach out of the window, or whose text reaches out of them."""
-BUTTONS = """() => [...document.querySelectorAll(".layout button, #upload")].map((button) => {
-  const { x, y, width } = button.getBoundingClientRect();
-  return [button.id, x, button.id === "notice-close" ? 0 : y, width]; // a message may be of more lines
-})"""
-"""Where each button is."""
-SMALL = pytest.mark.parametrize("size", [(320, 640), (390, 844), (844, 390), (1280, 800)], ids=str)
+  .filter((part) => !["tagline", "hearing-name"].some((may) => [part.className, part.id].includes(may)))
+  .filter((part) => part.clientWidth > 0).map((part) => part.id || part.className)"""
+"""Parts that reach out of the window, or whose text reaches out of them; two say by an ellipsis that there is more."""
+COVERED = """() => [...document.querySelectorAll("button, input, select")].filter((control) => {
+  if (!control.checkVisibility({ visibilityProperty: true })) return false;
+  control.scrollIntoView({ block: "nearest" });
+  const { x, y, width, height } = control.getBoundingClientRect();
+  const met = document.elementFromPoint(x + width / 2, y + height / 2);
+  return !control.contains(met) && !met?.closest("label")?.contains(control);
+}).map((control) => control.id || control.textContent)"""
+"""Controls that a finger on their middle would miss."""
+PLACES = """() => Object.fromEntries([...document.querySelectorAll(".layout :is(button, input, select)")]
+  .filter((control) => control.checkVisibility({ visibilityProperty: true })).map((control, i) => {
+    const [{ x, y, width, height }, rolled] = [control.getBoundingClientRect(), control.closest("#panel-body")];
+    return [control.id || Object.values(control.dataset).join(" "), [x, y + (rolled?.scrollTop ?? 0), width, height]];
+  }))"""
+"""x, y, width and height of every control that can be seen, px, as if the panel had not been scrolled."""
+FEW_PX = 2
+SIZES = pytest.mark.parametrize("size", [(320, 640), (390, 844), (844, 390), (1280, 720)], ids=str)
+NO_SOUND = {"name": 60 * "long ", "mimeType": "audio/wav", "buffer": b"no sound"}
+LONGEST_BANNER = "This page's token is no longer valid: open the address the server printed."
 
 
-@SMALL
-def test_nothing_covers_anything_at_any_size(browser, server, size):
-    width, height = size
-    opened = Visit(browser, server, {"width": width, "height": height})
-    page = opened.page
-    page.emulate_media(reduced_motion="reduce")  # nothing is measured while it moves
-    page.set_input_files("#upload", files=[{"name": 60 * "long ", "mimeType": "audio/wav", "buffer": b"no sound"}])
-    page.evaluate("const s = document.querySelector('#speed'); s.value = -0.4; s.dispatchEvent(new Event('input'))")
-    opened.state("s.manual.speed === -0.4")
-    opened.until("document.querySelector('#toast').dataset.level === 'error'")
-    opened.expect_complaint("415")
-    assert page.evaluate(OVERLAPS) == []
-    at_face = "(({ x, y }) => document.elementFromPoint(x + 20, y + 20).id)"
-    assert page.evaluate(f"{at_face}(document.querySelector('#face').getBoundingClientRect())") == "face"
-    page.evaluate("document.querySelector('#sample-text').textContent = 'Sample: fearful'")
-    assert page.evaluate(SPILLS) == []
-    page.click("#reset")
+def violations(page) -> list[str]:
+    """What axe-core finds wrong for people who hear the page, or use it without a mouse."""
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+    return page.evaluate("axe.run().then(told => told.violations.map(v => `${v.id}: ${v.nodes[0].html}`))")
+
+
+def steer(page, speed: float) -> None:
+    page.evaluate(f"const s = document.querySelector('#speed'); s.value = {speed}; s.dispatchEvent(new Event('input'))")
+
+
+@pytest.fixture
+def sized(browser, server, size) -> Iterator[Visit]:
+    """The page in a window of a size, with nothing that is still moving when it is measured."""
+    opened = Visit(browser, server, dict(zip(("width", "height"), size, strict=True)))
+    opened.page.emulate_media(reduced_motion="reduce")
+    opened.page.click("#reset")
+    yield opened
     opened.close()
 
 
-def test_no_button_moves_when_texts_change(visit):
-    page = visit.page
-    before = page.evaluate(BUTTONS)
+@SIZES
+def test_nothing_covers_anything_and_readers_of_the_screen_miss_nothing(sized):
+    page = sized.page
+    assert violations(page) == []
     page.click("#microphone")
-    visit.until("document.querySelector('#microphone-text').innerText === 'Listening'")
+    page.click("#camera")
+    page.set_input_files("#upload", str(SAMPLE))
+    sized.state("s.hearing !== null && s.sight !== null")
+    steer(page, -0.4)
+    sized.state("s.manual.speed === -0.4")
+    page.set_input_files("#upload", files=[NO_SOUND])
+    sized.until("document.querySelector('#toast').dataset.level === 'error'")
+    sized.expect_complaint("415")
+    page.evaluate("document.querySelector('#sample-text').textContent = 'Sample: fearful'")
+    assert page.evaluate(OVERLAPS) == page.evaluate(SPILLS) == page.evaluate(COVERED) == []
+    at_face = "(({ x, y }) => document.elementFromPoint(x + 20, y + 20).id)"
+    assert page.evaluate(f"{at_face}(document.querySelector('#face').getBoundingClientRect())") == "face"
+    assert violations(page) == []
+    page.click("#pause")
+    sized.state("s.paused")
+    page.evaluate(
+        f"""const banner = document.querySelector("#banner");
+        banner.hidden = false; banner.textContent = "{LONGEST_BANNER}";
+        document.querySelector("#connection-text").textContent = "reconnecting";"""
+    )
+    assert page.evaluate(OVERLAPS) == page.evaluate(SPILLS) == page.evaluate(COVERED) == []
+    assert violations(page) == []
+    page.click("#pause")
+    page.click("#microphone")
+    page.click("#camera")
+
+
+@SIZES
+def test_no_control_moves_whatever_happens(sized):
+    page = sized.page
+    before = page.evaluate(PLACES)
+    assert {"microphone", "push", "pause", "happy emotion-happy", "trot gait-trot", "speed"} <= set(before)
+
+    def expect_all_in_place() -> None:
+        now = page.evaluate(PLACES)
+        before.update({name: place for name, place in now.items() if name not in before})  # such as: Stop
+        assert {n: (before[n], now[n]) for n in now if _apart(before[n], now[n]) > FEW_PX} == {}
+
+    page.click("#microphone")
+    sized.until("document.querySelector('#microphone-text').innerText === 'Listening'")
+    expect_all_in_place()
+    page.click("#camera")
+    sized.state("s.sight !== null")
+    expect_all_in_place()
     page.click("#sample")
-    visit.state("s.hearing !== null")
-    visit.until("document.querySelector('#notice').innerText.includes('listens')")
-    assert page.evaluate(BUTTONS) == before
-    page.click("#stop-playing")
+    sized.state("s.hearing !== null && s.emotion !== null")
+    sized.until("document.querySelector('#notice').textContent.includes('listens')")
+    expect_all_in_place()
+    page.set_input_files("#upload", files=[NO_SOUND])
+    sized.until("document.querySelector('#toast').dataset.level === 'error'")
+    sized.expect_complaint("415")
+    expect_all_in_place()
+    page.evaluate("document.querySelector('#notice-close').click()")  # it may be gone already
+    expect_all_in_place()
+    page.click("[data-emotion='surprised']")
+    page.click("[data-gait='bound']")
+    steer(page, -0.4)
+    sized.state("s.manual.speed === -0.4 && s.manual.gait === 'bound' && s.manual.emotion === 'surprised'")
+    expect_all_in_place()
+    page.click("#pause")
+    sized.state("s.paused")
+    expect_all_in_place()
+    page.click("#pause")
+    page.click("#camera")
     page.click("#microphone")
+    page.click("#reset")
+    sized.state("s.sight === null && s.hearing === null && s.emotion === null")
+    expect_all_in_place()
+    refused = "Promise.reject(new DOMException('', 'NotAllowedError'))"
+    page.evaluate(f"void (navigator.mediaDevices.getUserMedia = () => {refused})")
+    page.click("#camera")
+    sized.until("document.querySelector('#notice').textContent.includes('camera was refused')")
+    expect_all_in_place()
+
+
+def _apart(a: list[float], b: list[float]) -> float:
+    return max(abs(p - q) for p, q in zip(a, b, strict=True))
 
 
 def test_another_microphone_can_be_chosen_while_the_dog_listens(visit):
@@ -277,13 +362,10 @@ def test_another_microphone_can_be_chosen_while_the_dog_listens(visit):
 
 
 def test_readers_of_the_screen_hear_what_the_controls_say(visit):
-    visit.page.evaluate(
-        "const s = document.querySelector('#speed'); s.value = 0.4; s.dispatchEvent(new Event('input'))"
-    )
+    steer(visit.page, 0.4)
     assert visit.page.locator("#speed").get_attribute("aria-valuetext") == "0.40 metres a second"
     assert visit.page.get_by_role("meter", name="Microphone level").count() == 1
-    visit.page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
-    assert visit.page.evaluate("axe.run().then(told => told.violations.map(v => v.id))") == []
+    assert visit.page.get_by_role("combobox", name="Which microphone").count() == 1
 
 
 def free_port() -> int:
@@ -314,6 +396,40 @@ def test_the_page_comes_back_when_the_server_was_restarted(browser):
         opened.until(f"window.empaw.acks.length > {answered}")
         opened.state("s.manual.emotion === 'happy'")
         opened.page.close()  # the browser has reported the refused connections as errors
+
+
+def test_a_page_whose_token_is_of_another_server_says_so_and_stops(browser):
+    arguments = ("--token", "--port", str(free_port()))
+    with running_server(*arguments) as first:
+        address, _, token = first.address.partition("/?")
+        opened = Visit(browser, first._replace(address=address), DESKTOP, f"/?{token}")
+        opened.page.click("#microphone")
+        opened.until("document.querySelector('#microphone-text').innerText === 'Listening'")
+    with running_server(*arguments):
+        opened.until("document.querySelector('#connection').dataset.status === 'refused'")
+        assert opened.page.locator("#banner").inner_text() == LONGEST_BANNER
+        assert opened.page.locator("#reset").is_disabled()
+        opened.until("document.querySelector('#microphone-text').innerText === 'Microphone'")
+        tries: list[object] = []
+        for kind in ("websocket", "request"):
+            opened.page.on(kind, lambda made: tries.append(made))
+        opened.page.wait_for_timeout(7000)  # longer than the longest wait before a lost connection is tried again
+        assert tries == []
+        assert opened.page.locator("#connection").get_attribute("data-status") == "refused"
+        opened.page.reload()
+        assert opened.page.get_by_role("heading").inner_text() == "This page needs its whole link"
+        opened.page.close()  # the browser has reported what was refused as errors
+
+
+def test_what_is_believed_fades_when_nobody_speaks_and_leaves_a_gap(visit):
+    visit.page.set_input_files("#upload", str(SAMPLES / "sad.flac"))
+    visit.state("s.emotion === 'sad' && s.confidence > 0.9")
+    visit.until("document.querySelector('#source').innerText === 'unsure now; last from your voice'")
+    visit.state("s.emotion === null && s.confidence === null && s.probabilities === null")
+    visit.until("document.querySelector('#confidence').innerText === '–'")
+    surest = visit.page.evaluate("window.empaw.chart.map(row => row.p && Math.max(...row.p))")
+    assert surest[-1] is None
+    assert [p for p in surest if p is not None][-1] < 0.8
 
 
 def test_a_second_microphone_is_refused_once_and_lets_go(browser, server):
