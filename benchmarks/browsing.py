@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from benchmarks.serving import START_S
 
@@ -31,6 +31,11 @@ def find_chromium() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+def launch(playwright: Playwright, path: str, *flags: str) -> Browser:
+    """Start Chromium, with more flags than the usual ones; a busy machine takes longer than Playwright would wait."""
+    return playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_FLAGS, *flags], timeout=1000 * START_S)
+
+
 @contextmanager
 def open_chromium() -> Iterator[Browser]:
     """Start Chromium for a picture.
@@ -42,7 +47,7 @@ def open_chromium() -> Iterator[Browser]:
     if path is None:
         raise RuntimeError("Chromium is not installed: sudo apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
+        browser = launch(playwright, path)
         yield browser
         browser.close()
 

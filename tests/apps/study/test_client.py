@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from apps.study.client import RefusedError, StudyClient, event_at
+from tests.conftest import PATIENCE_S
 
 STEP = {"trial_id": "first.001", "expected_seq": 4}
 
@@ -47,7 +48,7 @@ def server():
 
 @pytest.fixture
 def client(server):
-    with StudyClient(f"http://127.0.0.1:{server.server_port}", patience_s=20.0) as client:
+    with StudyClient(f"http://127.0.0.1:{server.server_port}", patience_s=PATIENCE_S) as client:
         yield client
 
 

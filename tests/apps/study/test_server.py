@@ -8,9 +8,8 @@ import signal
 import socket
 import sqlite3
 import struct
-import subprocess
-import sys
 import time
+from subprocess import PIPE
 from types import SimpleNamespace
 
 import httpx
@@ -28,7 +27,8 @@ from apps.study.stimuli import StimuliError, decode_animation
 from policies.taste.queries import PAIRS
 from tests.apps.study.folder import TEXTS, make_study
 from tests.apps.study.visitor import TOKEN, Visitor, serving
-from tests.conftest import PATIENCE_S, ROOT
+from tests.conftest import PATIENCE_S
+from tests.processes import started
 
 BLOCKS = [
     {"name": "one", "task": "points", "trials": 6, "break_s": 7.0, "min_watch_s": 1.5},
@@ -364,13 +364,8 @@ def process(folder, *more):
         "import sys; from pathlib import Path; from apps.study.serve import ServeStudy, serve_study; "
         f"serve_study(ServeStudy(Path({str(folder)!r}), port=0, browser=False))"
     )
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr is not None
-        try:
-            address = next(line.split()[-1] for line in running.stderr if "runs at" in line)
-            yield running, address
-        finally:
-            running.kill()
+    with started("python", "-c", code, stderr=PIPE) as running:
+        yield running, next(line.split()[-1] for line in running.stderr if "runs at" in line)
 
 
 def test_an_interrupt_stores_what_waits_and_makes_a_copy(tmp_path):

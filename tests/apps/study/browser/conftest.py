@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
 from apps.study.process import running
 from apps.study.stimuli import make_task_stimuli, write_manifest
-from benchmarks.browsing import CHROMIUM_FLAGS, DESKTOP, PHONE
+from benchmarks.browsing import DESKTOP, PHONE, launch
 from envs.trajectories.grid import GridRobot
 from tests.apps.study.folder import TEXTS, settings, write_toml
 
@@ -98,7 +98,7 @@ def address(study_folder) -> Iterator[str]:
 def browser(chromium) -> Iterator[Browser]:
     """Chromium, once for all."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=list(CHROMIUM_FLAGS))
+        started = launch(playwright, chromium)
         yield started
         started.close()
 
