@@ -99,7 +99,7 @@ TABLE = {
     "empaw bench companion": Small("--after-s 3 --workers 1"),
     "empaw bench live": Small("--seconds 1", {"benchmarks.live.HEADLESS_S": 0.2}),
     "empaw bench costs": Small("--repeats 10"),
-    "empaw bench fuzz": Small("--files 11"),
+    "empaw bench fuzz": Small("--files 2"),
     "python grasp_eval.py completion": Small("--objects ycb_dev --views 1 --workers 1"),
     "empaw export views": Small("--objects packed/train pile/train --variants 1 --sampling.views 2 --workers 1"),
     "empaw train completion": Small(NETWORK),
