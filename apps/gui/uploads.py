@@ -122,6 +122,9 @@ async def work_for(request: Request, work: Callable[[threading.Event], T]) -> T:
     try:
         await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
+            stop.set()
+            await asyncio.wait({working})  # whoever leaves keeps the place as long as the memory is in use
+            working.exception()  # nobody is there to be told of it
             raise ClientDisconnect
         return working.result()
     finally:

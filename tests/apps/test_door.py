@@ -443,6 +443,38 @@ def test_what_was_decoded_goes_on_when_its_upload_is_answered():
     assert not asyncio.run(work_for(upload(), lambda stop: stop)).is_set()
 
 
+def test_whoever_leaves_keeps_the_place_until_the_decoder_has_ended():
+    release, ended = threading.Event(), threading.Event()
+
+    def work(stop: threading.Event) -> None:
+        assert release.wait(PATIENCE_S)
+        ended.set()
+
+    async def run() -> None:
+        places = Places(most=1, each=1)
+
+        async def leave() -> None:
+            request = upload(piece(b"", more=False), {"type": "http.disconnect"})
+            async with places.take(request):
+                await work_for(request, work)
+
+        async def come() -> None:
+            async with places.take(upload()):
+                assert ended.is_set()
+
+        first, second = asyncio.create_task(leave()), asyncio.create_task(come())
+        while places.waiting == 0:
+            await asyncio.sleep(0)
+        for _ in range(100):  # time for the loop to hear that the first has left
+            await asyncio.sleep(0)
+        release.set()
+        with pytest.raises(ClientDisconnect):
+            await first
+        await second
+
+    asyncio.run(run())
+
+
 def test_a_program_ends_while_a_thread_decodes_still():
     release = threading.Event()
 
