@@ -60,7 +60,11 @@ _MARK = "EMPAW_KILLS"
 
 @dataclass(frozen=True)
 class Args(JsonOption, ResumeOption, WorkersOption, SeedOption):
-    """End commands at random moments, by kill -9 or SIGTERM, and count what is lost."""
+    """End commands at random moments, by kill -9 or SIGTERM, and count what is lost.
+
+    Small trainings, evaluations, trials, films and renders run unbroken first. Then each is ended, up to three times in
+    a row, and gone on with. What is found is kept as it comes: --resume goes on, also to more --kills.
+    """
 
     kills: int = 125
     """How many times a command is ended: a fifth by SIGTERM, the others by kill -9."""
