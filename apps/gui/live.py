@@ -170,6 +170,8 @@ class LiveSession:
             ticks += 1
             due += TICK_S
             now = time.perf_counter()
+            if session.time < mark[1]:
+                mark = (now, session.time)  # the session began again, and so does the measurement
             if now - mark[0] >= 1.0:
                 self.real_time_factor = (session.time - mark[1]) / (now - mark[0])
                 mark = (now, session.time)

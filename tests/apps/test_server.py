@@ -521,6 +521,16 @@ def test_there_is_a_pose_for_every_16_ms_of_the_dogs_time(thread):
     assert last - first == pytest.approx(125 * 0.016, abs=0.021)  # told is the time of the last control step
 
 
+def test_time_never_runs_backwards_where_its_pace_is_told(thread):
+    states: list[dict] = []
+    thread._live_listeners = (SimpleNamespace(offer=states.append),)
+    wait_until(lambda: states and states[-1]["t"] > 3)
+    thread.submit(lambda session: session.reset()).result(timeout=PATIENCE_S)
+    wait_until(lambda: states[-1]["t"] < 1)
+    wait_until(lambda: states[-1]["t"] > 1.5)
+    assert min(state["real_time_factor"] for state in states) >= 0.0
+
+
 def test_a_simulation_that_breaks_begins_again(thread):
     def spoil(session) -> None:
         session.body.dog.gait.memory["offsets"] = float("nan")
