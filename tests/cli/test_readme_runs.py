@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from apps.study.load import Crowd
 from cli.commands import run
 from evaluation.similarity.comparison import Condition
 from learning.gait.train_config import PPOConfig, Train
@@ -44,6 +45,11 @@ def in_this_process(makers: list[Any], start_method: str) -> Any:
     from stable_baselines3.common.vec_env import DummyVecEnv
 
     return DummyVecEnv(makers)
+
+
+def patient_crowd(*crowd: Any, patience_s: float = 0.0) -> Crowd:
+    """A crowd that waits for a server that comes back as long as anything is waited for."""
+    return Crowd(*crowd, patience_s=PATIENCE_S)
 
 
 class Small(NamedTuple):
@@ -119,12 +125,13 @@ TABLE = {
     "python user_study.py init studies/first": Small("--task grid-2 --items 20 --trials 4"),
     "python user_study.py init studies/mine": Small("--items 8 --trials 4"),
     "python user_study.py power": Small("--people 4 --studies 1 --workers 1"),
-    "python user_study.py simulate": Small("--n 2 --concurrent 1"),
+    "python user_study.py simulate": Small("--n 2 --concurrent 1", {"apps.study.simulate._PATIENCE_S": PATIENCE_S}),
     "python user_study.py export": Small(),
     "python user_study.py analyse": Small(),
     "python user_study.py serve": SERVED,
     "python user_study.py taste": Small("--clips 20 --workers 1", FEW_CLIPS),
-    "empaw bench study-server": Small("--people 1 --seconds 0.2 --kills 1 --killed-after 0.05"),
+    "empaw bench study-server": Small(
+        "--people 1 --seconds 0.2 --kills 1 --killed-after 0.05", {"benchmarks.study_server.Crowd": patient_crowd}),
     "empaw bench study-power": Small("--people 4 --trials 4 --studies 1 --nulls 1 --foretold 1 --workers 1"),
     "empaw bench allocation": Small("--runs 4 --tested 1 --participants 8 --workers 1"),
 }  # fmt: skip

@@ -21,11 +21,19 @@ from apps.study.simulate import Cast, SimulateStudy, copy_study, simulate
 from evaluation.study.tables import load_tables, trials
 from tests.apps.study.databases import postgresql, template  # noqa: F401
 from tests.apps.study.folder import make_study
+from tests.conftest import PATIENCE_S
 
 KINDS = {"first": "triplet", "second": "preference", "third": "grid"}
 SEED = 5
 PICKED = {"triplet": 2, "preference": 1, "grid": 2}
 OFTEN = Habits(undo=0.15, reload=0.15, duplicate=0.2, second_tab=0.15, withdraw=0.4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patient():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_PATIENCE_S", PATIENCE_S)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +114,7 @@ def test_postgresql_is_read_like_sqlite(postgresql, tmp_path):  # noqa: F811
     cast, reports = Cast.of(options, folder), []
     with running(folder) as server:
         for number in range(options.n):
-            with StudyClient(server.url) as client:
+            with StudyClient(server.url, PATIENCE_S) as client:
                 visit = cast.visit(number, options, client)
                 visit.begin()
                 reports.append(visit.finish())
@@ -180,7 +188,7 @@ def test_a_server_elsewhere_can_be_rehearsed_at(study, tmp_path, elsewhere):
 
 def test_a_reused_key_gets_no_second_answer(study, elsewhere):
     options = SimulateStudy(study=study, n=1, seed=1)
-    with StudyClient(elsewhere.url) as client:
+    with StudyClient(elsewhere.url, PATIENCE_S) as client:
         Cast.of(options, study).visit(0, options, client).begin()
         event = event_at(client.next(), "note", {"text": "a"}, 1.0)
         assert client.post(event) == client.post(event)
