@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import threading
 import tracemalloc
@@ -94,6 +95,28 @@ def test_a_sound_that_the_mean_would_lose_is_taken_from_its_channel(gains, kind,
 def test_a_constant_in_a_channel_is_no_sound():
     both = np.stack([tone(16_000), -tone(16_000), np.full(16_000, 0.9, np.float32)], axis=1)
     assert read_sound(wav(both, subtype="FLOAT")).samples == pytest.approx(tone(16_000), abs=1e-3)
+
+
+def test_the_hum_of_empty_sockets_is_no_sound():
+    hum = 0.4 * np.sin(2 * np.pi * 50 * np.arange(16_000) / 16_000)
+    voice = 0.1 * tone(16_000) / np.abs(tone(16_000)).max()
+    every = np.stack([hum, *[np.zeros(16_000)] * 6, voice], axis=1)
+    assert read_sound(wav(every, subtype="FLOAT")).samples == pytest.approx(voice, abs=1e-3)
+
+
+def test_what_is_in_a_file_counts_not_that_it_is_called_raw(tmp_path):
+    path = tmp_path / "take.raw"
+    path.write_bytes(wav(tone(16_000)))
+    assert read_sound(path).samples == pytest.approx(tone(16_000), abs=1e-3)
+    path.write_bytes(bytes(1000))
+    with pytest.raises(SoundError, match=r"take\.raw cannot be read as sound"):
+        read_sound(path)
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(SoundError, match=r"pipe\.wav is no regular file"):
+        read_sound(tmp_path / "pipe.wav")
 
 
 def test_silence_and_a_single_sample_are_sounds(tmp_path):
