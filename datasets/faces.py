@@ -12,15 +12,16 @@ import hashlib
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from datasets.layouts import DatasetError, emotion_of
 from geometry.files import write_whole
+from perception.command import Failure
 from perception.face.detector import CROP
 from perception.face.network import CLASSES
 from perception.face.pictures import PictureError, read_picture
@@ -33,6 +34,7 @@ __all__ = [
     "drop_train_test_duplicates",
     "is_fer2013",
     "load_fer2013",
+    "read_fer2013",
 ]
 
 SPLITS = ("Training", "PublicTest", "PrivateTest")
@@ -46,6 +48,10 @@ _WHERE = (
 _VERSION = 1  # of the cache
 _DAMAGES = (tarfile.TarError, EOFError, OSError, zlib.error)
 """What comes of reading an archive that is cut off or damaged."""
+
+
+Row: TypeAlias = tuple[np.ndarray, int, str, str]
+"""Crop (48, 48) uint8, index in `CLASSES`, split, subject."""
 
 
 class Faces(NamedTuple):
@@ -81,43 +87,62 @@ def class_index(name: str) -> int | None:
     return CLASSES.index(known) if known in CLASSES else None
 
 
-def pack(rows: Iterator[tuple[np.ndarray, int, str, str]] | list[tuple[np.ndarray, int, str, str]]) -> Faces:
-    """Put (crop (48, 48) uint8, index, split, subject) behind each other."""
-    table = list(rows)
+def pack(table: Sequence[Row]) -> Faces:
+    """Put rows behind each other."""
     pictures = np.stack([row[0] for row in table]) if table else np.zeros((0, CROP, CROP), np.uint8)
     columns = (np.array([row[i] for row in table], kind) for i, kind in ((1, np.int64), (2, np.str_), (3, np.str_)))
     return Faces(pictures, *columns)
 
 
 def load_fer2013(source: Path | str, cache: Path | None = DEFAULT_CACHE) -> Faces:
-    """Read FER2013 from a .tar.gz, the original csv, or a folder; archives and csv are kept decoded in `cache`.
+    """Read the faces of `read_fer2013`, without what it leaves out.
 
     Raises:
-        DatasetError: the source is missing, is none of these, or holds no pictures.
-        PictureError: a picture of it is damaged.
+        DatasetError: as there.
+    """
+    return read_fer2013(source, cache)[0]
+
+
+def read_fer2013(source: Path | str, cache: Path | None = DEFAULT_CACHE) -> tuple[Faces, list[Failure]]:
+    """Read FER2013 from a .tar.gz, the original csv, or a folder; archives and csv are kept decoded in `cache`.
+
+    Pictures that are damaged or of another size, and lines of the csv that hold none, are left out, with a reason; what
+    they come from is then not kept, so that it is told every time.
+
+    Raises:
+        DatasetError: the source is missing or damaged as a whole, is none of these, or holds no pictures.
     """
     source = Path(source)
     if source.is_dir():
-        return _checked(pack(_read_folder(source)), source)
+        return _checked(_read_folder(source), source)
     if not source.is_file():
         raise DatasetError(f"{source} is missing. {_WHERE}")
     if cache is None:
-        return _checked(pack(_read_file(source)), source)
+        return _checked(_read_file(source), source)
     state = source.stat()
     key = f"{source.resolve()}:{state.st_size}:{state.st_mtime_ns}:{_VERSION}"
     place = cache / f"fer2013-{hashlib.sha256(key.encode()).hexdigest()[:16]}.npz"
     kept = _from_cache(place)
     if kept is not None:
-        return kept
-    faces = _checked(pack(_read_file(source)), source)
-    _to_cache(place, faces)
-    return faces
+        return kept, []
+    faces, left_out = _checked(_read_file(source), source)
+    if not left_out:
+        _to_cache(place, faces)
+    return faces, left_out
 
 
-def _checked(faces: Faces, source: Path) -> Faces:
-    if len(faces.targets) == 0:
-        raise DatasetError(f"{source} holds no FER2013 pictures. {_WHERE}")
-    return faces
+def _checked(found: Iterator[Row | Failure], source: Path) -> tuple[Faces, list[Failure]]:
+    rows: list[Row] = []
+    left_out: list[Failure] = []
+    for one in found:
+        if isinstance(one, Failure):
+            left_out.append(one)
+        else:
+            rows.append(one)
+    if not rows:
+        first = next((f" {one.file}: {one.reason}." for one in left_out), "")
+        raise DatasetError(f"{source} holds no FER2013 pictures. {_WHERE}{first}")
+    return pack(rows), left_out
 
 
 def _from_cache(place: Path) -> Faces | None:
@@ -140,7 +165,7 @@ def _to_cache(place: Path, faces: Faces) -> None:
     write_whole(place, content.getvalue())
 
 
-def _read_file(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
+def _read_file(source: Path) -> Iterator[Row | Failure]:
     if source.suffix.lower() == ".csv":
         return _read_csv(source)
     with contextlib.suppress(*_DAMAGES):
@@ -149,7 +174,7 @@ def _read_file(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
     raise DatasetError(f"{source} is neither a csv nor a tar archive. {_WHERE}")
 
 
-def _read_tar(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
+def _read_tar(source: Path) -> Iterator[Row | Failure]:
     """Decode the pictures of an archive straight from it; nothing is unpacked to the disk."""
     try:
         with tarfile.open(source, "r:*") as archive:
@@ -163,7 +188,7 @@ def _read_tar(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
         raise DatasetError(f"{source} is damaged ({error}). Copy it again.") from error
 
 
-def _read_folder(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
+def _read_folder(source: Path) -> Iterator[Row | Failure]:
     for path in sorted(_in_splits(source)):
         row = _row(path, path.read_bytes()) if path.suffix.lower() in (".jpg", ".png") and path.is_file() else None
         if row is not None:
@@ -184,7 +209,7 @@ def _split_of(path: Path) -> str | None:
     return next((name for name in (path.name.split("_")[0], path.parts[-3]) if name in SPLITS), None)
 
 
-def _row(path: Path, content: bytes) -> tuple[np.ndarray, int, str, str] | None:
+def _row(path: Path, content: bytes) -> Row | Failure | None:
     """Read one picture named .../Split/class/file; some copies have train and test, and the split in the file name.
 
     Hidden files, as a Mac leaves them, are none.
@@ -198,13 +223,13 @@ def _row(path: Path, content: bytes) -> tuple[np.ndarray, int, str, str] | None:
     try:
         picture = read_picture(content)
     except PictureError as error:
-        raise PictureError(f"{path}: {error}") from error
+        return Failure.of(path, error)
     if picture.shape[:2] != (CROP, CROP):
-        raise DatasetError(f"{path} has {picture.shape[1]} x {picture.shape[0]} pixels; FER2013 has {CROP} x {CROP}.")
+        return Failure(path, f"{picture.shape[1]} x {picture.shape[0]} pixels; FER2013 has {CROP} x {CROP}")
     return picture[..., 0], index, split, ""
 
 
-def _read_csv(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
+def _read_csv(source: Path) -> Iterator[Row | Failure]:
     """Read the original file: emotion (0 to 6), pixels (2304 numbers), Usage."""
     with source.open(newline="", encoding="utf-8-sig", errors="replace") as handle:
         reader = csv.DictReader(handle)
@@ -214,16 +239,22 @@ def _read_csv(source: Path) -> Iterator[tuple[np.ndarray, int, str, str]]:
                 columns = ascii(sorted(names))[:200]
                 raise DatasetError(f"{source} has the columns {columns}; expected emotion, pixels, Usage. {_WHERE}")
             for row in reader:
-                label = _CSV_LABELS[row[names["emotion"]].strip()]
-                pixels = np.array(row[names["pixels"]].split(), dtype=np.uint8).reshape(CROP, CROP)
-                split = row[names["usage"]].strip()
-                if split in SPLITS:
-                    yield pixels, CLASSES.index(label), split, ""
-        except (csv.Error, ValueError, KeyError, OverflowError, AttributeError) as error:
-            if isinstance(error, DatasetError):
-                raise
-            place = f"{source}, line {reader.line_num}"
-            raise DatasetError(f"{place} cannot be read ({str(error)[:200]}). Copy the file again.") from error
+                place = Path(f"{source}, line {reader.line_num}")
+                yield _csv_row(place, *((row[names[name]] or "").strip() for name in ("emotion", "pixels", "usage")))
+        except csv.Error as error:
+            line = f"{source}, line {reader.line_num}"
+            raise DatasetError(f"{line} cannot be read ({str(error)[:200]}). Copy the file again.") from error
+
+
+def _csv_row(place: Path, emotion: str, pixels: str, split: str) -> Row | Failure:
+    if emotion not in _CSV_LABELS or split not in SPLITS:
+        wrong = f"emotion {emotion[:20]!a} and Usage {split[:20]!a}"
+        return Failure(place, f"{wrong}; allowed are 0 to 6, and {', '.join(SPLITS)}")
+    try:
+        picture = np.array(pixels.split(), dtype=np.uint8).reshape(CROP, CROP)
+    except (ValueError, OverflowError):
+        return Failure(place, f"it does not hold {CROP * CROP} pixels of 0 to 255")
+    return picture, CLASSES.index(_CSV_LABELS[emotion]), split, ""
 
 
 def drop_train_test_duplicates(faces: Faces) -> tuple[Faces, int]:

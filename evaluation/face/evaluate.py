@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import softmax
 
 from datasets.face_corpora import Corpus, cut_faces, load_corpus, recognise
-from datasets.faces import DEFAULT_CACHE, DatasetError, Faces, load_fer2013
+from datasets.faces import DEFAULT_CACHE, DatasetError, Faces, read_fer2013
 from evaluation import plots
 from evaluation.metrics import Metrics, Predictions, measure, rounded
 from learning.device import pick_device, pick_precision
@@ -186,8 +186,8 @@ def main(config: EvaluateConfig) -> Evaluation:
 def _judge(config: EvaluateConfig, model: FaceEmotionModel, hardware: Hardware) -> Judged:
     if config.corpus is None:
         part = "PublicTest" if config.protocol == "public" else "PrivateTest"
-        faces = load_fer2013(config.data, config.cache).of(part)
-        return Judged(_as_it_is(model, faces))
+        whole, damaged = read_fer2013(config.data, config.cache)
+        return Judged(_as_it_is(model, whole.of(part)), left_out=tuple(damaged))
     pictures, strays = load_corpus(config.corpus, config.data, config.labels)
     tests = [labelled for labelled in pictures if labelled.split == "test"] or pictures
     faces, missing, unread = cut_faces(tests, FaceDetector(most_side=640))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from datasets.faces import DEFAULT_CACHE, Faces, drop_train_test_duplicates, load_fer2013
+from datasets.faces import DEFAULT_CACHE, Faces, drop_train_test_duplicates, read_fer2013
 from geometry.files import reserve
 from learning import checkpoint
 from learning.device import Precision, pick_device, pick_precision
@@ -19,7 +19,7 @@ from learning.face.fitting import Epoch, FaceTrainer, FitConfig, Hardware, Teach
 from learning.face.judging import fit_temperature, probabilities
 from learning.metrics import Scores, score
 from learning.trainer import training_bar
-from perception.command import CommandError, check_run, one_core
+from perception.command import CommandError, Failure, check_run, left_out_lines, one_core
 from perception.face import weights
 from perception.face.network import FaceNetwork, NetworkConfig, net2net_deepen
 from perception.face.weights import DEFAULT_FOLDER, Stored
@@ -67,11 +67,12 @@ class TrainConfig(ThreadsOption, DeviceOption, ResumeOption, SeedOption):
 
 
 class Material(NamedTuple):
-    """Pictures to learn from and to choose by, and how many of Training were dropped as leaks."""
+    """Pictures to learn from and to choose by, how many of Training were dropped as leaks, and what is damaged."""
 
     training: Faces
     validation: Faces
     dropped: int
+    left_out: tuple[Failure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class TrainResult:
     epochs: int
     best_epoch: int
     figures: Scores
+    left_out: tuple[Failure, ...] = ()
 
 
 def main(config: TrainConfig) -> TrainResult:
@@ -118,7 +120,7 @@ def main(config: TrainConfig) -> TrainResult:
     judged = probabilities(stored.network, material.validation, stored.temperature)
     stored.network.cpu()
     figures = score(material.validation.targets, judged)
-    result = TrainResult(stored, config.out, len(trainer.epochs), best, figures)
+    result = TrainResult(stored, config.out, len(trainer.epochs), best, figures, material.left_out)
     judged_on = {name: round(getattr(figures, name), 4) for name in ("n", "wa", "ua", "ece")}
     notes = {"training": settings, "best_epoch": best + 1, "public_test": judged_on}
     weights.save(config.out, stored, notes, card(result, material, config))
@@ -139,13 +141,13 @@ def _hardware(config: TrainConfig) -> Hardware:
 
 def load_material(config: TrainConfig) -> Material:
     """Read FER2013, drop leaks from Training, and cut it to the limit."""
-    faces, dropped = load_fer2013(config.data, config.cache), 0
+    (faces, left_out), dropped = read_fer2013(config.data, config.cache), 0
     if not config.keep_leaks:
         faces, dropped = drop_train_test_duplicates(faces)
     training = faces.of("Training")
     if config.limit is not None:
         training = training.where(np.random.default_rng(config.seed).permutation(len(training.targets))[: config.limit])
-    return Material(training, faces.of("PublicTest"), dropped)
+    return Material(training, faces.of("PublicTest"), dropped, tuple(left_out))
 
 
 def _settings(config: TrainConfig, material: Material) -> dict[str, Any]:
@@ -185,6 +187,8 @@ def report(result: TrainResult) -> int:
         "flatters; 'evaluate --protocol private' does not.",
         file=sys.stderr,
     )
+    for line in left_out_lines(result.left_out):
+        print(line, file=sys.stderr)
     return 0
 
 

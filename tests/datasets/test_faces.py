@@ -17,7 +17,7 @@ from datasets.face_corpora import (
     load_corpus,
     recognise,
 )
-from datasets.faces import SPLITS, DatasetError, Faces, drop_train_test_duplicates, load_fer2013
+from datasets.faces import SPLITS, DatasetError, Faces, drop_train_test_duplicates, load_fer2013, read_fer2013
 from perception.face.detector import FaceDetector
 from perception.face.model import CLASSES
 from perception.face.pictures import PictureError
@@ -107,11 +107,11 @@ def test_cache_is_used_repaired_and_follows_the_file(tmp_path, monkeypatch):
     ("content", "said"),
     [
         ("a,b\n1,2\n", "expected emotion, pixels, Usage"),
-        ("emotion,pixels,Usage\n9,1 2,Training\n", "line 2 cannot be read"),
-        ("emotion,pixels,Usage\n3,1 2,Training\n", "line 2 cannot be read"),
-        ("emotion,pixels,Usage\n3," + "300 " * 2304 + ",Training\n", "line 2 cannot be read"),
-        ("emotion,pixels,Usage\n-1," + "3 " * 2304 + ",Training\n", "line 2 cannot be read"),
-        ("emotion,pixels,Usage\n3,\udcff,Training\n", "line 2 cannot be read"),
+        ("emotion,pixels,Usage\n9,1 2,Training\n", "line 2: emotion '9' and Usage 'Training'; allowed are 0 to 6"),
+        ("emotion,pixels,Usage\n3,1 2,Training\n", "line 2: it does not hold 2304 pixels"),
+        ("emotion,pixels,Usage\n3," + "300 " * 2304 + ",Training\n", "line 2: it does not hold 2304 pixels"),
+        ("emotion,pixels,Usage\n-1," + "3 " * 2304 + ",Training\n", "line 2: emotion '-1'"),
+        ("emotion,pixels,Usage\n3,\udcff,Training\n", "line 2: it does not hold 2304 pixels"),
         ("emotion,pixels,Usage\n3," + "3" * 200_000 + ",Training\n", "field limit"),
         ("emotion,pixels,Usage\n", "holds no FER2013 pictures"),
     ],
@@ -150,6 +150,34 @@ def test_damaged_pictures_and_sizes_are_named(tmp_path):
             archive.addfile(info, io.BytesIO(content))
         with pytest.raises(ValueError, match=said):
             load_fer2013(path, None)
+
+
+@pytest.mark.parametrize("form", ["folder", "tar", "csv"])
+def test_what_is_damaged_is_left_out_by_name_every_time(tmp_path, form):
+    wanted = write_tree(tmp_path / "tree")
+    source = write_csv(wanted, tmp_path / "fer.csv")
+    place = tmp_path / "tree" / "Training" / "happy"
+    (place / "Training_a.png").write_bytes(b"no picture")
+    (place / "Training_b.png").write_bytes(jpg(drawn_face(50, 48)))
+    said = {"Training_a.png": "", "Training_b.png": "50 x 48 pixels; FER2013 has 48 x 48"}
+    if form == "folder":
+        source = tmp_path / "tree"
+    elif form == "tar":
+        source = write_tar(tmp_path / "tree", tmp_path / "fer.tar")
+    else:
+        with source.open("a") as table:
+            table.write("3,1 2 3,Training\n7,,Training\n2\n")
+        names = "allowed are 0 to 6, and Training, PublicTest, PrivateTest"
+        said = {
+            "fer.csv, line 23": "it does not hold 2304 pixels of 0 to 255",
+            "fer.csv, line 24": f"emotion '7' and Usage 'Training'; {names}",
+            "fer.csv, line 25": f"emotion '2' and Usage ''; {names}",
+        }
+    for _ in range(2):
+        faces, left_out = read_fer2013(source, tmp_path / "cache")
+        assert as_set(faces) == as_set(wanted)
+        assert {one.file.name for one in left_out} == set(said)
+        assert all(said[one.file.name] in one.reason and one.reason for one in left_out)
 
 
 def test_leaks_leave_training_and_nothing_else():

@@ -79,6 +79,16 @@ def test_evaluate_public_prints_only_json_on_stdout(tree, capsys):
     assert sorted(path.name for path in out.iterdir()) == ["confusion.png", "coverage.png", "reliability.png"]
 
 
+def test_damaged_pictures_of_fer2013_are_counted_and_named(tree, capsys):
+    damaged = tree / "PublicTest" / "happy" / "PublicTest_damaged.png"
+    damaged.write_bytes(b"no picture")
+    result = evaluate.main(EvaluateConfig(data=tree, protocol="public", weights=fake_weights(tree.parent / "w")))
+    damaged.unlink()
+    assert result.as_json()["left_out"] == 1 and result.metrics.n == 28
+    assert evaluate.report(result) == 0
+    assert "left out 1 (" in (said := capsys.readouterr().err) and str(damaged) in said
+
+
 def test_evaluate_holds_people_out_and_shows_the_leak(tmp_path, capsys):
     import cv2
 
