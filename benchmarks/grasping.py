@@ -40,13 +40,19 @@ class Args(JsonOption):
     trial: Annotated[TrialConfig, tyro.conf.arg(name="")] = field(default_factory=TrialConfig)
     """Views and clouds that are compared, as there."""
     turns: int = 4
-    """How often one worker and two take turns."""
+    """How often one worker and two take turns.
+
+    They alternate, so that whatever else the machine does weighs on both alike.
+    """
     views: int = 40
     """Views in each turn; every cloud is tried on each."""
     plans: int = 60
     """Views on which plans are timed."""
     rounds: int = 20
-    """Packed scenes of up to five things that are cleared, every plan timed."""
+    """Packed scenes that are cleared, every plan timed.
+
+    Up to five things are in each.
+    """
     ray: int = 12
     """Views that Ray tries as well, to compare the rows; 0 leaves it out."""
 

@@ -97,24 +97,15 @@ class Life(NamedTuple):
     """What came of a command that was ended several times and then left alone."""
 
     job: str
-    kills: int = 0
-    """Ends by kill -9."""
-    terms: int = 0
-    """Ends by SIGTERM."""
-    missed: int = 0
-    """Starts that were through before they could be ended."""
-    lost: int = 0
-    """Finished rows or files that were gone, or checkpoints that fell back."""
-    torn: int = 0
-    """Files under their own names that were not whole."""
-    orphans: int = 0
-    """Processes that lived longer than their command by ORPHAN_S."""
-    drafts: int = 0
-    """Half-written files left when it was through."""
-    same: bool = False
-    """Whether its results are those of the unbroken run."""
-    failed: str = ""
-    """What a start that was not ended said, if it failed."""
+    kills: int = 0  # ends by kill -9
+    terms: int = 0  # ends by SIGTERM
+    missed: int = 0  # starts that were through before they could be ended
+    lost: int = 0  # finished rows or files that were gone, or checkpoints that fell back
+    torn: int = 0  # files under their own names that were not whole
+    orphans: int = 0  # processes that lived longer than their command by ORPHAN_S
+    drafts: int = 0  # half-written files left when it was through
+    same: bool = False  # whether its results are those of the unbroken run
+    failed: str = ""  # what a start that was not ended said, if it failed
 
     @property
     def ends(self) -> int:
