@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,9 @@ PATIENCE_S = 600.0
 # What is compiled is compiled at the first call, and machines are shared: tests do not time.
 settings.register_profile("empaw", deadline=None)
 settings.load_profile("empaw")
+# Behind `&` in a script Ctrl+C is ignored, and by all that is started from there: tests of Ctrl+C would wait in vain.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
