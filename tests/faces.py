@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -76,6 +77,9 @@ def write_video(path: Path, frames: list[np.ndarray], rate: int = 25, codec: str
                 file.mux(packet)
         for packet in stream.encode(None):
             file.mux(packet)
+    if codec == "libsvtav1" and hasattr(os, "sched_setscheduler"):
+        # Run by root, it leaves its whole process first on the machine, in real time: nothing else would get on.
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
 
 

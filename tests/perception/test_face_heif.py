@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 from contextlib import suppress
 
@@ -38,6 +39,11 @@ def test_a_picture_in_one_piece(tmp_path, ending):
     path = write_heif(tmp_path / f"a{ending}", [FACE])
     assert distance(read_picture(path), FACE) < 4
     assert distance(read_picture(path.read_bytes()), FACE) < 4
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="there is no such call here")
+def test_the_tests_leave_others_their_turn(whole):
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
 
 
 def test_it_is_a_picture_wherever_files_are_read(whole):
