@@ -66,7 +66,7 @@ def visible_files(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], 
     found = [path for path in files_below(folder) if path.suffix.lower() in suffixes]
     hidden = [path for path in found if is_hidden(path, folder)]
     left_out = [Failure(path, "hidden, as a Mac leaves them in archives") for path in hidden]
-    return [path for path in found if not is_hidden(path, folder)], left_out
+    return sorted(set(found) - set(hidden)), left_out
 
 
 def by_folder(folder: Path, suffixes: Collection[str]) -> tuple[list[Labelled], list[Failure]]:

@@ -33,13 +33,6 @@ class Failure(NamedTuple):
         return cls(file, one_line(error).removeprefix(f"{file} ").removeprefix(f"{file}: "))
 
 
-def find_files(source: Path, suffixes: Collection[str]) -> list[Path]:
-    """The file itself, or those in the folder and below whose lower-case endings are among `suffixes`, sorted."""
-    if not source.is_dir():
-        return [source]
-    return [path for path in files_below(source) if path.suffix.lower() in suffixes and path.is_file()]
-
-
 class FoundFiles(NamedTuple):
     """Files that are to be read, the folder that all are below, and how many others were left out, by what they are."""
 
