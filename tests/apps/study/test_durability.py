@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import sqlite3
+import struct
 import threading
 from shutil import copytree
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from apps.study import storage_open
 from apps.study.backup import Caretaker, back_up, erase_in_copies
-from apps.study.errors import StorageError, StudyError
+from apps.study.errors import StorageAwayError, StorageError, StudyError
 from apps.study.migrations import HEAD
 from apps.study.models import Base, Event
 from apps.study.serve import open_study
@@ -193,6 +197,90 @@ def test_a_real_full_disk_costs_nothing_that_was_acknowledged(tmp_path):
         assert visitor.post(bodies[-1]).status_code == 200
         stored = [key for (key,) in rows(storage, Event.key)]
         assert acknowledged < set(stored) and len(stored) == len(set(stored))
+
+
+class _Reset:
+    """A way to a server that tears its connections down at once, as a server that is killed does (RST, not FIN)."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target, self._pairs = (host, port), []
+        self.refuses = self.tears_at_a_word = False
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.port = self._door.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                near, _ = self._door.accept()
+            except OSError:
+                return
+            if self.refuses:
+                near.recv(1)
+                self._tear(near)
+                continue
+            far = socket.create_connection(self._target)
+            self._pairs.append((near, far))
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if self.tears_at_a_word:
+                    self.tears_at_a_word = False
+                    self.tear()
+                    return
+                sink.sendall(data)
+
+    @staticmethod
+    def _tear(near: socket.socket) -> None:
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        near.shutdown(socket.SHUT_RD)  # wakes the thread that waits in recv, which would keep the socket open
+        near.close()
+
+    def tear(self) -> None:
+        for near, far in self._pairs:
+            self._tear(near)
+            far.close()
+        self._pairs.clear()
+
+    def close(self) -> None:
+        self.tear()
+        self._door.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("where", ["at the ping", "while connecting", "in a statement"])
+def test_a_connection_that_is_reset_is_a_database_that_is_away(tmp_path, postgresql, where):  # noqa: F811
+    make_study(tmp_path, database=postgresql, blocks=SHORT)
+    url = storage_open.make_url(postgresql)
+    road = _Reset(url.host, url.port or 5432)
+    engine = open_engines(url.set(host="127.0.0.1", port=road.port)).reader
+    try:
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT 1")).scalar() == 1
+        if where == "at the ping":
+            road.tears_at_a_word = True
+        elif where == "while connecting":
+            road.refuses = True
+            engine.dispose()
+            with pytest.raises(DBAPIError) as failed:
+                engine.connect()
+            assert isinstance(storage_open.translated(failed.value), StorageAwayError)
+            road.refuses = False
+        else:
+            with engine.connect() as connection, pytest.raises(DBAPIError) as failed:
+                connection.execute(text("SELECT 1"))
+                road.tears_at_a_word = True
+                connection.execute(text("SELECT 2"))
+            assert isinstance(storage_open.translated(failed.value), StorageAwayError)
+            assert storage_open.may_repeat(failed.value)
+        with engine.connect() as connection:
+            assert connection.execute(text("SELECT 1")).scalar() == 1
+    finally:
+        road.close()
+        engine.dispose()
 
 
 @pytest.mark.postgres
