@@ -6,8 +6,8 @@ import ctypes.util
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -75,8 +75,7 @@ class World(AbstractContextManager):
         if not self.config.window:
             with silent_c_output():
                 return BulletClient(pybullet.DIRECT)
-        _require_display()
-        with silent_c_output():
+        with _display(), silent_c_output():
             client = BulletClient(pybullet.GUI)
         client.configureDebugVisualizer(pybullet.COV_ENABLE_GUI, 0)
         return client
@@ -321,9 +320,14 @@ def _visual_arrays(shapes: Sequence[Shape]) -> dict[str, list]:
     }
 
 
-def _require_display() -> None:
-    """Look for an X server before Bullet does: Bullet ends the whole process when there is none."""
+@contextmanager
+def _display() -> Iterator[None]:
+    """Hold on to an X server while Bullet looks for it: Bullet ends the whole process when there is none.
+
+    The connection is kept until Bullet has its own, since an X server starts afresh when its last client leaves.
+    """
     if sys.platform != "linux":
+        yield
         return
     library = ctypes.util.find_library("X11")
     display = None
@@ -336,4 +340,7 @@ def _require_display() -> None:
             f"PyBullet's own window needs a display, and DISPLAY={os.environ.get('DISPLAY', '')!r} is none. "
             "Start the program on a desktop or under xvfb-run, or leave --window out and use the browser."
         )
-    x11.XCloseDisplay(ctypes.c_void_p(display))
+    try:
+        yield
+    finally:
+        x11.XCloseDisplay(ctypes.c_void_p(display))

@@ -195,7 +195,8 @@ export class Panel {
     setText($("behaviour"), readable(state.behaviour));
     $("behaviour").dataset.name = state.behaviour;
     setText($("says"), saysText(state));
-    setText($("gait"), `${readable(state.gait)}${byHand(state) ? ", by hand" : ""}`);
+    setText($("gait"), readable(state.gait));
+    $("by-hand").hidden = !byHand(state);
     setText($("measured-speed"), `${signed(state.vx)} m/s`);
     setText($("cadence"), `${state.frequency.toFixed(1)} Hz`);
     setText($("height"), `${(100 * state.height).toFixed(0)} cm`);
