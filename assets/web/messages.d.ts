@@ -252,7 +252,8 @@ export interface PageElements {
   "face": HTMLElementTagNameMap["canvas"];
   "behaviour": HTMLElementTagNameMap["h2"];
   "says": HTMLElementTagNameMap["p"];
-  "gait": HTMLElementTagNameMap["dd"];
+  "gait": HTMLElementTagNameMap["span"];
+  "by-hand": HTMLElementTagNameMap["span"];
   "measured-speed": HTMLElementTagNameMap["dd"];
   "cadence": HTMLElementTagNameMap["dd"];
   "height": HTMLElementTagNameMap["dd"];
