@@ -49,7 +49,7 @@ _EXAMPLES: dict[str, str] = {
     "jaffe": "KA.AN1.39.tiff",
     "rafdb": "basic/EmoLabel/list_patition_label.txt with basic/Image, or train/1/train_00001_aligned.jpg",
     "affectnet": "train_set/images/1.jpg with train_set/annotations/1_exp.npy",
-    "folders": "angry/x.jpg, WHO/angry/x.jpg, or train/angry/x.jpg",
+    "folders": "angry/x.jpg, WHO/angry/x.jpg, angry/WHO/x.jpg, or train/angry/x.jpg",
     "table": "a CSV with the columns file, emotion and maybe person, given as --labels FILE",
 }
 

@@ -42,11 +42,13 @@ DEFAULT_CACHE = Path("runs/face/cache")
 # Numbers of the original csv.
 _CSV_LABELS = dict(zip("0123456", ("angry", "disgust", "fearful", "happy", "sad", "surprised", "neutral"), strict=True))
 _WHERE = (
-    "Give the original fer2013.csv, a .tar.gz with Split/class/*.jpg, or a folder with Training, PublicTest and "
-    "PrivateTest that hold angry, disgust, fear, happy, neutral, sad, surprise."
+    "Give the original fer2013.csv, a .tar.gz or .zip with Split/class/*.jpg, or a folder with Training, PublicTest "
+    "and PrivateTest that hold angry, disgust, fear, happy, neutral, sad, surprise."
 )
 _VERSION = 1  # of the cache
-_DAMAGES = (tarfile.TarError, EOFError, OSError, zlib.error)
+_MOST_BYTES = 1_000_000
+"""No crop of 48 x 48 pixels is larger."""
+_DAMAGES = (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError, zlib.error)
 """What comes of reading an archive that is cut off or damaged."""
 
 
@@ -104,7 +106,7 @@ def load_fer2013(source: Path | str, cache: Path | None = DEFAULT_CACHE) -> Face
 
 
 def read_fer2013(source: Path | str, cache: Path | None = DEFAULT_CACHE) -> tuple[Faces, list[Failure]]:
-    """Read FER2013 from a .tar.gz, the original csv, or a folder; archives and csv are kept decoded in `cache`.
+    """Read FER2013 from a .tar.gz or .zip, the original csv, or a folder; archives and csv are kept decoded in `cache`.
 
     Pictures that are damaged or of another size, and lines of the csv that hold none, are left out, with a reason; what
     they come from is then not kept, so that it is told every time.
@@ -170,22 +172,38 @@ def _read_file(source: Path) -> Iterator[Row | Failure]:
         return _read_csv(source)
     with contextlib.suppress(*_DAMAGES):
         if tarfile.is_tarfile(source):
-            return _read_tar(source)
-    raise DatasetError(f"{source} is neither a csv nor a tar archive. {_WHERE}")
+            return _read_archive(source, _in_tar(source))
+        if zipfile.is_zipfile(source):
+            return _read_archive(source, _in_zip(source))
+    raise DatasetError(f"{source} is neither a csv nor a tar or zip archive. {_WHERE}")
 
 
-def _read_tar(source: Path) -> Iterator[Row | Failure]:
+def _read_archive(source: Path, members: Iterator[tuple[str, bytes]]) -> Iterator[Row | Failure]:
     """Decode the pictures of an archive straight from it; nothing is unpacked to the disk."""
     try:
-        with tarfile.open(source, "r:*") as archive:
-            for member in archive:
-                if member.isfile() and member.size < 1_000_000:
-                    handle = archive.extractfile(member)
-                    row = None if handle is None else _row(Path(member.name), handle.read())
-                    if row is not None:
-                        yield row
+        for name, content in members:
+            row = _row(Path(name), content)
+            if row is not None:
+                yield row
     except _DAMAGES as error:
         raise DatasetError(f"{source} is damaged ({error}). Copy it again.") from error
+
+
+def _in_tar(source: Path) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(source, "r:*") as archive:
+        for member in archive:
+            if member.isfile() and member.size < _MOST_BYTES:
+                handle = archive.extractfile(member)
+                if handle is not None:
+                    yield member.name, handle.read()
+
+
+def _in_zip(source: Path) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(source) as archive:
+        for member in archive.infolist():
+            if not member.is_dir() and member.file_size < _MOST_BYTES:
+                with archive.open(member) as handle:
+                    yield member.filename, handle.read(_MOST_BYTES)
 
 
 def _read_folder(source: Path) -> Iterator[Row | Failure]:

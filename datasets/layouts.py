@@ -6,8 +6,8 @@ import csv
 import io
 import os
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Collection, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Literal, NamedTuple, TypeVar
 
 from geometry.folders import files_below, is_hidden
@@ -70,26 +70,33 @@ def visible_files(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], 
 
 
 def by_folder(folder: Path, suffixes: Collection[str]) -> tuple[list[Labelled], list[Failure]]:
-    """List files by the names of their folders: EMOTION/x.wav, or WHO/EMOTION/x.wav, or train/EMOTION/x.wav.
+    """List files by the names of their folders: EMOTION/x.wav, WHO/EMOTION/x.wav or EMOTION/WHO/x.wav, maybe in train.
 
-    WHO is told from the first folder on in which they differ. Files in folders that name no emotion are left out.
+    The nearest folder that names an emotion counts. WHO is told from the first folder on in which they differ. Files in
+    folders that name no emotion are left out.
     """
-    named: list[tuple[Path, str]] = []
+    named: list[tuple[Path, str, PurePath, PurePath]] = []
     files, left_out = visible_files(folder, suffixes)
     for path in files:
-        emotion = emotion_of(path.parent.name)
-        if emotion is None or path.parent == folder:
-            left_out.append(Failure(path, "in no folder that is named for an emotion"))
+        places = path.parent.relative_to(folder).parts
+        found = [(at, emotion) for at, name in enumerate(places) if (emotion := emotion_of(name))]
+        if found:
+            at, emotion = found[-1]
+            named.append((path, emotion, PurePath(*places[:at]), PurePath(*places[at + 1 :])))
         else:
-            named.append((path, emotion))
-    above = {path.parents[1] for path, _ in named}
-    shared = len(Path(os.path.commonpath(above)).parts) if above else 0
-    found = []
-    for path, emotion in named:
-        first, *rest = path.parents[1].parts[shared:] or [""]
-        split = split_of(first)
-        found.append(Labelled(path, emotion, "/".join(rest if split else (first, *rest)), split))
-    return found, left_out
+            left_out.append(Failure(path, "in no folder that is named for an emotion"))
+    above, below = _shared([before for *_, before, _ in named]), _shared([after for *_, after in named])
+    listed = []
+    for path, emotion, before, after in named:
+        who = (*before.parts[above:], *after.parts[below:])
+        split = split_of(who[0]) if before.parts[above:] else ""
+        listed.append(Labelled(path, emotion, "/".join(who[bool(split) :]), split))
+    return listed, left_out
+
+
+def _shared(places: Sequence[PurePath]) -> int:
+    """Count the folders that all places begin with."""
+    return len(PurePath(os.path.commonpath(places)).parts) if places else 0
 
 
 def recognise_names(

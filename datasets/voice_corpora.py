@@ -80,7 +80,7 @@ _EXAMPLES = {
     "tess": "OAF_back_angry.wav",
     "savee": "DC/a01.wav",
     "iemocap": "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt",
-    "folders": "angry/x.wav, or WHO/angry/x.wav",
+    "folders": "angry/x.wav, WHO/angry/x.wav, or angry/WHO/x.wav",
     "table": "a CSV with the columns file, emotion and maybe speaker, given as --labels FILE",
 }
 # [6.2901 - 8.2357]	Ses01F_impro01_F000	neu	[2.5000, 2.5000, 2.5000]; the letter of the turn tells who speaks it.

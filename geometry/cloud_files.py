@@ -20,6 +20,7 @@ from geometry.clouds import FEWEST_POINTS, CloudError
 
 ENDINGS = (".npy", ".npz", ".ply", ".xyz", ".pcd", ".txt", ".csv", ".asc", ".pts")
 _PLY, _NPY, _ZIP = re.compile(rb"ply[ \t]*\r?\n"), b"\x93NUMPY", (b"PK\x03\x04", b"PK\x05\x06")
+_GZIP = b"\x1f\x8b"
 _PCD = re.compile(rb"# \.PCD|(?:#[^\n]*\n|\s)*(?:VERSION|FIELDS)\s")
 
 
@@ -93,4 +94,6 @@ def _read(file: BinaryIO, array: str) -> np.ndarray:
         return read_text(file, "utf-16")
     if b"\0" not in head:
         return read_text(file, "utf-8")
+    if head.startswith(_GZIP):
+        raise CloudError("it is packed by gzip. Unpack it first: gunzip --keep FILE.")
     raise CloudError("it is none of NPY, NPZ, PLY, PCD and text, or its beginning is damaged. Save it anew as PLY.")

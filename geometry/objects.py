@@ -156,14 +156,14 @@ def load_objects(spec: str, data: Path | None = None) -> ObjectSet:
     """Load a set.
 
     Args:
-        spec: one of `SETS`, a folder of URDFs or meshes (FOLDER@0.001 for one in millimetres), or several joined by +
-            (the same thing is taken once).
+        spec: one of `SETS`, a folder of URDFs or meshes, one such file (@0.001 after it for millimetres), or several
+            joined by + (the same thing is taken once).
         data: folder that holds `vgn_giga` and `ycb_dev`; needed for their sets only.
 
     Raises:
         ObjectsError: nothing of that name, or nothing in it that can be used.
     """
-    if "+" in spec and not Path(spec).is_dir():
+    if "+" in spec and not Path(spec).exists():
         return joined_sets([(part, load_objects(part, data)) for part in spec.split("+")])
     if spec.partition("/")[0] == "household":
         found = _household(spec)
@@ -181,17 +181,17 @@ def load_objects(spec: str, data: Path | None = None) -> ObjectSet:
 
 
 def _at_scale(spec: str) -> ObjectSet:
-    """Load FOLDER or FOLDER@FACTOR."""
-    folder, _, factor = (spec, "", "1") if Path(spec).is_dir() else spec.rpartition("@")
-    if not folder or not Path(folder).is_dir():
-        raise ObjectsError(f"{spec!r} is no set of objects and no folder; sets are {', '.join(SETS)}")
+    """Load FOLDER, FILE or one of them with @FACTOR."""
+    place, _, factor = (spec, "", "1") if Path(spec).exists() else spec.rpartition("@")
+    if not place or not Path(place).exists():
+        raise ObjectsError(f"{spec!r} is no set of objects, no folder and no file; sets are {', '.join(SETS)}")
     try:
         scale = float(factor)
     except ValueError:
         scale = 0.0
     if not 1e-6 <= scale <= 1e6:
         raise ObjectsError(f"{spec!r} came; after the @ stands the factor from its unit to m: @0.001 for millimetres")
-    return from_folder(Path(folder), scale=scale)
+    return from_folder(Path(place), scale=scale)
 
 
 def joined_sets(sets: Sequence[tuple[str, ObjectSet]]) -> ObjectSet:
@@ -254,6 +254,8 @@ def _data_folder(spec: str, data: Path | None) -> Path:
 def from_folder(folder: Path, limit: int | None = None, scale: float = 1.0) -> ObjectSet:
     """Read every URDF in a folder; where there is none every mesh; where there is none either, those further below.
 
+    A file counts as a folder that holds it alone.
+
     Objects are named by their files; where that is not enough, by their folders too, and by their endings.
     """
     objects, skipped = [], []
@@ -268,6 +270,8 @@ def from_folder(folder: Path, limit: int | None = None, scale: float = 1.0) -> O
 
 def _paths(folder: Path) -> list[Path]:
     """Choose the files of a folder that are objects, without hidden ones, as ._cup.stl, which a Mac leaves."""
+    if folder.is_file():
+        return [folder] if folder.suffix.lower() in (".urdf", *MESH_FILES) else []
     below = [path for path in files_below(folder) if not is_hidden(path, folder)]
     near = [path for path in below if path.parent == folder]
     kinds = ((paths, endings) for paths in (near, below) for endings in ((".urdf",), MESH_FILES))

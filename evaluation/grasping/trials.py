@@ -33,7 +33,7 @@ class GraspOptions(RunOptions):
 
     objects: str = "household/test"
     """household, household/train, household/test, pybullet, ycb_dev, packed/train, packed/test, pile/train, pile/test,
-    any folder of URDFs or meshes (FOLDER@0.001 for one in millimetres), or several of these joined by +."""
+    a folder of URDFs or meshes, or one such file (@0.001 after it for millimetres), or several of these joined by +."""
     data: Path | None = None
     """Folder that holds vgn_giga and ycb_dev, for their sets."""
 

@@ -1,5 +1,6 @@
 import io
 import tarfile
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -52,6 +53,13 @@ def write_tar(root: Path, path: Path) -> Path:
     return path
 
 
+def write_zip(root: Path, path: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in root.rglob("*"):
+            archive.write(file, file.relative_to(root))
+    return path
+
+
 def write_csv(faces: Faces, path: Path) -> Path:
     numbers = ("angry", "disgust", "fearful", "happy", "sad", "surprised", "neutral")
     lines = ["emotion,pixels,Usage"]
@@ -66,8 +74,9 @@ def test_folder_archive_and_csv_give_the_same(tmp_path):
     cache = tmp_path / "cache"
     folder = load_fer2013(tmp_path / "tree", cache)
     archive = load_fer2013(write_tar(tmp_path / "tree", tmp_path / "fer.tar.gz"), cache)
+    zipped = load_fer2013(write_zip(tmp_path / "tree", tmp_path / "fer.zip"), cache)
     table = load_fer2013(write_csv(wanted, tmp_path / "fer.csv"), cache)
-    assert as_set(folder) == as_set(archive) == as_set(table) == as_set(wanted)
+    assert as_set(folder) == as_set(archive) == as_set(zipped) == as_set(table) == as_set(wanted)
     happy = tmp_path / "tree" / "Training" / FOLDERS["happy"]
     (happy / "._x.jpg").write_bytes(b"\0")  # as a Mac leaves beside x.jpg
     (happy / "folder.jpg").mkdir()
@@ -92,7 +101,7 @@ def test_cache_is_used_repaired_and_follows_the_file(tmp_path, monkeypatch):
     source, cache = write_tar(tmp_path / "tree", tmp_path / "fer.tar.gz"), tmp_path / "cache"
     first = load_fer2013(source, cache)
     kept = next(cache.iterdir())
-    monkeypatch.setattr("datasets.faces._read_tar", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr("datasets.faces._in_tar", lambda _: pytest.fail("read again"))
     again = load_fer2013(source, cache)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     monkeypatch.undo()
@@ -131,7 +140,7 @@ def test_wrong_sources(tmp_path):
         load_fer2013(tmp_path)
     for content in (b"text", b"\x1f\x8b"):
         (tmp_path / "a.bin").write_bytes(content)
-        with pytest.raises(DatasetError, match="neither a csv nor a tar"):
+        with pytest.raises(DatasetError, match="neither a csv nor a tar or zip"):
             load_fer2013(tmp_path / "a.bin")
     whole = write_tar(tmp_path, tmp_path / "x.tar.gz")
     write_tree(tmp_path / "tree", 8)
@@ -139,6 +148,12 @@ def test_wrong_sources(tmp_path):
     whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     with pytest.raises((DatasetError, PictureError), match=r"damaged|truncated"):
         load_fer2013(whole, None)
+    zipped = write_zip(tmp_path / "tree", tmp_path / "x.zip")
+    content = bytearray(zipped.read_bytes())
+    content[len(content) // 4 : len(content) // 2] = bytes(len(content) // 2 - len(content) // 4)
+    zipped.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"x.zip is damaged"):
+        load_fer2013(zipped, None)
 
 
 def test_damaged_pictures_and_sizes_are_named(tmp_path):

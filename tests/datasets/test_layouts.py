@@ -21,6 +21,9 @@ def make(root, *names):
         (["train/sad/x.wav", "Validation/sad/x.wav"], {("sad", "", "train"), ("sad", "", "val")}),
         (["images/train/sad/x.wav", "images/test/sad/x.wav"], {("sad", "", "train"), ("sad", "", "test")}),
         (["train/anna/sad/x.wav", "test/ben/sad/x.wav"], {("sad", "anna", "train"), ("sad", "ben", "test")}),
+        (["sad/anna/x.wav", "sad/ben/x.wav"], {("sad", "anna", ""), ("sad", "ben", "")}),
+        (["sad/wav/x.wav", "angry/wav/x.wav"], {("sad", "", ""), ("angry", "", "")}),
+        (["train/sad/anna/x.wav", "test/sad/1/ben/x.wav"], {("sad", "anna", "train"), ("sad", "1/ben", "test")}),
         (["sad/x.wav", "anna/sad/x.wav"], {("sad", "", ""), ("sad", "anna", "")}),
     ],
 )

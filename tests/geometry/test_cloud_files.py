@@ -116,6 +116,7 @@ REFUSED = {
     "mesh.txt": (b"OFF\n100 6 12\n" + text(CLOUD), "called 'OFF'"),
     "cut.pts": (text(CLOUD, header="250"), "250 rows are announced, 100 are there"),
     "one_line.txt": (b"1 " * 100_000, "more than 4096 characters"),
+    "packed.ply.gz": (b"\x1f\x8b\x08\0\0\0\0\0", "packed by gzip. Unpack it first"),
     "picture.xyz": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "none of NPY, NPZ, PLY, PCD and text"),
 }  # fmt: skip
 

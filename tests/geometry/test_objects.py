@@ -101,6 +101,18 @@ def test_a_folder_with_damaged_objects_gives_the_others(tmp_path):
         load_objects(str(_only_bad(tmp_path)))
 
 
+def test_one_file_is_a_set_of_one_object(tmp_path):
+    export("can_900", tmp_path / "can.obj")
+    export("cup_900", tmp_path / "cup.stl")
+    assert [model.name for model in load_objects(str(tmp_path / "can.obj")).objects] == ["can"]
+    small = load_objects(f"{tmp_path / 'cup.stl'}@0.5+{tmp_path / 'can.obj'}").objects
+    assert [model.name for model in small] == ["cup", "can"]
+    np.testing.assert_allclose(small[0].mesh.extents, household_object("cup_900").mesh.extents / 2, atol=1e-6)
+    (tmp_path / "notes.txt").write_text("a cup and a can")
+    with pytest.raises(ObjectsError, match=r"notes.txt holds nothing that can be used \(no .urdf and no"):
+        load_objects(str(tmp_path / "notes.txt"))
+
+
 def _only_bad(tmp_path):
     folder = tmp_path / "bad"
     folder.mkdir()
