@@ -6,14 +6,12 @@
 A real server process asks for its token. One visitor has it, reads poses and clicks; everybody else attacks, one way
 after the other, some of them with the token too. Told is the visitor's rate of poses as a share of that without attack
 (measured just before each), the slowest answer to a click, and by how much the server and its log grow. At the end
-comes Ctrl+C while the server decodes. With `--minutes`, eight viewers read as pages do, and four read slowly, instead.
+comes Ctrl+C while a server decodes. With `--minutes`, eight viewers read as pages do, and four read slowly, instead.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
-import itertools
 import json
 import multiprocessing
 import os
@@ -21,32 +19,28 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Event
-from typing import NamedTuple
 
-import httpx
 import numpy as np
 import psutil
 import soundfile
 from rich.console import Console
 from rich.table import Table
-from websockets.exceptions import WebSocketException
-from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.command import run
+from benchmarks.hostile_attacks import ATTACKS, CRUMBS, Attack, Target, avi_of_crumbs
 from benchmarks.live import click
-from benchmarks.serving import START_S, Server, running_server
+from benchmarks.serving import START_S, running_server
 from evaluation.terminal import print_table
 from robots.io import check_writable, write_json
 from robots.options import JsonOption
 
 VIEWERS, SLOW_READERS = 8, 4
+DECODING_S = 0.5
+"""From the end of an upload to Ctrl+C: enough to begin, and not to be through."""
 _PAUSE_S = 0.25
-_HUNG_UP = (OSError, WebSocketException, httpx.HTTPError, TimeoutError)
-"""What an attacker meets whom the server sends away."""
 
 
 @dataclass(frozen=True)
@@ -57,153 +51,6 @@ class Args(JsonOption):
     """How long each attack lasts."""
     minutes: float = 0.0
     """Instead of attacks: so long eight viewers look on, and four read slowly."""
-
-
-class Target(NamedTuple):
-    """Server that is attacked: its process and what that prints, where it is, and the cookie that opens it."""
-
-    pid: int
-    log: Path
-    host: str
-    port: int
-    cookie: str
-
-    @classmethod
-    def of(cls, server: Server) -> Target:
-        """Take the address apart that the server printed."""
-        address, token = server.address.split("/?token=")
-        host, port = address.removeprefix("http://").split(":")
-        return cls(server.process.pid, server.log, host, int(port), f"empaw_token_{port}={token}")
-
-    def web(self, **headers: str) -> httpx.Client:
-        """Return a client, without token unless the headers have it."""
-        return httpx.Client(base_url=f"http://{self.host}:{self.port}", headers=headers, timeout=START_S)
-
-    def socket(self, path: str, cookie: str) -> ClientConnection:
-        """Open a web socket."""
-        return connect(
-            f"ws://{self.host}:{self.port}{path}", additional_headers={"cookie": cookie}, open_timeout=START_S,
-            close_timeout=1.0, ping_timeout=None,
-        )  # fmt: skip
-
-    def raw(self, sent: bytes = b"") -> socket.socket:
-        """Open a connection and send something."""
-        opened = socket.create_connection((self.host, self.port), timeout=START_S)
-        opened.sendall(sent)
-        return opened
-
-    def head(self, line: str, *headers: str) -> bytes:
-        """Return the head of a request."""
-        return "\r\n".join((f"{line} HTTP/1.1", f"Host: {self.host}:{self.port}", *headers, "", "")).encode()
-
-
-Attack = Callable[[Target, Event], None]
-
-
-def half_open(target: Target, stop: Event) -> None:
-    """Hold as many connections as a process may, and say nothing; those that were closed are opened again."""
-    _hold(target, stop, 700, b"")
-
-
-def slow_headers(target: Target, stop: Event) -> None:
-    """Begin requests that never end."""
-    _hold(target, stop, 300, b"GET / HTTP/1.1\r\nX-Slow: ")
-
-
-def _hold(target: Target, stop: Event, most: int, sent: bytes) -> None:
-    held: list[socket.socket] = []
-    try:
-        while not stop.is_set():
-            with contextlib.suppress(*_HUNG_UP):
-                held.append(target.raw(sent))
-            if len(held) >= most:
-                held.pop(0).close()
-                stop.wait(0.005)
-    finally:
-        for opened in held:
-            opened.close()
-
-
-def strange_names(target: Target, stop: Event) -> None:
-    """Ask with foreign hosts, origins and guessed tokens, and with what is no request at all."""
-    hosts = itertools.cycle(("evil.example", "[::1].evil.example", "localhost:evil", "", "\xff", "a" * 4000))
-    with target.web() as web:
-        while not stop.is_set():
-            with contextlib.suppress(*_HUNG_UP):
-                web.get("/", headers={"host": next(hosts).encode("latin-1")})  # type: ignore[dict-item]
-                web.get("/", params={"token": "guess"})
-                web.post("/api/hear_sample", headers={"origin": "http://evil.example"})
-                with target.raw(b"\x16\x03\x01 no request\r\n\r\n") as opened:
-                    opened.recv(1000)
-
-
-def idle_uploads(target: Target, stop: Event) -> None:
-    """Begin uploads, with the token, and send nothing of them."""
-    head = target.head("POST /api/hear", f"Cookie: {target.cookie}", "Content-Length: 20000000")
-    _hold(target, stop, 40, head)
-
-
-def huge_bodies(target: Target, stop: Event) -> None:
-    """Send what is over every limit, with the token."""
-
-    def body() -> Iterator[bytes]:
-        for _ in range(200):
-            if stop.is_set():
-                return
-            yield bytes(2**20)
-
-    with target.web(cookie=target.cookie) as web:
-        while not stop.is_set():
-            with contextlib.suppress(*_HUNG_UP):
-                web.post("/api/hear", content=body())
-
-
-def samples_at_once(target: Target, stop: Event) -> None:
-    """Ask for the sample forty times at once, again and again, with the token."""
-    sent = target.head("POST /api/hear_sample", f"Cookie: {target.cookie}", "Content-Length: 0", "Connection: close")
-    while not stop.is_set():
-        with contextlib.ExitStack() as stack, contextlib.suppress(*_HUNG_UP):
-            for opened in [stack.enter_context(target.raw(sent)) for _ in range(40)]:
-                opened.settimeout(_PAUSE_S)
-                while not stop.is_set():
-                    with contextlib.suppress(TimeoutError):
-                        opened.recv(65536)
-                        break
-
-
-def tiny_messages(target: Target, stop: Event) -> None:
-    """Speak one sample at a time into the microphone as fast as the connection takes it, with the token."""
-    _flood(target, stop, "/ws/microphone", ('{"rate": 48000}', b"\0\0"))
-
-
-def many_commands(target: Target, stop: Event) -> None:
-    """Send commands that make no sense as fast as the connection takes them, with the token."""
-    _flood(target, stop, "/ws/live", ("{", "[]"))
-
-
-def _flood(target: Target, stop: Event, path: str, messages: tuple[str | bytes, str | bytes]) -> None:
-    while not stop.is_set():
-        with contextlib.suppress(*_HUNG_UP), target.socket(path, target.cookie) as opened:
-            opened.send(messages[0])
-            # Masked with zeros, so that a thousand frames are one string.
-            frame = bytes((0x82 if isinstance(messages[1], bytes) else 0x81, 0x80 | len(messages[1]), 0, 0, 0, 0))
-            text = messages[1] if isinstance(messages[1], bytes) else messages[1].encode()
-            opened.socket.settimeout(_PAUSE_S)
-            while not stop.is_set():
-                opened.socket.send((frame + text) * 1000)
-
-
-def strange_sockets(target: Target, stop: Event) -> None:
-    """Open web sockets without the token."""
-    while not stop.is_set():
-        with contextlib.suppress(*_HUNG_UP):
-            target.socket("/ws/poses", "empaw_token=guess").close()
-
-
-ATTACKS: tuple[Attack, ...] = (
-    half_open, slow_headers, strange_names, strange_sockets, idle_uploads, huge_bodies, samples_at_once, tiny_messages,
-    many_commands,
-)  # fmt: skip
 
 
 class Visitor:
@@ -266,7 +113,7 @@ def main(args: Args) -> dict:
             result = {"soak": soak(target, args.minutes)}
         else:
             result = {"attacks": {attack.__name__: measure(target, attack, args.seconds) for attack in ATTACKS}}
-        result["ends_in_s"] = end_while_decoding(server, target)
+    result["ends_in_s"] = {name: end_while_decoding(make()) for name, make in DECODED.items()}
     _print(result)
     if args.json is not None:
         write_json(result, args.json)
@@ -354,19 +201,34 @@ def _slow_reader(target: Target) -> socket.socket:
     return opened
 
 
-def end_while_decoding(server: Server, target: Target) -> float:
-    """Press Ctrl+C while the server decodes a sound of ten minutes; return the seconds until it has ended."""
+def end_while_decoding(body: bytes) -> float:
+    """Press Ctrl+C while a server decodes; return the seconds until it has ended."""
+    with running_server("--token") as server:
+        target = Target.of(server)
+        head = target.head("POST /api/hear", f"Cookie: {target.cookie}", f"Content-Length: {len(body)}")
+        with target.raw(head + body):
+            time.sleep(DECODING_S)
+            begun = time.perf_counter()
+            os.kill(server.process.pid, signal.SIGINT)
+            server.process.wait(START_S)
+            return round(time.perf_counter() - begun, 2)
+
+
+def _long_sound() -> bytes:
+    """Write noise of nearly ten minutes, which is as long as a sound may be."""
     file, rng = io.BytesIO(), np.random.default_rng(0)
     with soundfile.SoundFile(file, "w", 16_000, 1, format="OGG") as sound:
         for _ in range(590):  # libsndfile's encoder keeps on the stack what it is given at once
             sound.write(rng.normal(0, 0.1, 16_000))
-    body = file.getvalue()
-    head = target.head("POST /api/hear", f"Cookie: {target.cookie}", f"Content-Length: {len(body)}")
-    with target.raw(head + body):
-        begun = time.perf_counter()
-        os.kill(server.process.pid, signal.SIGINT)
-        server.process.wait(START_S)
-        return round(time.perf_counter() - begun, 2)
+    return file.getvalue()
+
+
+def _crumbs() -> bytes:
+    return avi_of_crumbs(CRUMBS)
+
+
+DECODED: Mapping[str, Callable[[], bytes]] = {"long_sound": _long_sound, "endless_sound": _crumbs}
+"""What takes long to decode."""
 
 
 def _print(result: dict) -> None:
