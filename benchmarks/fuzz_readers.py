@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -89,8 +90,15 @@ def _drawing(number: int = 0) -> np.ndarray:
 def _pictures() -> dict[str, bytes]:
     import cv2
 
+    from benchmarks.media_files import write_heif
+
     endings = ("png", "jpg", "bmp", "webp", "tiff")
-    return {f"drawing.{ending}": cv2.imencode(f".{ending}", _drawing())[1].tobytes() for ending in endings}
+    made = {f"drawing.{ending}": cv2.imencode(f".{ending}", _drawing())[1].tobytes() for ending in endings}
+    with TemporaryDirectory() as place:
+        for ending in ("heic", "avif"):
+            path = write_heif(Path(place) / f"drawing.{ending}", [_drawing(0), _drawing(1)], 2, (128, 64))
+            made[path.name] = path.read_bytes()
+    return made
 
 
 def _clouds() -> dict[str, bytes]:

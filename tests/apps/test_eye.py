@@ -10,12 +10,13 @@ import pytest
 from apps.eye import Reel, Sight, StreamEye
 from apps.gui.films import PICTURE_S, camera_picture, picture_film, video_film
 from apps.session import Session
+from benchmarks.media_files import write_video
 from perception.face.pictures import PictureError, is_picture
 from perception.face.stream import FaceReading
 from perception.face.videos import Frame
 from policies.behaviour import default_table
 from tests.conftest import PATIENCE_S, ScriptedEar, estimate, wait_until
-from tests.faces import drawn_face, write_video
+from tests.faces import drawn_face
 
 PICTURE = np.zeros((24, 32, 3), np.uint8)
 

@@ -25,9 +25,10 @@ from websockets.sync.client import ClientConnection
 
 from apps.config import SessionConfig
 from apps.gui.live import Listener, LiveSession
+from benchmarks.media_files import write_video
 from benchmarks.serving import Server, running_server
 from tests.conftest import PATIENCE_S, ROOT, wait_until
-from tests.faces import drawn_face, write_video
+from tests.faces import drawn_face
 
 connect = functools.partial(client.connect, open_timeout=PATIENCE_S, close_timeout=PATIENCE_S, ping_timeout=None)
 

@@ -15,12 +15,13 @@ from apps.headless import Run, _show, run
 from apps.mp4 import VideoError
 from apps.session import Session
 from apps.video import title
+from benchmarks.media_files import write_video
 from control.observation import OBSERVATION_SIZE
 from perception.speech.audio import Sound, SoundError
 from policies.behaviour import default_table
 from policies.locomotion.actor import Actor
 from tests.conftest import HELD_OUT_FOLD, ROOT, ScriptedEar, estimate
-from tests.faces import drawn_face, write_video
+from tests.faces import drawn_face
 
 assert HELD_OUT_FOLD == 0
 SAMPLE = ROOT / "assets" / "samples" / "hello.wav"

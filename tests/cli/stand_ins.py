@@ -9,10 +9,11 @@ from pathlib import Path
 import cv2
 import soundfile
 
+from benchmarks.media_files import write_video
 from datasets.held_out import is_held_out
 from tests.conftest import ROOT
 from tests.datasets.test_faces import write_tree
-from tests.faces import drawn_face, write_video
+from tests.faces import drawn_face
 
 SAMPLE = ROOT / "assets" / "samples" / "hello.wav"
 SHAPES = {"can": '<cylinder radius="0.03" length="0.1"/>', "brick": '<box size="0.05 0.07 0.06"/>'}

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.media_files import write_heif
 from perception.face.heif import _frames_of_av1, read_layout
 from perception.face.pictures import PictureError, is_picture, read_header, read_picture
 from perception.face.predict import find_files, frames_of
 from perception.face.videos import is_video, read_video
-from tests.faces import drawn_face, write_heif
+from tests.faces import drawn_face
 
 CODINGS = [".heic", ".avif"]
 FACE = cv2.resize(drawn_face(200, 200), (192, 128))

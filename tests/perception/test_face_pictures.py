@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.media_files import write_video
 from perception.face.pictures import PictureError, as_bgr, read_picture
 from perception.face.predict import find_files, frames_of
 from perception.face.videos import read_camera, read_video
-from tests.faces import drawn_face, write_video
+from tests.faces import drawn_face
 
 
 def encoded(ending: str, picture: np.ndarray, *options: int) -> bytes:

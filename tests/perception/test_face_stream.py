@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.media_files import write_video
 from cli.main import cli
 from perception.emotion import LABELS
 from perception.face import predict
@@ -17,7 +18,7 @@ from perception.face.pictures import PictureError
 from perception.face.predict import COLUMNS, PredictConfig
 from perception.face.stream import FaceStream, StreamConfig, is_turned
 from perception.face.videos import Frame
-from tests.faces import ScriptedDetector, ScriptedModel, drawn_face, fake_weights, write_video
+from tests.faces import ScriptedDetector, ScriptedModel, drawn_face, fake_weights
 from tests.processes import run
 
 ROOT = Path(__file__).resolve().parents[2]
