@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import socket
 import struct
 import zlib
@@ -18,6 +19,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from benchmarks.serving import START_S, Server
 
+_QUIET = logging.Logger("hostile", logging.CRITICAL + 1)
+"""For a library that does not know what is sent behind its back."""
 CRUMBS = 2_000_000
 """Packets of one sample: 20 MB, which are two minutes of sound."""
 _PAUSE_S = 0.25
@@ -49,7 +52,7 @@ class Target(NamedTuple):
         """Open a web socket."""
         return connect(
             f"ws://{self.host}:{self.port}{path}", additional_headers={"cookie": cookie}, open_timeout=START_S,
-            close_timeout=1.0, ping_timeout=None,
+            close_timeout=1.0, ping_timeout=None, logger=_QUIET,
         )  # fmt: skip
 
     def raw(self, sent: bytes = b"") -> socket.socket:

@@ -39,6 +39,7 @@ from benchmarks.command import run
 from benchmarks.kill_jobs import JOBS, Job, write_data
 from evaluation.grasping.trials import TIMED
 from evaluation.results import ResultsStore
+from evaluation.terminal import print_table
 from learning import checkpoint
 from robots import lifetime
 from robots.io import check_writable, write_json
@@ -137,7 +138,7 @@ def main(args: Args) -> dict[str, Any]:
                 console.print(_line(life), highlight=False)
     rows = [_sum(name, [life for life in lives if life.job == name]) for name in args.jobs]
     result = {"seed": args.seed, "rows": rows, "all": _sum("all", lives)}
-    console.print(_table(result))
+    print_table(console, _table(result))
     write_json(result, args.json)
     return result
 

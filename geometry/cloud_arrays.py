@@ -11,7 +11,7 @@ from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 
-from geometry.cloud_limits import HEAD, MOST_BYTES, check_rows, check_whole, excerpt
+from geometry.cloud_limits import HEAD, MOST_BYTES, check_no_count, check_rows, check_whole, excerpt
 from geometry.clouds import CloudError
 
 _POINTS = {
@@ -19,7 +19,8 @@ _POINTS = {
     "position", "positions", "pts", "vertices", "verts", "xyz",
 }  # fmt: skip
 _NO_POINTS = {"color", "colors", "colour", "colours", "faces", "normal", "normals", "rgb", "rgba", "triangles"}
-_MOST_COLUMNS = 99
+_MOST_COLUMNS = 16
+"""x, y, z, colours, normals and some more; wider ones are pictures and features."""
 _MOST_ARRAYS = 1000
 
 
@@ -145,6 +146,8 @@ def _rows(array: _Array, data: bytes, flat: int = 1) -> np.ndarray:
     if alone:
         return values[: check_rows(count)].reshape(-1, 1).astype(np.float64)
     table = values.reshape(_without_ones(array.shape), order="F" if array.fortran else "C")
+    if table.shape[1] > 3:
+        check_no_count(table[:, 0].astype(np.float64))
     return table[: check_rows(len(table)), :3].astype(np.float64)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from geometry.clouds import CloudError
+import numpy as np
+
+from geometry.clouds import FEWEST_POINTS, CloudError
 
 MOST_POINTS = 2_000_000
 """Two pictures of a depth camera of 1280 x 720; the network looks at a few thousand points."""
@@ -30,6 +32,16 @@ def check_whole(needed: int, there: int, what: str) -> None:
     """
     if there < needed:
         raise CloudError(f"it is cut off: {needed} {what} are announced, {there} are there. Copy or save it again.")
+
+
+def check_no_count(first: np.ndarray) -> None:
+    """Refuse unnamed columns of which the first (N,) only counts the rows, and is no x.
+
+    Raises:
+        CloudError: it counts.
+    """
+    if len(first) >= FEWEST_POINTS and bool((np.diff(first) == 1.0).all()):
+        raise CloudError("its first column counts the rows, and none is named. Drop it, or write a first line i,x,y,z.")
 
 
 def excerpt(text: str, most: int = 40) -> str:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from geometry.cloud_limits import MOST_POINTS, check_rows, check_whole, excerpt
+from geometry.cloud_limits import MOST_POINTS, check_no_count, check_rows, check_whole, excerpt
 from geometry.clouds import CloudError
 
 _LONGEST_ROW, _MOST_LINES = 4096, 3 * MOST_POINTS  # vertices of a PLY stand among others
@@ -52,6 +52,8 @@ def read_text(file: BinaryIO, encoding: str) -> np.ndarray:
         noted = _axes(_cells(comment))
         columns = noted if noted and len(_cells(comment)) == len(cells) else (0, 1, 2)
     rows = parse_rows(chain([line], lines), columns, MOST_POINTS + 1, _separator(line))
+    if not named and columns == (0, 1, 2) and len(cells) > 3:
+        check_no_count(rows[:, 0])
     if announced is not None:
         check_whole(announced, len(rows), "rows")
     check_rows(len(rows))

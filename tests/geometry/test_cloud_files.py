@@ -116,6 +116,9 @@ REFUSED = {
     "mesh.txt": (b"OFF\n100 6 12\n" + text(CLOUD), "called 'OFF'"),
     "cut.pts": (text(CLOUD, header="250"), "250 rows are announced, 100 are there"),
     "one_line.txt": (b"1 " * 100_000, "more than 4096 characters"),
+    "counted.csv": ("".join(f"{i},{i % 7},{i % 5},0.1\n" for i in range(40)).encode(), "first column counts the rows"),
+    "counted.npy": (npy(np.c_[np.arange(1, 41), np.ones((40, 3))]), "first column counts the rows"),
+    "picture.npy": (npy(np.ones((60, 80))), r"\(60, 80\) of 'float64'; expected"),
     "packed.ply.gz": (b"\x1f\x8b\x08\0\0\0\0\0", "packed by gzip. Unpack it first"),
     "picture.xyz": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "none of NPY, NPZ, PLY, PCD and text"),
 }  # fmt: skip
