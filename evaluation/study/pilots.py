@@ -29,6 +29,8 @@ GOALS: dict[Worth, Literal["reward", "cost"]] = {
     "seconds_per_answer": "cost",
 }
 _LEAST = 1e-3
+_SPENT_MS = (1_000.0, 120_000.0)
+"""An answer counts as at least and at most so long: one absurd time must not decide where everybody goes."""
 
 
 class Session(NamedTuple):
@@ -69,7 +71,7 @@ def answers_per_minute(answers: Iterable[tuple[bool, float]]) -> float:
     Args:
         answers: of each comparison whether it was answered with a choice, and the ms that it took.
     """
-    timed = [(usable, spent_ms) for usable, spent_ms in answers if spent_ms > 0]
+    timed = [(usable, float(np.clip(spent_ms, *_SPENT_MS))) for usable, spent_ms in answers if spent_ms > 0]
     usable, spent_ms = sum(bool(one) for one, _ in timed), sum(one for _, one in timed)
     return max(usable / (spent_ms / 60_000), _LEAST) if timed else float("nan")
 
@@ -95,7 +97,7 @@ def session_worth(rows: pd.DataFrame, worth: Worth = "bits_per_minute") -> float
     share = (float(right) + 0.5) / (len(asked) + len(again) + 1)
     repeated = rows["repeat_of"].map(lambda name: isinstance(name, str) and bool(name)).astype(bool)
     usable = int(((rows["choice"] != CANNOT_TELL) & rows["golden_choice"].isna() & ~repeated).sum())
-    seconds = float(rows["rt"].sum() / 1e3)
+    seconds = float(rows["rt"].clip(*_SPENT_MS).sum() / 1e3)
     if not usable or not seconds > 0:
         return float("nan")
     if worth == "seconds_per_answer":

@@ -37,13 +37,17 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True)
 class Exclusions:
-    """Who is left out, by rules fixed before the data came; see `evaluation.study.quality`."""
+    """Who is left out, by rules fixed before the data came; see `evaluation.study.quality`.
+
+    A plan that was registered without `median_thinking_ms` goes without that rule.
+    """
 
     golden_accuracy: float = 2 / 3
     golden_p: float = 0.05
     same_position: float = 0.6
     same_position_p: float = 0.001
     median_rt_ms: float = 800.0
+    median_thinking_ms: float = 0.0
     early_answers: float = 0.2
     longest_run: int = 12
     least_answers: int = 10

@@ -9,7 +9,7 @@ from scipy.stats import binomtest, chisquare
 
 from evaluation.capacity import Capacity, capacity
 from evaluation.reliability import Retest, alpha_interval, cronbach_alpha, mcdonald_omega, retest
-from evaluation.statistics import Interval, wilson
+from evaluation.statistics import Interval, cluster_bootstrap
 from evaluation.study.plan import Exclusions, Plan, ScaleRule
 from evaluation.study.tables import StudyTables, alike_of, repeats
 from policies.taste.queries import CANNOT_TELL, PAIRS
@@ -101,7 +101,7 @@ def person_quality(
     right, asked = int((choice == obvious)[golden].sum()), int(golden.sum())
     counts = np.bincount(choice[choice != CANNOT_TELL].astype(int), minlength=len(PAIRS))
     position = float(counts.max() / max(counts.sum(), 1))
-    median = float(np.nanmedian(rt)) if np.isfinite(rt).any() else float("nan")
+    median = _median(rt)
     early = float(((since < 0) | (np.isnan(since) & watched)).mean()) if len(since) else 0.0
     run = _longest_run(choice)
     wrong = asked > 0 and right / asked < rules.golden_accuracy
@@ -110,7 +110,7 @@ def person_quality(
         "obvious triplets wrong": wrong
         and binomtest(right, asked, rules.golden_accuracy, "less").pvalue <= rules.golden_p,
         "always the same position": position > rules.same_position and chisquare(counts).pvalue < rules.same_position_p,
-        "too fast": median < rules.median_rt_ms,
+        "too fast": median < rules.median_rt_ms or _median(since[since >= 0]) < rules.median_thinking_ms,
         "answers before all clips were seen": early > rules.early_answers,
         f"more than {rules.longest_run} alike in a row": run > rules.longest_run,
     }
@@ -125,6 +125,11 @@ def person_quality(
         straight_lines,
         tuple(reason for reason, true in broken.items() if true),
     )
+
+
+def _median(times: np.ndarray) -> float:
+    """Of those that were measured; nan of none, which is below no limit."""
+    return float(np.nanmedian(times)) if np.isfinite(times).any() else float("nan")
 
 
 def _longest_run(choices: np.ndarray) -> int:
@@ -170,20 +175,24 @@ def study_quality(tables: StudyTables, rows: pd.DataFrame, plan: Plan, rng: np.r
     kept = rows[~rows["participant"].astype(str).isin(out)]
     golden = kept[kept["golden_choice"].notna()]
     again = repeats(kept)
-    right = int((golden["choice"] == golden["golden_choice"]).sum())
     found = retest(again["first_alike"], again["alike"], again["participant"], rng) if len(again) else None
     bits, source = _capacity(golden, again, rng)
-    undecided = kept["choice"] == CANNOT_TELL
+    between = _between(kept, rng)
     return Quality(
         people,
-        wilson(right, len(golden)) if len(golden) else None,
+        _share(golden["choice"] == golden["golden_choice"], golden["participant"], rng),
         found,
-        _between(kept, rng),
+        between,
         bits,
         source,
-        wilson(int(undecided.sum()), len(kept)) if len(kept) else None,
+        _share(kept["choice"] == CANNOT_TELL, kept["participant"], rng),
         _scales(tables.questionnaires, plan, out),
     )
+
+
+def _share(answers: pd.Series, people: pd.Series, rng: np.random.Generator) -> Interval | None:
+    """Share of answers, with its interval over people: those of one person are more alike than those of two."""
+    return cluster_bootstrap(answers, rng, people) if len(answers) else None
 
 
 def _between(rows: pd.DataFrame, rng: np.random.Generator) -> Interval | None:

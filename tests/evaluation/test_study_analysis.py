@@ -125,6 +125,7 @@ def test_each_registered_rule_leaves_out_whom_it_should():
     obvious = rows["golden_choice"]
     rows = careless(rows, "p0001", choice=0)
     rows = careless(rows, "p0002", rt=500.0)
+    rows = careless(rows, "p0007", since_all_seen=120.0)  # as who waits for the page and clicks
     rows = careless(rows, "p0003", since_all_seen=-5.0)
     rows = careless(rows, "p0006", since_all_seen=np.nan)  # as the page tells it
     rows = careless(rows, "p0004", choice=((obvious + 1) % 3).fillna(rows["choice"]).astype(int))
@@ -132,11 +133,11 @@ def test_each_registered_rule_leaves_out_whom_it_should():
     found = {one.participant: one.reasons for one in judge_people(rows, PLAN)}
     assert "always the same position" in found["p0001"]
     assert "more than 12 alike in a row" in found["p0001"]
-    assert found["p0002"] == ("too fast",)
+    assert found["p0002"] == found["p0007"] == ("too fast",)
     assert found["p0003"] == found["p0006"] == ("answers before all clips were seen",)
     assert found["p0004"] == ("obvious triplets wrong",)
     assert "fewer than 10 answers" in found["p0005"]
-    assert not any(found[f"p{k:04d}"] for k in (0, 7, 8, 9, 10, 11))
+    assert not any(found[f"p{k:04d}"] for k in (0, 8, 9, 10, 11))
     unwatched = judge_people(rows.assign(since_all_seen=np.nan), PLAN)
     assert not any("before all clips" in reason for one in unwatched for reason in one.reasons)
 

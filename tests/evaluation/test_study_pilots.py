@@ -8,6 +8,7 @@ from evaluation.allocation import AllocationRule
 from evaluation.study.pilots import (
     GOALS,
     Session,
+    answers_per_minute,
     exponential_p,
     next_query_type,
     pilot,
@@ -49,6 +50,18 @@ def test_bits_are_those_of_usable_answers_over_all_the_time():
     assert session_worth(rows) == pytest.approx(60 * usable * bits / (rows["rt"].sum() / 1e3), rel=1e-6)
     assert session_worth(rows, "seconds_per_answer") == pytest.approx(rows["rt"].sum() / 1e3 / usable)
     assert GOALS["bits_per_minute"] == "reward" and GOALS["seconds_per_answer"] == "cost"
+
+
+def test_one_absurd_time_weighs_no_more_than_a_short_or_a_long_answer():
+    rows = _rows(people=1)
+    honest = session_worth(rows, "seconds_per_answer")
+    absurd = rows["rt"].copy()
+    absurd.iloc[0] = 1e-3
+    assert session_worth(rows.assign(rt=absurd), "seconds_per_answer") == pytest.approx(honest, rel=0.1)
+    absurd.iloc[0] = 30_000_000.0  # left open overnight
+    assert session_worth(rows.assign(rt=absurd), "seconds_per_answer") < honest + 120
+    assert answers_per_minute([(True, 1e-3)] * 6) == 60
+    assert answers_per_minute([(True, 6_000.0)] * 5 + [(True, 30_000_000.0)]) == pytest.approx(2.4)
 
 
 def test_nothing_usable_is_worth_nothing_known():

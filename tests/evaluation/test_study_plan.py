@@ -32,8 +32,14 @@ def test_the_default_plan_is_whole_and_its_hash_is_that_of_the_file():
 def test_registered_exclusions_are_those_of_the_protocol():
     rules = parse_plan(default_plan()).exclusions
     assert rules.golden_accuracy == pytest.approx(2 / 3, abs=1e-3)
-    assert rules == Exclusions(golden_accuracy=rules.golden_accuracy)
+    assert rules == Exclusions(golden_accuracy=rules.golden_accuracy, median_thinking_ms=300.0)
     assert (rules.same_position, rules.median_rt_ms, rules.early_answers, rules.longest_run) == (0.6, 800, 0.2, 12)
+
+
+def test_a_plan_without_the_newer_rule_goes_without_it():
+    lines = default_plan().splitlines(keepends=True)
+    older = "".join(line for line in lines if not line.startswith("median_thinking_ms"))
+    assert parse_plan(older).exclusions.median_thinking_ms == 0
 
 
 def test_one_letter_is_another_plan():
