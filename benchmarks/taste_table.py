@@ -14,16 +14,16 @@ _NAMES = {
     "sirl_small": "SIRL: the paper's loss and MLP, 256-256-6",
     "sirl": "SIRL as published, 1024-1024-6",
     "multi_preference": "preferences of ten people, our encoder",
-    "multi_preference_mlp": "preferences of ten people, an MLP as published",
+    "multi_preference_mlp": "preferences of ten people, an MLP, 256-256",
     "single_preference": "preferences of one person, our encoder",
-    "single_preference_mlp": "preferences of one person, an MLP as published",
+    "single_preference_mlp": "preferences of one person, an MLP, 256-256",
     "clea": "CLEA: what was explored and passed over, our encoder",
     "vae": "VAE, no answers",
     "random": "our encoder, untrained",
-    "raw": "raw states",
-    "descriptors": "motion descriptors",
+    "raw": "raw states, no answers",
+    "descriptors": "motion descriptors, no answers",
     "pca_6": "six principal components of these",
-    "relations": "what our encoder sees of an arm, averaged",
+    "relations": "what our encoder sees of an arm, averaged, no answers",
     "vae_waypoints": "VAE of an arm's waypoints, no answers",
     "true_features": "*true features*",
     "vice": "VICE (places items, has no map)",
@@ -37,7 +37,9 @@ _COLUMNS = (
     ("grid-2", 1000, 0.0),
     ("grid-4", 100, 0.0),
     ("grid-4", 100, 0.15),
+    ("arm", 100, 0.0),
     ("arm", 300, 0.0),
+    ("arm", 300, 0.15),
     ("style", 100, 0.0),
     ("style", 300, 0.0),
     ("style", 300, 0.15),
@@ -79,19 +81,21 @@ def _few(rows: dict[tuple[str, str, int, float], dict[str, Any]], task: str, met
 
 def beside(data: dict[str, Any]) -> str:
     """Ours against others on the same seeds, and what was aimed at."""
+    few = {row["method"] for row in data["rows"] if row["seeds"] < data["settings"]["seeds"]}
     lines = [
-        [_named(one["target"]), _figure(one["reached"], 2), f"{one['limit']:g}", "yes" if one["met"] else "**no**"]
+        [_named(one["target"], few), _figure(one["reached"], 2), f"{one['limit']:g}", "yes" if one["met"] else "**no**"]
         for one in data["targets"]
         if "target" in one
     ]
     return table(["ours beside others, on the same seeds", "reached", "aimed at", "met on the mean"], lines)
 
 
-def _named(target: str) -> str:
-    """A target with the names of methods as the tables have them."""
+def _named(target: str, few: set[str]) -> str:
+    """A target with the names of methods as the tables have them; methods of few seeds are marked."""
     for key in sorted(_NAMES, key=len, reverse=True):
         if key in target.split() or f"{key}'s" in target.split():
-            return target.replace(f"{key}'s", f'that of "{_NAMES[key]}"').replace(f" {key}", f' "{_NAMES[key]}"')
+            name = f'"{_NAMES[key]}"' + (" (two seeds)" if key == "sirl" and key in few else "")
+            return target.replace(f"{key}'s", f"that of {name}").replace(f" {key}", f" {name}")
     return target
 
 
@@ -128,7 +132,8 @@ def _shares(rows: list[dict[str, Any]], seconds: bool = False) -> str:
     def cell(row: dict[str, Any] | None) -> str:
         if row is None:
             return ""
-        return _figure(row["share_of_best"], 2) + (f"; {row['seconds']:.0f} s" if seconds else "")
+        behind = f"; {_figure(row['behind_ours'], 2)} behind ours" if row["behind_ours"] and seconds else ""
+        return _figure(row["share_of_best"], 2) + (f"; {row['seconds']:.0f} s{behind}" if seconds else "")
 
     lines = []
     for method, spread in names:
@@ -195,11 +200,13 @@ def allocation(data: dict[str, Any]) -> str:
             " / ".join(f"{mean:g}" for mean in row["means"]) + (" (no difference)" if row["null"] else ""),
             row["rule"],
             f"{_share(row['randomisation'])}",
-            f"{100 * row['share_of_best']['mean']:.0f} %",
+            f"{_share(row['f_test'])}",
+            f"{_share(row['share_of_best'])}",
             f"{round(100 * row['gain']):+d} %",
             ", ".join(f"{one:+.2f}" for one in row["bias"]),
         ]
         for row in data["rows"]
     ]
-    head = ["true means", "rule", "difference found", "people on the best arm", "gain in total", "bias of the means"]
+    head = ["true means", "rule", "found by re-allocation", "found by an F test", "people on the best arm",
+            "gain in total", "bias of the means"]  # fmt: skip
     return table(head, lines)
