@@ -132,7 +132,7 @@ def _shares(rows: list[dict[str, Any]], seconds: bool = False) -> str:
     def cell(row: dict[str, Any] | None) -> str:
         if row is None:
             return ""
-        behind = f"; {_figure(row['behind_ours'], 2)} behind ours" if row["behind_ours"] and seconds else ""
+        behind = f"; {_figure(row['behind_ours'], 2)} behind ours" if seconds and row["method"] != "ours" else ""
         return _figure(row["share_of_best"], 2) + (f"; {row['seconds']:.0f} s{behind}" if seconds else "")
 
     lines = []
