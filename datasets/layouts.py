@@ -6,6 +6,7 @@ import csv
 import io
 import os
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Literal, NamedTuple, TypeVar
@@ -72,31 +73,40 @@ def visible_files(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], 
 def by_folder(folder: Path, suffixes: Collection[str]) -> tuple[list[Labelled], list[Failure]]:
     """List files by the names of their folders: EMOTION/x.wav, WHO/EMOTION/x.wav or EMOTION/WHO/x.wav, maybe in train.
 
-    The nearest folder that names an emotion counts. WHO is told from the first folder on in which they differ. Files in
-    folders that name no emotion are left out.
+    Where two folders above a file name emotions (a person is called Joy), the level counts that names one for all. WHO
+    is told from the first folder on in which they differ. Files in folders that name no emotion are left out, and
+    those of which it is not plain which folder does.
     """
-    named: list[tuple[Path, str, PurePath, PurePath]] = []
     files, left_out = visible_files(folder, suffixes)
+    places = {path: path.parent.relative_to(folder).parts for path in files}
+    levels = {path: [at for at, name in enumerate(parts) if emotion_of(name)] for path, parts in places.items()}
+    named = [path for path in files if levels[path]]
+    often = Counter(at for path in named for at in levels[path])
+    chosen: dict[Path, int] = {}
     for path in files:
-        places = path.parent.relative_to(folder).parts
-        found = [(at, emotion) for at, name in enumerate(places) if (emotion := emotion_of(name))]
-        if found:
-            at, emotion = found[-1]
-            named.append((path, emotion, PurePath(*places[:at]), PurePath(*places[at + 1 :])))
+        sure = [at for at in levels[path] if often[at] == len(named)] if len(levels[path]) > 1 else levels[path]
+        if len(sure) == 1:
+            chosen[path] = sure[0]
         else:
-            left_out.append(Failure(path, "in no folder that is named for an emotion"))
-    above, below = _shared([before for *_, before, _ in named]), _shared([after for *_, after in named])
-    listed = []
-    for path, emotion, before, after in named:
-        who = (*before.parts[above:], *after.parts[below:])
-        split = split_of(who[0]) if before.parts[above:] else ""
-        listed.append(Labelled(path, emotion, "/".join(who[bool(split) :]), split))
-    return listed, left_out
+            words = " and ".join(places[path][at] for at in levels[path])
+            reason = f"{words} both name emotions" if words else "in no folder that is named for an emotion"
+            left_out.append(Failure(path, reason))
+    above = _shared([places[path][:at] for path, at in chosen.items()])
+    below = _shared([places[path][at + 1 :] for path, at in chosen.items()])
+    return [_labelled(path, places[path], at, above, below) for path, at in chosen.items()], left_out
 
 
-def _shared(places: Sequence[PurePath]) -> int:
+def _labelled(path: Path, parts: Sequence[str], at: int, above: int, below: int) -> Labelled:
+    """Tell what a file's folders say, the one at `at` of its emotion; so many above and below are those of all."""
+    before, after = parts[above:at], parts[at + 1 + below :]
+    split = split_of(before[0] if before else "") or split_of(after[0] if after else "")
+    who = [*before[bool(before and split_of(before[0])) :], *after[bool(after and split_of(after[0])) :]]
+    return Labelled(path, str(emotion_of(parts[at])), "/".join(who), split)
+
+
+def _shared(places: Sequence[Sequence[str]]) -> int:
     """Count the folders that all places begin with."""
-    return len(PurePath(os.path.commonpath(places)).parts) if places else 0
+    return len(PurePath(os.path.commonpath([PurePath(*parts) for parts in places])).parts) if places else 0
 
 
 def recognise_names(

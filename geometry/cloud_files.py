@@ -25,10 +25,14 @@ _PCD = re.compile(rb"# \.PCD|(?:#[^\n]*\n|\s)*(?:VERSION|FIELDS)\s")
 
 
 class CloudFile(NamedTuple):
-    """A cloud as it was read: `points` (N, 3) float64 in the file's unit, and how many `rows` the file had."""
+    """A cloud as it was read: `points` (N, 3) float64 in the file's unit, and how many `rows` the file had.
+
+    `metres` is the factor from the unit to m that the file tells ("x [mm]" over a column); None where it tells none.
+    """
 
     points: np.ndarray
     rows: int
+    metres: float | None = None
 
     @property
     def dropped(self) -> int:
@@ -55,7 +59,7 @@ def read_cloud(path: Path, array: str = "") -> CloudFile:
         raise CloudError(f"{path} has {size >> 20} MiB; at most {MOST_BYTES >> 20} MiB are read. Thin the cloud out.")
     try:
         with path.open("rb") as file, np.errstate(all="ignore"):  # signalling NaN, which are dropped
-            points = _read(file, array)
+            points, metres = _read(file, array)
         found = points[np.isfinite(points).all(axis=1) & points.any(axis=1)]
         if len(found) < FEWEST_POINTS:
             rest = f" in {len(points)} rows (the others are zero, NaN or infinite)" if len(found) < len(points) else ""
@@ -64,7 +68,7 @@ def read_cloud(path: Path, array: str = "") -> CloudFile:
             )
     except CloudError as problem:
         raise CloudError(f"{path} cannot be used: {problem}") from problem
-    return CloudFile(found, len(points))
+    return CloudFile(found, len(points), metres)
 
 
 def looks_like_cloud(path: Path) -> bool:
@@ -74,8 +78,8 @@ def looks_like_cloud(path: Path) -> bool:
     return head.startswith(_NPY) or bool(_PLY.match(head) or _PCD.match(head))
 
 
-def _read(file: BinaryIO, array: str) -> np.ndarray:
-    """All rows (N, 3) float64 of a file, as they are."""
+def _read(file: BinaryIO, array: str) -> tuple[np.ndarray, float | None]:
+    """All rows (N, 3) float64 of a file, as they are, and the factor from their unit to m, where it is told."""
     start = len(BOM_UTF8) if file.read(len(BOM_UTF8)) == BOM_UTF8 else 0  # as Notepad puts before text
     file.seek(start)
     head = file.read(HEAD)
@@ -83,13 +87,13 @@ def _read(file: BinaryIO, array: str) -> np.ndarray:
     if not head:
         raise CloudError("it is empty.")
     if head.startswith(_ZIP):
-        return read_npz(file, array)
+        return read_npz(file, array), None
     if head.startswith(_NPY):
-        return read_npy(file)
+        return read_npy(file), None
     if _PLY.match(head):
-        return read_ply(file)
+        return read_ply(file), None
     if _PCD.match(head):
-        return read_pcd(file)
+        return read_pcd(file), None
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return read_text(file, "utf-16")
     if b"\0" not in head:

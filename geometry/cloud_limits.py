@@ -40,7 +40,8 @@ def check_no_count(first: np.ndarray) -> None:
     Raises:
         CloudError: it counts.
     """
-    if len(first) >= FEWEST_POINTS and bool((np.diff(first) == 1.0).all()):
+    steps = np.unique(np.diff(first))
+    if len(first) >= FEWEST_POINTS and len(steps) == 1 and steps[0] != 0 and steps[0] == np.round(steps[0]):
         raise CloudError("its first column counts the rows, and none is named. Drop it, or write a first line i,x,y,z.")
 
 

@@ -45,9 +45,9 @@ def check_cloud(cloud: np.ndarray, least: int = FEWEST_POINTS) -> np.ndarray:
     if len(points) < least:
         raise CloudError(f"a cloud of {len(points)} points came; at least {least} are needed to tell a shape")
     size = float(np.ptp(points, axis=0).max())
-    if not 1e-3 <= size <= 3.0:
+    if not 5e-3 <= size <= 1.0:
         raise CloudError(
-            f"the cloud is {size:.3g} m long; 0.001 to 3 m are allowed. Is it in millimetres, or a whole room?"
+            f"the cloud is {size:.3g} m long; 0.005 to 1 m are allowed. Is it in millimetres, or a whole room?"
         )
     return points
 

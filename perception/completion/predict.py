@@ -44,8 +44,9 @@ class PredictConfig:
     """Folder for the results."""
     weights: Path = DEFAULT_FOLDER
     """Folder of weights."""
-    scale: float = 1.0
-    """Factor from the file's coordinates to metres: 0.001 for millimetres."""
+    scale: float | None = None
+    """Factor from the file's coordinates to metres: 0.001 for millimetres; without it that of the unit that a table
+    names, as x [mm], else 1."""
     array: str = ""
     """Name of the array of an NPZ that is the cloud, where it is not plain."""
     ply: bool = False
@@ -54,7 +55,7 @@ class PredictConfig:
     def __post_init__(self) -> None:
         if not self.source:
             raise ValueError("no file and no folder came; name what to complete.")
-        if not (math.isfinite(self.scale) and self.scale > 0.0):
+        if self.scale is not None and not (math.isfinite(self.scale) and self.scale > 0.0):
             raise ValueError(
                 f"scale is {self.scale}; it must be more than 0: 0.001 for millimetres, 0.0254 for inches."
             )
@@ -94,7 +95,7 @@ def main(config: PredictConfig) -> PredictResult:
     for file, path in zip(found.files, paths, strict=True):
         try:
             cloud = read_cloud(file, config.array)
-            completed = model.complete(cloud.points * config.scale)
+            completed = model.complete(cloud.points * (config.scale or cloud.metres or 1.0))
         except (CloudError, OSError) as problem:
             result.failed.append(Failure(file, one_line(problem)))
             continue

@@ -22,6 +22,12 @@ def make(root, *names):
         (["images/train/sad/x.wav", "images/test/sad/x.wav"], {("sad", "", "train"), ("sad", "", "test")}),
         (["train/anna/sad/x.wav", "test/ben/sad/x.wav"], {("sad", "anna", "train"), ("sad", "ben", "test")}),
         (["sad/anna/x.wav", "sad/ben/x.wav"], {("sad", "anna", ""), ("sad", "ben", "")}),
+        (
+            [f"{emotion}/{who}/x.wav" for emotion in ("sad", "angry") for who in ("Joy", "Ang", "Anna")],
+            {(emotion, who, "") for emotion in ("sad", "angry") for who in ("Joy", "Ang", "Anna")},
+        ),
+        (["Joy/sad/x.wav", "Ben/sad/x.wav"], {("sad", "Joy", ""), ("sad", "Ben", "")}),
+        (["angry/train/x.wav", "angry/test/x.wav"], {("angry", "", "train"), ("angry", "", "test")}),
         (["sad/wav/x.wav", "angry/wav/x.wav"], {("sad", "", ""), ("angry", "", "")}),
         (["train/sad/anna/x.wav", "test/sad/1/ben/x.wav"], {("sad", "anna", "train"), ("sad", "1/ben", "test")}),
         (["sad/x.wav", "anna/sad/x.wav"], {("sad", "", ""), ("sad", "anna", "")}),
@@ -31,6 +37,12 @@ def test_folders_tell_emotion_person_and_split(tmp_path, names, found):
     listed, left_out = by_folder(make(tmp_path, *names, "notes/x.wav"), WAV)
     assert {(one.emotion, one.who, one.split) for one in listed} == found
     assert [one.reason for one in left_out] == ["in no folder that is named for an emotion"]
+
+
+def test_a_file_of_two_emotions_is_left_out(tmp_path):
+    listed, left_out = by_folder(make(tmp_path, "sad/joy/x.wav", "angry/x.wav", "anna/sad/x.wav"), WAV)
+    assert [(one.emotion, one.who) for one in listed] == [("angry", ""), ("sad", "anna")]
+    assert [one.reason for one in left_out] == ["sad and joy both name emotions"]
 
 
 def test_splits_are_no_speakers(tmp_path):

@@ -55,7 +55,53 @@ def test_meshes_by_trimesh_are_read_as_their_vertices(tmp_path):
         assert np.abs(read_cloud(tmp_path / "ball.ply").points - ball.vertices).max() < 1e-7
 
 
+def rows_of(form: str, head: str = "") -> bytes:
+    """A table with a row in this form for each point; {i} counts from 1."""
+    lines = [form.format(*point, i=number) for number, point in enumerate(CLOUD, start=1)]
+    return "\n".join([*filter(None, [head]), *lines, ""]).encode()
+
+
+XYZ = "{0:.9f} {1:.9f} {2:.9f}"
+TABLES = {
+    "r.txt": rows_of(f'"{{i}}" {XYZ}', '"x" "y" "z"'),
+    "r_plain.txt": rows_of(f"{{i}} {XYZ}", "x y z"),
+    "r.csv": rows_of('"{i}",{0:.9f},{1:.9f},{2:.9f}', '"x","y","z"'),
+    "names.tsv": rows_of("point {i}\t{0:.9f}\t{1:.9f}\t{2:.9f}", "name\tx\ty\tz"),
+    "units.tsv": rows_of("{0:.9f}\t{1:.9f}\t{2:.9f}\t1\t2\t3", "x [m]\ty [m]\tz [m]\tr\tg\tb"),
+    "numpy.txt": rows_of(f"7 {XYZ}", "# label x y z\n# units: m"),
+    "matlab.txt": rows_of(f"{XYZ} 5", "% x y z intensity"),
+    "quoted.csv": rows_of('"cup, blue",{0:.9f},{1:.9f},{2:.9f}', "name,x,y,z"),
+    "indented.txt": rows_of(f"\t{XYZ}\tcup"),
+    "commas_above_blanks.txt": rows_of(XYZ, "x,y,z"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_of_other_programs_are_read_from_their_columns(tmp_path, name):
+    assert np.abs(read_cloud(write(tmp_path, name, TABLES[name])).points - CLOUD).max() < 1e-7
+
+
+def test_cells_that_are_empty_shift_none(tmp_path):
+    lines = TABLES["names.tsv"].decode().splitlines()
+    lines[5] = lines[5].removeprefix("point 5")  # no name
+    lines[6] = lines[6].replace("point 6\t", "point 6\t\t", 1).rpartition("\t")[0]  # no x
+    found = read_cloud(write(tmp_path, "holes.tsv", "\n".join(lines).encode()))
+    assert (found.rows, found.dropped) == (100, 1)
+    assert np.abs(found.points - np.delete(CLOUD, 5, axis=0)).max() < 1e-7
+
+
+@pytest.mark.parametrize(
+    ("head", "metres"), [("x [mm],y [mm],z [mm]", 1e-3), ("X (cm),Y (cm),Z (cm)", 1e-2), ("x,y,z", None)]
+)
+def test_units_over_the_columns_are_told(tmp_path, head, metres):
+    assert read_cloud(write(tmp_path, "units.csv", rows_of("{0},{1},{2}", head))).metres == metres
+
+
 REFUSED = {
+    "hole_in_blanks.txt": (rows_of(f"{XYZ} 5") + b"0.1 0.2 5\n", "not every row has 4 cells"),
+    "words_shift.txt": (rows_of(f"cup {XYZ}", "name x y z") + b"blue cup 1 2 3\n", "not every row has 4 cells"),
+    "more_cells.txt": (rows_of(f"{XYZ} 5 6", "x y z"), "rows have 5 cells, and 3 are named"),
+    "tens.csv": (rows_of("{i}0,{0:.9f},{1:.9f},{2:.9f}"), "first column counts the rows"),
     "fewer_than_said.ply": (ply(CLOUD, count=200), "200 points are announced, 100 are there"),
     "cut.ply": (ply(CLOUD)[:1500], "cut off|not every row"),
     "cut_between_rows.ply": (ply(CLOUD, count=101), "cut off: 101 points are announced, 100 are there"),
