@@ -18,7 +18,8 @@ Form = Literal["csv", "json"]
 class RowWriter:
     """Writes rows as they come: to a draft, which takes the name of the file when it is complete, or to stdout.
 
-    As JSON the rows are one object {"rows": [...]}. A run that ends in an error leaves no file, and on stdout no end.
+    As JSON the rows are one object {"rows": [...]}. What is no UTF-8, as names of files from older archives, is written
+    as escapes. A run that ends in an error leaves no file, and on stdout no end.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], form: Form = "csv") -> None:
@@ -33,7 +34,9 @@ class RowWriter:
         self._out: TextIO = sys.stdout
         if not self._stdout:
             draft = self._stack.enter_context(whole(self._path))
-            self._out = self._stack.enter_context(draft.open("w", newline="", encoding="utf-8"))
+            self._out = self._stack.enter_context(
+                draft.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+            )
         self._stack.push(self._end)
         self._csv = csv.DictWriter(self._out, self._columns, lineterminator="\n")
         return self

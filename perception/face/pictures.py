@@ -8,6 +8,7 @@ the end is missing (JPEG) is refused here.
 
 from __future__ import annotations
 
+import re
 import threading
 from contextlib import nullcontext
 from pathlib import Path
@@ -27,6 +28,8 @@ SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff",
 _KNOWN = "jpeg, png, bmp, webp, tiff, heic, avif"
 # JPEG markers that carry the size: all SOFn but DHT (C4), JPG (C8) and DAC (CC), ITU-T T.81 table B.1.
 _SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""Of a JPEG; within a scan only restarts (D0 to D7) and escaped bytes (00) follow FF."""
 
 
 class PictureError(ValueError):
@@ -34,12 +37,13 @@ class PictureError(ValueError):
 
 
 class Header(NamedTuple):
-    """Header of a file: format, width and height in pixels, and whether its end is there."""
+    """Header of a file: format, width and height in pixels, whether its end is there, and the scans of a JPEG."""
 
     kind: str
     width: int
     height: int
     complete: bool
+    scans: int = 0
 
 
 def read_picture(source: Path | str | bytes) -> np.ndarray:
@@ -58,8 +62,8 @@ def read_picture(source: Path | str | bytes) -> np.ndarray:
     check_size(header.width, header.height, label)
     if not header.complete:
         raise PictureError(f"{label} is truncated: the end of its {header.kind} data is missing. Copy it again.")
-    if header.kind == "jpeg" and (scans := content.count(b"\xff\xda")) > MOST_SCANS:
-        raise PictureError(f"{label} has {scans} scans; allowed are {MOST_SCANS}. Export it again.")
+    if header.scans > MOST_SCANS:
+        raise PictureError(f"{label} has {header.scans} scans; allowed are {MOST_SCANS}. Export it again.")
     try:
         with _one_large if header.width * header.height > _LARGE_PIXELS else nullcontext():
             if is_heif(content):
@@ -214,7 +218,7 @@ def _tiff(content: bytes) -> Header | None:
 
 
 def _jpeg(content: bytes) -> Header | None:
-    """Walk the segments to the size and to the scan; a whole file ends its scan with the marker FF D9."""
+    """Walk the segments to the size and to the first scan."""
     place, size = 2, None
     while place + 4 <= len(content):
         if content[place] != 0xFF:
@@ -229,9 +233,24 @@ def _jpeg(content: bytes) -> Header | None:
                 return None
             size = _int(content, place + 7, 2), _int(content, place + 5, 2)
         if marker == 0xDA:
-            return None if size is None else Header("jpeg", *size, content.find(b"\xff\xd9", place + length) >= 0)
+            return None if size is None else Header("jpeg", *size, *_scans(content, place))
         place += 2 + max(length, 2)
     return None if size is None else Header("jpeg", *size, False)
+
+
+def _scans(content: bytes, place: int) -> tuple[bool, int]:
+    """Walk from the first scan to the end; tell whether there is one, and how many scans come before it.
+
+    What lies behind the end, as the film of a motion photo, counts for nothing.
+    """
+    first, count = place, 0
+    while found := _MARKER.search(content, place):
+        marker, place = found[0][1], found.end()
+        if marker == 0xD9:
+            return True, count
+        count += marker == 0xDA
+        place += 0 if marker in (0x01, 0xD8) else max(_int(content, place, 2), 2)
+    return content.find(b"\xff\xd9", first) >= 0, content.count(b"\xff\xda")
 
 
 def as_bgr(picture: np.ndarray, label: str = "the picture") -> np.ndarray:

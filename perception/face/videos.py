@@ -67,7 +67,8 @@ def read_video(path: Path | str, label: str | None = None, stop: threading.Event
     options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
     number = -1
     try:
-        with av.open(str(path), mode="r", options=options, metadata_errors="ignore") as container:
+        # A name such as 12:30.mp4 is a protocol to FFmpeg, unless a path stands before it.
+        with av.open(str(path.absolute()), mode="r", options=options, metadata_errors="ignore") as container:
             if not _moving(container):
                 raise PictureError(f"{label} has no picture track; expected a video ({_KNOWN}).")
             for frame in _frames(container, label, stop):
@@ -105,6 +106,9 @@ def _frames(container: av.container.InputContainer, label: str, stop: threading.
     stream.codec_context.thread_count = 1
     stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # frames may be larger than the file says
     rate = float(stream.average_rate or RATE_HZ)
+    # HDV, AVCHD and DV store pixels that are wider than high; what is beyond any of them is damage.
+    stretch = float(stream.sample_aspect_ratio or 1)
+    stretch = stretch if 0.25 <= stretch <= 4.0 else 1.0
     first: float | None = None
     last = -np.inf
     for number, frame in enumerate(decoded(container, stream, PictureError, label, stop)):
@@ -113,12 +117,13 @@ def _frames(container: av.container.InputContainer, label: str, stop: threading.
         first = time_s if first is None else first
         # Broken files repeat or turn back time; a frame is never earlier than the one before.
         last = max(last + 1e-3, time_s - first)
-        yield Frame(_to_bgr(frame), number, last)
+        yield Frame(_to_bgr(frame, stretch), number, last)
 
 
-def _to_bgr(frame: av.VideoFrame) -> np.ndarray:
-    scale = min(1.0, MOST_SIDE_OUT / max(frame.width, frame.height))
-    width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
+def _to_bgr(frame: av.VideoFrame, stretch: float) -> np.ndarray:
+    """BGR (H, W, 3) as it is to be seen: `stretch` wider than it is stored, and turned."""
+    scale = min(1.0, MOST_SIDE_OUT / max(stretch * frame.width, frame.height))
+    width, height = max(1, round(stretch * frame.width * scale)), max(1, round(frame.height * scale))
     picture = frame.reformat(width=width, height=height, format="bgr24").to_ndarray()
     side = frame.side_data.get("DISPLAYMATRIX")
     if side is None:

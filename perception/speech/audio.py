@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from perception.media import decoded
+from perception.speech.lengths import LengthError, check_length, is_joined, with_au_length
 
 if TYPE_CHECKING:
     import av
@@ -36,7 +35,6 @@ LEAST_RATE_HZ, MOST_RATE_HZ = 8_000, 192_000
 MOST_CHANNELS = 32
 MOST_PEAK = 8.0  # 18 dB over full scale: beyond, the numbers are integers that were never divided
 BLOCK = 1 << 16  # samples over all channels decoded at once
-MOST_CHUNKS = 1_000  # of a WAV file before its samples; programs write a handful
 LEAST_PER_PACKET, MOST_SMALL_PACKETS = 16, 2_000  # encoders write a hundred samples or more into each packet
 _PIECE = 32  # samples; 2 ms at 16 kHz, in which a hum of 50 Hz loses 15 dB
 MOST_LOSS = 8.0  # 9 dB, what four channels that have nothing in common lose twice over
@@ -234,9 +232,12 @@ def _decode(handle: BinaryIO, label: str, stop: threading.Event | None) -> Itera
 
     with ExitStack() as stack:
         try:
-            # libsndfile finds nothing in a WAV whose length was never filled in; FFmpeg reads to the end.
-            told = not _check_wav_length(handle, label)
-            sound = stack.enter_context(soundfile.SoundFile(_with_au_length(handle, stack))) if told else None
+            # libsndfile finds nothing in a WAV whose length was never filled in, and only the first of several sounds
+            # behind one another; FFmpeg reads to the end.
+            told = not check_length(handle, label) and not is_joined(handle)
+            sound = stack.enter_context(soundfile.SoundFile(with_au_length(handle, stack))) if told else None
+        except LengthError as error:
+            raise SoundError(str(error)) from error
         except soundfile.LibsndfileError:
             sound = None
         if sound is not None:
@@ -308,66 +309,6 @@ def _float_blocks(frames: Iterator[av.AudioFrame], label: str) -> Iterator[tuple
             to_float, mix = av.AudioResampler(format="flt"), MixDown()
         for part in to_float.resample(frame):
             yield part.sample_rate, mix(part.to_ndarray().reshape(-1, part.layout.nb_channels))
-
-
-def _check_wav_length(handle: BinaryIO, label: str) -> bool:
-    """Find WAV files that were cut off, of which libsndfile would silently take what is there.
-
-    Returns whether the length is 0 although samples follow: programs that are killed, or write to a pipe, leave it so.
-
-    Raises:
-        SoundError: cut off, or a thousand chunks without samples.
-    """
-    head = handle.read(12)
-    size = handle.seek(0, io.SEEK_END)
-    position, chunks, to_the_end = 12, 0, False
-    while head[:4] == b"RIFF" and head[8:] == b"WAVE" and position + 8 <= size:
-        handle.seek(position)
-        name, length = handle.read(4), int.from_bytes(handle.read(4), "little")
-        if name == b"data":
-            # Programs that write to a pipe leave the length at all ones, or at nearly 2 GiB.
-            if position + 8 + length > size and length < 0x7FFF_0000:
-                raise SoundError(
-                    f"{label} is truncated: {size - position - 8} of {length} bytes of sound are there. Copy it again."
-                )
-            to_the_end = length == 0 and not _are_chunks(handle, size)
-            break
-        chunks += 1
-        if chunks > MOST_CHUNKS:
-            # Every decoder would walk through all of them: seconds of work for nothing.
-            raise SoundError(
-                f"{label} cannot be read as sound: no samples in its first {MOST_CHUNKS} chunks. Export it again."
-            )
-        position += 8 + length + length % 2
-    handle.seek(0)
-    return to_the_end
-
-
-def _with_au_length(handle: BinaryIO, stack: ExitStack) -> BinaryIO:
-    """Say "length unknown" in a copy of a Sun/NeXT file (.au) whose length is 0, at which every decoder stops."""
-    head = handle.read(12)
-    handle.seek(0)
-    if head[:4] != b".snd" or head[8:] != bytes(4):
-        return handle
-    copy = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
-    shutil.copyfileobj(handle, copy)
-    copy.seek(8)
-    copy.write(b"\xff" * 4)
-    copy.seek(0)
-    return copy
-
-
-def _are_chunks(handle: BinaryIO, size: int) -> bool:
-    """Whether what follows is nothing, or chunks with names of letters, up to the end of the file."""
-    for _ in range(MOST_CHUNKS):
-        head = handle.read(8)
-        if not head:
-            return True
-        length = int.from_bytes(head[4:], "little")
-        if len(head) < 8 or not head[:4].strip().isalnum() or handle.tell() + length > size:
-            return False
-        handle.seek(length + length % 2, io.SEEK_CUR)
-    return False
 
 
 def _check_rate(rate_hz: float, label: str) -> int:

@@ -4,7 +4,9 @@ import threading
 import tracemalloc
 import zlib
 from contextlib import suppress
+from fractions import Fraction
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -155,6 +157,23 @@ def test_endless_scans_are_refused():
     assert read_picture(jpg).shape == FACE.shape
 
 
+def test_what_lies_behind_a_picture_counts_for_nothing(rng):
+    for options in ([], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 2]):
+        photo = cv2.imencode(".jpg", drawn_face(), options)[1].tobytes()
+        film = rng.integers(0, 256, 9_000_000, np.uint8).tobytes()
+        assert film.count(b"\xff\xda") > 100
+        assert np.array_equal(read_picture(photo + film), read_picture(photo))
+
+
+def test_scans_behind_a_false_end_are_counted():
+    photo = cv2.imencode(".jpg", drawn_face(), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    start = photo.index(b"\xff\xda")
+    scans = photo[start:-2]
+    comment = b"\xff\xfe\x00\x06\xff\xd9\xff\xd9"  # an end inside a comment is none
+    with pytest.raises(PictureError, match=r"scans; allowed are 100"):
+        read_picture(photo[:start] + comment + 40 * scans + b"\xff\xd9")
+
+
 def test_paths_that_are_no_picture(tmp_path):
     with pytest.raises(PictureError, match="is a folder"):
         read_picture(tmp_path)
@@ -233,6 +252,27 @@ def test_an_animated_gif_is_a_video(tmp_path):
 def test_large_frames_are_scaled_down(tmp_path):
     path = write_video(tmp_path / "a.mp4", [np.zeros((1440, 2560, 3), np.uint8)])
     assert next(iter(read_video(path))).picture.shape == (720, 1280, 3)
+
+
+def test_pixels_that_are_wider_than_high_are_stretched(tmp_path):
+    """As HDV stores 16:9 in 1440 x 1080."""
+    wide = drawn_face(480, 270)
+    stored = cv2.resize(wide, (360, 270), interpolation=cv2.INTER_AREA)
+    with av.open(str(tmp_path / "hdv.mp4"), "w") as file:
+        stream = file.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 360, 270, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        for packet in (*stream.encode(av.VideoFrame.from_ndarray(stored, format="bgr24")), *stream.encode(None)):
+            file.mux(packet)
+    picture = next(iter(read_video(tmp_path / "hdv.mp4"))).picture
+    assert picture.shape == (270, 480, 3)
+    assert np.abs(picture.astype(int) - wide).mean() < 8
+
+
+def test_a_time_in_a_name_is_no_protocol(tmp_path, monkeypatch):
+    write_video(tmp_path / "film.mp4", [drawn_face()]).rename(tmp_path / "2024-05-01T12:30:00.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert len(list(read_video("2024-05-01T12:30:00.mp4"))) == 1
 
 
 @pytest.mark.parametrize("mirrored", [False, True])

@@ -297,6 +297,37 @@ def test_a_file_of_one_sample_at_a_high_rate_is_no_sound():
         read_sound(wav(tone(192_000)[:1], 192_000))
 
 
+@pytest.mark.parametrize(
+    ("kind", "subtype"),
+    [("MP3", "MPEG_LAYER_III"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("FLAC", "PCM_16")],
+)
+def test_sounds_behind_one_another_are_read_whole(kind, subtype):
+    one, other = (wav(tone(16_000, 2.0, hz), subtype=subtype, kind=kind) for hz in (440, 880))
+    sound = read_sound(one + other)
+    assert sound.duration_s == pytest.approx(4.0, abs=0.2)
+    assert peak_hz(sound.samples[8_000:24_000]) == pytest.approx(440, abs=2)
+    assert peak_hz(sound.samples[40_000:56_000]) == pytest.approx(880, abs=2)
+
+
+def test_a_wav_that_goes_on_behind_its_sound_is_refused():
+    shorter = bytearray(GOOD)
+    shorter[40:44] = struct.pack("<I", 2_000)
+    for content in (bytes(shorter), GOOD + GOOD):
+        with pytest.raises(SoundError, match=r"goes on for .* no chunks: its length is wrong, or several files"):
+            read_sound(content)
+    assert read_sound(GOOD + bytes(200)).samples == pytest.approx(read_sound(GOOD).samples)
+    noted = GOOD + b"LIST" + struct.pack("<I", 6_000) + bytes(6_000)
+    assert read_sound(noted).samples == pytest.approx(read_sound(GOOD).samples)
+
+
+@pytest.mark.parametrize("kind", ["AIFF", "AU", "W64", "RF64", "NIST", "CAF"])
+def test_half_a_file_is_truncated(kind):
+    content = wav(tone(16_000, 2.0), kind=kind)
+    assert read_sound(content).duration_s == pytest.approx(2.0)
+    with pytest.raises(SoundError, match="truncated"):
+        read_sound(content[: len(content) // 2])
+
+
 def mp3_in_wav(samples: np.ndarray, rate: int) -> bytes:
     """MP3 frames in a RIFF file (format 0x55), as sound recorders of Windows write them."""
     return webm(samples, rate, "wav", "libmp3lame")
