@@ -14,7 +14,8 @@ import numpy as np
 
 from apps.worker import BackgroundWorker
 from perception.face.pictures import PictureError, read_header, read_picture
-from perception.face.videos import Frame, read_video
+from perception.face.videos import NO_PICTURE, Frame, read_video
+from perception.media import is_container
 
 PICTURE_S = 3.0
 """How long a single picture is shown."""
@@ -38,31 +39,39 @@ def camera_picture(content: bytes) -> np.ndarray:
     return read_picture(content)
 
 
-def picture_film(content: bytes) -> Iterator[Frame]:
-    """Show one picture for `PICTURE_S`.
+def picture_film(content: bytes, label: str) -> Iterator[Frame]:
+    """Show one picture for `PICTURE_S`; errors call it `label`.
 
     Raises:
         PictureError: it cannot be read; raised at once.
     """
-    picture = read_picture(content)
+    picture = read_picture(content, label)
     count = round(PICTURE_S / _PICTURE_EVERY_S)
     return (Frame(picture, number, number * _PICTURE_EVERY_S) for number in range(count))
 
 
-def video_film(content: bytes, complain: Complain, stop: threading.Event | None = None) -> Film | None:
-    """Decode a video in a thread of its own, a few frames ahead; None when there is no picture track in it.
+def video_film(content: bytes, label: str, complain: Complain, stop: threading.Event | None = None) -> Film | None:
+    """Decode a video in a thread of its own, a few frames ahead; None where there is no picture track in it.
 
     It is decoded no further than `stop`. `complain` is called with words for a person when the video breaks off; what
     came before is shown.
+
+    Raises:
+        PictureError: it is a video, and no frame of it can be read; it is called `label`.
     """
     with tempfile.NamedTemporaryFile(prefix="empaw-", suffix=".video", delete=False) as file:
         path = Path(file.name)
         try:
             file.write(content)
             file.flush()
-            frames = read_video(path, "the video", stop)
+            frames = read_video(path, label, stop)
             first = next(frames)
-        except (PictureError, StopIteration):
+        except StopIteration:
+            return None
+        except PictureError as problem:
+            waited_for = stop is None or not stop.is_set()
+            if waited_for and is_container(content[:400]) and NO_PICTURE not in str(problem):
+                raise
             return None
         finally:
             path.unlink(missing_ok=True)  # what is open stays readable

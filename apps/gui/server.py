@@ -175,25 +175,36 @@ class _Stage:
         """Let the dog see a picture, see and hear a video, or hear anything else."""
         async with self._decoding.take(request):
             try:
-                film, sound = await work_for(request, functools.partial(self._decode, body))
+                film, sound = await work_for(request, functools.partial(self._decode, body, name))
             except (PictureError, SoundError) as problem:
                 traceback.clear_frames(problem.__traceback__)  # they hold what was decoded until circles are looked for
                 return _error(415, str(problem))
         return await self._begin(film or (), sound, name, seen=film is not None)
 
-    def _decode(self, body: bytes, stop: threading.Event) -> tuple[Iterable[Frame | None] | None, Sound | None]:
+    def _decode(
+        self, body: bytes, name: str, stop: threading.Event
+    ) -> tuple[Iterable[Frame | None] | None, Sound | None]:
         """Return what is seen, if anything, and what is heard, if anything."""
         if is_picture(body):
-            return picture_film(body), None
-        video = video_film(body, lambda text: self._live.notice(text, "error"), stop)
+            return picture_film(body, name), None
+        video, unseen = None, None
         try:
-            return video, read_sound(body, self._max_sound_s, stop)
+            video = video_film(body, name, lambda text: self._live.notice(text, "error"), stop)
+        except PictureError as problem:
+            unseen = problem
+        try:
+            sound = read_sound(body, self._max_sound_s, stop, name)
         except SoundError as problem:
-            if video is None or stop.is_set():
+            if stop.is_set() or (video is None and unseen is None):
                 raise
+            if unseen is not None:
+                raise unseen from problem
             if NO_SOUND not in str(problem):  # a video may be silent, and is seen in any case
                 self._live.notice(f"The video is seen and not heard: {problem}", "error")
             return video, None
+        if unseen is not None:
+            self._live.notice(f"The video is heard and not seen: {unseen}", "error")
+        return video, sound
 
     async def _begin(
         self, film: Iterable[Frame | None], sound: Sound | None, name: str, *, seen: bool, **more: str

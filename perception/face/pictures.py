@@ -46,17 +46,18 @@ class Header(NamedTuple):
     scans: int = 0
 
 
-def read_picture(source: Path | str | bytes) -> np.ndarray:
+def read_picture(source: Path | str | bytes, label: str | None = None) -> np.ndarray:
     """Read a picture file (a path, or the content as bytes) as BGR (H, W, 3) uint8.
 
-    Grey, palette, alpha (dropped), CMYK and 16-bit pictures are converted; the orientation noted by cameras is applied.
+    Errors call it `label`, its path unless told. Grey, palette, alpha (dropped), CMYK and 16-bit pictures are
+    converted; the orientation noted by cameras is applied.
 
     Raises:
         PictureError: nothing there, no picture in it, truncated, too large, or a format that is not read here.
     """
     import cv2
 
-    label = f"the given picture ({len(source)} bytes)" if isinstance(source, bytes) else str(source)
+    label = label or (f"the given picture ({len(source)} bytes)" if isinstance(source, bytes) else str(source))
     content = source if isinstance(source, bytes) else _content(Path(source), label)
     header = read_header(content, label)
     check_size(header.width, header.height, label)

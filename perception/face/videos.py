@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset((".mp4", ".mov", ".m4v", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ts", ".flv", ".wmv", ".gif"))
 # Playlists are not among them: they make the decoder open other files and addresses.
 _FORMATS = "mov,mp4,m4a,3gp,matroska,webm,avi,mpeg,mpegts,mpegvideo,flv,asf,gif,ogg,h264,hevc,mjpeg"
+NO_PICTURE = "has no picture track"
+"""Stands in the error about a sound."""
 _KNOWN = "mp4, mov, webm, mkv, avi, gif"
 MOST_SIDE_OUT = 1280  # the detector needs no more, and a 4K frame takes 25 MB
 RATE_HZ = 25.0  # assumed where a file tells no times
@@ -70,7 +72,7 @@ def read_video(path: Path | str, label: str | None = None, stop: threading.Event
         # A name such as 12:30.mp4 is a protocol to FFmpeg, unless a path stands before it.
         with av.open(str(path.absolute()), mode="r", options=options, metadata_errors="ignore") as container:
             if not _moving(container):
-                raise PictureError(f"{label} has no picture track; expected a video ({_KNOWN}).")
+                raise PictureError(f"{label} {NO_PICTURE}; expected a video ({_KNOWN}).")
             for frame in _frames(container, label, stop):
                 number = frame.number
                 yield frame

@@ -120,17 +120,24 @@ class To16k:
         return out
 
 
-def read_sound(source: Path | str | bytes, max_seconds: float = 600.0, stop: threading.Event | None = None) -> Sound:
+def read_sound(
+    source: Path | str | bytes,
+    max_seconds: float = 600.0,
+    stop: threading.Event | None = None,
+    label: str | None = None,
+) -> Sound:
     """Read a whole sound file (a path, or the content as bytes) of at most `max_seconds`, no further than `stop`.
 
-    Any bit depth, 8 to 192 kHz; channels are mixed (`MixDown`). Silence is a sound like any other.
+    Errors call it `label`, its path unless told. Any bit depth, 8 to 192 kHz; channels are mixed (`MixDown`). Silence
+    is a sound like any other.
 
     Raises:
         SoundError: nothing there, no sound in it, empty, truncated, NaN or infinity in it, too long, or stopped.
     """
-    sound = Sound(np.concatenate(list(stream_sound(source, max_seconds, stop))))
+    label = label or _name(source)
+    sound = Sound(np.concatenate(list(stream_sound(source, max_seconds, stop, label))))
     if len(sound.samples) == 0:
-        raise SoundError(f"{_name(source)} has too few samples to be a sound. Record or export it again.")
+        raise SoundError(f"{label} has too few samples to be a sound. Record or export it again.")
     return sound
 
 
@@ -167,14 +174,17 @@ def sound_from_samples(samples: np.ndarray, rate_hz: float, max_seconds: float =
 
 
 def stream_sound(
-    source: Path | str | bytes, max_seconds: float | None = None, stop: threading.Event | None = None
+    source: Path | str | bytes,
+    max_seconds: float | None = None,
+    stop: threading.Event | None = None,
+    label: str | None = None,
 ) -> Iterator[np.ndarray]:
     """Decode a sound file piece by piece, no further than `stop`: float32 mono at 16 kHz, a few seconds at most a time.
 
     Raises:
         SoundError: as for `read_sound`; what is wrong late in a file is raised when the decoder gets there.
     """
-    label = _name(source)
+    label = label or _name(source)
     with ExitStack() as stack:
         handle = stack.enter_context(_open(source, label))
         seconds = 0.0

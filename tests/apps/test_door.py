@@ -16,6 +16,7 @@ import warnings
 from concurrent.futures import Future
 from types import SimpleNamespace
 
+import cv2
 import httpx
 import pytest
 from starlette.requests import ClientDisconnect, Request
@@ -34,9 +35,11 @@ from apps.gui.security import Gate, Key
 from apps.gui.serve import Serve, serve
 from apps.gui.server import make_app
 from apps.gui.uploads import Places, receive, work_apart, work_for
+from benchmarks.media_files import write_video
 from benchmarks.serving import running_server
 from perception.speech.audio import SoundError
 from tests.conftest import DATA, PATIENCE_S, wait_until
+from tests.faces import drawn_face
 
 ATTACK = DATA / "reports" / "attack"
 
@@ -521,6 +524,19 @@ def test_a_temporary_folder_that_is_nowhere_is_no_full_disk(page, monkeypatch):
 
     monkeypatch.setattr(server_module, "video_film", broken)
     assert page.post("/api/hear", content=b"anything").status_code == 500
+
+
+def test_errors_call_a_file_by_its_name(page, tmp_path):
+    film = write_video(tmp_path / "film.mp4", [drawn_face(64, 48)] * 40).read_bytes()
+    png = cv2.imencode(".png", drawn_face())[1].tobytes()
+    said = {}
+    for name, content in {"film.mp4": film[: len(film) // 2], "face.png": png[:-40], "my%20voice.wav": b"RIFF"}.items():
+        answer = page.post("/api/hear", content=content, headers={"x-file-name": name})
+        assert answer.status_code == 415
+        said[name] = answer.json()["error"]
+    assert said["film.mp4"].startswith("film.mp4 cannot be read as a video")
+    assert said["face.png"].startswith("face.png is truncated")
+    assert said["my%20voice.wav"].startswith("my voice.wav cannot be read as sound")
 
 
 @pytest.mark.parametrize(

@@ -251,10 +251,10 @@ def test_a_picture_is_shown_for_a_while():
     png = cv2.imencode(".png", drawn_face())[1].tobytes()
     assert is_picture(png)
     assert not is_picture(b"RIFF....WAVE")
-    frames = list(picture_film(png))
+    frames = list(picture_film(png, "x.png"))
     assert frames[-1].time_s == pytest.approx(PICTURE_S, abs=0.25)
     with pytest.raises(PictureError):
-        picture_film(png[:-40])
+        picture_film(png[:-40], "x.png")
 
 
 def all_of(frames) -> list[Frame]:
@@ -278,18 +278,18 @@ def test_a_video_is_decoded_ahead_and_leaves_nothing_behind(tmp_path, monkeypatc
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
     made = write_video(tmp_path / "film.mp4", [drawn_face(64, 48)] * 40).read_bytes()
-    frames = video_film(made, pytest.fail)
+    frames = video_film(made, "x.mp4", pytest.fail)
     assert not list((tmp_path / "temporary").iterdir())
     assert len(all_of(frames)) == 40
-    closed, forgotten = video_film(made, pytest.fail), video_film(made, pytest.fail)
+    closed, forgotten = video_film(made, "x.mp4", pytest.fail), video_film(made, "x.mp4", pytest.fail)
     wait_until(lambda: films() == 2)
     closed.close()
     del forgotten
     wait_until(lambda: films() == 0)
-    assert video_film(b"not a video", pytest.fail) is None
+    assert video_film(b"not a video", "x", pytest.fail) is None
     nobody_waits = threading.Event()
     nobody_waits.set()
-    assert video_film(made, pytest.fail, nobody_waits) is None
+    assert video_film(made, "x.mp4", pytest.fail, nobody_waits) is None
     assert films() == 0
     assert not list((tmp_path / "temporary").iterdir())
 
@@ -308,7 +308,7 @@ def test_a_video_that_breaks_off_is_told_and_what_came_before_is_shown(monkeypat
 
     said: list[str] = []
     monkeypatch.setattr("apps.gui.films.read_video", breaks)
-    frames = video_film(b"anything", said.append)
+    frames = video_film(b"anything", "x", said.append)
     assert frames is not None
     assert len(all_of(frames)) == 3
     assert "damaged after 3 frames" in said[0]
