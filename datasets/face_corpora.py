@@ -24,7 +24,7 @@ from datasets.layouts import NOT_OURS, by_folder, by_table, recognise_names, spl
 from perception.command import Failure
 from perception.face.detector import CROP, FaceDetector, align
 from perception.face.network import CLASSES
-from perception.face.pictures import SUFFIXES, PictureError, read_picture
+from perception.face.pictures import SUFFIXES, PictureError, is_picture, read_picture
 
 Corpus = Literal["ckplus", "jaffe", "rafdb", "affectnet", "folders", "table"]
 _CK = ("neutral", "anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise")
@@ -195,7 +195,7 @@ def list_folders(folder: Path | str) -> Listed:
     Raises:
         DatasetError: no such folders.
     """
-    return _checked("folders", Path(folder), _of_layout(*by_folder(Path(folder), SUFFIXES)))
+    return _checked("folders", Path(folder), _of_layout(*by_folder(Path(folder), SUFFIXES, _pictures)))
 
 
 def list_table(table: Path, folder: Path | str) -> Listed:
@@ -222,7 +222,7 @@ def _of_layout(found: list[layouts.Labelled], left_out: list[Failure]) -> Listed
 def _by_name(folder: Path, parse: Callable[[Path], Labelled | None], corpus: Corpus) -> Listed:
     """Read the names of all pictures; others, those of no label of ours, and second copies are left out."""
     found: dict[tuple[str, str, str], Labelled] = {}
-    files, left_out = visible_files(folder, SUFFIXES)
+    files, left_out = visible_files(folder, SUFFIXES, _pictures)
     for path in files:
         try:
             labelled = parse(path)
@@ -305,7 +305,7 @@ def recognise(folder: Path) -> Corpus | None:
     if is_fer2013(folder):
         return None
     readers: dict[Corpus, Callable[[Path], object]] = {"jaffe": _jaffe, "ckplus": _ck48, "rafdb": _raf_folder}
-    return recognise_names(folder, SUFFIXES, readers, _EXAMPLES, "pictures")
+    return recognise_names(folder, SUFFIXES, readers, _EXAMPLES, "pictures", _pictures)
 
 
 class Cut(NamedTuple):
@@ -332,6 +332,12 @@ def cut_faces(pictures: Sequence[Labelled], detector: FaceDetector) -> Cut:
         else:
             rows.append((crop, one.target, one.split, one.subject))
     return Cut(pack(rows), without_face, left_out)
+
+
+def _pictures(path: Path) -> bool:
+    """Tell of a file with any ending, as .jfif, whether it is a picture."""
+    with path.open("rb") as file:
+        return is_picture(file.read(12))
 
 
 def crop_of(path: Path, detector: FaceDetector) -> np.ndarray | None:

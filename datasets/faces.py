@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from datasets.layouts import DatasetError, emotion_of
+from datasets.layouts import NOT_OURS, DatasetError, emotion_of
 from geometry.files import write_whole
 from perception.command import Failure
 from perception.face.detector import CROP
@@ -46,6 +46,7 @@ _WHERE = (
     "and PrivateTest that hold angry, disgust, fear, happy, neutral, sad, surprise."
 )
 _VERSION = 1  # of the cache
+_ENDINGS = (".jpg", ".jpeg", ".png")
 _MOST_BYTES = 1_000_000
 """No crop of 48 x 48 pixels is larger."""
 _DAMAGES = (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError, zlib.error)
@@ -208,7 +209,7 @@ def _in_zip(source: Path) -> Iterator[tuple[str, bytes]]:
 
 def _read_folder(source: Path) -> Iterator[Row | Failure]:
     for path in sorted(_in_splits(source)):
-        row = _row(path, path.read_bytes()) if path.suffix.lower() in (".jpg", ".png") and path.is_file() else None
+        row = _row(path, path.read_bytes()) if path.suffix.lower() in _ENDINGS and path.is_file() else None
         if row is not None:
             yield row
 
@@ -232,12 +233,14 @@ def _row(path: Path, content: bytes) -> Row | Failure | None:
 
     Hidden files, as a Mac leaves them, are none.
     """
-    if len(path.parts) < 3 or path.suffix.lower() not in (".jpg", ".png") or path.name.startswith("."):
+    if len(path.parts) < 3 or path.suffix.lower() not in _ENDINGS or path.name.startswith("."):
         return None
     index = class_index(path.parts[-2])
     split = _split_of(path)
-    if index is None or split is None:
+    if split is None:
         return None
+    if index is None:
+        return Failure(path, NOT_OURS)
     try:
         picture = read_picture(content)
     except PictureError as error:

@@ -9,10 +9,10 @@ from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from geometry.folders import files_below, is_hidden
-from perception.command import Failure
+from perception.command import Failure, opens
 from perception.emotion import LABELS
 
 _WORDS = {name: name for name in LABELS} | {
@@ -36,6 +36,7 @@ _SPLITS = {"train": "train", "test": "test", "val": "val", "valid": "val", "vali
 NOT_OURS = "their emotion is none that is known here"
 _COLUMNS = "file,emotion or file,emotion,speaker (or person)"
 
+LooksRight: TypeAlias = Callable[[Path], bool]
 Name = TypeVar("Name", bound=str)
 
 
@@ -62,22 +63,26 @@ def split_of(name: str) -> str:
     return _SPLITS.get(name.lower(), "")
 
 
-def visible_files(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], list[Failure]]:
-    """List the files with one of the endings in a folder and below, and the hidden ones that are left out."""
-    found = [path for path in files_below(folder) if path.suffix.lower() in suffixes]
+def visible_files(
+    folder: Path, suffixes: Collection[str], looks_right: LooksRight = lambda path: False
+) -> tuple[list[Path], list[Failure]]:
+    """List the files in a folder and below that have one of the endings or look right, and the hidden ones left out."""
+    found = [path for path in files_below(folder) if path.suffix.lower() in suffixes or opens(looks_right, path)]
     hidden = [path for path in found if is_hidden(path, folder)]
     left_out = [Failure(path, "hidden, as a Mac leaves them in archives") for path in hidden]
     return sorted(set(found) - set(hidden)), left_out
 
 
-def by_folder(folder: Path, suffixes: Collection[str]) -> tuple[list[Labelled], list[Failure]]:
+def by_folder(
+    folder: Path, suffixes: Collection[str], looks_right: LooksRight = lambda path: False
+) -> tuple[list[Labelled], list[Failure]]:
     """List files by the names of their folders: EMOTION/x.wav, WHO/EMOTION/x.wav or EMOTION/WHO/x.wav, maybe in train.
 
     Where two folders above a file name emotions (a person is called Joy), the level counts that names one for all. WHO
     is told from the first folder on in which they differ. Files in folders that name no emotion are left out, and
     those of which it is not plain which folder does.
     """
-    files, left_out = visible_files(folder, suffixes)
+    files, left_out = visible_files(folder, suffixes, looks_right)
     places = {path: path.parent.relative_to(folder).parts for path in files}
     levels = {path: [at for at, name in enumerate(parts) if emotion_of(name)] for path, parts in places.items()}
     named = [path for path in files if levels[path]]
@@ -115,6 +120,7 @@ def recognise_names(
     readers: Mapping[Name, Callable[[Path], object]],
     examples: Mapping[str, str],
     kind: str,
+    looks_right: LooksRight = lambda path: False,
 ) -> Name | Literal["folders"]:
     """Tell which corpus a folder holds: the one whose names most of its files bear, else "folders" for emotions.
 
@@ -124,18 +130,19 @@ def recognise_names(
         readers: of the names of each corpus; ValueError says that a file is named otherwise.
         examples: of all layouts that are known, for the error.
         kind: the word for such files.
+        looks_right: tells of a file with another ending whether it is one all the same.
 
     Raises:
         DatasetError: there are no such files, or their names are mostly of none of them.
     """
-    paths, _ = visible_files(folder, suffixes)
+    paths, _ = visible_files(folder, suffixes, looks_right)
     known = "; ".join(f"{corpus}: {example}" for corpus, example in examples.items())
     if not paths:
         raise DatasetError(f"{folder} holds no {kind} ({', '.join(sorted(suffixes))}). Known corpora are: {known}.")
     for corpus, parse in readers.items():
         if sum(_reads(parse, path) for path in paths) > len(paths) / 2:
             return corpus
-    if len(by_folder(folder, suffixes)[0]) > len(paths) / 2:
+    if len(by_folder(folder, suffixes, looks_right)[0]) > len(paths) / 2:
         return "folders"
     raise DatasetError(
         f"{folder} is laid out like none of the corpora that are known here, in most of its {len(paths)} {kind}. Known "

@@ -23,7 +23,7 @@ from datasets.layouts import (
     recognise_names,
     visible_files,
 )
-from datasets.voices import list_ravdess, numbers_in
+from datasets.voices import list_ravdess, numbers_in, sounds
 from perception.command import Failure
 from perception.speech.audio import SUFFIXES
 
@@ -111,7 +111,7 @@ def load_corpus(corpus: Corpus, folder: Path | str, labels: Path | None = None) 
             raise DatasetError(f"corpus table came without its labels; give {_EXAMPLES['table']}.")
         return _anonymous(*by_table(labels, folder))
     if corpus == "folders":
-        listed = _anonymous(*by_folder(folder, SUFFIXES))
+        listed = _anonymous(*by_folder(folder, SUFFIXES, sounds))
     else:
         listed = _iemocap(folder) if corpus == "iemocap" else _by_name(corpus, folder)
     if not listed.recordings:
@@ -136,13 +136,13 @@ def recognise(folder: Path | str) -> Corpus:
     if any(folder.rglob("EmoEvaluation")):
         return "iemocap"
     readers: dict[Corpus, Callable[[Path], object]] = {"ravdess": numbers_in, **PARSERS}
-    return recognise_names(folder, SUFFIXES, readers, _EXAMPLES, "sounds")
+    return recognise_names(folder, SUFFIXES, readers, _EXAMPLES, "sounds", sounds)
 
 
 def _by_name(corpus: Corpus, folder: Path) -> Listed:
     """Read the names; what is named otherwise, shows what is not ours, or is there twice is left out."""
     recordings: dict[tuple[str, str], Recording] = {}
-    files, left_out = visible_files(folder, SUFFIXES)
+    files, left_out = visible_files(folder, SUFFIXES, sounds)
     for path in files:
         try:
             recording = PARSERS[corpus](path)

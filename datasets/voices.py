@@ -15,6 +15,7 @@ import numpy as np
 from datasets.layouts import DatasetError, visible_files
 from perception.command import Failure
 from perception.emotion import LABELS
+from perception.media import holds
 from perception.speech.audio import SUFFIXES
 
 __all__ = ["ACTORS", "Clip", "DatasetError", "Folds", "list_ravdess", "load_folds", "load_ravdess", "parse_name"]
@@ -103,6 +104,11 @@ def parse_name(path: Path) -> Clip:
     return Clip(path, LABELS[emotion - 1], intensity == 2, statement, repetition, actor)
 
 
+def sounds(path: Path) -> bool:
+    """Tell of a file with any ending, as .wma, whether there is a sound in it."""
+    return holds(path, "audio")
+
+
 def load_ravdess(folder: Path | str) -> list[Clip]:
     """List the clips of `list_ravdess`, without what it leaves out.
 
@@ -125,7 +131,7 @@ def list_ravdess(folder: Path | str) -> tuple[list[Clip], list[Failure]]:
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder. {_WHERE}")
     clips: dict[str, Clip] = {}
-    files, left_out = visible_files(folder, SUFFIXES)
+    files, left_out = visible_files(folder, SUFFIXES, sounds)
     for path in files:
         try:
             clip = parse_name(path)

@@ -33,6 +33,8 @@ SETS = (
 
 
 _SMALLEST_M, _LARGEST_M = 0.005, 1.0
+_MOST_APART = 3.0
+"""What is touched may be so many times as long as what is seen, or the other way round."""
 _AT_ONCE = 20_000_000
 """Distances of points from planes: 160 MB."""
 
@@ -254,18 +256,48 @@ def _data_folder(spec: str, data: Path | None) -> Path:
 def from_folder(folder: Path, limit: int | None = None, scale: float = 1.0) -> ObjectSet:
     """Read every URDF in a folder; where there is none every mesh; where there is none either, those further below.
 
-    A file counts as a folder that holds it alone.
+    A file counts as a folder that holds it alone. Where each object has a folder, one shape in several meshes
+    (YCB has its objects three times) is taken once.
 
     Objects are named by their files; where that is not enough, by their folders too, and by their endings.
     """
-    objects, skipped = [], []
-    paths = _paths(folder)[:limit]
-    for name, path in zip(_names(paths, folder), paths, strict=True):
+    models: dict[Path, ObjectModel] = {}
+    reasons: dict[Path, str] = {}
+    for path in _paths(folder)[:limit]:
         try:
-            objects.append(_one(path, name, scale))
+            model = _one(path, path.stem, scale)
         except MeshError as problem:
-            skipped.append(Skipped(name, str(problem)))
+            reasons[path] = str(problem)
+            continue
+        beside = [one for one in models if one.parent == path.parent != folder and path.suffix.lower() != ".urdf"]
+        first = next((one for one in beside if _same_shape(models[one], model)), None)
+        if first is None:
+            models[path] = model
+        else:
+            reasons[path] = f"the same shape as {first.name}, which lies beside it"
+    paths = [*models, *reasons]
+    names = dict(zip(paths, _names(paths, folder), strict=True))
+    if len(names) > len(models):  # what is left out need not make the names of the others longer
+        names |= dict(zip(models, _names(list(models), folder), strict=True))
+    objects = [replace(model, name=names[path]) for path, model in models.items()]
+    skipped = [Skipped(names[path], reason) for path, reason in reasons.items()]
     return ObjectSet(sorted(objects, key=lambda one: one.name), skipped)
+
+
+def _same_shape(one: ObjectModel, other: ObjectModel) -> bool:
+    """Whether two files show one shape: the same place and area, though corners may be joined otherwise."""
+    near = 1e-4 * float(one.mesh.extents.max())
+    if not np.allclose(one.mesh.bounds, other.mesh.bounds, rtol=0, atol=near):
+        return False
+    (area, centre), (other_area, other_centre) = _surface(one.mesh), _surface(other.mesh)
+    return bool(np.isclose(area, other_area, rtol=1e-3) and np.allclose(centre, other_centre, rtol=0, atol=near))
+
+
+def _surface(mesh: Mesh) -> tuple[float, np.ndarray]:
+    """Area, m^2, and its centre (3,) m."""
+    corners = mesh.vertices[mesh.triangles]
+    areas = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    return float(areas.sum()), (areas[:, None] * corners.mean(axis=1)).sum(axis=0) / max(float(areas.sum()), 1e-30)
 
 
 def _paths(folder: Path) -> list[Path]:
@@ -301,7 +333,22 @@ def _one(path: Path, name: str, scale: float) -> ObjectModel:
         found = load_collision(path)
         model = ObjectModel(name, found.mesh, found.parts, filled=len(found.parts) == 1)
     _check_size(scale * float(model.mesh.extents.max()), path)
+    _check_touched(model, path)
     return _centred(model if scale == 1.0 else model.scaled(np.full(3, scale)))
+
+
+def _check_touched(model: ObjectModel, path: Path) -> None:
+    """Refuse an object whose parts are elsewhere than what is seen of it, or of another size: a scale is missing."""
+    corners = np.concatenate([part.vertices for part in model.parts])
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    seen = model.mesh.bounds
+    ratio = float((high - low).max() / model.mesh.extents.max())
+    if 1 / _MOST_APART <= ratio <= _MOST_APART and (low <= seen[1]).all() and (high >= seen[0]).all():
+        return
+    raise MeshError(
+        f"{path} is seen over {model.mesh.extents.max():.3g} m and touched over {(high - low).max():.3g} m, in other "
+        "places or sizes. Give its <collision> the scale and origin of its <visual>."
+    )
 
 
 def _check_size(size_m: float, path: Path) -> None:

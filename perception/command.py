@@ -66,7 +66,7 @@ def search_files(
         for path in files_below(source):
             if is_hidden(path, source):
                 others["hidden"] += 1
-            elif path.suffix.lower() in suffixes or _holds(looks_right, path):
+            elif path.suffix.lower() in suffixes or opens(looks_right, path):
                 files.append(path)
             else:
                 others[path.suffix.lower() or "without ending"] += 1
@@ -78,8 +78,8 @@ def _absolute(path: Path) -> str:
     return os.path.normpath(path.absolute())
 
 
-def _holds(looks_right: Callable[[Path], bool], path: Path) -> bool:
-    """Whether a file can be opened and looks right."""
+def opens(looks_right: Callable[[Path], bool], path: Path) -> bool:
+    """Tell whether a file can be opened and looks right."""
     try:
         return path.is_file() and looks_right(path)
     except OSError:

@@ -19,6 +19,7 @@ from datasets.face_corpora import (
     recognise,
 )
 from datasets.faces import SPLITS, DatasetError, Faces, drop_train_test_duplicates, load_fer2013, read_fer2013
+from datasets.layouts import NOT_OURS
 from perception.face.detector import FaceDetector
 from perception.face.model import CLASSES
 from perception.face.pictures import PictureError
@@ -86,6 +87,18 @@ def test_folder_archive_and_csv_give_the_same(tmp_path):
     marked.write_text((tmp_path / "fer.csv").read_text(), encoding="utf-8-sig")
     assert as_set(load_fer2013(marked, None)) == as_set(wanted)
     assert folder.pictures.dtype == np.uint8 and len(folder.of("PublicTest").targets) == 7
+
+
+def test_what_shows_no_emotion_of_ours_is_told(tmp_path):
+    write_tree(tmp_path)
+    happy = tmp_path / "Training" / FOLDERS["happy"]
+    some = next(iter(happy.glob("*.png")))
+    some.rename(some.with_suffix(".jpeg"))
+    (tmp_path / "Training" / "contempt").mkdir()
+    (tmp_path / "Training" / "contempt" / "Training_9.png").write_bytes(some.with_suffix(".jpeg").read_bytes())
+    faces, left_out = read_fer2013(tmp_path, None)
+    assert len(faces.targets) == len(list(tmp_path.rglob("*_*.*"))) - 1
+    assert [(one.file.name, one.reason) for one in left_out] == [("Training_9.png", NOT_OURS)]
 
 
 def test_splits_in_file_names_win(tmp_path):

@@ -1,4 +1,7 @@
+import cv2
+import numpy as np
 import pytest
+import soundfile
 
 from datasets import face_corpora, voice_corpora
 from datasets.layouts import DatasetError, by_folder, by_table, recognise_names
@@ -43,6 +46,20 @@ def test_a_file_of_two_emotions_is_left_out(tmp_path):
     listed, left_out = by_folder(make(tmp_path, "sad/joy/x.wav", "angry/x.wav", "anna/sad/x.wav"), WAV)
     assert [(one.emotion, one.who) for one in listed] == [("angry", ""), ("sad", "anna")]
     assert [one.reason for one in left_out] == ["sad and joy both name emotions"]
+
+
+def test_content_and_not_the_ending_tells_what_belongs_to_a_corpus(tmp_path):
+    make(tmp_path, "happy/notes.txt", "sad/notes.wma")
+    for name, ending in (("happy/a", "jfif"), ("sad/b", "png")):
+        picture = cv2.imencode(".jpg", np.zeros((9, 9), np.uint8))[1].tobytes()
+        (tmp_path / f"{name}.{ending}").write_bytes(picture)
+    soundfile.write(tmp_path / "happy" / "c.wave", np.zeros(900), 16_000, format="WAV")
+    soundfile.write(tmp_path / "sad" / "d.wav", np.zeros(900), 16_000)
+    assert face_corpora.recognise(tmp_path) == voice_corpora.recognise(tmp_path) == "folders"
+    pictures = face_corpora.list_folders(tmp_path)[0]
+    assert [one.path.name for one in pictures] == ["a.jfif", "b.png"]
+    voices = voice_corpora.load_corpus("folders", tmp_path).recordings
+    assert [(one.path.name, one.emotion) for one in voices] == [("c.wave", "happy"), ("d.wav", "sad")]
 
 
 def test_splits_are_no_speakers(tmp_path):

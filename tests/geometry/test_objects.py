@@ -113,6 +113,30 @@ def test_one_file_is_a_set_of_one_object(tmp_path):
         load_objects(str(tmp_path / "notes.txt"))
 
 
+def test_one_object_in_three_files_is_taken_once(tmp_path):
+    for name in ("can", "cup"):
+        for file in ("nontextured.ply", "nontextured.stl", "textured.obj"):
+            export(f"{name}_900", tmp_path / f"00_{name}" / "google_16k" / file)
+    export("cup_901", tmp_path / "00_cup" / "google_16k" / "another.ply")
+    found = load_objects(str(tmp_path))
+    assert [model.name for model in found.objects] == [
+        "00_can/google_16k/nontextured", "00_cup/google_16k/another", "00_cup/google_16k/nontextured",
+    ]  # fmt: skip
+    assert len(found.skipped) == 4
+    assert all("the same shape as nontextured.ply" in one.reason for one in found.skipped)
+
+
+@pytest.mark.parametrize("touched", ['scale="1000 1000 1000"/>', '/>X<origin xyz="50 0 0"/>'])
+def test_what_is_touched_elsewhere_than_seen_is_refused(tmp_path, touched):
+    export("can_900", tmp_path / "meshes" / "can.obj")
+    mesh = '<geometry><mesh filename="meshes/can.obj" {}</geometry>{}'
+    visual, collision = mesh.format("/>", ""), mesh.format(*[*touched.split("X"), ""][:2])
+    body = f'<link name="a"><visual>{visual}</visual><collision>{collision}</collision></link>'
+    (tmp_path / "can.urdf").write_text(f'<robot name="x">{body}</robot>')
+    with pytest.raises(ObjectsError, match=r"can.urdf is seen over 0\.\d+ m and touched over"):
+        load_objects(str(tmp_path))
+
+
 def _only_bad(tmp_path):
     folder = tmp_path / "bad"
     folder.mkdir()
@@ -154,7 +178,7 @@ def test_endings_may_be_large_and_folders_be_called_like_files(tmp_path):
 
 def test_objects_of_one_name_are_told_apart_by_their_folders_and_endings(tmp_path):
     for place in ("kitchen/cup.ply", "bath/cup.ply", "bath/can.ply"):
-        export("cup_900", tmp_path / "rooms" / place)
+        export(f"{place[-7:-4]}_900", tmp_path / "rooms" / place)
     assert [m.name for m in load_objects(str(tmp_path / "rooms")).objects] == ["bath/can", "bath/cup", "kitchen/cup"]
     for place in ("cup.ply", "cup.stl"):
         export("cup_900", tmp_path / "endings" / place)
