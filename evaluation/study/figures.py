@@ -68,6 +68,9 @@ def people_figure(people: Sequence[PersonQuality]) -> str:
             y = [100 * (one.golden if np.isfinite(one.golden) else 0) for one in some]
             axes.plot(x, y, marker, color=color, alpha=0.7, label=f"{'left out' if out else 'analysed'} ({len(some)})")
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("{x:g}")
+        axes.set_ylim(top=103)
         axes.set_xlabel("median time of an answer (s)")
         axes.set_ylabel("obvious triplets right (%)")
         axes.legend(frameon=False)

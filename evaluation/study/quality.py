@@ -9,7 +9,7 @@ from scipy.stats import binomtest, chisquare
 
 from evaluation.capacity import Capacity, capacity
 from evaluation.reliability import Retest, alpha_interval, cronbach_alpha, mcdonald_omega, retest
-from evaluation.statistics import Interval, cluster_bootstrap
+from evaluation.statistics import Interval, cluster_bootstrap, wilson
 from evaluation.study.plan import Exclusions, Plan, ScaleRule
 from evaluation.study.tables import StudyTables, alike_of, repeats
 from policies.taste.queries import CANNOT_TELL, PAIRS
@@ -191,8 +191,15 @@ def study_quality(tables: StudyTables, rows: pd.DataFrame, plan: Plan, rng: np.r
 
 
 def _share(answers: pd.Series, people: pd.Series, rng: np.random.Generator) -> Interval | None:
-    """Share of answers, with its interval over people: those of one person are more alike than those of two."""
-    return cluster_bootstrap(answers, rng, people) if len(answers) else None
+    """Share of answers, with its interval over people: those of one person are more alike than those of two.
+
+    Where all people are alike, drawing among them tells nothing of others: Wilson's interval, a person for an answer.
+    """
+    if not len(answers):
+        return None
+    found = cluster_bootstrap(answers, rng, people)
+    count = people.nunique()
+    return found if found.low < found.high else wilson(round(found.mean * count), count)
 
 
 def _between(rows: pd.DataFrame, rng: np.random.Generator) -> Interval | None:

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evaluation.statistics import wilson
 from evaluation.study.analyse import Analyse, RegistrationError, analyse, analyse_tables
 from evaluation.study.curves import UNIFORM_BITS, learning_curve
 from evaluation.study.models import effect_sizes, groupings, outcome_rows, test_hypothesis
 from evaluation.study.plan import Hypothesis, ScaleRule, default_plan, parse_plan
 from evaluation.study.predict import from_other_people, nearest_pair
-from evaluation.study.quality import judge_people, scale_scores, straight_lines, study_quality
+from evaluation.study.quality import Quality, judge_people, scale_scores, straight_lines, study_quality
 from evaluation.study.report import SCRIPTED, report
 from evaluation.study.simulated import StudyDesign, draw_study
 from evaluation.study.tables import StudyTables, alike_of, checked, load_tables, repeats, trials
@@ -181,6 +182,24 @@ def test_quality_of_careful_people_who_repeat_themselves():
     assert found.capacity.bits_per_minute.mean == pytest.approx(
         found.capacity.bits_per_answer.mean * 6e4 / rows[rows["golden_choice"].notna()]["rt"].mean(), rel=1e-6
     )
+
+
+def test_shares_speak_of_people_and_are_never_certain():
+    rows = draw_study(SMALL, 0.0, np.random.default_rng(4)).reset_index(drop=True)
+    obvious = rows["golden_choice"]
+    right = rows.assign(choice=obvious.fillna(rows["choice"]).astype(int))
+
+    def quality(some: pd.DataFrame) -> Quality:
+        return study_quality(StudyTables(some, no_answers(), people_of(some)), some, PLAN, np.random.default_rng(0))
+
+    people = rows[obvious.notna()]["participant"].nunique()
+    assert quality(right).golden == wilson(people, people)
+    # Three people leave every other question open: the answers of one say little of those of another.
+    undecided = right.assign(choice=right["choice"].mask((rows["participant"] < "p0003") & (rows.index % 2 == 0), -1))
+    found = quality(undecided)
+    apart = wilson(int((undecided["choice"] == -1).sum()), len(undecided))
+    assert found.excluded == {}
+    assert found.cannot_tell.high - found.cannot_tell.low > 2 * (apart.high - apart.low)
 
 
 def test_nothing_came_and_nothing_breaks():
