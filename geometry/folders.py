@@ -11,10 +11,13 @@ def files_below(folder: Path) -> list[Path]:
 
     Links into the folder itself do not: what they lead to is listed where it lies, and nothing goes round. Links to
     files that are gone are listed, so that whoever reads them says so.
+
+    Raises:
+        OSError: a folder cannot be listed, and nobody knows what is missing.
     """
     root = folder.resolve()
     found, seen = [], set[Path]()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, onerror=_raise, followlinks=True):
         found += [Path(place, name) for name in names]
         for name in sorted(folders):
             link = Path(place, name)
@@ -23,6 +26,10 @@ def files_below(folder: Path) -> list[Path]:
                 folders.remove(name)
             seen.add(real)
     return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def is_hidden(path: Path, folder: Path) -> bool:

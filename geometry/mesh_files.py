@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import struct
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,14 +16,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from geometry.meshes import Mesh, MeshError, convex_hull, outward
+from geometry.polygons import concave, triangulate
 
 MESH_FILES = (".obj", ".stl", ".ply", ".off", ".glb", ".gltf", ".dae")
 _MOST_BYTES = 128 << 20
 _MOST_TRIANGLES = 2_000_000
 _MOST_PARTS = 1000
+_MOST_EARS = 200_000
+"""Of the squares of the corners of concave faces: some seconds."""
 _FACET = re.compile(rb"facet\s+normal", re.IGNORECASE)
 _CONVEX = 0.9
 """Share of its hull that a part fills: those of V-HACD 0.99 and more, a bottle 0.8, a can without its bottom 0.83."""
+
+
+_LABEL = 0.02
+"""Of the size of a part: what is flat and no farther outside is painted on it."""
 
 
 class _Arrays(NamedTuple):
@@ -61,8 +69,10 @@ def load_collision(path: Path, scale: Sequence[float] = (1.0, 1.0, 1.0)) -> Coll
         MeshError: as for `load_mesh`, or it is flat.
     """
     mesh, group = _load(path, scale)
-    parts = _hulls(mesh, group) if (group != group[0]).any() else []
-    if len(parts) > 1 and all(_fills(part, hull) for part, hull in parts):
+    cut = _hulls(mesh, group) if (group != group[0]).any() else []
+    parts = [(part, hull) for part, hull in cut if hull is not None]
+    sheets = [part for part, hull in cut if hull is None]
+    if len(parts) > 1 and all(_fills(part, hull) for part, hull in parts) and not _sticks_out(sheets, parts):
         return Collision(mesh, tuple(hull for _, hull in parts), True)
     whole = convex_hull(mesh.vertices)
     if whole is None:
@@ -80,7 +90,8 @@ def load_convex_parts(path: Path) -> tuple[Mesh, ...]:
     """
     arrays = _read(path)
     try:
-        parts = tuple(hull for _, hull in _hulls(Mesh(arrays.vertices, arrays.triangles), arrays.group))
+        cut = _hulls(Mesh(arrays.vertices, arrays.triangles), arrays.group)
+        parts = tuple(hull for _, hull in cut if hull is not None)
     except MeshError as problem:
         raise MeshError(f"{path}: {problem}") from problem
     if not parts:
@@ -88,14 +99,27 @@ def load_convex_parts(path: Path) -> tuple[Mesh, ...]:
     return parts
 
 
-def _hulls(mesh: Mesh, group: np.ndarray) -> list[tuple[Mesh, Mesh]]:
-    """Cut a mesh into its groups, (T,) numbers, each with its hull; those too flat to have a volume are left out."""
+def _hulls(mesh: Mesh, group: np.ndarray) -> list[tuple[Mesh, Mesh | None]]:
+    """Cut a mesh into its groups, (T,) numbers, each with its hull; None where it is too flat to have a volume."""
     found = []
     for number in np.unique(group):
         used, numbers = np.unique(mesh.triangles[group == number], return_inverse=True)
-        if (hull := convex_hull(mesh.vertices[used])) is not None:
-            found.append((Mesh(mesh.vertices[used], numbers.reshape(-1, 3)), hull))
+        found.append((Mesh(mesh.vertices[used], numbers.reshape(-1, 3)), convex_hull(mesh.vertices[used])))
     return found
+
+
+def _sticks_out(sheets: Sequence[Mesh], parts: Sequence[tuple[Mesh, Mesh]]) -> bool:
+    """Whether flat groups, as the floor of a tray, are more than a label on what can be touched."""
+    if not sheets:
+        return False
+    points = np.concatenate([sheet.vertices for sheet in sheets] + [sheet.corners.mean(axis=1) for sheet in sheets])
+    outside = np.ones(len(points), bool)
+    for _, hull in parts:
+        normals = np.cross(hull.corners[:, 1] - hull.corners[:, 0], hull.corners[:, 2] - hull.corners[:, 0])
+        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        heights = points @ normals.T - (normals * hull.corners[:, 0]).sum(axis=1)
+        outside &= heights.max(axis=1) > _LABEL * hull.extents.max()
+    return bool(outside.any())
 
 
 def _fills(part: Mesh, hull: Mesh) -> bool:
@@ -231,9 +255,10 @@ def _lines(content: bytes) -> Iterable[tuple[int, list[str]]]:
 
 
 def _read_obj(content: bytes) -> _Arrays:
-    """Read vertices and faces of an .obj; faces of more corners become fans."""
+    """Read vertices and faces of an .obj; faces of more corners become fans, and concave ones lose their ears."""
     points: list[float] = []
     triangles: list[tuple[int, int, int]] = []
+    polygons: dict[int, list[tuple[int, list[int]]]] = defaultdict(list)
     group: list[int] = []
     groups = 0
     for line, (word, *rest) in ((number, words) for number, words in _lines(content) if words):
@@ -242,15 +267,41 @@ def _read_obj(content: bytes) -> _Arrays:
         elif word == "v":
             points += _floats(rest[:3], line)
         elif word == "f":
-            first, *others = _corners(rest, len(points) // 3, line)
+            corners = _corners(rest, len(points) // 3, line)
+            first, *others = corners
+            if len(corners) > 3:
+                polygons[len(corners)].append((len(triangles), corners))
             fan = list(zip([first] * (len(others) - 1), others, islice(others, 1, None), strict=False))
             triangles += fan
             group += [groups] * len(fan)
     if len(used := set(group)) > _MOST_PARTS:
         raise MeshError(f"it has {len(used)} objects (o); up to {_MOST_PARTS} are read: join them")
-    return _Arrays(
-        np.array(points, float).reshape(-1, 3), np.array(triangles, np.int64).reshape(-1, 3), np.array(group, np.int64)
-    )
+    vertices = np.array(points, float).reshape(-1, 3)
+    cost = 0
+    for size, some in polygons.items():
+        cost += size**2 * _cut_ears(vertices, [one for one in some if max(one[1]) < len(vertices)], triangles, cost)
+    return _Arrays(vertices, np.array(triangles, np.int64).reshape(-1, 3), np.array(group, np.int64))
+
+
+def _cut_ears(
+    vertices: np.ndarray, polygons: Sequence[tuple[int, list[int]]], triangles: list[tuple[int, int, int]], spent: int
+) -> int:
+    """Cut the concave ones of polygons of one size anew, each given by the place of its fan among the triangles.
+
+    Returns how many they are.
+    """
+    if not polygons:
+        return 0
+    with np.errstate(over="ignore", invalid="ignore"):  # which is told when the mesh is checked
+        bad = concave(vertices[np.array([corners for _, corners in polygons])])
+    size, count = len(polygons[0][1]), int(bad.sum())
+    if spent + size**2 * count > _MOST_EARS:
+        raise MeshError(f"it has {count} concave faces of {size} corners, and is too much to cut: save it as triangles")
+    for (start, corners), wrong in zip(polygons, bad, strict=True):
+        if wrong:
+            cut = triangulate(vertices[corners])
+            triangles[start : start + len(cut)] = [(corners[a], corners[b], corners[c]) for a, b, c in cut]
+    return count
 
 
 def _floats(words: Sequence[str], line: int) -> list[float]:

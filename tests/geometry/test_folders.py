@@ -1,3 +1,7 @@
+import os
+
+import pytest
+
 from geometry.folders import files_below, is_hidden
 
 
@@ -23,3 +27,18 @@ def test_hidden_is_what_begins_with_a_dot_or_came_from_a_mac_below_the_folder(tm
     assert is_hidden(folder / "._cup.obj", folder)
     assert is_hidden(folder / ".git" / "cup.obj", folder)
     assert is_hidden(folder / "__MACOSX" / "cup.obj", folder)
+
+
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x.wav").touch()
+    scan = os.scandir
+
+    def closed(place):
+        if str(place).endswith("a"):
+            raise PermissionError(13, "Permission denied", str(place))
+        return scan(place)
+
+    monkeypatch.setattr("os.scandir", closed)  # whoever is root may list them all
+    with pytest.raises(PermissionError, match="Permission denied"):
+        files_below(tmp_path)

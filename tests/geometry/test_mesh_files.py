@@ -30,6 +30,54 @@ def test_a_cube_is_read_scaled_and_watertight(tmp_path):
     assert not Mesh(mesh.vertices, mesh.triangles[:-1]).watertight
 
 
+def prism(outline: str, height: float = 1.0) -> str:
+    """A prism whose ends are one face each, as Blender writes it."""
+    corners = [tuple(map(float, pair.split(","))) for pair in outline.split()]
+    count = len(corners)
+    points = [f"v {x} {y} {z}" for z in (0.0, height) for x, y in corners]
+    ends = [" ".join(map(str, range(count, 0, -1))), " ".join(map(str, range(count + 1, 2 * count + 1)))]
+    sides = [f"{i + 1} {j + 1} {count + j + 1} {count + i + 1}" for i in range(count) for j in [(i + 1) % count]]
+    return "\n".join([*points, *(f"f {face}" for face in ends + sides), ""])
+
+
+@pytest.mark.parametrize("first", range(8))
+def test_faces_that_turn_back_are_not_filled(tmp_path, first):
+    outline = ["0,0", "3,0", "3,3", "2,3", "2,1", "1,1", "1,3", "0,3"]
+    mesh = load_mesh(write(tmp_path / "u.obj", prism(" ".join(outline[first:] + outline[:first]))))
+    assert mesh.watertight
+    assert mesh.volume == pytest.approx(7.0)
+    points, normals = sample_surface(mesh, 4000, np.random.default_rng(0))
+    caps = points[np.abs(normals[:, 2]) > 0.9]
+    assert len(caps) == pytest.approx(4000 * 14 / (14 + 16), rel=0.1)
+    assert not ((caps[:, 0] > 1.01) & (caps[:, 0] < 1.99) & (caps[:, 1] > 1.01)).any()
+
+
+def test_too_many_faces_that_turn_back_are_refused(tmp_path):
+    corners = [(np.cos(t) * (1 + i % 2), np.sin(t) * (1 + i % 2)) for i, t in enumerate(np.linspace(0, 6.2, 500))]
+    with pytest.raises(MeshError, match=r"concave faces of 500 corners, and is too much to cut"):
+        load_mesh(write(tmp_path / "gear.obj", prism(" ".join(f"{x:.4f},{y:.4f}" for x, y in corners))))
+
+
+def tray(floor: str) -> str:
+    """Two walls, and a sheet between them or on one of them, each an `o`."""
+    box = trimesh.creation.box((0.2, 0.01, 0.05))
+    walls = []
+    for number, y in enumerate((-0.1, 0.1)):
+        points = "".join(f"v {x} {y + dy} {z}\n" for x, dy, z in box.vertices)
+        faces = "".join("f " + " ".join(str(8 * number + 1 + corner) for corner in face) + "\n" for face in box.faces)
+        walls.append(f"o wall{number}\n{points}{faces}")
+    return "".join(walls) + f"o sheet\n{floor}f 17 18 19 20\n"
+
+
+def test_a_sheet_between_parts_is_touched_too(tmp_path):
+    floor = "v -0.1 -0.1 -0.025\nv 0.1 -0.1 -0.025\nv 0.1 0.1 -0.025\nv -0.1 0.1 -0.025\n"
+    found = load_collision(write(tmp_path / "tray.obj", tray(floor)))
+    assert (len(found.parts), found.convex) == (1, False)
+    label = "v -0.1 0.106 0\nv 0.1 0.106 0\nv 0.1 0.106 0.02\nv -0.1 0.106 0.02\n"
+    found = load_collision(write(tmp_path / "labelled.obj", tray(label)))
+    assert (len(found.parts), found.convex) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
