@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def triangulate(corners: np.ndarray) -> list[tuple[int, int, int]]:
             break
         found.append((left[ear - 1], left[ear], left[(ear + 1) % len(left)]))
         del left[ear]
-    return found + [(left[0], one, other) for one, other in zip(left[1:-1], left[2:], strict=True)]
+    return found + [(left[0], one, other) for one, other in pairwise(left[1:])]
 
 
 def _in_plane(corners: np.ndarray) -> np.ndarray:
@@ -61,6 +62,5 @@ def _is_ear(points: np.ndarray, left: Sequence[int], at: int) -> bool:
 
 def _turn(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     """Twice the area of triangles a, b, c, each (..., 2); positive where they go round to the left."""
-    return np.asarray(
-        (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
-    )
+    along, across = b - a, c - a
+    return np.asarray(along[..., 0] * across[..., 1] - along[..., 1] * across[..., 0])
