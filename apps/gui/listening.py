@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 import threading
@@ -70,7 +71,7 @@ def listen(host: str, port: int) -> socket.socket:
             listening.listen(128)
         except OSError as problem:
             listening.close()
-            if problem.errno != 98:  # EADDRINUSE: try the next one
+            if problem.errno != errno.EADDRINUSE:
                 raise OSError(
                     f"cannot listen on {host}: {problem}. Give --host an address of this machine."
                 ) from problem

@@ -34,7 +34,7 @@ DRAWS = 5
 class TransferConfig(JsonOption, ThreadsOption, SeedOption):
     """Judge a corpus that the network never learned from: another language, other actors, other rooms.
 
-    Only the labels that the corpus has can be right, so the others are not asked for; calm is left out.
+    Only the labels that the corpus has can be right, so the others are not asked for.
     """
 
     data: Path

@@ -19,6 +19,7 @@ _FLAC = re.compile(rb"fLaC[\0\x80]\0\0\x22")
 _XING = re.compile(rb"(?:Xing|Info)\0\0\0[\1-\x0f]")
 """Behind the header of the first frame of an MP3: how many follow."""
 _PAGE = re.compile(rb"OggS\0(.)", re.DOTALL)
+_LONGEST_PAGE = 27 + 255 + 255 * 255
 _FIRST = 2
 """Flag of the first page of a stream in Ogg."""
 
@@ -38,8 +39,11 @@ def check_length(handle: BinaryIO, label: str) -> bool:
     """
     head = handle.read(_HEAD)
     size = handle.seek(0, io.SEEK_END)
+    if head.startswith((b"ID3", b"\xff")):
+        told = _told_by_xing(handle, head)
+    else:
+        told = _told_by_page(handle, size) if head.startswith(b"OggS") else _told_length(head)
     handle.seek(0)
-    told = _told_length(head)
     if told is not None and told > size:
         raise LengthError(f"{label} is truncated: {size} of {told} bytes are there. Copy it again.")
     return _check_wav_length(handle, label)
@@ -71,6 +75,32 @@ def _told_length(head: bytes) -> int | None:
             )
             return int(start) + count * width * channels
     return None
+
+
+def _told_by_xing(handle: BinaryIO, head: bytes) -> int | None:
+    """Bytes of an MP3 to the end of its last frame, as its first one tells (Xing, LAME); None where it does not."""
+    start = 0
+    if head.startswith(b"ID3"):  # pictures of covers may stand there; each byte of the length has seven bits
+        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=False))
+    handle.seek(start)
+    first = handle.read(_HEAD)
+    found = _XING.search(first[:200])
+    if found is None or not first[found.end() - 1] & 2:
+        return None
+    at = found.end() + (4 if first[found.end() - 1] & 1 else 0)
+    return start + int.from_bytes(first[at : at + 4], "big") * 49 // 50  # encoders count notes behind it, or not
+
+
+def _told_by_page(handle: BinaryIO, size: int) -> int | None:
+    """Bytes to the end of the last page of an Ogg; that the last one is missing, as of broadcasts, is no fault."""
+    start = max(0, size - _LONGEST_PAGE)
+    handle.seek(start)
+    tail = handle.read()
+    at = tail.rfind(b"OggS\0")
+    if at < 0:
+        return None
+    sizes = tail[at + 27 : at + 27 + tail[at + 26]] if len(tail) > at + 26 else b""
+    return start + at + 27 + len(sizes) + sum(sizes) if sizes else size + 1
 
 
 def is_joined(handle: BinaryIO) -> bool:

@@ -320,12 +320,29 @@ def test_a_wav_that_goes_on_behind_its_sound_is_refused():
     assert read_sound(noted).samples == pytest.approx(read_sound(GOOD).samples)
 
 
-@pytest.mark.parametrize("kind", ["AIFF", "AU", "W64", "RF64", "NIST", "CAF"])
+@pytest.mark.parametrize("kind", ["AIFF", "AU", "W64", "RF64", "NIST", "CAF", "OGG", "MP3"])
 def test_half_a_file_is_truncated(kind):
-    content = wav(tone(16_000, 2.0), kind=kind)
-    assert read_sound(content).duration_s == pytest.approx(2.0)
+    subtype = {"OGG": "VORBIS", "MP3": "MPEG_LAYER_III"}.get(kind, "PCM_16")
+    content = wav(np.random.default_rng(0).normal(0, 0.1, 32_000), subtype=subtype, kind=kind)
+    assert read_sound(content).duration_s == pytest.approx(2.0, abs=0.1)
     with pytest.raises(SoundError, match="truncated"):
         read_sound(content[: len(content) // 2])
+
+
+def test_an_ogg_that_ends_with_a_page_is_whole():
+    """As somebody leaves who recorded a broadcast."""
+    content = wav(np.random.default_rng(0).normal(0, 0.1, 160_000), subtype="VORBIS", kind="OGG")
+    last = content.rfind(b"OggS")
+    assert last > len(content) // 2
+    assert 5.0 < read_sound(content[:last]).duration_s < 10.0
+
+
+def test_a_cover_before_an_mp3_is_passed_over():
+    content = wav(np.random.default_rng(0).normal(0, 0.1, 32_000), subtype="MPEG_LAYER_III", kind="MP3")
+    cover = b"ID3\x03\0\0" + bytes((0, 0, 0x4E, 0x10)) + bytes(10_000)
+    assert read_sound(cover + content).duration_s == pytest.approx(2.0, abs=0.1)
+    with pytest.raises(SoundError, match="truncated"):
+        read_sound((cover + content)[: len(cover) + len(content) // 2])
 
 
 def mp3_in_wav(samples: np.ndarray, rate: int) -> bytes:
