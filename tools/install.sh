@@ -5,8 +5,13 @@
 set -u
 venv=$1; what=$2; log=$venv/install.log; found=0
 
-{ "$venv/bin/python" -m pip install --progress-bar off --editable "$what" 2>&1; echo "status $?"; } | tee "$log" | {
+{ "$venv/bin/python" -m pip install --progress-bar off --editable "$what" 2>&1; echo "status $?"; } | {
+    exec 3> "$log"
     while read -r line; do
+        case $line in
+        "status "*) ;;
+        *) printf '%s\n' "$line" >&3 ;; # here, and not by tee, which may be behind when the log is shown
+        esac
         case $line in
         "Collecting "*)
             found=$((found + 1))
@@ -19,7 +24,7 @@ venv=$1; what=$2; log=$venv/install.log; found=0
         "status 0") exit 0 ;;
         "status "*)
             echo "pip could not install it; its last words, of those in $log:" >&2
-            tail -n 12 "$log" | sed '$d' >&2
+            tail -n 12 "$log" >&2
             ;;
         esac
     done
