@@ -29,7 +29,8 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def _raise(error: OSError) -> None:
-    raise error
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):  # what is gone holds nothing
+        raise error
 
 
 def is_hidden(path: Path, folder: Path) -> bool:
