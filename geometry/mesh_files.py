@@ -115,8 +115,7 @@ def _sticks_out(sheets: Sequence[Mesh], parts: Sequence[tuple[Mesh, Mesh]]) -> b
     points = np.concatenate([sheet.vertices for sheet in sheets] + [sheet.corners.mean(axis=1) for sheet in sheets])
     outside = np.ones(len(points), bool)
     for _, hull in parts:
-        normals = np.cross(hull.corners[:, 1] - hull.corners[:, 0], hull.corners[:, 2] - hull.corners[:, 0])
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+        normals = hull.normals / np.linalg.norm(hull.normals, axis=1, keepdims=True)
         heights = points @ normals.T - (normals * hull.corners[:, 0]).sum(axis=1)
         outside &= heights.max(axis=1) > _LABEL * hull.extents.max()
     return bool(outside.any())
@@ -143,10 +142,8 @@ def _load(path: Path, scale: Sequence[float]) -> tuple[Mesh, np.ndarray]:
 
 def _checked(mesh: Mesh) -> tuple[Mesh, np.ndarray]:
     """Drop triangles without area and vertices without triangles; tells which triangles were kept, (T,) bool."""
-    corners = mesh.corners
     with np.errstate(over="ignore", invalid="ignore"):
-        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        kept = np.linalg.norm(normals, axis=1) > 1e-14
+        kept = np.linalg.norm(mesh.normals, axis=1) > 1e-14
     used, numbers = np.unique(mesh.triangles[kept], return_inverse=True)
     return Mesh(mesh.vertices[used], numbers.reshape(-1, 3)), kept
 

@@ -62,6 +62,12 @@ class Mesh:
         corners: np.ndarray = self.vertices[self.triangles]
         return corners
 
+    @property
+    def normals(self) -> np.ndarray:
+        """(T, 3) m^2: the normal of every triangle, twice as long as its area."""
+        corners = self.corners
+        return np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+
     @cached_property
     def rim_m(self) -> float:
         """Length of the edges that belong to one triangle alone, m: 0 where it is closed."""

@@ -295,9 +295,9 @@ def _same_shape(one: ObjectModel, other: ObjectModel) -> bool:
 
 def _surface(mesh: Mesh) -> tuple[float, np.ndarray]:
     """Area, m^2, and its centre (3,) m."""
-    corners = mesh.vertices[mesh.triangles]
-    areas = 0.5 * np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    return float(areas.sum()), (areas[:, None] * corners.mean(axis=1)).sum(axis=0) / max(float(areas.sum()), 1e-30)
+    areas = 0.5 * np.linalg.norm(mesh.normals, axis=1)
+    total = float(areas.sum())
+    return total, (areas[:, None] * mesh.corners.mean(axis=1)).sum(axis=0) / max(total, 1e-30)
 
 
 def _paths(folder: Path) -> list[Path]:
