@@ -10,7 +10,7 @@ from apps.config import SessionConfig
 from control.dog import CONTROL_HZ, Dog, Legs, Scenery, has_fallen
 from control.gait import GaitStyle, VelocityCommand
 from policies.behaviour import Behaviour
-from policies.navigation import bearing_to
+from policies.navigation.steering import bearing_to
 from robots.expression import POSTURES
 from robots.face import FACES
 from robots.quadruped import QuadrupedSpec

@@ -12,7 +12,7 @@ from control.gait import SPEED_RANGE_M_S, GaitStyle, VelocityCommand, gait_style
 from perception.emotion import LABELS, EmotionEstimate
 from perception.fusion.filter import Belief, EmotionFilter, FusionConfig
 from policies.behaviour import Behaviour, BehaviourSelector
-from policies.navigation import movement, steer
+from policies.navigation.steering import movement, steer
 from policies.taste.applied import Manner
 from robots.quadruped import QuadrupedState
 from robots.sounds import sound_seconds

@@ -77,6 +77,15 @@ def steer(behaviour: Behaviour, position: np.ndarray, yaw: float, person: np.nda
     return VelocityCommand()
 
 
+def toward(target: np.ndarray, position: np.ndarray, yaw: float, speed: float) -> VelocityCommand:
+    """Walk to a place (2,) m: on the spot the dog turns until it is before its nose, then goes, turning still."""
+    aim = bearing_to(target, position, yaw)
+    return VelocityCommand(wz=_turn(aim)) if abs(aim) > _BEHIND_RAD else _go(speed, aim)
+
+
+_BEHIND_RAD = 1.0
+
+
 def _wrap(angle: float) -> float:
     return float((angle + np.pi) % (2 * np.pi) - np.pi)
 

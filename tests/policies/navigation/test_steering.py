@@ -5,7 +5,7 @@ import pytest
 
 from control.gait import GAITS, VelocityCommand
 from policies.behaviour import Behaviour
-from policies.navigation import bearing_to, movement, steer
+from policies.navigation.steering import bearing_to, movement, steer
 
 PERSON = np.array([2.0, 1.0])
 
