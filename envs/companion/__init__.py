@@ -1,1 +1,1 @@
-"""A room that a dog and a person share: walls, furniture, uneven ground, things to fetch, and sound that has a place."""
+"""A room that dog and person share: walls, furniture, uneven ground, things to fetch, sound that has a place."""

@@ -101,14 +101,14 @@ def _edge_distance(n: int) -> np.ndarray:
     return np.minimum(line[:, None], line[None, :])
 
 
-def _rough(n: int, height_m: float, rng: np.random.Generator) -> np.ndarray:
-    """Lumps: random heights every 15 cm with straight ground between them."""
+def lumps(n: int, height_m: float, rng: np.random.Generator) -> np.ndarray:
+    """Make (n, n) m of lumps: random heights every 15 cm with straight ground between them."""
     coarse = rng.uniform(0.0, height_m, (n // 3 + 2, n // 3 + 2))
     at = np.arange(n) / 3
     low, share = at.astype(int), at % 1
     rows = coarse[low] * (1 - share)[:, None] + coarse[low + 1] * share[:, None]
-    lumps: np.ndarray = rows[:, low] * (1 - share) + rows[:, low + 1] * share
-    return lumps
+    heights: np.ndarray = rows[:, low] * (1 - share) + rows[:, low + 1] * share
+    return heights
 
 
 def _slopes(n: int, degrees: float, rng: np.random.Generator) -> np.ndarray:
@@ -141,7 +141,7 @@ def _stones(n: int, gap_m: float, rng: np.random.Generator) -> np.ndarray:
 
 
 _PATCHES: dict[str, Callable[[int, float, np.random.Generator], np.ndarray]] = {
-    "rough": _rough,
+    "rough": lumps,
     "slopes": _slopes,
     "stairs": _stairs,
     "stones": _stones,
