@@ -44,12 +44,16 @@ class DepthCamera:
                 "dropout and flying shares"
             )
 
+    @property
+    def focal_px(self) -> float:
+        """Focal length in pixels, the same both ways."""
+        return float(0.5 * self.width / np.tan(np.radians(self.field_of_view_deg) / 2))
+
     @cached_property
     def rays(self) -> np.ndarray:
         """(height, width, 3) directions in the camera's frame with z = 1."""
-        focal = 0.5 * self.width / np.tan(np.radians(self.field_of_view_deg) / 2)
-        x = (np.arange(self.width) + 0.5 - self.width / 2) / focal
-        y = (np.arange(self.height) + 0.5 - self.height / 2) / focal
+        x = (np.arange(self.width) + 0.5 - self.width / 2) / self.focal_px
+        y = (np.arange(self.height) + 0.5 - self.height / 2) / self.focal_px
         return np.stack([*np.meshgrid(x, y), np.ones((self.height, self.width))], axis=-1)
 
 
@@ -106,15 +110,22 @@ class Caster:
         depth, body, normals = self.cast(origins, directions)
         depth = np.where(body < 0, np.nan, depth.astype(float))
         facing = np.abs(np.einsum("...k,...k", normals, directions)) / np.linalg.norm(directions, axis=-1)
-        depth = _faulty(depth, facing, camera, rng)
+        depth = with_faults(depth, facing, camera, rng)
         body = np.where(np.isfinite(depth), body, -1)
         seen = body >= 0
         points = transform_points(T_world_cam, camera.rays[seen] * depth[seen][:, None])
         return View(depth, body, points, body[seen], T_world_cam)
 
 
-def _faulty(depth: np.ndarray, facing: np.ndarray, camera: DepthCamera, rng: np.random.Generator) -> np.ndarray:
-    """Add noise, holes and floating pixels; `facing` is the cosine between ray and normal."""
+def with_faults(depth: np.ndarray, facing: np.ndarray, camera: DepthCamera, rng: np.random.Generator) -> np.ndarray:
+    """Add a camera's noise, holes and floating pixels to a perfect depth image.
+
+    Args:
+        depth: (height, width) m, NaN where there is nothing.
+        facing: (height, width), the cosine between ray and normal of the surface.
+        camera: whose faults.
+        rng: draws them.
+    """
     if camera.noise_m == 0.0 and camera.dropout == 0.0 and camera.flying == 0.0:
         return depth
     out = depth + camera.noise_m * (depth / 0.5) ** 2 * rng.standard_normal(depth.shape)
