@@ -1,0 +1,171 @@
+"""Things that lie on the ground before the dog: where each is, which pixels show it, its size and its colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from geometry.transforms import transform
+
+
+class ThingsError(ValueError):
+    """A picture and its points cannot be used; the message says what came."""
+
+
+@dataclass(frozen=True)
+class ThingsConfig:
+    """What counts as a thing that a dog may fetch; m."""
+
+    floor_m: float = 0.008
+    """What is lower is ground."""
+    least_m: float = 0.02
+    most_m: float = 0.30
+    """Longest extent of a thing; what is longer is furniture, or a person."""
+    least_pixels: int = 25
+    apart_m: float = 0.02
+    """Neighbours in the picture that are nearer than this are one thing ..."""
+    apart_pixels: float = 3.0
+    """... or nearer than so many times what lies between neighbours so far away."""
+
+    def __post_init__(self) -> None:
+        sizes = 0.0 < self.least_m < self.most_m and self.floor_m >= 0.0
+        if not sizes or self.least_pixels < 1 or self.apart_m <= 0.0 or self.apart_pixels < 1.0:
+            raise ValueError(f"{self} came; 0 < least_m < most_m, and pixels of 1 or more")
+
+
+class Thing(NamedTuple):
+    """A thing that was seen.
+
+    `mask` (height, width) bool are its pixels; `cloud` (N, 3) m its points in the frame that was given, z up;
+    `centre` (3,) m the middle of their extent and `size_m` (3,) m that extent. `hue_deg` is 0 to 360, `saturation` 0 to
+    1: a thing of little saturation has no colour to be known by. `cut` tells that the picture's edge cuts it.
+    """
+
+    mask: np.ndarray
+    cloud: np.ndarray
+    centre: np.ndarray
+    size_m: np.ndarray
+    hue_deg: float
+    saturation: float
+    cut: bool
+
+    def is_coloured(self, hue_deg: float, within_deg: float = 25.0) -> bool:
+        """Tell whether its colour is that of a hue."""
+        off = abs((self.hue_deg - hue_deg + 180.0) % 360.0 - 180.0)
+        return self.saturation > 0.3 and off <= within_deg
+
+
+def find_things(
+    picture: np.ndarray, points: np.ndarray, eye: np.ndarray, config: ThingsConfig | None = None
+) -> list[Thing]:
+    """Find what stands out of level ground, nearest to the eye first.
+
+    Args:
+        picture: (height, width, 3) uint8 RGB.
+        points: (height, width, 3) m of each pixel in a frame whose z is up and whose ground is z = 0, see `level`; NaN
+            where nothing was seen.
+        eye: (3,) m, from where it was seen.
+        config: what counts.
+
+    Raises:
+        ThingsError: picture and points of different sizes.
+    """
+    if picture.shape != points.shape or picture.ndim != 3 or picture.shape[2] != 3:
+        raise ThingsError(f"a picture {picture.shape} and points {points.shape} came; both must be (height, width, 3)")
+    config = config or ThingsConfig()
+    label = _labels(points, eye, config)
+    hue, saturation = _colours(picture)
+    found = []
+    for number in range(1, int(label.max(initial=0)) + 1):
+        mask = label == number
+        cloud = points[mask]
+        if len(cloud) < config.least_pixels:
+            continue
+        low, high = cloud.min(axis=0), cloud.max(axis=0)
+        size = high - low
+        lies = low[2] < 0.05 + config.floor_m  # what floats is a table's edge, or a hand
+        if lies and config.least_m <= size.max() <= config.most_m:
+            cut = bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
+            tint, strength = _mean_colour(hue[mask], saturation[mask])
+            found.append(Thing(mask, cloud, (low + high) / 2, size, tint, strength, cut))
+    return sorted(found, key=lambda thing: float(np.hypot(*(thing.centre - eye)[:2])))
+
+
+def _labels(points: np.ndarray, eye: np.ndarray, config: ThingsConfig) -> np.ndarray:
+    """Number what hangs together above the ground: (height, width) int, 0 for ground and nothing."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    far = np.linalg.norm(points - eye, axis=2)
+    with np.errstate(invalid="ignore"):
+        above = np.isfinite(far) & (points[..., 2] > config.floor_m)
+    apart = np.maximum(config.apart_m, config.apart_pixels * _pixel_rad(points, far) * far)
+    number = np.arange(above.size).reshape(above.shape)
+    starts, ends = [], []
+    for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        with np.errstate(invalid="ignore"):
+            near = np.linalg.norm(points[one] - points[other], axis=2) <= apart[one]
+        joined = above[one] & above[other] & near
+        starts.append(number[one][joined])
+        ends.append(number[other][joined])
+    rows, columns = np.concatenate(starts), np.concatenate(ends)
+    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(above.size, above.size))
+    parts = connected_components(graph, directed=False)[1].reshape(above.shape)
+    label: np.ndarray = np.where(above, np.searchsorted(np.unique(parts[above]), parts) + 1, 0)
+    return label
+
+
+def _pixel_rad(points: np.ndarray, far: np.ndarray) -> float:
+    """Return the angle between neighbours in a row of the picture, rad: what lies between most of them."""
+    angles = np.linalg.norm(np.diff(points, axis=1), axis=2) / far[:, :-1]
+    seen = angles[np.isfinite(angles)]
+    return float(np.median(seen)) if len(seen) else 0.0
+
+
+def _colours(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return hue, degrees, and saturation, 0 to 1, of each pixel; what is almost black has none."""
+    import cv2
+
+    hsv = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2HSV).astype(float)  # hue in steps of 2 degrees
+    return 2.0 * hsv[..., 0], np.where(hsv[..., 2] > 20.0, hsv[..., 1] / 255.0, 0.0)
+
+
+def _mean_colour(hue: np.ndarray, saturation: np.ndarray) -> tuple[float, float]:
+    """Return the hue of most of a thing's pixels, degrees, weighed by how strong it is, and their median saturation."""
+    angle = np.angle((saturation * np.exp(1j * np.radians(hue))).sum(), deg=True)
+    return float(angle % 360.0), float(np.median(saturation))
+
+
+def level(points: np.ndarray, near_m: float = 0.08, seed: int = 0) -> np.ndarray | None:
+    """Find the ground in points and return what makes it level.
+
+    Encoders and inertial unit leave an error of a degree and of some millimetres; the ground that is seen has neither.
+
+    Args:
+        points: (N, 3) m in a frame whose z is about up and whose ground is about z = 0.
+        near_m: ground is looked for so near to z = 0.
+        seed: of the draws (RANSAC, Fischler & Bolles 1981).
+
+    Returns:
+        (4, 4) T_level_frame, whose ground is z = 0; None where too little of it is seen.
+    """
+    from sklearn.linear_model import LinearRegression, RANSACRegressor
+
+    flat = points[np.isfinite(points).all(axis=1)]
+    flat = flat[np.abs(flat[:, 2]) < near_m]
+    if len(flat) < 50:
+        return None
+    fit = RANSACRegressor(LinearRegression(), residual_threshold=0.008, random_state=seed, max_trials=60)
+    try:
+        fit.fit(flat[:, :2], flat[:, 2])
+    except ValueError:  # no three points of one plane
+        return None
+    slope, height = fit.estimator_.coef_, float(fit.estimator_.intercept_)
+    up = np.array([-slope[0], -slope[1], 1.0])
+    up /= np.linalg.norm(up)
+    ahead = np.array([1.0, 0.0, 0.0]) - up[0] * up
+    ahead /= np.linalg.norm(ahead)
+    rotation = np.stack([ahead, np.cross(up, ahead), up])
+    return transform(rotation, -rotation @ (0.0, 0.0, height))
