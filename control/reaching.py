@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from geometry.transforms import about_vertical, inverse, transform, transform_points
 from robots.kinematics import leg_fk, leg_ik
-from robots.neck import NeckSpec, neck_fk, neck_jacobian
+from robots.neck import T_HEAD_HAND, NeckSpec, neck_fk, neck_jacobian
 from robots.quadruped import QuadrupedSpec
 
 _WEIGHTS = np.array([0.02, 0.02, 0.05, 0.3, 0.3, 0.3, 1.0, 1.0, 1.0, 1.0, 1.0])
@@ -63,6 +63,8 @@ class Placement(NamedTuple):
 CHANGED_JAWS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """The same grasp with either jaw where the other was."""
 _TURNS = tuple(np.radians([0, 30, -30, 60, -60, 90, -90, 120, -120, 150, -150, 180]).tolist())
+_STEEP = 0.96
+"""Cosine from which a mouth comes from above: within 16 degrees."""
 _DISTANCES_M = (0.38, 0.33, 0.43)
 """From the middle of the stance to the mouth: here most grasps are reached."""
 
@@ -91,6 +93,13 @@ class Reacher:
         self._high = np.array([*self.spec.upper, *self.neck.upper_limits])
 
     @cached_property
+    def _longest_m(self) -> float:
+        """From the preferred place of the trunk to the mouth of a neck stretched out, m."""
+        neck, shift = self.neck, np.maximum(self.spec.upper[:3], np.negative(self.spec.lower[:3]))
+        lengths = np.linalg.norm(neck.base), neck.post_m, neck.upper_m, neck.lower_m, T_HEAD_HAND[0, 3]
+        return float(sum(lengths) + np.linalg.norm(shift))
+
+    @cached_property
     def nominal(self) -> Reach:
         """The pose that is preferred where nothing asks for another: low, nose down, neck stretched ahead."""
         return Reach(np.array(self.spec.nominal), np.array([0.0, -0.6, 1.2, 0.6, 0.0]))
@@ -101,6 +110,8 @@ class Reacher:
         Returns:
             The pose; None where none is found that is near enough, within all limits, and stands.
         """
+        if np.linalg.norm(T_stance_hand[:3, 3] - self.spec.nominal[:3]) > self._longest_m:
+            return None
         starts = [near] if near is not None else self._starts(T_stance_hand)
         for start in starts:
             found = self._solve(T_stance_hand, np.concatenate(start))
@@ -108,26 +119,33 @@ class Reacher:
                 return found
         return None
 
-    def place(self, T_world_hand: np.ndarray) -> Placement | None:
-        """Find where to stand for a grasp on flat ground, and the pose there.
+    def places(
+        self,
+        T_world_hand: np.ndarray,
+        heading: float | None = None,
+        is_free: Callable[[np.ndarray], bool] = lambda place: True,
+    ) -> Iterator[Placement]:
+        """Find where one can stand for a grasp on flat ground, and the poses there.
 
         A mouth that comes at a slant comes best from the dog's own side, so headings begin with the way that it comes;
-        a grasp is as good with the jaws changed.
-
-        Returns:
-            Where to stand and how to reach from there; None where no place is found.
+        one that comes from above may come from anywhere, first with the `heading`, rad, that is asked for. A grasp is
+        as good with the jaws changed. `is_free` tells whether one may stand at a place (2,) m.
         """
         x, y, _ = T_world_hand[:3, 3]
-        first = float(np.arctan2(T_world_hand[1, 2], T_world_hand[0, 2]))
+        steep = T_world_hand[2, 2] < -_STEEP
+        slant = float(np.arctan2(T_world_hand[1, 2], T_world_hand[0, 2]))
+        first = heading if heading is not None and steep else slant
         for turn in _TURNS:
             for distance in _DISTANCES_M:
                 c, s = np.cos(first + turn), np.sin(first + turn)
                 T_world_stance = transform(about_vertical(first + turn), (x - distance * c, y - distance * s, 0.0))
+                if not is_free(T_world_stance[:2, 3]):
+                    continue
                 for jaws in (np.eye(4), CHANGED_JAWS):
                     found = self.reach(inverse(T_world_stance) @ T_world_hand @ jaws)
                     if found is not None:
-                        return Placement(T_world_stance, found)
-        return None
+                        yield Placement(T_world_stance, found)
+                        break
 
     def along(self, poses: Sequence[np.ndarray], start: Reach) -> list[Reach] | None:
         """Follow poses of the mouth (4, 4), each reached from near the last; None where one is out of reach."""

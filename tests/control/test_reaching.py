@@ -29,8 +29,7 @@ def test_every_grasp_from_above_has_a_place_to_stand(reacher, tilt_deg):
     rng = np.random.default_rng(round(tilt_deg))
     for _ in range(6):
         T_world_hand = grasp(rng, tilt_deg)
-        found = reacher.place(T_world_hand)
-        assert found is not None
+        found = next(reacher.places(T_world_hand))
         there = found.T_world_stance @ reacher.hand(found.reach)
         np.testing.assert_allclose(there[:3, 3], T_world_hand[:3, 3], atol=2e-3)
         either = [np.abs(there[:3, :3] - (T_world_hand @ jaws)[:3, :3]).max() for jaws in (np.eye(4), CHANGED_JAWS)]
@@ -41,16 +40,24 @@ def test_every_grasp_from_above_has_a_place_to_stand(reacher, tilt_deg):
 def test_poses_keep_all_limits(reacher):
     rng = np.random.default_rng(5)
     for _ in range(5):
-        found = reacher.place(grasp(rng, 20.0))
+        found = next(reacher.places(grasp(rng, 20.0)))
         assert (found.reach.neck >= reacher.neck.lower_limits).all()
         assert (found.reach.neck <= reacher.neck.upper_limits).all()
         assert (found.reach.trunk >= reacher.spec.lower).all()
         assert (found.reach.trunk <= reacher.spec.upper).all()
 
 
+@pytest.mark.parametrize("heading", [0.0, 2.0, -2.5])
+def test_what_is_grasped_from_above_is_grasped_with_the_heading_that_the_dog_has(reacher, heading):
+    T_world_hand = transform(np.diag([1.0, -1.0, -1.0]), (0.5, 0.2, 0.03))
+    placed = next(reacher.places(T_world_hand, heading))
+    ahead = placed.T_world_stance[:2, 0]
+    np.testing.assert_allclose(ahead, (np.cos(heading), np.sin(heading)), atol=1e-9)
+
+
 def test_a_straight_way_down_is_followed_from_pose_to_pose(reacher):
     T_world_hand = grasp(np.random.default_rng(3), 10.0)
-    placed = reacher.place(T_world_hand)
+    placed = next(reacher.places(T_world_hand))
     goal = reacher.hand(placed.reach)
     way = [goal @ transform(np.eye(3), (0.0, 0.0, -back)) for back in np.linspace(0.0, 0.08, 9)]
     path = reacher.along(way, placed.reach)
