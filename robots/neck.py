@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from geometry.transforms import transform
+from geometry.transforms import look_at, transform
 from robots.hand import HandSpec, hand_links
 from robots.shapes import Link, Shape
 
@@ -31,6 +31,9 @@ MOUTH = HandSpec(
 _AXES = np.array([[0, 0, 1], [0, 1, 0], [0, 1, 0], [0, 1, 0], [1, 0, 0]], float)
 T_HEAD_HAND = transform(np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]), (MOUTH.mount_m, 0.0, 0.0))
 """The hand's frame in the head's: it comes along the head's x, and its jaws close along the head's z."""
+_CAMERA_DOWN = 0.35
+T_HEAD_CAM = look_at((0.06, 0.0, 0.115), (0.06 + np.cos(_CAMERA_DOWN), 0.0, 0.115 - np.sin(_CAMERA_DOWN)))
+"""The camera over the screen looks down by 20 degrees: on the floor before the feet, and still at a face."""
 _SHELL, _ACCENT, _DARK = "#e8e2d6", "#e08a3c", "#22252a"
 
 
@@ -82,6 +85,21 @@ def neck_fk(joints: np.ndarray, spec: NeckSpec) -> np.ndarray:
         frames[index] = T
     frames[5] = T @ T_HEAD_HAND
     return frames
+
+
+def gaze(point_trunk: np.ndarray, spec: NeckSpec) -> np.ndarray:
+    """Return joints (5,) rad at which the neck is folded and the camera looks at a point (3,) m of the trunk's frame.
+
+    What lies beyond the neck's limits is looked at as nearly as they allow.
+    """
+    joints = np.array(spec.rest)
+    for _ in range(8):  # the camera moves as the head turns
+        T_trunk_cam = neck_fk(joints, spec)[4] @ T_HEAD_CAM
+        x, y, z = T_trunk_cam[:3, :3].T @ (np.asarray(point_trunk, float) - T_trunk_cam[:3, 3])
+        joints[0] -= np.arctan2(x, max(z, 0.05))
+        joints[3] += np.arctan2(y, max(z, 0.05))
+        joints = np.clip(joints, spec.lower_limits, spec.upper_limits)
+    return joints
 
 
 def neck_jacobian(frames: np.ndarray) -> np.ndarray:

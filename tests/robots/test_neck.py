@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from geometry.transforms import inverse, quat_transform
-from robots.neck import JAWS, MOUTH, NECK_JOINTS, NeckSpec, neck_fk, neck_jacobian, neck_links, neck_urdf
+from robots.neck import (
+    JAWS,
+    MOUTH,
+    NECK_JOINTS,
+    T_HEAD_CAM,
+    NeckSpec,
+    gaze,
+    neck_fk,
+    neck_jacobian,
+    neck_links,
+    neck_urdf,
+)
 from robots.quadruped import QuadrupedSpec, quadruped_urdf
 from robots.world import World
 
@@ -86,3 +97,18 @@ def test_jaws_are_the_fingers_of_the_mouth_and_meet_when_shut():
         assert shape.position[2] + shape.size[2] / 2 == pytest.approx(0.0, abs=2e-3)
     ends = [shape.position[0] + shape.size[0] / 2 for link in (lower, upper) for shape in link.shapes]
     assert max(ends) == pytest.approx(MOUTH.mount_m)
+
+
+@pytest.mark.parametrize("point", [(0.6, 0.0, -0.3), (0.45, 0.1, -0.28), (2.0, -0.5, 0.5), (0.4, -0.1, -0.3)])
+def test_the_camera_looks_at_what_is_gazed_at(point):
+    joints = gaze(np.array(point), SPEC)
+    T_trunk_cam = neck_fk(joints, SPEC)[4] @ T_HEAD_CAM
+    local = inverse(T_trunk_cam)[:3] @ (*point, 1.0)
+    assert local[2] > 0.1
+    assert np.abs(local[:2]).max() / local[2] < 0.02
+
+
+def test_what_is_behind_the_dog_is_looked_at_as_far_as_the_neck_turns():
+    joints = gaze(np.array([-1.0, 0.3, 0.0]), SPEC)
+    assert joints[0] == pytest.approx(SPEC.upper_limits[0])
+    assert (joints >= SPEC.lower_limits).all()
