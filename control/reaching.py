@@ -63,8 +63,6 @@ class Placement(NamedTuple):
 CHANGED_JAWS = np.diag([-1.0, -1.0, 1.0, 1.0])
 """The same grasp with either jaw where the other was."""
 _TURNS = tuple(np.radians([0, 30, -30, 60, -60, 90, -90, 120, -120, 150, -150, 180]).tolist())
-_STEEP = 0.96
-"""Cosine from which a mouth comes from above: within 16 degrees."""
 _DISTANCES_M = (0.38, 0.33, 0.43)
 """From the middle of the stance to the mouth: here most grasps are reached."""
 
@@ -124,18 +122,17 @@ class Reacher:
         T_world_hand: np.ndarray,
         heading: float | None = None,
         is_free: Callable[[np.ndarray], bool] = lambda place: True,
+        most_turn: float = np.pi,
     ) -> Iterator[Placement]:
         """Find where one can stand for a grasp on flat ground, and the poses there.
 
-        A mouth that comes at a slant comes best from the dog's own side, so headings begin with the way that it comes;
-        one that comes from above may come from anywhere, first with the `heading`, rad, that is asked for. A grasp is
-        as good with the jaws changed. `is_free` tells whether one may stand at a place (2,) m.
+        A mouth that comes at a slant comes best from the dog's own side: headings begin with the way that it comes, or
+        with the `heading`, rad, that is asked for. A grasp is as good with the jaws changed. `is_free` tells whether
+        one may stand at a place (2,) m; headings differ from the first by `most_turn`, rad, at most.
         """
         x, y, _ = T_world_hand[:3, 3]
-        steep = T_world_hand[2, 2] < -_STEEP
-        slant = float(np.arctan2(T_world_hand[1, 2], T_world_hand[0, 2]))
-        first = heading if heading is not None and steep else slant
-        for turn in _TURNS:
+        first = float(np.arctan2(T_world_hand[1, 2], T_world_hand[0, 2])) if heading is None else heading
+        for turn in [turn for turn in _TURNS if abs(turn) <= most_turn + 1e-9]:
             for distance in _DISTANCES_M:
                 c, s = np.cos(first + turn), np.sin(first + turn)
                 T_world_stance = transform(about_vertical(first + turn), (x - distance * c, y - distance * s, 0.0))

@@ -85,7 +85,9 @@ def find_things(
             continue
         low, high = cloud.min(axis=0), cloud.max(axis=0)
         size = high - low
-        lies = low[2] < 0.05 + config.floor_m  # what floats is a table's edge, or a hand
+        away = eye - (low + high) / 2
+        steep = away[2] > np.hypot(*away[:2])  # from above its lower part is hidden
+        lies = steep or low[2] < 0.05 + config.floor_m  # what floats is a table's edge, or a hand
         if lies and config.least_m <= size.max() <= config.most_m:
             cut = bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
             tint, strength = _mean_colour(hue[mask], saturation[mask])

@@ -17,6 +17,8 @@ from robots.neck import MOUTH
 MOUTH_GRASPS = PlannerConfig(hand=MOUTH, approach_m=0.08, table_m=0.008)
 """The planner's settings for the mouth: it keeps 8 mm from the ground, for feet creep and encoders are not perfect."""
 
+_NEARLY_AHEAD = np.radians(30.0)
+
 
 @dataclass(frozen=True)
 class MouthConfig:
@@ -81,7 +83,7 @@ class MouthPlanner:
 
         Args:
             scene: the shape, m, on the ground z = 0.
-            heading: of the dog when it comes, rad: grasps from above are made from there.
+            heading: of the dog when it comes, rad: grasps that can be made from about there are taken first.
             stance_is_free: whether the dog may stand at a place (2,) m.
 
         Returns:
@@ -90,11 +92,14 @@ class MouthPlanner:
         Raises:
             CloudError: the cloud cannot be used.
         """
-        for grasp in self.grasps(scene):
-            for placed in self.reacher.places(grasp.T_world_hand, heading, stance_is_free):
-                found = self._way(grasp, placed)
-                if found is not None:
-                    return found
+        grasps = self.grasps(scene)
+        # A worse grasp from where one comes beats a better one for which one must walk round the thing.
+        for most_turn in (_NEARLY_AHEAD, np.pi):
+            for grasp in grasps:
+                for placed in self.reacher.places(grasp.T_world_hand, heading, stance_is_free, most_turn):
+                    found = self._way(grasp, placed)
+                    if found is not None:
+                        return found
         return None
 
     def from_stance(self, scene: PlanningScene, T_world_stance: np.ndarray) -> MouthPlan | None:

@@ -18,8 +18,9 @@ _LEAST_RAD_S = 0.12
 class PlacingConfig:
     """How near is near enough, and how fast it goes; m, rad, s."""
 
-    near_m: float = 0.020
-    near_rad: float = 0.05
+    near_m: float = 0.030
+    """A centimetre is never reached for sure, two and a half are; neck and trunk take up the rest."""
+    near_rad: float = 0.07
     gain: float = 1.5
     integral: float = 0.6
     """Feet that scuff fall short of what they are told by a part that stays."""
