@@ -8,11 +8,7 @@ import numpy as np
 
 from geometry.cameras import DepthCamera, with_faults
 from geometry.transforms import inverse, transform_points
-from robots.stdio import silent_c_output
 from robots.world import World
-
-with silent_c_output():
-    import pybullet
 
 NEAR_M, FAR_M = 0.06, 12.0
 """Nothing nearer or farther is seen; the jaws are nearer."""
@@ -47,15 +43,16 @@ class HeadCamera:
         """Look from a pose (4, 4), z forward, x right, y down."""
         camera = self.camera
         view = inverse(T_world_cam @ _OPENGL)
-        _, _, colours, buffer, _ = self._world.client.getCameraImage(
+        client = self._world.client
+        _, _, colours, buffer, _ = client.getCameraImage(
             camera.width,
             camera.height,
             view.T.ravel().tolist(),
             self._projection,
-            renderer=pybullet.ER_TINY_RENDERER,
+            renderer=client.ER_TINY_RENDERER,
             shadow=0,
             lightDirection=(2.0, -1.5, 4.0),
-            flags=pybullet.ER_NO_SEGMENTATION_MASK,
+            flags=client.ER_NO_SEGMENTATION_MASK,
         )
         shape = camera.height, camera.width
         picture = np.asarray(colours, np.uint8).reshape(*shape, 4)[:, :, :3]
