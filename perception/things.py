@@ -78,11 +78,11 @@ def find_things(
     label = _labels(points, eye, config)
     hue, saturation = _colours(picture)
     found = []
-    for number in range(1, int(label.max(initial=0)) + 1):
+    sizes = np.bincount(label.ravel())
+    sizes[0] = 0  # the ground, and what was not seen
+    for number in np.flatnonzero(sizes >= config.least_pixels):
         mask = label == number
         cloud = points[mask]
-        if len(cloud) < config.least_pixels:
-            continue
         low, high = cloud.min(axis=0), cloud.max(axis=0)
         size = high - low
         away = eye - (low + high) / 2
@@ -140,6 +140,13 @@ def _mean_colour(hue: np.ndarray, saturation: np.ndarray) -> tuple[float, float]
     return float(angle % 360.0), float(np.median(saturation))
 
 
+_DRAWS, _SAMPLE = 80, 1500
+_GROUND_M = 0.008
+"""So near to the plane is ground."""
+_LEAST_UP = 0.97
+"""Cosine of the steepest plane that is taken for ground: 14 degrees."""
+
+
 def level(points: np.ndarray, near_m: float = 0.08, seed: int = 0) -> np.ndarray | None:
     """Find the ground in points and return what makes it level.
 
@@ -148,24 +155,33 @@ def level(points: np.ndarray, near_m: float = 0.08, seed: int = 0) -> np.ndarray
     Args:
         points: (N, 3) m in a frame whose z is about up and whose ground is about z = 0.
         near_m: ground is looked for so near to z = 0.
-        seed: of the draws (RANSAC, Fischler & Bolles 1981).
+        seed: of the draws (RANSAC, Fischler & Bolles 1981; scikit-learn's takes a tenth of a second, too long while
+            one walks).
 
     Returns:
         (4, 4) T_level_frame, whose ground is z = 0; None where too little of it is seen.
     """
-    from sklearn.linear_model import LinearRegression, RANSACRegressor
-
     flat = points[np.isfinite(points).all(axis=1)]
     flat = flat[np.abs(flat[:, 2]) < near_m]
     if len(flat) < 50:
         return None
-    fit = RANSACRegressor(LinearRegression(), residual_threshold=0.008, random_state=seed, max_trials=60)
-    try:
-        fit.fit(flat[:, :2], flat[:, 2])
-    except ValueError:  # no three points of one plane
+    rng = np.random.default_rng(seed)
+    sample = flat[rng.choice(len(flat), min(len(flat), _SAMPLE), replace=False)]
+    three = sample[rng.integers(0, len(sample), (_DRAWS, 3))]
+    normals = np.cross(three[:, 1] - three[:, 0], three[:, 2] - three[:, 0])
+    length = np.linalg.norm(normals, axis=1)
+    good = (length > 1e-6) & (np.abs(normals[:, 2]) > _LEAST_UP * length)
+    if not good.any():
         return None
-    slope, height = fit.estimator_.coef_, float(fit.estimator_.intercept_)
-    up = np.array([-slope[0], -slope[1], 1.0])
+    normals = normals[good] / normals[good, 2:]  # distances are along z, for slopes are small
+    heights = np.einsum("nk,nk->n", normals, three[good, 0])
+    near = np.abs(sample @ normals.T - heights) < _GROUND_M
+    best = int(near.sum(axis=0).argmax())
+    # All points near the best plane tell it once more, by least squares.
+    ground = flat[np.abs(flat @ normals[best] - heights[best]) < _GROUND_M]
+    columns = np.column_stack([ground[:, :2], np.ones(len(ground))])
+    slope_x, slope_y, height = np.linalg.lstsq(columns, ground[:, 2], rcond=None)[0]
+    up = np.array([-slope_x, -slope_y, 1.0])
     up /= np.linalg.norm(up)
     ahead = np.array([1.0, 0.0, 0.0]) - up[0] * up
     ahead /= np.linalg.norm(ahead)
