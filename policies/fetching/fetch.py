@@ -365,11 +365,14 @@ class Fetcher:
         low = plan.approach[-1]
         yield from self._go(stance, [_above(stance.reach, low), plan.lift[-1]], 1.8)
         yield from self._go(stance, [*plan.lift[-2::-1], low], 0.9)
-        self._opening = plan.grasp.width_m
+        self._opening = MOUTH.opening_m
         yield from self._hold(stance, 0.5)
         yield from self._go(stance, plan.approach[-2::-1], 0.9)
         yield from self._stand_up(stance)
         self._opening = 0.0
+        yield from self._wait(self.config.still_s)
+        if self.now.opening_m > self.config.held_m:  # a hook, or a handle that has caught on a jaw
+            raise _FailedError("it did not come off")
 
 
 def _above(standing: Reach, low: Reach) -> Reach:
