@@ -154,10 +154,15 @@ class Person:
         return self.sitting == (1.0 if dt_s > 0 else 0.0)
 
     @property
+    def _bent(self) -> float:
+        """How far hips and knees are bent by sitting, rad, eased at both ends."""
+        return np.pi / 2 * self.sitting * self.sitting * (3 - 2 * self.sitting)
+
+    @property
     def posture(self) -> Posture:
         """How the body is held now."""
         share = min(self._speed / WALKING_M_S, 1.0)
-        bent = np.pi / 2 * self.sitting * self.sitting * (3 - 2 * self.sitting)
+        bent = self._bent
         swing = [share * _SWING_RAD * float(np.sin(self._phase + shift)) for shift in (0.0, np.pi)]
         lift = [share * _BEND_RAD * max(0.0, float(np.cos(self._phase + shift))) for shift in (0.0, np.pi)]
         return Posture(
@@ -175,9 +180,8 @@ class Person:
             _FOOT_M + _SHANK_M * np.cos(thigh - knee) + _THIGH_M * np.cos(thigh)
             for thigh, knee in zip(posture.thighs, posture.knees, strict=True)
         )
-        bent = np.pi / 2 * self.sitting * self.sitting * (3 - 2 * self.sitting)
         pelvis = transform(about_vertical(self.yaw), (*self.place, standing)) @ transform(
-            np.eye(3), (-_THIGH_M * np.sin(bent), 0.0, 0.0)
+            np.eye(3), (-_THIGH_M * np.sin(self._bent), 0.0, 0.0)
         )
         shoulders = pelvis @ transform(np.eye(3), (0.0, 0.0, _TORSO_M))
         head = shoulders @ transform(np.eye(3), (0.02, 0.0, _HEAD_M))

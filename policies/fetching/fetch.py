@@ -23,6 +23,7 @@ from policies.fetching.mouth_plan import MouthPlan, MouthPlanner
 from policies.fetching.seeing import Sighting, moved_to, shape, sight
 from policies.grasping.planner import PlanningScene
 from policies.navigation.placing import Placer
+from policies.navigation.steering import wrap
 from policies.navigation.viewpoints import next_viewpoint
 from policies.navigation.walking import Goal, Status, Walker
 from robots.neck import MOUTH, T_HEAD_CAM, gaze, neck_fk
@@ -197,7 +198,7 @@ class Fetcher:
                 VelocityCommand(wz=self.config.turn_rad_s), gait_style("trot"), self._neck, self._opening, None,
                 self._look_due(),
             )  # fmt: skip
-            turned += abs(float((self.now.yaw - before + np.pi) % (2 * np.pi) - np.pi))
+            turned += abs(wrap(self.now.yaw - before))
             before = self.now.yaw
             place = self._where()
             if place is not None:

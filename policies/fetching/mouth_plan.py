@@ -103,7 +103,7 @@ class MouthPlanner:
         return None
 
     def from_stance(self, scene: PlanningScene, T_world_stance: np.ndarray) -> MouthPlan | None:
-        """Plan the best grasp that the mouth gets to from where the dog stands already; else as `plan`."""
+        """Plan the best grasp that the mouth gets to from where the dog stands already; None where is none."""
         for grasp in self.grasps(scene):
             for jaws in (np.eye(4), CHANGED_JAWS):
                 reach = self.reacher.reach(inverse(T_world_stance) @ grasp.T_world_hand @ jaws)

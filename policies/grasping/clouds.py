@@ -90,7 +90,7 @@ def _depth_at(points: np.ndarray, observation: Observation) -> tuple[np.ndarray,
     """Look up the depth (N,) m that the camera measured towards points, NaN where none, and give their own."""
     local = transform_points(inverse(observation.T_world_cam), points)
     camera = observation.camera
-    focal = 0.5 * camera.width / np.tan(np.radians(camera.field_of_view_deg) / 2)
+    focal = camera.focal_px
     z = np.maximum(local[:, 2], 1e-6)
     column = np.floor(local[:, 0] / z * focal + camera.width / 2).astype(int)
     row = np.floor(local[:, 1] / z * focal + camera.height / 2).astype(int)

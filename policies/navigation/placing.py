@@ -9,6 +9,7 @@ import numpy as np
 
 from control.dog import CONTROL_HZ
 from control.gait import VelocityCommand
+from policies.navigation.steering import wrap
 
 _LEAST_RAD_S = 0.12
 """Slower turns are lost in the scuffing of the feet."""
@@ -67,7 +68,7 @@ class Placer:
         """Return what is left: forward and left (2,) m in the dog's own frame, and how far to turn, rad."""
         c, s = np.cos(yaw), np.sin(yaw)
         left = np.array([[c, s], [-s, c]]) @ (self._place - position)
-        return left, float((self._yaw - yaw + np.pi) % (2 * np.pi) - np.pi)
+        return left, wrap(self._yaw - yaw)
 
     def step(self, position: np.ndarray, yaw: float, time_s: float) -> Placed:
         """Return the next velocity.

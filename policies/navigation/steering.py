@@ -39,7 +39,7 @@ def movement(
 def bearing_to(person: np.ndarray, position: np.ndarray, yaw: float) -> float:
     """Angle in rad, within +-pi, from the dog's nose to the person; both places (2,) m in the world."""
     x, y = np.asarray(person, float) - np.asarray(position, float)
-    return _wrap(float(np.arctan2(y, x)) - yaw)
+    return wrap(float(np.arctan2(y, x)) - yaw)
 
 
 def steer(behaviour: Behaviour, position: np.ndarray, yaw: float, person: np.ndarray) -> VelocityCommand:
@@ -68,11 +68,11 @@ def steer(behaviour: Behaviour, position: np.ndarray, yaw: float, person: np.nda
     if goal == "circle":
         # Keep the person on the right; lean in or out by the error in radius.
         inward = float(np.clip(1.2 * (distance - behaviour.distance_m), -1.0, 1.0))
-        return _go(speed, _wrap(bearing + np.pi / 2 - inward))
+        return _go(speed, wrap(bearing + np.pi / 2 - inward))
     if goal == "shield":
         if distance > behaviour.distance_m + 0.4:
             return _go(speed, bearing)
-        outward = _wrap(bearing + np.pi)
+        outward = wrap(bearing + np.pi)
         return VelocityCommand(wz=_turn(outward) if abs(outward) > 0.15 else 0.0)
     return VelocityCommand()
 
@@ -86,7 +86,8 @@ def toward(target: np.ndarray, position: np.ndarray, yaw: float, speed: float) -
 _BEHIND_RAD = 1.0
 
 
-def _wrap(angle: float) -> float:
+def wrap(angle: float) -> float:
+    """Bring an angle, rad, to within +-pi."""
     return float((angle + np.pi) % (2 * np.pi) - np.pi)
 
 
