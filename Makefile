@@ -51,7 +51,7 @@ check: $(VENV)/.developing
 	$(BIN)/lint-imports
 	@sh tools/page.sh
 
-results: $(VENV)/.developing  ## make the README's tables again (five hours; needs DATA)
+results: $(VENV)/.developing  ## make the README's tables again (seven hours; needs DATA)
 	$(BIN)/empaw evaluate gait --suite all --policy none default assets/weights/gait/seed_1 \
 		assets/weights/gait/seed_2 --out runs/results/gait --json $(RESULTS)/gait.json
 	rm -rf runs/results/quick
@@ -76,6 +76,10 @@ results: $(VENV)/.developing  ## make the README's tables again (five hours; nee
 	$(BIN)/empaw bench companion --data $(DATA)/speech/ravdess_16k \
 		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/companion.json
 	$(BIN)/empaw bench live --json $(RESULTS)/live.json
+	$(BIN)/empaw bench fuzz --out runs/results/fuzz --json $(RESULTS)/fuzz.json
+	$(BIN)/empaw bench kills --kills 250 --out runs/results/kills --json $(RESULTS)/kills.json
+	$(BIN)/empaw bench hostile --json $(RESULTS)/hostile.json
+	$(BIN)/empaw bench hostile --minutes 60 --json $(RESULTS)/soak.json
 	$(BIN)/empaw bench costs --faces $(DATA)/faces/fer2013.tar.gz --json $(RESULTS)/costs.json
 	$(BIN)/empaw evaluate grasp completion --objects packed/test+pile/test household/test ycb_dev --data $(DATA)/objects \
 		--out runs/results/completion --json $(RESULTS)/completion.json

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from apps.config import SessionConfig
+from apps.timeline import Telemetry
 from control.dog import CONTROL_HZ, Dog, Legs, Scenery, has_fallen
 from control.gait import GaitStyle, VelocityCommand
 from policies.behaviour import Behaviour
@@ -77,6 +78,14 @@ class Body:
             self.dog.reset((float(place[0]), float(place[1])), self.state.yaw, self.dog.gait.clock)
             self._lying_s = 0.0
         return fallen
+
+    def telemetry(self) -> Telemetry:
+        """Return what encoders, feet and the inertial unit read."""
+        state = self.state
+        up = state.rotation[2]  # in the frame of the trunk
+        roll_pitch = float(np.arctan2(up[1], up[2])), float(np.arcsin(np.clip(-up[0], -1.0, 1.0)))
+        contacts = self.dog.body.foot_contacts()
+        return Telemetry(state.joint_positions, state.joint_torques, contacts, roll_pitch, state.angular_velocity)
 
     def picture(self, width: int, height: int) -> np.ndarray:
         """Render the dog: (height, width, 3) uint8 RGB."""

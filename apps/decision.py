@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +18,13 @@ from policies.navigation.steering import movement, steer
 from policies.taste.applied import Manner
 from robots.quadruped import QuadrupedState
 from robots.sounds import sound_seconds
+
+DRIVEN: Mapping[str, tuple[float, float]] = {
+    "speed": SPEED_RANGE_M_S,
+    "sideways": (-0.4, 0.4),
+    "turning": (-1.2, 1.2),
+}
+"""How fast the legs may be driven by hand: forward and to the left, m/s, and counter-clockwise, rad/s."""
 
 
 class Decision:
@@ -36,6 +45,7 @@ class Decision:
         """Believe nothing, and nothing is set by hand."""
         self.estimate: EmotionEstimate | None = None
         self.manual = Manual()
+        self._driven_until_s = math.inf
         self.sounds: list[tuple[float, str]] = []
         self._mouth_until = -1.0
         self.feelings.reset()
@@ -48,20 +58,33 @@ class Decision:
         """Take over what a person has set; an emotion that is given back is forgotten.
 
         Raises:
-            ValueError: no such emotion or gait, or a speed outside the range of the body.
+            ValueError: no such emotion or gait, or a velocity outside the range of the body.
         """
-        emotion, gait, speed = manual
+        emotion, gait, *velocity = manual
         if emotion is not None and emotion not in LABELS:
             raise ValueError(f"unknown emotion {emotion!r}: choose one of {', '.join(LABELS)}, or none")
         if gait is not None:
             gait_style(gait)
-        low, high = SPEED_RANGE_M_S
-        if speed is not None and not low <= speed <= high:
-            raise ValueError(f"speed {speed} m/s is outside what the body can do: {low} to {high}")
+        for (what, (low, high)), value in zip(DRIVEN.items(), velocity, strict=True):
+            if value is not None and not low <= value <= high:
+                raise ValueError(f"{what} {value} is outside what the body can do: {low} to {high}")
         if emotion is None and self.manual.emotion is not None:
             self.estimate = None
             self.feelings.reset()
         self.manual = manual
+
+    def drive(self, velocity: Sequence[float | None], until_s: float = math.inf) -> None:
+        """Walk by hand until a time, s, and stand then: whoever drives may have gone.
+
+        Args:
+            velocity: forward and to the left, m/s, and counter-clockwise, rad/s; None as in `Manual`.
+            until_s: when to stand.
+
+        Raises:
+            ValueError: a velocity outside the range of the body.
+        """
+        self.set_by_hand(Manual(*self.manual[:2], *velocity))
+        self._driven_until_s = until_s
 
     def step(self, sensed: Sensed, time_s: float) -> str | None:
         """Believe what was sensed and answer it; returns the sound that begins with a new behaviour."""
@@ -88,10 +111,12 @@ class Decision:
     def move(self, state: QuadrupedState, person: np.ndarray, time_s: float) -> tuple[VelocityCommand, GaitStyle]:
         """Decide where and how to walk, seen from a body's state and a person at (2,) m."""
         toward_goal = steer(self.behaviour, state.position[:2], state.yaw, person)
-        _, gait, speed = self.manual
-        self.command, style = movement(self.behaviour, toward_goal, gait, speed)
+        if time_s >= self._driven_until_s:
+            self.drive(VelocityCommand())
+        gait, velocity = self.manual.gait, self.manual.velocity
+        self.command, style = movement(self.behaviour, toward_goal, gait, velocity)
         self.gait = style.name
-        if gait is None and speed is None:
+        if gait is None and velocity is None:
             self.command, style = self.manner.step(self.behaviour, self.command, style, time_s)
         return self.command, style
 

@@ -26,10 +26,14 @@ from apps.senses import Audio, Image, Senses
 from apps.timeline import Playing, Snapshot, Step, Timeline, felt
 from apps.video import film
 from control.dog import CONTROL_HZ, SUBSTEPS
+from control.gait import VelocityCommand
 from perception.emotion import EmotionEstimate
 from perception.face.videos import Frame
 from policies.taste.taste import Taste
 from robots.quadruped import QuadrupedState
+
+DRIVE_S = 0.6
+"""A page that drives says so again several times within this: the dog stops when nobody is there any more."""
 
 
 class Session(AbstractContextManager):
@@ -146,12 +150,22 @@ class Session(AbstractContextManager):
         self.decision.set_by_hand(self.decision.manual._replace(gait=gait))
 
     def choose_speed(self, speed: float | None) -> None:
-        """Set the forward speed by hand, m/s; None gives it back to the behaviour.
+        """Set the forward speed by hand, m/s; None gives the legs back to the behaviour.
 
         Raises:
             ValueError: outside the range of the body, or no number.
         """
-        self.decision.set_by_hand(self.decision.manual._replace(speed=speed))
+        self.decision.drive((speed, None, None))
+
+    def drive(self, velocity: VelocityCommand, seconds: float = DRIVE_S) -> None:
+        """Drive the legs by hand for a while of the session's time; they stand then until they are driven again.
+
+        `choose_speed(None)` gives them back to the behaviour.
+
+        Raises:
+            ValueError: outside the range of the body, or no number.
+        """
+        self.decision.drive(velocity, self.time + seconds)
 
     def push(self, direction_rad: float | None = None, speed: float = 0.8) -> None:
         """Shove the dog: `speed` m/s in a direction of its own frame (0: forward, pi/2: left), random when None.
@@ -229,6 +243,7 @@ class Session(AbstractContextManager):
             decided.manual,
             self.body.dog.expression.shown_face,
             decided.command.vx,
+            self.body.telemetry(),
         )
 
     def picture(self, width: int = 480, height: int = 360) -> np.ndarray:

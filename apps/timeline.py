@@ -8,6 +8,7 @@ import numpy as np
 
 from apps.ear import Hearing
 from apps.eye import Sight
+from control.gait import VelocityCommand
 from perception.emotion import LABELS, EmotionEstimate
 from robots.face import FaceParameters
 
@@ -66,7 +67,15 @@ class Manual(NamedTuple):
 
     emotion: str | None = None
     gait: str | None = None
-    speed: float | None = None
+    speed: float | None = None  # forward, m/s
+    sideways: float | None = None  # to the left, m/s
+    turning: float | None = None  # counter-clockwise, rad/s
+
+    @property
+    def velocity(self) -> VelocityCommand | None:
+        """How the legs are driven; what was not set stands still as soon as another velocity is."""
+        driven = (self.speed, self.sideways, self.turning)
+        return None if driven == (None, None, None) else VelocityCommand(*(value or 0.0 for value in driven))
 
     def estimate(self, time_s: float) -> EmotionEstimate | None:
         """Return the estimate of somebody who was told what the person feels; None when nobody was."""
@@ -90,6 +99,16 @@ class Playing(NamedTuple):
         return self.name, self.position / rate_hz, len(self.samples) / rate_hz
 
 
+class Telemetry(NamedTuple):
+    """Readings of the body's own sensors."""
+
+    joints: np.ndarray  # (12,) rad: abduction, thigh and calf of each leg, in the order of LEGS
+    torques: np.ndarray  # (12,) N m
+    contacts: list[bool]  # (4,) of the feet
+    roll_pitch_rad: tuple[float, float]  # right side down, nose down
+    angular_velocity: np.ndarray  # (3,) rad/s, in the world
+
+
 class Snapshot(NamedTuple):
     """A session's state as the outside sees it; immutable, safe to hand to other threads.
 
@@ -109,3 +128,4 @@ class Snapshot(NamedTuple):
     manual: Manual
     face: FaceParameters
     commanded_speed: float
+    telemetry: Telemetry

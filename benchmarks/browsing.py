@@ -91,6 +91,7 @@ class Tab:
         Raises:
             AssertionError: it did.
         """
-        assert self.foreign == []
+        assert not self.foreign, self.foreign
         # Software WebGL warns about its own read-backs; everything else is ours.
-        assert [text for text in self.complaints if "GPU stall" not in text and "WebGL" not in text] == []
+        ours = [text for text in self.complaints if "GPU stall" not in text and "WebGL" not in text]
+        assert not ours, ours

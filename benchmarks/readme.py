@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import grasp_table, taste_table
+from benchmarks import grasp_table, robustness_table, taste_table
 from benchmarks.command import run
 from benchmarks.gait_table import details, summary, worse_than_nothing
 from benchmarks.grasp_table import difference, table
@@ -280,18 +280,6 @@ def _fusion(data: dict[str, Any]) -> str:
     )
 
 
-def _fuzz(data: dict[str, Any]) -> str:
-    whole = f"{data['files']} damaged files, seed {data['seed']}"
-    bad = ("foreign error", "signal", "hang", "growth")
-    return table(
-        [whole, "read", "refused by name", *bad, "most memory, MB", "most time, s"],
-        [
-            [kind, *(f"{found[name]}" for name in ("read", "refused", *bad, "most_growth_mb", "most_cpu_s"))]
-            for kind, found in data["kinds"].items()
-        ],
-    )
-
-
 def _senses(data: dict[str, Any]) -> str:
     def percent(name: str, digits: int = 1) -> str:
         return f"{100 * data[name]:.{digits}f} %"
@@ -363,7 +351,10 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "companion": _companion,
     "costs": _costs,
     "live": _live,
-    "fuzz": _fuzz,
+    "fuzz": robustness_table.fuzz,
+    "kills": robustness_table.kills,
+    "hostile": robustness_table.hostile,
+    "soak": robustness_table.soak,
     "completion": grasp_table.completion,
     "networks": grasp_table.networks,
     "single": grasp_table.single,

@@ -1,11 +1,12 @@
 #!/bin/sh
 # Installs WHAT (a folder, or one with extras) and all it needs into an environment, with a line for each step; pip's
-# own words are kept in VENV/install.log and shown when it fails.
+# own words are kept in VENV/install.log and shown when it fails. Nothing is compiled beforehand: most of it is never
+# imported, and all of it would take longer than everything else here.
 # Usage: tools/install.sh VENV WHAT
 set -u
 venv=$1; what=$2; log=$venv/install.log; found=0
 
-{ "$venv/bin/python" -m pip install --progress-bar off --editable "$what" 2>&1; echo "status $?"; } | {
+{ "$venv/bin/python" -m pip install --progress-bar off --no-compile --editable "$what" 2>&1; echo "status $?"; } | {
     exec 3> "$log"
     while read -r line; do
         case $line in

@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.gui.live import LiveSession
 from apps.session import Session
+from control.gait import VelocityCommand
 
 Command = Callable[[Session], Any]
 
@@ -15,11 +16,12 @@ class CommandError(ValueError):
     """A command that cannot be obeyed; the message says what came and what is allowed."""
 
 
-def to_command(order: Any, live: LiveSession) -> Command:
-    """Turn a message {"type": "command", "name": ..., "value": ...} into a call on the session.
+def to_command(order: Any, live: LiveSession, visitor: object) -> Command:
+    """Turn a message {"type": "command", "name": ..., "value": ...} of a visitor into a call on the session.
 
     Raises:
-        CommandError: unknown command, or a value of the wrong type. Ranges are checked by the session itself.
+        CommandError: unknown command, a value of the wrong type, or somebody else drives. Ranges are checked by the
+            session itself.
     """
     if not isinstance(order, dict) or order.get("type") != "command":
         raise CommandError('send {"type": "command", "id": number, "name": text, "value": value}')
@@ -28,6 +30,7 @@ def to_command(order: Any, live: LiveSession) -> Command:
         "emotion": lambda v: _with_text(v, Session.feel),
         "gait": lambda v: _with_text(v, Session.choose_gait),
         "speed": lambda v: _with_number(v, Session.choose_speed),
+        "drive": lambda v: _drive(v, live, visitor),
         "push": _push,
         "reset": lambda v: Session.reset,
         "stop_playing": lambda v: Session.stop_playing,
@@ -61,6 +64,20 @@ def _shown(value: Any) -> str:
 def _with_number(value: Any, method: Callable[[Session, float | None], None]) -> Command:
     number = None if value is None else _number(value)
     return lambda session: method(session, number)
+
+
+def _drive(value: Any, live: LiveSession, visitor: object) -> Command:
+    if value is None:
+        live.wheel.let_go(visitor)
+        return lambda session: session.choose_speed(None)
+    if not isinstance(value, dict) or set(value) != set(VelocityCommand._fields):
+        raise CommandError(f'expected null or {{"vx": m/s, "vy": m/s, "wz": rad/s}}, got {_shown(value)}')
+    velocity = VelocityCommand(**{name: _number(number) for name, number in value.items()})
+    if velocity == VelocityCommand():  # whoever sees it may stop it
+        live.wheel.let_go(visitor)
+    elif not live.wheel.take(visitor):
+        raise CommandError("somebody else drives the dog: wait until they let go")
+    return lambda session: session.drive(velocity)
 
 
 def _push(value: Any) -> Command:

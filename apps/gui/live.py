@@ -19,6 +19,7 @@ from apps.config import SessionConfig
 from apps.ear import StreamEar
 from apps.eye import StreamEye
 from apps.gui.messages import pose_message, state_message
+from apps.gui.wheel import Wheel
 from apps.session import Session
 from robots.world import WorldConfig
 
@@ -67,6 +68,7 @@ class LiveSession:
         self._thread = threading.Thread(target=self._run, name="empaw-simulation", daemon=True)
         self._sounds_made = 0
         self.paused = False
+        self.wheel = Wheel()
         self.real_time_factor = 1.0
         self.links: list[dict[str, Any]] = []
 

@@ -10,13 +10,16 @@ from typing import Any, Literal, TypedDict
 
 import numpy as np
 
-from apps.timeline import Manual, Sight, Snapshot
+from apps.decision import DRIVEN
+from apps.session import DRIVE_S
+from apps.timeline import Manual, Sight, Snapshot, Telemetry
 from control.dog import CONTROL_HZ
-from control.gait import GAITS, SPEED_RANGE_M_S
+from control.gait import GAITS
 from perception.emotion import LABELS
 from perception.speech.speech_detector import LEAST_SPEECH
 from policies.behaviour import BehaviourTable
 from robots.face import FaceParameters
+from robots.quadruped import LEGS, QuadrupedSpec
 from robots.shapes import Link
 from robots.sounds import CALLS
 
@@ -47,6 +50,16 @@ class SightMessage(TypedDict):
     confidence: float | None  # 0..1
 
 
+class TelemetryMessage(TypedDict):
+    """Readings of the body's own sensors."""
+
+    joints: list[float]  # (12,) rad: abduction, thigh and calf of each leg, in the order of the scene's legs
+    torques: list[float]  # (12,) N m
+    contacts: list[bool]  # (4,) of the feet
+    roll_pitch_rad: tuple[float, float]  # right side down, nose down
+    angular_velocity: list[float]  # (3,) rad/s, in the world
+
+
 class StateMessage(TypedDict):
     """State of a session, ten times a second on /ws/live; the step of the timeline is in it as well."""
 
@@ -65,6 +78,7 @@ class StateMessage(TypedDict):
     manual: Manual
     face: FaceParameters
     person: tuple[float, float]  # (2,) m
+    telemetry: TelemetryMessage
 
 
 class ClockMessage(TypedDict):
@@ -105,7 +119,7 @@ class CommandMessage(TypedDict):
 
     type: Literal["command"]
     id: int
-    name: Literal["emotion", "gait", "speed", "push", "reset", "stop_playing", "pause"]
+    name: Literal["emotion", "gait", "speed", "drive", "push", "reset", "stop_playing", "pause"]
     value: Any
 
 
@@ -116,10 +130,15 @@ class SceneMessage(TypedDict):
     links: list[Link]  # in the order of the pose messages
     screen_link: str
     gaits: list[str]
+    legs: list[str]
+    most_torque: float  # of a motor, N m
     behaviours: list[dict[str, str]]  # name, and what it says when it begins
     sounds: list[str]
     samples: list[str]  # feelings; a voice for each can be heard
     speed_range: tuple[float, float]  # lowest and highest, m/s
+    sideways_range: tuple[float, float]  # lowest and highest to the left, m/s
+    turning_range: tuple[float, float]  # lowest and highest counter-clockwise, rad/s
+    drive_s: float  # so long the dog goes on after "drive"; s
     person: dict[str, list[float]]  # position (3,) m
     control_hz: int
     upload_bytes: int  # largest file that the server takes
@@ -158,6 +177,17 @@ def state_message(snapshot: Snapshot, person: tuple[float, float]) -> dict[str, 
         "manual": snapshot.manual._asdict(),
         "face": snapshot.face.as_json(),
         "person": person,
+        "telemetry": _telemetry(snapshot.telemetry),
+    }
+
+
+def _telemetry(read: Telemetry) -> TelemetryMessage:
+    return {
+        "joints": read.joints.round(3).tolist(),
+        "torques": read.torques.round(1).tolist(),
+        "contacts": read.contacts,
+        "roll_pitch_rad": (round(read.roll_pitch_rad[0], 3), round(read.roll_pitch_rad[1], 3)),
+        "angular_velocity": read.angular_velocity.round(2).tolist(),
     }
 
 
@@ -186,10 +216,13 @@ def scene_message(links: list[dict[str, Any]], table: BehaviourTable, person: tu
         "links": links,
         "screen_link": "head",
         "gaits": list(GAITS),
+        "legs": list(LEGS),
+        "most_torque": QuadrupedSpec().max_torque,
         "behaviours": [{"name": name, "says": beats[0].says} for name, beats in table.beats.items()],
         "sounds": list(CALLS),
         "samples": list(SAMPLES),
-        "speed_range": SPEED_RANGE_M_S,
+        **{f"{name}_range": limits for name, limits in DRIVEN.items()},
+        "drive_s": DRIVE_S,
         "person": {"position": [*person, 0.0]},
         "control_hz": CONTROL_HZ,
         "upload_bytes": MAX_UPLOAD_BYTES,

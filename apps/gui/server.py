@@ -287,7 +287,7 @@ async def _obey(socket: WebSocket, live: LiveSession, message: dict[str, Any]) -
     try:
         order = _read_json(message.get("text") or "null")
         number = _id(order)
-        await asyncio.wrap_future(live.submit(to_command(order, live)))
+        await asyncio.wrap_future(live.submit(to_command(order, live, socket)))
     except (ValueError, TypeError, RuntimeError, ArithmeticError) as problem:
         error = str(problem)[:300]
     await socket.send_json({"type": "ack", "id": number, "ok": error is None, "error": error})

@@ -52,10 +52,7 @@ export class DogVoice {
   async play(name) {
     if (sharedContext?.state !== "running") return; // No gesture yet: the browser would refuse.
     const context = sharedContext;
-    if (!this.gain) {
-      this.gain = context.createGain();
-      this.gain.connect(context.destination);
-    }
+    const gain = this.#output(context);
     this.setMuted(this.muted);
     if (!this.buffers.has(name)) this.buffers.set(name, this.#load(context, name));
     const buffer = await this.buffers.get(name);
@@ -64,10 +61,29 @@ export class DogVoice {
       return;
     }
     const source = new AudioBufferSourceNode(context, { buffer });
-    source.connect(this.gain);
+    source.connect(gain);
     source.start();
     if (this.muted) return;
     this.soundsUntil = Math.max(this.soundsUntil, context.currentTime + buffer.duration + ECHO_TAIL_S);
+  }
+
+  /** @param {AudioContext} context */
+  #output(context) {
+    if (!this.gain) {
+      this.gain = context.createGain();
+      this.gain.connect(context.destination);
+    }
+    return this.gain;
+  }
+
+  /** What it says, for a film; null before the first gesture. */
+  get stream() {
+    if (!sharedContext) return null;
+    if (!this.tap) {
+      this.tap = sharedContext.createMediaStreamDestination();
+      this.#output(sharedContext).connect(this.tap);
+    }
+    return this.tap.stream;
   }
 
   async #load(context, name) {

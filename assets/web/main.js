@@ -8,10 +8,13 @@ import { Camera, cameraObstacle } from "./camera.js";
 import { EmotionChart } from "./chart.js";
 import { Commands, RateMeter, ReconnectingSocket, TokenError, getJson, post } from "./connection.js";
 import { FaceAnimator } from "./face.js";
+import { Driver } from "./drive.js";
+import { Menu } from "./menu.js";
 import { MicrophonePanel } from "./microphone-panel.js";
 import { $, megabytes } from "./page.js";
 import { emotionColor } from "./palette.js";
 import { Panel } from "./panel.js";
+import { TelemetryTable } from "./telemetry.js";
 
 const RETRY_SCENE_MS = 2000;
 
@@ -34,6 +37,9 @@ let samplesHeard = 0;
 
 const panel = new Panel({ command: (name, value, event) => commands.issue(name, value, event) });
 const commands = new Commands((text) => live?.send(text) ?? false, (text) => panel.notice("error", text));
+const driver = new Driver((name, value, event) => commands.issue(name, value, event));
+const telemetry = new TelemetryTable();
+const menu = new Menu({ scene: () => scene, sound: () => voice.stream, notice: (level, text) => panel.notice(level, text) });
 
 // ---- the 3D view ----------------------------------------------------------------------------------------------
 
@@ -62,11 +68,10 @@ async function openView() {
       animateFaceAlone();
     });
     $("view").addEventListener("webglcontextrestored", () => { $("view-message").hidden = true; });
-    $("centre").addEventListener("click", () => scene?.centreView());
   } catch (error) {
     explainMissingView(error);
     animateFaceAlone();
-    $("centre").hidden = true;
+    menu.disable();
   }
 }
 
@@ -79,6 +84,8 @@ async function loadScene() {
   description = told;
   ReconnectingSocket.refusedCode = description.refused_code;
   panel.build(description);
+  driver.setLimits(description);
+  telemetry.build(description);
   nameNextSample();
   scene?.setDescription(description);
   chart = new EmotionChart($("chart"), $("affect-chart"), description.labels);
@@ -90,6 +97,7 @@ function showState(next) {
   state = next;
   panel.showState(next);
   chart?.add(next);
+  telemetry.show(next.telemetry);
   face.set(next.face);
   scene?.setState(next, emotionColor(next.emotion));
   if (heardBefore && !next.hearing) playback.stop();
@@ -255,7 +263,9 @@ window.empaw = {
   ready: false,
   get poseCount() { return poses.count; },
   get poseHz() { return poses.hz; },
+  get frameCount() { return frames.count; },
   get frameHz() { return frames.hz; },
+  get view() { return scene?.seen ?? null; },
   get pixelRatio() { return scene?.quality.pixelRatio ?? 0; },
   get acks() { return commands.acks; },
   get state() { return state; },

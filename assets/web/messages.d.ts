@@ -33,7 +33,12 @@ export interface FaceParameters {
 export interface Manual {
   emotion: string | null;
   gait: string | null;
+  /** forward, m/s */
   speed: number | null;
+  /** to the left, m/s */
+  sideways: number | null;
+  /** counter-clockwise, rad/s */
+  turning: number | null;
 }
 
 /** One control step of the timeline: what was felt, what was done, how the body moved. */
@@ -141,6 +146,20 @@ export interface SightMessage {
   confidence: number | null;
 }
 
+/** Readings of the body's own sensors. */
+export interface TelemetryMessage {
+  /** (12,) rad: abduction, thigh and calf of each leg, in the order of the scene's legs */
+  joints: number[];
+  /** (12,) N m */
+  torques: number[];
+  /** (4,) of the feet */
+  contacts: boolean[];
+  /** right side down, nose down */
+  roll_pitch_rad: [number, number];
+  /** (3,) rad/s, in the world */
+  angular_velocity: number[];
+}
+
 /** State of a session, ten times a second on /ws/live; the step of the timeline is in it as well. */
 export interface StateMessage extends Step, ClockMessage {
   type: "state";
@@ -165,6 +184,7 @@ export interface StateMessage extends Step, ClockMessage {
   face: FaceParameters;
   /** (2,) m */
   person: [number, number];
+  telemetry: TelemetryMessage;
 }
 
 /** How the simulation keeps time, and who looks on; in every state. */
@@ -200,7 +220,7 @@ export interface NoticeMessage {
 export interface CommandMessage {
   type: "command";
   id: number;
-  name: "emotion" | "gait" | "speed" | "push" | "reset" | "stop_playing" | "pause";
+  name: "emotion" | "gait" | "speed" | "drive" | "push" | "reset" | "stop_playing" | "pause";
   value: any;
 }
 
@@ -212,6 +232,9 @@ export interface SceneMessage {
   links: Link[];
   screen_link: string;
   gaits: string[];
+  legs: string[];
+  /** of a motor, N m */
+  most_torque: number;
   /** name, and what it says when it begins */
   behaviours: Record<string, string>[];
   sounds: string[];
@@ -219,6 +242,12 @@ export interface SceneMessage {
   samples: string[];
   /** lowest and highest, m/s */
   speed_range: [number, number];
+  /** lowest and highest to the left, m/s */
+  sideways_range: [number, number];
+  /** lowest and highest counter-clockwise, rad/s */
+  turning_range: [number, number];
+  /** so long the dog goes on after "drive"; s */
+  drive_s: number;
   /** position (3,) m */
   person: Record<string, number[]>;
   control_hz: number;
@@ -241,6 +270,7 @@ export interface PageElements {
   "connection": HTMLElementTagNameMap["p"];
   "connection-text": HTMLElementTagNameMap["span"];
   "paused": HTMLElementTagNameMap["p"];
+  "filming": HTMLElementTagNameMap["p"];
   "real-time": HTMLElementTagNameMap["span"];
   "view": HTMLElementTagNameMap["canvas"];
   "view-message": HTMLElementTagNameMap["p"];
@@ -262,7 +292,13 @@ export interface PageElements {
   "pause": HTMLElementTagNameMap["button"];
   "reset": HTMLElementTagNameMap["button"];
   "mute": HTMLElementTagNameMap["button"];
+  "menu-open": HTMLElementTagNameMap["button"];
+  "menu": HTMLElementTagNameMap["div"];
   "centre": HTMLElementTagNameMap["button"];
+  "picture": HTMLElementTagNameMap["button"];
+  "film": HTMLElementTagNameMap["button"];
+  "film-text": HTMLElementTagNameMap["span"];
+  "keys-drive": HTMLElementTagNameMap["input"];
   "panel": HTMLElementTagNameMap["aside"];
   "sheet-toggle": HTMLElementTagNameMap["button"];
   "sheet-label": HTMLElementTagNameMap["span"];
@@ -308,9 +344,15 @@ export interface PageElements {
   "speed-value": HTMLElementTagNameMap["output"];
   "speed-auto": HTMLElementTagNameMap["button"];
   "speed": HTMLElementTagNameMap["input"];
+  "stick": HTMLElementTagNameMap["button"];
+  "stick-knob": SVGElementTagNameMap["circle"];
+  "stick-sideways": HTMLElementTagNameMap["input"];
   "past-title": HTMLElementTagNameMap["h2"];
   "chart": HTMLElementTagNameMap["div"];
   "affect-chart": HTMLElementTagNameMap["div"];
+  "telemetry": HTMLElementTagNameMap["details"];
+  "legs": HTMLElementTagNameMap["tbody"];
+  "tilt": HTMLElementTagNameMap["p"];
   "announcer": HTMLElementTagNameMap["p"];
 }
 

@@ -27,6 +27,12 @@ export function setPressed(button, pressed) {
 /** @param {number} bytes */
 export const megabytes = (bytes) => bytes / 1024 / 1024;
 
+/** Whether a letter means something to the page, and not to what has the focus. @param {KeyboardEvent} event */
+export function isShortcut({ ctrlKey, metaKey, altKey }) {
+  const wanted = document.activeElement?.closest("select, textarea, input:not([type=checkbox], [type=radio], [type=range])");
+  return !wanted && !ctrlKey && !metaKey && !altKey && $("keys-drive").checked;
+}
+
 /** "play_bow" -> "play bow" @param {string|null} [name] */
 export function readable(name) {
   return String(name ?? "").replaceAll("_", " ");

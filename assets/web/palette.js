@@ -1,5 +1,7 @@
 /** Colours that scripts need: one per emotion, and the theme's variables from style.css. */
 
+import { onThemeChange } from "./theme.js";
+
 const EMOTION_COLORS = {
   neutral: "#85868d",
   calm: "#2f9c8d",
@@ -17,10 +19,15 @@ export function emotionColor(label) {
 }
 
 const cache = new Map();
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => cache.clear());
+onThemeChange(() => cache.clear());
 
-/** Value of a CSS variable, e.g. `themeColor("--line")`. */
+/** Value of a CSS variable, e.g. `themeColor("--line")`, as a canvas understands it: of light and dark, the one that holds. */
 export function themeColor(name) {
-  if (!cache.has(name)) cache.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  if (!cache.has(name)) {
+    const probe = document.body.appendChild(document.createElement("i"));
+    probe.style.color = `var(${name})`;
+    cache.set(name, getComputedStyle(probe).color);
+    probe.remove();
+  }
   return cache.get(name);
 }

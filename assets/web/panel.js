@@ -11,6 +11,7 @@ import { drawBox, sightText } from "./camera.js";
 import { EMOTION_FACES, drawFace } from "./face.js";
 import { $, megabytes, penOf, readable, setPressed, setText } from "./page.js";
 import { emotionColor, themeColor } from "./palette.js";
+import { onThemeChange } from "./theme.js";
 
 /** After a click the server's older states must not flip the button back, ms. */
 const HOLD_MS = 600;
@@ -78,7 +79,7 @@ export class Panel {
     $("pause").addEventListener("click", (event) => command("pause", !this.paused, event));
     $("stop-playing").addEventListener("click", (event) => command("stop_playing", null, event));
     $("notice-close").addEventListener("click", () => this.#hideNotice());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { this.lastAffect = null; });
+    onThemeChange(() => { this.lastAffect = null; });
   }
 
   /** Buttons and bars for what this server offers. @param {import("./messages.js").SceneMessage} scene */
@@ -367,7 +368,7 @@ function sourceText(emotion, source, unsure, noise) {
 }
 
 /** Whether a person steers the legs. @param {State} state */
-const byHand = ({ manual }) => manual.gait !== null || manual.speed !== null;
+const byHand = ({ manual }) => [manual.gait, manual.speed, manual.sideways, manual.turning].some((value) => value !== null);
 
 /** What the dog does. @param {State} state */
 function saysText(state) {

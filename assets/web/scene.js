@@ -1,12 +1,14 @@
 /**
- * The 3D view: camera, light and the frame loop. Poses come in as raw messages; the newest wins, and each frame
- * eases the links towards it. The camera keeps its place relative to the dog.
+ * The 3D view: light and the frame loop. Poses come in as raw messages; the newest wins, and each frame eases the links
+ * towards it.
  */
 
 import * as THREE from "./vendor/three/three.module.min.js";
 import { OrbitControls } from "./vendor/three/OrbitControls.js";
 import { buildDog, buildGround, buildPerson, buildSky, disposeDog } from "./bodies.js";
 import { QualityKeeper, isSoftwareRendered } from "./quality.js";
+import { isDark, onThemeChange } from "./theme.js";
+import { Viewpoint } from "./viewpoint.js";
 
 const THEMES = {
   light: { horizon: "#f1e7da", zenith: "#dde6e8", ground: "#ecdfcd", fine: "#e2d3bd", coarse: "#d0bda2", shade: 0.3,
@@ -14,17 +16,16 @@ const THEMES = {
   dark: { horizon: "#2b2724", zenith: "#191b21", ground: "#38322d", fine: "#403934", coarse: "#51483f", shade: 0.5,
     sun: 2, fill: 1.2, bounce: "#5a4a3c" },
 };
-/** Where the camera stands relative to what it looks at, m: in front of the dog, to its right. */
+/** Where the camera stands before anything is there to be looked at, m. */
 const VIEW_FROM = new THREE.Vector3(1.0, -1.75, 0.68);
 const SUN_FROM = new THREE.Vector3(0.9, -1.3, 2.6);
-/** The camera looks at the dog, and this far towards the person, m. */
-const TOWARDS_PERSON_M = 0.22;
+/** Light and shadow follow the dog. */
+const FOLLOW_EASING_S = 0.12;
 /** Vertical, degrees; a view taller than wide opens further, so that the dog fits from nose to tail. */
 const FIELD_OF_VIEW = 40;
 /** On a narrow view the read-outs lie on top: the middle of the picture moves down by this share of its height. */
 const NARROW_SHIFT = 0.09;
 const POSE_EASING_S = 0.018;
-const CAMERA_EASING_S = 0.12;
 /** A link that moved further than this was put there (reset): no easing, m. */
 const JUMP_M = 0.5;
 /** A person nearer than this to the line of sight to the dog is drawn as a ghost, m; what is left of them: */
@@ -39,6 +40,8 @@ export class DogScene {
   sun = new THREE.DirectionalLight("#fff1dc", 2.4);
   /** @type {ReturnType<typeof buildDog>|null} */
   dog = null;
+  /** @type {THREE.Object3D|null} */
+  head = null;
   /** Poses of the links as they came last. */
   target = new Float32Array(0);
   floatsPerLink = 0;
@@ -66,7 +69,9 @@ export class DogScene {
     this.scene = new THREE.Scene();
     this.camera = new THREE.PerspectiveCamera(FIELD_OF_VIEW, 1, 0.05, 90);
     this.camera.up.set(0, 0, 1);
+    this.camera.position.copy(VIEW_FROM);
     this.controls = new OrbitControls(this.camera, canvas);
+    this.viewpoint = new Viewpoint(this.camera, this.controls);
     this.frame = /** @type {HTMLElement} */ (canvas.parentElement);
     this.follow = new THREE.Vector3(0, 0, 0.28);
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -75,7 +80,6 @@ export class DogScene {
     this.#followTheme();
     new ResizeObserver(() => this.#resize()).observe(this.frame);
     this.#resize();
-    this.centreView();
     this.lastFrame = performance.now();
     this.renderer.setAnimationLoop(() => this.#frame(performance.now()));
   }
@@ -116,13 +120,13 @@ export class DogScene {
       return;
     }
     event.preventDefault();
+    this.viewpoint.byHand = true;
     this.camera.position.copy(this.controls.target).add(offset);
   }
 
   #followTheme() {
-    const dark = matchMedia("(prefers-color-scheme: dark)");
     const apply = () => {
-      const theme = THEMES[dark.matches ? "dark" : "light"];
+      const theme = THEMES[isDark() ? "dark" : "light"];
       this.sky.paint(theme.horizon, theme.zenith);
       this.scene.fog = new THREE.Fog(theme.horizon, 3.5, 15);
       this.scene.background = new THREE.Color(theme.horizon);
@@ -131,7 +135,7 @@ export class DogScene {
       this.hemisphere.intensity = theme.fill;
       this.sun.intensity = theme.sun;
     };
-    dark.addEventListener("change", apply);
+    onThemeChange(apply);
     apply();
   }
 
@@ -143,6 +147,7 @@ export class DogScene {
       disposeDog(this.dog);
     }
     this.dog = buildDog(description, this.software);
+    this.head = this.dog.links.find(({ name }) => name === description.screen_link) ?? null;
     this.dog.root.visible = false; // until its first pose
     this.scene.add(this.dog.root);
     const { screen } = this.dog;
@@ -170,13 +175,6 @@ export class DogScene {
     this.speaking = state.voice_active;
   }
 
-  /** Back to the first point of view. */
-  centreView() {
-    this.camera.position.copy(this.controls.target).add(VIEW_FROM);
-    // A tall, narrow view needs more distance to hold the dog and the person.
-    if (this.camera.aspect < 1) this.camera.position.addScaledVector(VIEW_FROM, 0.35);
-  }
-
   #resize() {
     const { clientWidth: width, clientHeight: height } = this.frame;
     if (!width || !height) return;
@@ -200,9 +198,24 @@ export class DogScene {
     this.#movePerson(now / 1000);
     this.#fadePerson(seconds);
     this.face.update(seconds);
-    this.renderer.render(this.scene, this.camera);
+    this.draw();
     this.quality.end();
     this.onFrame();
+  }
+
+  /** Draw what there is now onto the canvas. */
+  draw() {
+    this.renderer.render(this.scene, this.camera);
+  }
+
+  /** Where the camera is, m, and where in the picture dog and person are, -1..1 to the right and up. */
+  get seen() {
+    const { x, y } = this.person.root.position;
+    const inPicture = (place) => place.project(this.camera).toArray().slice(0, 2);
+    return {
+      view: this.viewpoint.view, camera: this.camera.position.toArray(), person: [x, y],
+      shown: { dog: inPicture(this.follow.clone()), feet: inPicture(new THREE.Vector3(x, y, 0)), face: inPicture(new THREE.Vector3(x, y, 1.6)) },
+    };
   }
 
   #movePoses(seconds) {
@@ -223,16 +236,13 @@ export class DogScene {
   #moveCamera(seconds) {
     if (this.posed && this.dog) {
       const trunk = this.dog.links[0].position;
-      const goal = this.person.root.position.clone().sub(trunk).setZ(0).clampLength(0, TOWARDS_PERSON_M);
-      goal.add(trunk).setZ(0.28);
-      const jump = this.fresh || goal.distanceTo(this.follow) > 2;
-      this.follow.lerp(goal, jump ? 1 : 1 - Math.exp(-seconds / CAMERA_EASING_S));
+      const jump = this.fresh || trunk.distanceTo(this.follow) > 2;
+      this.follow.lerp(trunk, jump ? 1 : 1 - Math.exp(-seconds / FOLLOW_EASING_S)).setZ(0.28);
+      if (jump) this.viewpoint.jump();
+      this.viewpoint.step(seconds, { trunk: this.follow, head: this.head, person: this.person.root.position });
       this.fresh = false;
     }
-    const moved = this.follow.clone().sub(this.controls.target);
-    this.controls.target.add(moved);
-    this.camera.position.add(moved);
-    this.controls.update();
+    this.person.figure.visible = this.viewpoint.view !== "person";
     this.sun.target.position.copy(this.follow);
     this.sun.position.copy(this.follow).add(SUN_FROM);
     this.ground.centre(this.follow.x, this.follow.y);

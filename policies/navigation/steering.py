@@ -11,7 +11,10 @@ from policies.behaviour import Behaviour
 
 
 def movement(
-    behaviour: Behaviour, toward_goal: VelocityCommand, gait: str | None = None, speed: float | None = None
+    behaviour: Behaviour,
+    toward_goal: VelocityCommand,
+    gait: str | None = None,
+    velocity: VelocityCommand | None = None,
 ) -> tuple[VelocityCommand, GaitStyle]:
     """Decide how the body moves: the behaviour's way, or what was set by hand.
 
@@ -19,19 +22,19 @@ def movement(
         behaviour: what is being shown.
         toward_goal: the velocity that its goal asks for (see `steer`).
         gait: a gait set by hand.
-        speed: a forward speed set by hand, m/s.
+        velocity: one set by hand.
 
     Returns:
         The velocity and the style; the style steps only when there is somewhere to go.
     """
-    command = toward_goal if speed is None else VelocityCommand(vx=speed)
+    command = toward_goal if velocity is None else velocity
     if gait is not None:
         return (VelocityCommand() if gait == "stand" else command), gait_style(gait)
     style = behaviour.style
-    moving = abs(command.vx) > 0.03 or abs(command.wz) > 0.05
-    if speed is not None and moving and not style.stepping:
+    moving = max(abs(command.vx), abs(command.vy)) > 0.03 or abs(command.wz) > 0.05
+    if velocity is not None and moving and not style.stepping:
         return command, GAITS["trot"]
-    if behaviour.goal == "stay" and speed is None:
+    if behaviour.goal == "stay" and velocity is None:
         return command, style
     return command, replace(style, stepping=moving)
 

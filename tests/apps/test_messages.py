@@ -84,7 +84,7 @@ def test_a_scene_is_what_its_type_says():
 def test_every_command_that_the_page_may_send_is_known():
     live = LiveSession.__new__(LiveSession)
     with pytest.raises(CommandError) as known:
-        to_command({"type": "command", "name": "dance"}, live)
+        to_command({"type": "command", "name": "dance"}, live, object())
     names = get_args(get_type_hints(CommandMessage)["name"])
     assert str(known.value).split("there are ")[1].split(", ") == list(names)
 

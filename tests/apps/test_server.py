@@ -129,6 +129,11 @@ def test_commands_are_obeyed_and_acknowledged(live):
     state_where(live, gait="pace")
     assert order(live, "speed", 0.5)["ok"]
     wait_for(live, lambda m: m["type"] == "state" and m["vx"] > 0.3)
+    assert order(live, "drive", {"vx": 0.0, "vy": 0.0, "wz": 0.6})["ok"]
+    assert state_where(live, speed=0.0)["manual"]["turning"] in (0.6, 0.0), "it lapses"
+    assert len(state_where(live, speed=0.0)["telemetry"]["joints"]) == 12
+    assert order(live, "drive")["ok"]
+    wait_for(live, lambda m: m["type"] == "state" and m["manual"]["speed"] is None)
     assert order(live, "pause", True)["ok"]
     paused = state_where(live, paused=True)
     assert state_where(live, paused=True)["t"] == paused["t"]
@@ -147,6 +152,10 @@ def test_commands_are_obeyed_and_acknowledged(live):
         ("speed", "fast"),
         ("speed", 99),
         ("speed", True),
+        ("drive", 0.3),
+        ("drive", {"vx": 0.3}),
+        ("drive", {"vx": 0.3, "vy": "left", "wz": 0}),
+        ("drive", {"vx": 0.3, "vy": 9, "wz": 0}),
         ("push", {"angle": 1}),
         ("push", {"direction_rad": float("nan")}),
         ("push", {"direction_rad": None}),

@@ -16,7 +16,9 @@ from apps.mp4 import VideoError
 from apps.session import Session
 from apps.video import title
 from benchmarks.media_files import write_video
+from control.gait import VelocityCommand
 from control.observation import OBSERVATION_SIZE
+from geometry.transforms import about_vertical
 from perception.speech.audio import Sound, SoundError
 from policies.behaviour import default_table
 from policies.locomotion.actor import Actor
@@ -90,6 +92,23 @@ def test_the_gait_is_that_of_the_legs_when_a_hand_sets_the_speed(session):
     assert session.run(0.5).steps[-1].gait == "stand"
 
 
+def test_whoever_drives_walks_any_way_and_the_dog_stands_when_they_say_no_more(session):
+    start, yaw = session.state.position[:2], session.state.yaw
+    for _ in range(10):
+        session.drive(VelocityCommand(0.0, 0.25, 0.0))
+        session.run(0.3)
+    x, y = about_vertical(-yaw)[:2, :2] @ (session.state.position[:2] - start)
+    assert y > 0.3 > 3 * abs(x)
+    session.drive(VelocityCommand(wz=0.8))
+    session.feel("happy")
+    assert session.run(0.5).steps[-1].gait == "trot"
+    session.run(1.0)
+    assert session.decision.manual.velocity == VelocityCommand()
+    assert abs(session.run(1.0).steps[-1].vx) < 0.05
+    session.choose_speed(None)
+    assert session.decision.manual.velocity is None
+
+
 def test_every_control_step_is_in_the_timeline(session):
     steps = session.run(1.0).steps
     assert [step.t for step in steps] == [round(0.02 * n, 2) for n in range(1, 51)]
@@ -155,6 +174,9 @@ def test_what_cannot_be_set_is_refused_with_what_can(session):
     for speed in (9.0, float("nan")):
         with pytest.raises(ValueError, match=r"-0.6 to 1.2"):
             session.choose_speed(speed)
+    for velocity in ((0.0, 0.9, 0.0), (0.0, 0.0, float("inf"))):
+        with pytest.raises(ValueError, match="outside what the body can do"):
+            session.drive(VelocityCommand(*velocity))
     with pytest.raises(ValueError, match="0 to 3 m/s"):
         session.push(float("nan"))
     assert session.run(0.1).steps[-1].fallen is False

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from apps.study.load import Crowd
+from benchmarks.hostile_attacks import strange_sockets
 from cli.commands import run
 from evaluation.similarity.comparison import Condition
 from learning.gait.train_config import PPOConfig, Train
@@ -106,6 +107,9 @@ TABLE = {
     "empaw bench live": Small("--seconds 1", {"benchmarks.live.HEADLESS_S": 0.2}),
     "empaw bench costs": Small("--repeats 10"),
     "empaw bench fuzz": Small("--files 2"),
+    "empaw bench kills": Small("--kills 1 --jobs record\\ gait"),
+    "empaw bench hostile --json": Small("--seconds 0.3", {"benchmarks.hostile.ATTACKS": (strange_sockets,)}),
+    "empaw bench hostile --minutes": Small("--minutes 0.01"),
     "python grasp_eval.py completion": Small("--objects ycb_dev --views 1 --workers 1"),
     "empaw export views": Small("--objects packed/train pile/train --variants 1 --sampling.views 2 --workers 1"),
     "empaw train completion": Small(NETWORK),

@@ -66,11 +66,13 @@ def test_feet_rest_where_there_is_nowhere_to_go():
 
 
 def test_what_is_set_by_hand_wins():
-    command, style = movement(behaviour("approach"), VelocityCommand(0.4), gait="pace", speed=0.7)
+    command, style = movement(behaviour("approach"), VelocityCommand(0.4), gait="pace", velocity=VelocityCommand(0.7))
     assert (command.vx, style.name) == (0.7, "pace")
     command, style = movement(behaviour("approach"), VelocityCommand(0.4), gait="stand")
     assert command == VelocityCommand()
     assert not style.stepping
     standing = Behaviour("test", "", "stay", GAITS["stand"])
-    command, style = movement(standing, VelocityCommand(), speed=0.5)
+    command, style = movement(standing, VelocityCommand(), velocity=VelocityCommand(0.5))
     assert (command.vx, style.name, style.stepping) == (0.5, "trot", True)
+    command, style = movement(standing, VelocityCommand(), velocity=VelocityCommand(vy=0.2))
+    assert (command.vy, style.name, style.stepping) == (0.2, "trot", True)

@@ -1,0 +1,58 @@
+"""Visits to the page of the dog, and what measures it."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+from playwright.sync_api import Browser, Playwright
+
+from benchmarks import browsing
+from benchmarks.browsing import Tab
+from benchmarks.serving import Server
+from tests.conftest import ROOT, wait_until
+
+FLAGS = [
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+]
+SAMPLES = ROOT / "assets" / "samples"
+SAMPLE = SAMPLES / "hello.wav"
+LONGEST_BANNER = "This page's token is no longer valid: open the address the server printed."
+
+
+def launch(playwright: Playwright, chromium: str, *flags: str) -> Browser:
+    return browsing.launch(playwright, chromium, *FLAGS, *flags)
+
+
+class Visit(Tab):
+    """The page of the dog."""
+
+    def __init__(self, browser: Browser, server: Server, size: dict[str, int], path: str = "/") -> None:
+        super().__init__(browser.new_page(viewport=size), server.address, path)
+        self.until("window.empaw && window.empaw.ready && window.empaw.state")
+
+    def state(self, expression: str) -> None:
+        """Wait until an expression about the last state `s` holds."""
+        self.until(f"(s => {expression})(window.empaw.state)")
+
+    def expect_complaint(self, words: str) -> None:
+        """Wait until the browser's console says something, and forget that it did."""
+        wait_until(lambda: any(words in text for text in self.complaints) or self.page.wait_for_timeout(50))
+        self.complaints = [text for text in self.complaints if words not in text]
+
+    def close(self) -> None:
+        self.page.close()
+        self.check()
+
+
+def violations(page: Any) -> list[str]:
+    """What axe-core finds wrong for people who hear the page, or use it without a mouse."""
+    page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
+    return page.evaluate("axe.run().then(told => told.violations.map(v => `${v.id}: ${v.nodes[0].html}`))")
+
+
+def steer(page: Any, speed: float) -> None:
+    """Set the speed by hand."""
+    page.evaluate(f"const s = document.querySelector('#speed'); s.value = {speed}; s.dispatchEvent(new Event('input'))")
