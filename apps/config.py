@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -71,6 +72,13 @@ def choose_legs(policy: str) -> Callable[[QuadrupedSpec], Legs]:
     """
     actor = load_policy(policy)
     return ClockedLegs if actor is None else lambda spec: LearnedLegs(actor, spec)
+
+
+def fingerprint(config: SessionConfig, selector: BehaviourSelector, manner: Manner) -> str:
+    """Tell by which policy, table and taste a session moves: sessions of the same one move alike."""
+    actor = load_policy(config.policy)
+    behaviour = hashlib.sha256(repr((selector.table, sorted(map(repr, manner.styles.items())))).encode()).hexdigest()
+    return f"{'none' if actor is None else actor.fingerprint}-{behaviour[:16]}"
 
 
 def make_ear(config: SessionConfig) -> StreamEar:

@@ -12,6 +12,7 @@ from rich.progress import Progress, TaskID
 
 from apps.config import SessionConfig, SessionOptions
 from apps.mp4 import check_film
+from apps.recording import Recording
 from apps.session import Session
 from apps.timeline import Step, Timeline
 from control.dog import CONTROL_HZ
@@ -33,8 +34,13 @@ class Run(JsonOption, SessionOptions):
     video: Path | None = None
     """Video or picture file that the dog sees, and whose sound it hears unless --speech gives another; its content
     counts, not its ending."""
-    seconds: float = 10.0
-    """How long the session lasts, s of simulated time."""
+    seconds: float | None = None
+    """How long the session lasts, s of simulated time; 10, or all of what --replay plays."""
+    replay: Path | None = None
+    """Play a recording again instead, as the page or --recording wrote it; with the same --policy, --table and --taste
+    the dog moves as it did then."""
+    recording: Path | None = None
+    """File to write a recording to: what was sensed and set by hand, without sound or picture."""
     record: Path | None = None
     """MP4 file to film the dog into."""
     emotion: str | None = None
@@ -48,29 +54,36 @@ def run(args: Run) -> Timeline:
         ValueError: the clip, weights, table, taste or number of seconds cannot be used.
         OSError: a file cannot be written.
     """
-    if not 0.02 <= args.seconds <= 3600:
-        raise ValueError(f"--seconds {args.seconds} came; allowed are 0.02 to 3600")
+    replayed = None if args.replay is None else Recording.load(args.replay)
+    if replayed is not None and (args.speech or args.video or args.emotion):
+        raise ValueError("--replay came with --speech, --video or --emotion; what is played again hears nothing new")
+    seconds = (10.0 if replayed is None else replayed.seconds) if args.seconds is None else args.seconds
+    if not 0.02 <= seconds <= 3600:
+        raise ValueError(f"--seconds {seconds} came; allowed are 0.02 to 3600")
     if args.emotion is not None and args.emotion not in LABELS:
         raise ValueError(f"--emotion {args.emotion!r} came; allowed are {', '.join(LABELS)}")
     check_writable(args.json)
     check_film(args.record)
+    if args.recording is not None:
+        check_writable(args.recording)
     console = Console(stderr=True)
     torch.set_num_threads(1)
     output = reserve_stdout() if args.window else sys.stdout
     shown = Progress(console=console, transient=True, disable=not console.is_terminal)
-    with Session(config=SessionConfig.of(args)) as session, shown as bar:
+    with Session(config=SessionConfig.of(args), recording=replayed) as session, shown as bar:
         if args.speech is not None:
             session.play_audio(args.speech)
         if args.video is not None:
             _show(session, args.video, with_sound=args.speech is None)
-        session.feel(args.emotion)
-        task = bar.add_task("filming" if args.record else "running", total=args.seconds)
+        if args.emotion is not None:
+            session.feel(args.emotion)
+        task = bar.add_task("filming" if args.record else "running", total=seconds)
         if args.record is not None:
-            timeline = session.record(
-                args.record, args.seconds, lambda share: bar.update(task, completed=share * args.seconds)
-            )
+            timeline = session.record(args.record, seconds, lambda share: bar.update(task, completed=share * seconds))
         else:
-            timeline = session.run(args.seconds, lambda step: _watch(session, step, bar, task))
+            timeline = session.run(seconds, lambda step: _watch(session, step, bar, task))
+        if args.recording is not None:
+            session.recording.save(args.recording)
     if args.json is not None:
         write_json(timeline.as_json(), args.json, output)
     console.print(summary(timeline, by_hand=args.emotion is not None))

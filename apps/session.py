@@ -10,23 +10,24 @@ In a notebook:
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from apps.body import Body
-from apps.config import SessionConfig, choose_legs, make_ear, make_selector
+from apps.config import SessionConfig, choose_legs, fingerprint, make_ear, make_selector
 from apps.decision import Decision
 from apps.ear import EAR_RATE_HZ, Ear
 from apps.eye import Eye, StreamEye
+from apps.recording import Blind, Deaf, Event, Log, Recording, RecordingError, Script, sensed_event
 from apps.senses import Audio, Image, Senses
 from apps.timeline import Playing, Snapshot, Step, Timeline, felt
 from apps.video import film
 from control.dog import CONTROL_HZ, SUBSTEPS
-from control.gait import VelocityCommand
 from perception.emotion import EmotionEstimate
 from perception.face.videos import Frame
 from policies.taste.taste import Taste
@@ -40,7 +41,7 @@ class Session(AbstractContextManager):
     """A person, a dog, and what passes between them. Only the thread that made it may call it.
 
     Raises:
-        ValueError: weights, behaviour table or taste cannot be used.
+        ValueError: weights, behaviour table, taste or recording cannot be used.
         RuntimeError: `config.window` without a display.
     """
 
@@ -51,17 +52,52 @@ class Session(AbstractContextManager):
         ear: Ear | None = None,
         eye: Eye | None = None,
         taste: Taste | Path | str | None = None,
+        recording: Recording | None = None,
     ) -> None:
-        """Set the scene; `seed` and `taste` override `config`'s, `ear` and `eye` those of the shipped networks."""
+        """Set the scene.
+
+        Args:
+            seed: instead of that of `config`.
+            config: of the session.
+            ear: instead of that of the shipped network.
+            eye: instead of that of the shipped network.
+            taste: instead of that of `config`.
+            recording: a session to be played again; what is heard and seen then counts for nothing.
+        """
         config = config or SessionConfig()
-        config = self.config = config if seed is None else replace(config, seed=seed)
+        config = config if seed is None else replace(config, seed=seed)
+        if recording is not None:
+            config = replace(config, seed=recording.seed, person=recording.person)
+            ear, eye = Deaf(), Blind()
+        self.config = config
         if config.seed < 0:
             raise ValueError(f"seed {config.seed} came; a seed is 0 or more")
         self.senses = Senses(config, ear or make_ear(config), eye or StreamEye(live=config.live))
-        self.decision = Decision(*make_selector(config, taste), config.seed)
+        selector, manner = make_selector(config, taste)
+        self.made_with = fingerprint(config, selector, manner)
+        self._script = None if recording is None else self._script_of(recording)
+        self.log = Log()
+        self.decision = Decision(selector, manner, config.seed)
         self.body = Body(config, choose_legs(config.policy))
         self.on_sound: Callable[[str], None] = lambda name: None
         self.time, self._substep = 0.0, 0
+
+    def _script_of(self, recording: Recording) -> Script:
+        if recording.made_with != self.made_with:
+            raise RecordingError(
+                f"the recording was made with policy and behaviour {recording.made_with}, this session has "
+                f"{self.made_with}: give it the same --policy, --table and --taste"
+            )
+        return Script(recording)
+
+    @property
+    def recording(self) -> Recording:
+        """The session since its beginning; `log.full` says that it lasts longer than what can be kept."""
+        end = self.log.events[-1].substep if self.log.full else self._substep
+        return Recording(self.config.seed, self.config.person, self.made_with, end, tuple(self.log.events))
+
+    def _note(self, what: str, *value: Any) -> None:
+        self.log.note(Event(self._substep, what, list(value)))
 
     @property
     def estimate(self) -> EmotionEstimate | None:
@@ -91,6 +127,9 @@ class Session(AbstractContextManager):
     def reset(self) -> None:
         """Begin again: dog at its start, nothing heard, nothing set by hand."""
         self.time, self._substep = 0.0, 0
+        self.log.clear()
+        if self._script is not None:
+            self._script.rewind()
         self.senses.reset()
         self.decision.reset()
         self.body.reset()
@@ -140,6 +179,7 @@ class Session(AbstractContextManager):
             ValueError: no such emotion.
         """
         self.decision.set_by_hand(self.decision.manual._replace(emotion=emotion))
+        self._note("feel", emotion)
 
     def choose_gait(self, gait: str | None) -> None:
         """Set the gait by hand; None gives it back to the behaviour.
@@ -148,6 +188,7 @@ class Session(AbstractContextManager):
             ValueError: no such gait.
         """
         self.decision.set_by_hand(self.decision.manual._replace(gait=gait))
+        self._note("choose_gait", gait)
 
     def choose_speed(self, speed: float | None) -> None:
         """Set the forward speed by hand, m/s; None gives the legs back to the behaviour.
@@ -156,16 +197,19 @@ class Session(AbstractContextManager):
             ValueError: outside the range of the body, or no number.
         """
         self.decision.drive((speed, None, None))
+        self._note("choose_speed", speed)
 
-    def drive(self, velocity: VelocityCommand, seconds: float = DRIVE_S) -> None:
+    def drive(self, velocity: Sequence[float], seconds: float = DRIVE_S) -> None:
         """Drive the legs by hand for a while of the session's time; they stand then until they are driven again.
 
-        `choose_speed(None)` gives them back to the behaviour.
+        `choose_speed(None)` gives them back to the behaviour. The velocity is forward and to the left, m/s, and
+        counter-clockwise, rad/s: a `VelocityCommand`.
 
         Raises:
             ValueError: outside the range of the body, or no number.
         """
         self.decision.drive(velocity, self.time + seconds)
+        self._note("drive", [float(value) for value in velocity], seconds)
 
     def push(self, direction_rad: float | None = None, speed: float = 0.8) -> None:
         """Shove the dog: `speed` m/s in a direction of its own frame (0: forward, pi/2: left), random when None.
@@ -174,11 +218,13 @@ class Session(AbstractContextManager):
             ValueError: a direction or speed that is not finite, or a speed above 3 m/s.
         """
         self.body.push(direction_rad, speed)
+        self._note("push", direction_rad, speed)
 
     def advance(self, substeps: int = SUBSTEPS) -> list[Step]:
         """Advance by physics steps of 1/250 s; the control steps that fall into them are returned."""
         steps = []
         for _ in range(substeps):
+            self._play_script()
             if self._substep % SUBSTEPS == 0:
                 self._control()
             self.body.world.step()
@@ -188,8 +234,20 @@ class Session(AbstractContextManager):
                 steps.append(self._row(self.body.finish_step(self.decision.behaviour, self.decision.mouth(self.time))))
         return steps
 
+    def _play_script(self) -> None:
+        for event in () if self._script is None else self._script.by_hand(self._substep):
+            try:
+                getattr(self, event.what)(*event.value)
+            except (TypeError, ValueError) as problem:
+                raise RecordingError(
+                    f"the recording cannot be played: {event.what} {event.value}: {problem}"
+                ) from problem
+
     def _control(self) -> None:
-        sound = self.decision.step(self.senses.step(self.time), self.time)
+        sensed = self.senses.step(self.time) if self._script is None else self._script.sensed(self._substep)
+        if sensed.voices or sensed.faces:
+            self.log.note(sensed_event(self._substep, sensed))
+        sound = self.decision.step(sensed, self.time)
         if sound is not None:
             self.on_sound(sound)
         self.body.control(*self.decision.move(self.body.state, self.body.person, self.time))

@@ -20,6 +20,7 @@ from apps.ear import StreamEar
 from apps.eye import StreamEye
 from apps.gui.messages import pose_message, state_message
 from apps.gui.wheel import Wheel
+from apps.recording import Recording
 from apps.session import Session
 from robots.world import WorldConfig
 
@@ -58,8 +59,8 @@ class Listener:
 class LiveSession:
     """Runs a `Session` in real time in a thread of its own."""
 
-    def __init__(self, config: SessionConfig) -> None:
-        self.config = config
+    def __init__(self, config: SessionConfig, recording: Recording | None = None) -> None:
+        self.config, self._recording = config, recording
         self._commands: queue.Queue[tuple[Callable[[Session], Any], Future]] = queue.Queue(maxsize=256)
         self._pose_listeners: set[Listener] = set()
         self._live_listeners: set[Listener] = set()
@@ -137,7 +138,7 @@ class LiveSession:
 
     def _run(self) -> None:
         try:
-            session = Session(config=self.config)
+            session = Session(config=self.config, recording=self._recording)
         except Exception as problem:  # handed to whoever called `start`, who can tell the user
             self._ready.set_exception(problem)
             return

@@ -17,6 +17,7 @@ from apps.gui.listening import THIS_MACHINE, announce, check_serving, listen, pa
 from apps.gui.live import LiveSession
 from apps.gui.security import LOOPBACK, Key
 from apps.gui.server import make_app
+from apps.recording import Recording
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,9 @@ class Serve(SessionOptions):
     """TLS certificate (PEM); browsers give the microphone to pages of other machines over TLS only."""
     key: Path | None = None
     """Private key of the certificate (PEM)."""
+    replay: Path | None = None
+    """Show a recording again, as the page or `empaw record sim --recording FILE` wrote it; what you say then is not
+    heard."""
 
 
 def serve(args: Serve) -> None:
@@ -59,7 +63,8 @@ def serve(args: Serve) -> None:
     address = page_address(args.host, port, key.token if key else None, tls=tls)
     opened = page_address(args.host, port, key.code if key else None, tls=tls)
     torch.set_num_threads(1)
-    live = LiveSession(SessionConfig.of(args, live=True))
+    replayed = None if args.replay is None else Recording.load(args.replay)
+    live = LiveSession(SessionConfig.of(args, live=True), replayed)
     live.start()
     server = uvicorn.Server(
         uvicorn.Config(

@@ -27,6 +27,7 @@ from apps.gui.door import Pace
 from apps.gui.films import camera_picture, picture_film, video_film
 from apps.gui.live import Listener, LiveSession
 from apps.gui.messages import MAX_UPLOAD_BYTES, REFUSED_CODE, SAMPLES, scene_message
+from apps.gui.recordings import add_recording_route
 from apps.gui.security import Gate, Key
 from apps.gui.uploads import Places, receive, work_apart, work_for
 from apps.session import Session
@@ -65,6 +66,7 @@ def make_app(
     app.add_middleware(Gate, key=key, hosts=hosts, admit=admit)
     _add_pages(app, live, table, config)
     _add_playing(app, live, config)
+    add_recording_route(app, live)
     _add_sockets(app, live)
     app.mount("/static", StaticFiles(directory=ASSETS / "web"), name="static")
     return app

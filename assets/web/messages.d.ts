@@ -296,6 +296,7 @@ export interface PageElements {
   "menu": HTMLElementTagNameMap["div"];
   "centre": HTMLElementTagNameMap["button"];
   "picture": HTMLElementTagNameMap["button"];
+  "recording": HTMLElementTagNameMap["a"];
   "film": HTMLElementTagNameMap["button"];
   "film-text": HTMLElementTagNameMap["span"];
   "keys-drive": HTMLElementTagNameMap["input"];

@@ -114,11 +114,12 @@ def _stepped(gait: GaitStyle, style: ExpressiveStyle, share: float) -> GaitStyle
 class Manner:
     """Lays wiggle, starts and stops and uneven timing over the gait while a beat that a taste changed is shown.
 
-    `caption` says in a sentence whose taste it is; empty where there is none.
+    `styles` are those of the beats that a taste changed; `caption` says in a sentence whose taste it is, and is empty
+    where there is none.
     """
 
     def __init__(self, styles: Mapping[Behaviour, ExpressiveStyle] | None = None, caption: str = "") -> None:
-        self._styles = styles or {}
+        self.styles = styles or {}
         self.caption = caption
         self.reset(0)
 
@@ -133,7 +134,7 @@ class Manner:
     ) -> tuple[VelocityCommand, GaitStyle]:
         """Return what to tell the gait at `time_s` while `beat` is shown; unchanged where the taste says nothing."""
         if beat is not self._beat:
-            style = self._styles.get(beat)
+            style = self.styles.get(beat)
             self._beat = beat
             self._modulator = None if style is None else StyleModulator(style, self._rng)
         return (command, gait) if self._modulator is None else self._modulator.step(command, gait, time_s)

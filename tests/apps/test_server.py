@@ -25,6 +25,7 @@ from websockets.sync.client import ClientConnection
 
 from apps.config import SessionConfig
 from apps.gui.live import Listener, LiveSession
+from apps.recording import Recording
 from benchmarks.media_files import write_video
 from benchmarks.serving import Server, running_server
 from tests.conftest import PATIENCE_S, ROOT, wait_until
@@ -141,6 +142,18 @@ def test_commands_are_obeyed_and_acknowledged(live):
     assert order(live, "push", {"direction_rad": 1.5})["ok"]
     assert order(live, "reset")["ok"]
     state_where(live, behaviour="idle", emotion=None)
+
+
+def test_the_session_so_far_can_be_kept_as_a_recording(live, web):
+    assert order(live, "reset")["ok"]
+    assert order(live, "emotion", "sad")["ok"]
+    state_where(live, behaviour="comfort")
+    kept = web.get("/api/recording")
+    assert "attachment" in kept.headers["content-disposition"]
+    recording = Recording.parse(kept.json())
+    assert [event[1:] for event in recording.events] == [("feel", ["sad"])]
+    assert recording.seconds > 0.3
+    assert order(live, "emotion", None)["ok"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from apps.recording import Recording
 from benchmarks.browsing import DESKTOP
 from tests.browser.visits import Visit, violations
 
@@ -93,6 +94,9 @@ def test_a_picture_and_a_film_of_the_view_can_be_kept(visit):
     picture = cv2.imread(str(kept.value.path()))
     assert kept.value.suggested_filename.endswith(".png")
     assert picture.shape[1] > 100 and picture.std() > 5
+    with page.expect_download() as kept:
+        page.click("#recording")
+    assert Recording.load(kept.value.path()).seconds > 0
     page.click("#film")
     page.wait_for_selector("#filming", state="visible")
     drawn = page.evaluate("window.empaw.frameCount")

@@ -1,0 +1,25 @@
+"""The route by which a page keeps a recording of the session."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response
+
+from apps.gui.live import LiveSession
+from apps.recording import Recording
+
+_PATIENCE_S = 10.0
+
+
+def add_recording_route(app: FastAPI, live: LiveSession) -> None:
+    """Offer the session since its beginning as a file."""
+
+    @app.get("/api/recording", response_class=Response, responses={503: {"description": "the simulation has ended"}})
+    def recording() -> Response:
+        """Return what was sensed and set by hand since the session began; `empaw record sim --replay` plays it."""
+        try:
+            kept: Recording = live.submit(lambda session: session.recording).result(_PATIENCE_S)
+        except (RuntimeError, TimeoutError) as problem:
+            return JSONResponse({"error": str(problem) or "the simulation does not answer"}, 503)
+        named = {"Content-Disposition": 'attachment; filename="empaw-recording.json"'}
+        return Response(kept.text(), media_type="application/json", headers=named)
