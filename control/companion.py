@@ -1,0 +1,61 @@
+"""The companion's body as a whole: it walks or stands planted, holds its head, opens and shuts its mouth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from control.dog import Legs, standing_joints
+from control.gait import GAITS, GaitStyle, VelocityCommand
+from robots.companion import Companion, CompanionState
+from robots.world import World
+
+
+class CompanionDog:
+    """One `control` per 1/50 s, then five world steps. Feet are anchored while the legs are told where to stand."""
+
+    def __init__(self, world: World, legs: Callable[..., Legs]) -> None:
+        self.world = world
+        self.body = Companion(world)
+        self.legs = legs(self.body.spec)
+        self.reset()
+
+    def reset(self, position: tuple[float, float] = (0.0, 0.0), yaw: float = 0.0, ground_m: float = 0.0) -> None:
+        """Stand, at rest, at a place (x, y) m on ground of a height, with a heading in rad, the neck folded."""
+        style = GAITS["stand"]
+        joints = standing_joints(style, self.body.spec)
+        self.legs.reset(style, joints, 0.0)
+        height = style.height_m + self.body.spec.foot_radius_m
+        self.body.plant(False)
+        self.body.reset((*position, ground_m + height), yaw, joints)
+        self._planted, self._fresh = False, True
+
+    def read(self) -> CompanionState:
+        """Read everything once."""
+        return self.body.read_all()
+
+    def walk(self, command: VelocityCommand, style: GaitStyle, state: CompanionState) -> None:
+        """Give the legs their next targets by the gait."""
+        if self._planted:
+            self._plant(False)
+            self.legs.reset(GAITS["stand"], state.legs.joint_positions, 0.0)
+        # Bullet finds contacts when it steps; until then it reports those from before the reset.
+        contacts = [False] * 4 if self._fresh else self.body.foot_contacts()
+        self._fresh = False
+        self.body.command(self.legs.step(command, style, state.legs, contacts))
+
+    def stand(self, joints: np.ndarray) -> None:
+        """Give the legs target angles (12,) rad, with the feet where they are."""
+        if not self._planted:
+            self._plant(True)
+        self._fresh = False
+        self.body.command(joints)
+
+    def hold(self, neck: np.ndarray, opening_m: float) -> None:
+        """Give the neck target angles (5,) rad and the jaws an opening, m."""
+        self.body.command_head(neck, opening_m)
+
+    def _plant(self, planted: bool) -> None:
+        self._planted = planted
+        self.body.plant(planted)
