@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
+from control.command import Footing
 from control.dog import Legs, standing_joints
 from control.gait import GAITS, GaitStyle, VelocityCommand
 from robots.companion import Companion, CompanionState
+from robots.quadruped import QuadrupedSpec, QuadrupedState
 from robots.world import World
+
+
+class SureLegs(Legs, Protocol):
+    """Legs that mind where the ground is."""
+
+    def step(
+        self,
+        command: VelocityCommand,
+        style: GaitStyle,
+        state: QuadrupedState,
+        contacts: list[bool],
+        footing: Footing | None = None,
+    ) -> np.ndarray:
+        """Joint targets (12,) rad for the next 1/50 s, on flat ground or with regard to a footing."""
 
 
 class CompanionDog:
     """One `control` per 1/50 s, then five world steps. Feet are anchored while the legs are told where to stand."""
 
-    def __init__(self, world: World, legs: Callable[..., Legs]) -> None:
+    def __init__(self, world: World, legs: Callable[[QuadrupedSpec], SureLegs]) -> None:
         self.world = world
         self.body = Companion(world)
         self.legs = legs(self.body.spec)
@@ -35,15 +52,17 @@ class CompanionDog:
         """Read everything once."""
         return self.body.read_all()
 
-    def walk(self, command: VelocityCommand, style: GaitStyle, state: CompanionState) -> None:
-        """Give the legs their next targets by the gait."""
+    def walk(
+        self, command: VelocityCommand, style: GaitStyle, state: CompanionState, footing: Footing | None = None
+    ) -> None:
+        """Give the legs their next targets by the gait, on flat ground or with regard to a footing."""
         if self._planted:
             self._plant(False)
             self.legs.reset(GAITS["stand"], state.legs.joint_positions, 0.0)
         # Bullet finds contacts when it steps; until then it reports those from before the reset.
         contacts = [False] * 4 if self._fresh else self.body.foot_contacts()
         self._fresh = False
-        self.body.command(self.legs.step(command, style, state.legs, contacts))
+        self.body.command(self.legs.step(command, style, state.legs, contacts, footing))
 
     def stand(self, joints: np.ndarray) -> None:
         """Give the legs target angles (12,) rad, with the feet where they are."""

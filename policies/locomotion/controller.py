@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from control.command import GaitCommand
+from control.command import NO_SCAN, Footing, GaitCommand
 from control.gait import GaitGenerator, GaitStyle, VelocityCommand
 from control.locomotion_controller import LocomotionController
 from policies.locomotion.actor import Actor
@@ -31,9 +31,15 @@ class LearnedLegs:
         self._controller.reset(GaitCommand(VelocityCommand(), style), joints, clock)
 
     def step(
-        self, command: VelocityCommand, style: GaitStyle, state: QuadrupedState, contacts: list[bool]
+        self,
+        command: VelocityCommand,
+        style: GaitStyle,
+        state: QuadrupedState,
+        contacts: list[bool],
+        footing: Footing | None = None,
     ) -> np.ndarray:
-        """Joint targets (12,) rad for the next 20 ms."""
+        """Joint targets (12,) rad for the next 20 ms, on flat ground or with regard to a footing."""
         wanted = GaitCommand(command, style)
         self._controller.sense(state, contacts, wanted)
-        return self._controller.act(self._actor(self._controller.observe(wanted)), wanted)
+        scan = NO_SCAN if footing is None else footing.scan
+        return self._controller.act(self._actor(self._controller.observe(wanted, scan)), wanted, footing)
