@@ -37,6 +37,11 @@ class Stage:
     """A room's bodies in a world, and the person, who stands in nobody's way but pushes what they walk into.
 
     The person is moved and never pushed back: Bullet gives those without mass a mind of their own.
+
+    Attributes:
+        person: who they are and what they do.
+        things: Bullet's body numbers.
+        models: of the things, each about its centre of mass, as Bullet's poses are.
     """
 
     def __init__(self, world: World, room: Room, things: Sequence[Thing] = ()) -> None:
@@ -46,7 +51,8 @@ class Stage:
         self.person = Person(room.person[:2], room.person[2])
         self.furniture = [_stand(world, piece) for piece in (*room.walls, *room.furniture)]
         self._limbs = [_solid(world, link.shapes, PERSON_FRICTION) for link in self.person.links]
-        self.things = [self._lay(thing) for thing in things]
+        self.models = [_about_its_mass(thing.model) for thing in things]
+        self.things = [self._lay(thing, model) for thing, model in zip(things, self.models, strict=True)]
         self._place_person()
 
     def step(self, dt_s: float) -> None:
@@ -67,9 +73,8 @@ class Stage:
         for limb, pose in zip(self._limbs, self.person.link_poses(), strict=True):
             self.world.place(limb, (*pose[:2], pose[2] + ground), pose[3:])
 
-    def _lay(self, thing: Thing) -> int:
+    def _lay(self, thing: Thing, model: ObjectModel) -> int:
         world, middle = self.world, thing.model.centre_of_mass
-        model = thing.model.transformed(transform(np.eye(3), -middle))
         parts = [part.vertices for part in model.parts]
         body = world.add_body(parts, thing.mass_kg, thing.friction, model.mesh)
         world.client.changeDynamics(body, -1, rollingFriction=ROLLING_FRICTION, spinningFriction=0.01)
@@ -81,6 +86,10 @@ class Stage:
         half = thing.yaw / 2
         world.place(body, (x, y, ground - lowest + _DROP_M), (0, 0, float(np.sin(half)), float(np.cos(half))))
         return body
+
+
+def _about_its_mass(model: ObjectModel) -> ObjectModel:
+    return model.transformed(transform(np.eye(3), -model.centre_of_mass))
 
 
 def _stand(world: World, piece: Furniture) -> int:

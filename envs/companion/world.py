@@ -11,6 +11,7 @@ from control.companion import CompanionDog, SureLegs
 from control.dog import CONTROL_HZ, SUBSTEPS, has_fallen
 from control.gait import GaitStyle, VelocityCommand
 from control.odometry import Odometry
+from control.whole_body import BodyAction, BodySensing
 from envs.companion.acoustics import RATE_HZ, Acoustics, AcousticsConfig
 from envs.companion.room import Room
 from envs.companion.stage import Stage, Thing
@@ -92,24 +93,32 @@ class CompanionWorld(AbstractContextManager):
         around = MIC_RADIUS_M * np.stack([np.cos(angles), np.sin(angles), np.zeros(MICS)], axis=1)
         return self.acoustics.hear(sounds, head[:3, 3] + around)
 
-    def walk(self, command: VelocityCommand, style: GaitStyle) -> None:
-        """Let the legs walk."""
+    def sense(self, look: bool = False) -> BodySensing:
+        """Return what the dog knows of itself: its own estimate of where it is, and encoders; a look if it asks."""
+        legs, where = self.state.legs, self.odometry
+        seen = self.look() if look else None
+        return BodySensing(
+            self.time_s, where.place, where.yaw, legs.rotation, legs.joint_positions, self.state.neck,
+            self.state.opening_m, seen,
+        )  # fmt: skip
+
+    def act(self, action: BodyAction) -> None:
+        """Do what an action says, and let 1/50 s pass."""
+        if action.legs is None:
+            self._walk(action.velocity, action.style)
+        else:
+            self.dog.stand(action.legs)
+        self.dog.hold(action.neck, action.opening_m)
+        self._step()
+
+    def _walk(self, command: VelocityCommand, style: GaitStyle) -> None:
         footing = None
         if self._footholds is not None:
             x, y, _ = self.state.T_world_trunk[:3, 3].tolist()
             footing = self._footholds.look(self.dog.legs.gait, (x, y, self.state.legs.yaw))
         self.dog.walk(command, style, self.state, footing)
 
-    def stand(self, joints: np.ndarray) -> None:
-        """Let the legs stand with angles (12,) rad, the feet where they are."""
-        self.dog.stand(joints)
-
-    def hold(self, neck: np.ndarray, opening_m: float) -> None:
-        """Give the neck target angles (5,) rad and the jaws an opening, m."""
-        self.dog.hold(neck, opening_m)
-
-    def step(self) -> None:
-        """Let 1/50 s pass, for dog, person and things."""
+    def _step(self) -> None:
         self.stage.step(1 / CONTROL_HZ)
         self.world.step(SUBSTEPS)
         self._steps += 1

@@ -1,14 +1,9 @@
-"""Words between an errand and the body that runs it: what is sensed, what shall be done, how each stage went."""
+"""Words of an errand: its distances, its stages, and how each went."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
-
-import numpy as np
-
-from control.gait import GaitStyle, VelocityCommand
-from robots.head_camera import Look
 
 Stage = Literal[
     "search", "approach", "look", "place", "look again", "reach", "close", "lift", "carry", "put down", "delivered",
@@ -42,35 +37,6 @@ class FetchConfig:
         numbers = self.view_m, self.deliver_m, self.look_s, self.turn_rad_s, self.speed_m_s, self.carrying_m_s
         if min(numbers) <= 0.0 or self.still_s < 0.0 or self.held_m < 0.0 or min(self.spots, self.tries) < 1:
             raise ValueError(f"{self} came; distances, times and speeds must be positive, spots and tries 1 or more")
-
-
-class FetchSensing(NamedTuple):
-    """What the dog knows of itself in a control step, and what its camera saw if it was asked to look.
-
-    `position` (2,) m and `yaw` rad are its own estimate; `rotation` (3, 3) R_world_trunk of the inertial unit, of which
-    roll and pitch are used; `legs` (12,) and `neck` (5,) rad of the encoders; `opening_m` of the jaws. The pose of
-    `look` is not used: it is worked out from the others.
-    """
-
-    time_s: float
-    position: np.ndarray
-    yaw: float
-    rotation: np.ndarray
-    legs: np.ndarray
-    neck: np.ndarray
-    opening_m: float
-    look: Look | None = None
-
-
-class FetchAction(NamedTuple):
-    """What body, neck and jaws shall do; with `legs` (12,) rad the feet stay planted, else the gait walks."""
-
-    velocity: VelocityCommand
-    style: GaitStyle
-    neck: np.ndarray
-    opening_m: float
-    legs: np.ndarray | None = None
-    look: bool = False
 
 
 class FetchEvent(NamedTuple):

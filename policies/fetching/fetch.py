@@ -14,11 +14,12 @@ import numpy as np
 from control.gait import GAITS, VelocityCommand, gait_style
 from control.reaching import Reach
 from control.stance import Stance, stance_frame
+from control.whole_body import BodyAction, BodySensing
 from geometry.cameras import DepthCamera
 from geometry.clouds import Completion
 from geometry.transforms import about_vertical, inverse, transform
 from perception.things import Thing
-from policies.fetching.errand import FetchAction, FetchConfig, FetchEvent, FetchSensing, Stage
+from policies.fetching.errand import FetchConfig, FetchEvent, Stage
 from policies.fetching.mouth_plan import MouthPlan, MouthPlanner
 from policies.fetching.seeing import Sighting, moved_to, shape, sight
 from policies.grasping.planner import PlanningScene
@@ -33,7 +34,7 @@ _OTHER_SHAPE_M = 0.008
 """A second look that is so far from what was guessed shows that the guess was wrong."""
 
 
-Script: TypeAlias = Generator[FetchAction, None, _T]
+Script: TypeAlias = Generator[BodyAction, None, _T]
 """Gives actions, one for each control step, and at its end what came of it."""
 
 
@@ -82,7 +83,7 @@ class Fetcher:
         self.stage, self.events = "search", []
         self._script: Script[None] = self._errand()
 
-    def step(self, sensing: FetchSensing) -> FetchAction:
+    def step(self, sensing: BodySensing) -> BodyAction:
         """Return the next action; once it is over, the dog stands."""
         self.now = sensing
         try:
@@ -131,8 +132,8 @@ class Fetcher:
 
     # Looking.
 
-    def _stand(self, look: bool = False) -> FetchAction:
-        return FetchAction(VelocityCommand(), GAITS["stand"], self._neck, self._opening, None, look)
+    def _stand(self, look: bool = False) -> BodyAction:
+        return BodyAction(VelocityCommand(), GAITS["stand"], self._neck, self._opening, None, look)
 
     def _wait(self, seconds: float) -> Script[None]:
         until = self.now.time_s + seconds
@@ -194,7 +195,7 @@ class Fetcher:
         """Turn once about, looking; returns where the thing was seen."""
         self._neck, turned, before = self._rest, 0.0, self.now.yaw
         while turned < 2 * np.pi:
-            yield FetchAction(
+            yield BodyAction(
                 VelocityCommand(wz=self.config.turn_rad_s), gait_style("trot"), self._neck, self._opening, None,
                 self._look_due(),
             )  # fmt: skip
@@ -226,7 +227,7 @@ class Fetcher:
                 return walked.status
             if thing is not None:
                 self._gaze_at(thing)
-            yield FetchAction(walked.command, gait_style("trot"), self._neck, self._opening, None, self._look_due())
+            yield BodyAction(walked.command, gait_style("trot"), self._neck, self._opening, None, self._look_due())
             place = self._where(thing)
             if thing is not None and place is not None:
                 thing = self._seen_at = place
@@ -263,7 +264,7 @@ class Fetcher:
                 return scene
             self._gaze_at(self._seen_at)
             style = gait_style("trot") if any(placed.command) else GAITS["stand"]
-            yield FetchAction(placed.command, style, self._neck, self._opening)
+            yield BodyAction(placed.command, style, self._neck, self._opening)
 
     # Grasping.
 
@@ -320,7 +321,7 @@ class Fetcher:
         while True:
             step = stance.step()
             self._neck = step.neck
-            yield FetchAction(VelocityCommand(), GAITS["stand"], step.neck, self._opening, step.legs)
+            yield BodyAction(VelocityCommand(), GAITS["stand"], step.neck, self._opening, step.legs)
             if step.done:
                 return
 
@@ -353,7 +354,7 @@ class Fetcher:
                 return
             if walked.status in ("no way", "stuck"):
                 raise _FailedError("there is no way to whom it is for", again=False)
-            yield FetchAction(walked.command, gait_style("walk"), self._neck, 0.0, None, self._look_due())
+            yield BodyAction(walked.command, gait_style("walk"), self._neck, 0.0, None, self._look_due())
             self._sighting()
             if self.now.opening_m < self.config.held_m:
                 self._seen_at = self.now.position + 0.4 * np.array([np.cos(self.now.yaw), np.sin(self.now.yaw)])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from control.gait import GAITS, VelocityCommand
+from control.whole_body import BodyAction
 from envs.companion.room import RoomConfig, furnish
 from envs.companion.stage import Thing
 from envs.companion.world import SAMPLES_PER_STEP, CompanionWorld
@@ -25,9 +26,7 @@ def world_of(ground: str = "flat", seed: int = 1, things: tuple[Thing, ...] = ()
 
 def walk(world: CompanionWorld, command: VelocityCommand, seconds: float) -> None:
     for _ in range(round(50 * seconds)):
-        world.walk(command, GAITS["trot"] if any(command) else GAITS["stand"])
-        world.hold(REST, 0.0)
-        world.step()
+        world.act(BodyAction(command, GAITS["trot"] if any(command) else GAITS["stand"], REST, 0.0))
 
 
 def test_the_dog_walks_in_the_room_and_knows_about_where_it_is():

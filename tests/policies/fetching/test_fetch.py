@@ -9,12 +9,13 @@ from scipy.spatial.transform import Rotation
 from control.dog import standing_joints
 from control.gait import GAITS
 from control.stance import Stance
+from control.whole_body import BodyAction, BodySensing
 from geometry.cameras import DepthCamera
 from geometry.clouds import Completed
 from geometry.meshes import sample_surface
 from geometry.solids import Solid, at, box, turned
 from geometry.transforms import about_vertical, inverse, to_quat, transform, transform_points
-from policies.fetching.errand import FetchAction, FetchConfig, FetchSensing
+from policies.fetching.errand import FetchConfig
 from policies.fetching.fetch import Fetcher
 from policies.fetching.mouth_plan import MouthPlanner
 from policies.fetching.seeing import moved_to, shape
@@ -66,16 +67,16 @@ class Body:
     def trunk(self) -> np.ndarray:
         return transform(about_vertical(self.yaw), (*self.position, 0.0)) @ self._lean
 
-    def sense(self, look: bool) -> FetchSensing:
+    def sense(self, look: bool) -> BodySensing:
         self.world.place(self.thing, *to_quat(self.T_thing))
         T_world_trunk = self.trunk
         T_world_cam = T_world_trunk @ neck_fk(self.neck, REACHER.neck)[4] @ T_HEAD_CAM
         seen = self.camera.look(T_world_cam)._replace(T_world_cam=np.eye(4)) if look else None
-        return FetchSensing(
+        return BodySensing(
             self.time_s, T_world_trunk[:2, 3], self.yaw, T_world_trunk[:3, :3], self.legs, self.neck, self.opening, seen
         )
 
-    def act(self, action: FetchAction) -> None:
+    def act(self, action: BodyAction) -> None:
         self.time_s += 0.02
         self.neck = action.neck
         if action.legs is None:
@@ -213,4 +214,4 @@ def test_settings_that_cannot_be_are_refused():
 
 def test_look_and_sensing_say_what_they_hold():
     assert Look._fields == ("picture", "depth", "T_world_cam")
-    assert FetchSensing._field_defaults == {"look": None}
+    assert BodySensing._field_defaults == {"look": None}

@@ -1,0 +1,163 @@
+"""Errands in rooms: whether the dog brings what it is asked for, and at which stage it fails.
+
+Every errand has a room, a thing that no network has learnt from, and a person of its own, all drawn from its seed. The
+dog goes by its own senses: dead reckoning, encoders, the camera in its head. Beside the completed shape stands the true
+one, which no dog has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from control.dog import CONTROL_HZ
+from envs.companion.room import Room, RoomConfig, furnish
+from envs.companion.stage import Thing
+from envs.companion.world import CompanionWorld
+from geometry.clouds import Completed, Completion
+from geometry.objects import ObjectModel, load_objects
+from geometry.transforms import about_vertical
+from perception.completion.model import CompletionModel
+from policies.fetching.errand import FetchConfig, Stage
+from policies.fetching.fetch import Fetcher
+from policies.fetching.mouth_plan import MouthPlanner
+from policies.locomotion.actor import load_policy
+from policies.locomotion.controller import LearnedLegs
+from policies.navigation.walking import Walker
+
+ShapeSource = Literal["completed", "true"]
+OBJECTS = "household/test"
+RED, RED_HUE_DEG = "#d9261f", 3.0
+MOST_S = 180.0
+DELIVERED_M = 1.0
+"""So near to the person a thing counts as brought; the dog stops at .65 m and puts it down before its feet."""
+_AWAY_M = (1.0, 3.5)
+_CLEAR_M = 0.45
+_TRIES = 500
+_SURFACE = 2048
+
+
+@dataclass(frozen=True)
+class FetchTask:
+    """One errand. Masses and friction are drawn: .1 to .4 kg, and .5 to .7 between jaw and thing."""
+
+    name: str
+    """Of an object of `OBJECTS`."""
+    seed: int
+    room: RoomConfig = field(default_factory=RoomConfig)
+    shape: ShapeSource = "completed"
+
+
+class FetchResult(NamedTuple):
+    """How an errand went."""
+
+    name: str
+    seed: int
+    ground: str
+    shape: str
+    delivered: bool
+    fell: bool
+    stage: str
+    """The last: `delivered`, or the one that failed."""
+    why: str
+    tries: int
+    off_m: float
+    """From the person to the thing at the end."""
+    seconds: float
+
+
+def run(task: FetchTask) -> FetchResult:
+    """Run an errand to its end."""
+    with world_of(task) as world:
+        shape: Completion = TrueShape(world, 0) if task.shape == "true" else _completion()
+        fetcher = Fetcher(MouthPlanner(), shape, Walker(), world.camera.camera, FetchConfig())
+        fetcher.start(RED_HUE_DEG, world.person)
+        look, fell = False, False
+        while fetcher.busy and not fell and world.time_s < MOST_S:
+            action = fetcher.step(world.sense(look))
+            look = action.look
+            world.act(action)
+            fell = world.fallen
+        for _ in range(CONTROL_HZ // 2):  # what was put down comes to rest
+            world.act(fetcher.step(world.sense()))
+        off_m = float(np.hypot(*(world.stage.thing_position(0)[:2] - world.person)))
+        failures = [event for event in fetcher.events if not event.ok and event.stage != "given up"]
+        stage: Stage | str = fetcher.stage
+        if stage != "delivered":
+            stage = "fell" if fell else failures[-1].stage if failures and not fetcher.busy else fetcher.stage
+        delivered = fetcher.stage == "delivered" and off_m < DELIVERED_M and not fell
+        why = "" if delivered else "it lies elsewhere" if stage == "delivered" else failures[-1].why if failures else ""
+        return FetchResult(
+            task.name, task.seed, task.room.ground, task.shape, delivered, fell, stage, why, len(failures) + 1,
+            round(off_m, 3), round(world.time_s, 2),
+        )  # fmt: skip
+
+
+def world_of(task: FetchTask) -> CompanionWorld:
+    """Make the room of an errand, with its thing somewhere on the floor.
+
+    Raises:
+        RuntimeError: the room has no place for the thing.
+    """
+    rng = np.random.default_rng((task.seed, 27))
+    room = furnish(task.room, rng)
+    x, y = _place(room, rng)
+    thing = Thing(
+        model_of(task.name), (x, y), float(rng.uniform(-np.pi, np.pi)), float(rng.uniform(0.1, 0.4)),
+        float(rng.uniform(0.5, 0.7)), RED,
+    )  # fmt: skip
+    actor = load_policy("default")
+    assert actor is not None
+    return CompanionWorld(room, [thing], legs=lambda spec: LearnedLegs(actor, spec), seed=task.seed)
+
+
+def _place(room: Room, rng: np.random.Generator) -> tuple[float, float]:
+    half = room.side_m / 2 - _CLEAR_M
+    for _ in range(_TRIES):
+        place = rng.uniform(-half, half, 2)
+        away, off = np.hypot(*(place - room.dog[:2])), np.hypot(*(place - room.person[:2]))
+        if _AWAY_M[0] <= away <= _AWAY_M[1] and off > 1.0 and room.clearance(place) > _CLEAR_M:
+            return float(place[0]), float(place[1])
+    raise RuntimeError("no place for a thing in the room: leave out pieces, or make it larger")
+
+
+@lru_cache(maxsize=64)
+def model_of(name: str) -> ObjectModel:
+    """Return an object of `OBJECTS` by its name.
+
+    Raises:
+        ValueError: there is none of the name.
+    """
+    found = {model.name: model for model in load_objects(OBJECTS).objects}
+    if name not in found:
+        raise ValueError(f"{OBJECTS} has no {name!r}; it has {', '.join(sorted(found))}")
+    return found[name]
+
+
+@lru_cache(maxsize=1)
+def _completion() -> CompletionModel:
+    return CompletionModel.load()
+
+
+class TrueShape:
+    """A completion that knows: the true surface, where the dog believes the thing to be."""
+
+    def __init__(self, world: CompanionWorld, number: int) -> None:
+        self._world, self._number = world, number
+        model = world.stage.models[number]
+        self._surface, _ = model.surface(_SURFACE, np.random.default_rng(0))
+
+    def complete(self, cloud: np.ndarray) -> Completed:
+        """Return the true surface in the dog's own frame, on level ground; the cloud tells nothing."""
+        world = self._world
+        position, quat = world.world.pose(world.stage.things[self._number])
+        turn = np.array(world.world.client.getMatrixFromQuaternion(quat)).reshape(3, 3)
+        points = self._surface @ turn.T + position
+        trunk, where = world.state.T_world_trunk[:3, 3], world.odometry
+        points = (points - trunk) @ about_vertical(where.yaw - world.state.legs.yaw).T
+        points[:, :2] += where.place
+        points[:, 2] -= points[:, 2].min()
+        return Completed(points, np.full(len(points), 1e-3))
