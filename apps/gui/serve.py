@@ -63,8 +63,7 @@ def serve(args: Serve) -> None:
     address = page_address(args.host, port, key.token if key else None, tls=tls)
     opened = page_address(args.host, port, key.code if key else None, tls=tls)
     torch.set_num_threads(1)
-    replayed = None if args.replay is None else Recording.load(args.replay)
-    live = LiveSession(SessionConfig.of(args, live=True), replayed)
+    live = LiveSession(SessionConfig.of(args, live=True), args.replay and Recording.load(args.replay))
     live.start()
     server = uvicorn.Server(
         uvicorn.Config(
