@@ -63,8 +63,7 @@ def serve(args: Serve) -> None:
     address = page_address(args.host, port, key.token if key else None, tls=tls)
     opened = page_address(args.host, port, key.code if key else None, tls=tls)
     torch.set_num_threads(1)
-    live = LiveSession(SessionConfig.of(args, live=True), args.replay and Recording.load(args.replay))
-    live.start()
+    live = _started(args)
     server = uvicorn.Server(
         uvicorn.Config(
             make_app(live, key, LOOPBACK if local else None, door.admit),
@@ -89,3 +88,10 @@ def serve(args: Serve) -> None:
         gc.freeze()  # at its end, Python looks for circles among all that torch and numba made, for a second
     if not server.started:
         raise RuntimeError(f"the server did not start on {args.host} port {port}: see above")
+
+
+def _started(args: Serve) -> LiveSession:
+    replayed = None if args.replay is None else Recording.load(args.replay)
+    live = LiveSession(SessionConfig.of(args, live=True), replayed)
+    live.start()
+    return live
