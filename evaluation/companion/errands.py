@@ -109,7 +109,7 @@ def summary(rows: Sequence[FetchResult], args: Errands) -> dict[str, Any]:
         for shape in args.shapes:
             here = [row for row in rows if (row.ground, row.shape) == (ground, shape)]
             found.append({"ground": ground, "shape": shape, **_share(here)})
-    kinds = {}
+    kinds: dict[str, Any] = {}
     for kind in args.things:
         here = [row for row in rows if row.name.startswith(f"{kind}_") and row.shape == args.shapes[0]]
         kinds |= {kind: _share(here)} if here else {}
