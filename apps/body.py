@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from apps.config import SessionConfig
+from apps.decision import Decision
 from apps.timeline import Telemetry
 from control.dog import CONTROL_HZ, Dog, Legs, Scenery, has_fallen
-from control.gait import GaitStyle, VelocityCommand
 from policies.behaviour import Behaviour
 from policies.navigation.steering import bearing_to
 from robots.expression import POSTURES
-from robots.face import FACES
+from robots.face import FACES, FaceParameters
 from robots.quadruped import QuadrupedSpec
+from robots.shapes import Link
 from robots.world import World, WorldConfig
 
 
@@ -62,9 +65,36 @@ class Body:
         angle = direction_rad + self.state.yaw
         self.dog.body.push((speed * np.cos(angle), speed * np.sin(angle), 0.0))
 
-    def control(self, command: VelocityCommand, style: GaitStyle) -> None:
-        """Give the motors their next targets."""
-        self.dog.control(command, style, self.state)
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """What one sees, in the order of `link_poses`."""
+        return self.dog.links
+
+    @property
+    def frequency_hz(self) -> float:
+        """How often a leg steps."""
+        return float(self.dog.gait.frequency_hz)
+
+    @property
+    def face(self) -> FaceParameters:
+        """What the screen shows."""
+        return self.dog.expression.shown_face
+
+    def link_poses(self) -> np.ndarray:
+        """Return (n, 7) position in m and quat_xyzw of every link."""
+        return self.dog.link_poses()
+
+    def hear(self, samples: np.ndarray, speech: float | None) -> np.ndarray:
+        """Return what reaches the ear of what the person says, (320,): all of it, from nowhere in particular."""
+        return samples
+
+    def says(self, time_s: float) -> Path | None:
+        """Return what the person says by themselves from now on: nothing, for nobody but you is there."""
+        return None
+
+    def move(self, decision: Decision, time_s: float) -> None:
+        """Give the motors their next targets, as was decided."""
+        self.dog.control(*decision.move(self.state, self.person, time_s), self.state)
 
     def finish_step(self, behaviour: Behaviour, mouth: float) -> bool:
         """Read the body after a control step, move face, ears and tail; returns whether the dog lay."""
@@ -81,11 +111,12 @@ class Body:
 
     def telemetry(self) -> Telemetry:
         """Return what encoders, feet and the inertial unit read."""
-        state = self.state
-        up = state.rotation[2]  # in the frame of the trunk
-        roll_pitch = float(np.arctan2(up[1], up[2])), float(np.arcsin(np.clip(-up[0], -1.0, 1.0)))
-        contacts = self.dog.body.foot_contacts()
-        return Telemetry(state.joint_positions, state.joint_torques, contacts, roll_pitch, state.angular_velocity)
+        return Telemetry.of(self.state, self.dog.body.foot_contacts())
+
+    @property
+    def happened(self) -> dict[str, Any]:
+        """Nothing happens but what you do."""
+        return {}
 
     def picture(self, width: int, height: int) -> np.ndarray:
         """Render the dog: (height, width, 3) uint8 RGB."""

@@ -36,6 +36,9 @@ class SessionOptions(SeedOption):
     """Behaviour table instead of policies/behaviour.toml."""
     taste: Path | None = None
     """Your taste, as it was learnt from your answers; the dog moves accordingly, where it is sure enough."""
+    scenario: Path | None = None
+    """A scenario file, such as assets/scenarios/sad_on_the_sofa.toml: a furnished room with somebody in it, and the dog
+    with a neck and a mouth that fetches."""
     policy: Annotated[str, tyro.conf.arg(aliases=["--gait"])] = "default"
     """Policy to walk with: 'default' is the shipped one, 'none' the clocked gait alone; or the folder of your own."""
     window: bool = False

@@ -86,6 +86,11 @@ class Decision:
         self.set_by_hand(Manual(*self.manual[:2], *velocity))
         self._driven_until_s = until_s
 
+    def lapse(self, time_s: float) -> None:
+        """Stand where whoever drove has said nothing for too long."""
+        if time_s >= self._driven_until_s:
+            self.drive(VelocityCommand())
+
     def step(self, sensed: Sensed, time_s: float) -> str | None:
         """Believe what was sensed and answer it; returns the sound that begins with a new behaviour."""
         self._believe(sensed, time_s)
@@ -110,9 +115,8 @@ class Decision:
 
     def move(self, state: QuadrupedState, person: np.ndarray, time_s: float) -> tuple[VelocityCommand, GaitStyle]:
         """Decide where and how to walk, seen from a body's state and a person at (2,) m."""
+        self.lapse(time_s)
         toward_goal = steer(self.behaviour, state.position[:2], state.yaw, person)
-        if time_s >= self._driven_until_s:
-            self.drive(VelocityCommand())
         gait, velocity = self.manual.gait, self.manual.velocity
         self.command, style = movement(self.behaviour, toward_goal, gait, velocity)
         self.gait = style.name

@@ -16,6 +16,7 @@ from apps.recording import Recording
 from apps.session import Session
 from apps.timeline import Step, Timeline
 from control.dog import CONTROL_HZ
+from envs.companion.scenario import Scenario
 from perception.emotion import LABELS
 from perception.face.videos import is_video, read_video
 from perception.speech.audio import NO_SOUND, SoundError
@@ -35,7 +36,7 @@ class Run(JsonOption, SessionOptions):
     """Video or picture file that the dog sees, and whose sound it hears unless --speech gives another; its content
     counts, not its ending."""
     seconds: float | None = None
-    """How long the session lasts, s of simulated time; 10, or all of what --replay plays."""
+    """How long the session lasts, s of simulated time; 10, or all of what --replay or --scenario plays."""
     replay: Path | None = None
     """Play a recording again instead, as the page or --recording wrote it; with the same --policy, --table and --taste
     the dog moves as it did then."""
@@ -57,7 +58,7 @@ def run(args: Run) -> Timeline:
     replayed = None if args.replay is None else Recording.load(args.replay)
     if replayed is not None and (args.speech or args.video or args.emotion):
         raise ValueError("--replay came with --speech, --video or --emotion; what is played again hears nothing new")
-    seconds = (10.0 if replayed is None else replayed.seconds) if args.seconds is None else args.seconds
+    seconds = args.seconds if args.seconds is not None else _whole(args, replayed)
     if not 0.02 <= seconds <= 3600:
         raise ValueError(f"--seconds {seconds} came; allowed are 0.02 to 3600")
     if args.emotion is not None and args.emotion not in LABELS:
@@ -82,16 +83,24 @@ def run(args: Run) -> Timeline:
             timeline = session.record(args.record, seconds, lambda share: bar.update(task, completed=share * seconds))
         else:
             timeline = session.run(seconds, lambda step: _watch(session, step, bar, task))
+        happened = session.happened
         if args.recording is not None:
             session.recording.save(args.recording)
     if args.json is not None:
-        write_json(timeline.as_json(), args.json, output)
+        write_json(timeline.as_json() | happened, args.json, output)
     console.print(summary(timeline, by_hand=args.emotion is not None))
     if session.decision.manner.caption:
         console.print(session.decision.manner.caption)
     if args.record is not None:
         console.print(f"film: {args.record.resolve()}", markup=False, highlight=False, soft_wrap=True)
     return timeline
+
+
+def _whole(args: Run, replayed: Recording | None) -> float:
+    """How long what is played lasts, s."""
+    if replayed is not None:
+        return replayed.seconds
+    return 10.0 if args.scenario is None else Scenario.load(args.scenario).seconds
 
 
 def _show(session: Session, path: Path, with_sound: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -37,10 +37,14 @@ class Senses:
     """Ear and eye, and what they are offered: the file that plays, the microphone's backlog, the film.
 
     Ear and eye are closed with the senses.
+
+    Attributes:
+        on_the_way: what becomes of a sound, (320,), until it reaches the ear; told how likely the last was speech.
     """
 
     def __init__(self, config: SessionConfig, ear: Ear, eye: Eye) -> None:
         self._config, self.ear, self.eye, self.film = config, ear, eye, Reel()
+        self.on_the_way: Callable[[np.ndarray, float | None], np.ndarray] = lambda samples, speech: samples
         self._microphone: deque[np.ndarray] = deque()
         self._begin()
 
@@ -113,7 +117,7 @@ class Senses:
         Raises:
             PictureError: a frame of the film cannot be read.
         """
-        voices = self.ear.push(self._next_sound())
+        voices = self.ear.push(self.on_the_way(self._next_sound(), self.ear.hearing.speech))
         picture = self.film.due(time_s)
         if picture is not None:
             self.show_image(picture, time_s)

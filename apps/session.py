@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from perception.emotion import EmotionEstimate
 from perception.face.videos import Frame
 from policies.taste.taste import Taste
 from robots.quadruped import QuadrupedState
+
+if TYPE_CHECKING:
+    from apps.room_body import RoomBody
 
 DRIVE_S = 0.6
 """A page that drives says so again several times within this: the dog stops when nobody is there any more."""
@@ -78,7 +81,8 @@ class Session(AbstractContextManager):
         self._script = None if recording is None else self._script_of(recording)
         self.log = Log()
         self.decision = Decision(selector, manner, config.seed)
-        self.body = Body(config, choose_legs(config.policy))
+        self.body = _body_of(config)
+        self.senses.on_the_way = self.body.hear
         self.on_sound: Callable[[str], None] = lambda name: None
         self.time, self._substep = 0.0, 0
 
@@ -92,7 +96,13 @@ class Session(AbstractContextManager):
 
     @property
     def recording(self) -> Recording:
-        """The session since its beginning; `log.full` says that it lasts longer than what can be kept."""
+        """The session since its beginning; `log.full` says that it lasts longer than what can be kept.
+
+        Raises:
+            RecordingError: a scenario is played, whose file and seed say all that a recording could.
+        """
+        if self.config.scenario is not None:
+            raise RecordingError(f"play {self.config.scenario} again with seed {self.config.seed}: it is a recording")
         end = self.log.events[-1].substep if self.log.full else self._substep
         return Recording(self.config.seed, self.config.person, self.made_with, end, tuple(self.log.events))
 
@@ -244,13 +254,15 @@ class Session(AbstractContextManager):
                 ) from problem
 
     def _control(self) -> None:
+        if (voice := self.body.says(self.time)) is not None:
+            self.play_audio(voice)
         sensed = self.senses.step(self.time) if self._script is None else self._script.sensed(self._substep)
         if sensed.voices or sensed.faces:
             self.log.note(sensed_event(self._substep, sensed))
         sound = self.decision.step(sensed, self.time)
         if sound is not None:
             self.on_sound(sound)
-        self.body.control(*self.decision.move(self.body.state, self.body.person, self.time))
+        self.body.move(self.decision, self.time)
 
     def run(self, seconds: float, watch: Callable[[Step], None] | None = None) -> Timeline:
         """Let `seconds` pass; `watch` is called after every control step."""
@@ -276,7 +288,7 @@ class Session(AbstractContextManager):
             **felt(decided.estimate),
             behaviour=decided.behaviour.name,
             gait=decided.gait,
-            frequency=round(self.body.dog.gait.frequency_hz, 4),
+            frequency=round(self.body.frequency_hz, 4),
             height=round(self.body.height_m, 4),
             vx=round(self.state.heading_velocity[0], 4),
             fallen=fallen,
@@ -289,7 +301,7 @@ class Session(AbstractContextManager):
         shown = decided.shown(belief)
         return Snapshot(
             self.time,
-            self.body.dog.link_poses().astype(np.float32),
+            self.body.link_poses().astype(np.float32),
             self._row(self.body.fallen)._replace(**felt(shown)),
             decided.behaviour.says,
             shown,
@@ -299,10 +311,15 @@ class Session(AbstractContextManager):
             self.senses.recent_sight(self.time),
             None if self.playing is None else self.playing.progress(EAR_RATE_HZ),
             decided.manual,
-            self.body.dog.expression.shown_face,
+            self.body.face,
             decided.command.vx,
             self.body.telemetry(),
         )
+
+    @property
+    def happened(self) -> dict[str, Any]:
+        """Name the scenario and what went on in it, as JSON has them; nothing where there is none."""
+        return self.body.happened
 
     def picture(self, width: int = 480, height: int = 360) -> np.ndarray:
         """Render the dog: (height, width, 3) uint8 RGB."""
@@ -319,3 +336,18 @@ class Session(AbstractContextManager):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _body_of(config: SessionConfig) -> Body | RoomBody:
+    """Make the body that a config asks for; a room loads what a dog on an empty plain does without.
+
+    Raises:
+        ValueError: no such policy, or none in a room.
+        ScenarioError: the scenario cannot be played.
+    """
+    if config.scenario is None:
+        return Body(config, choose_legs(config.policy))
+    from apps.room_body import RoomBody, sure_legs
+    from envs.companion.scenario import Scenario
+
+    return RoomBody(config, Scenario.load(config.scenario), sure_legs(config.policy))

@@ -11,6 +11,7 @@ from apps.eye import Sight
 from control.gait import VelocityCommand
 from perception.emotion import LABELS, EmotionEstimate
 from robots.face import FaceParameters
+from robots.quadruped import QuadrupedState
 
 _TOLD_CONFIDENCE = 0.93
 
@@ -107,6 +108,13 @@ class Telemetry(NamedTuple):
     contacts: list[bool]  # (4,) of the feet
     roll_pitch_rad: tuple[float, float]  # right side down, nose down
     angular_velocity: np.ndarray  # (3,) rad/s, in the world
+
+    @classmethod
+    def of(cls, state: QuadrupedState, contacts: list[bool]) -> Telemetry:
+        """Read it off a state."""
+        up = state.rotation[2]  # in the frame of the trunk
+        roll_pitch = float(np.arctan2(up[1], up[2])), float(np.arcsin(np.clip(-up[0], -1.0, 1.0)))
+        return cls(state.joint_positions, state.joint_torques, contacts, roll_pitch, state.angular_velocity)
 
 
 class Snapshot(NamedTuple):

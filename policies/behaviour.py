@@ -6,6 +6,7 @@ for a while), a minimum dwell time, and a behaviour for being unsure. It is dete
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -167,18 +168,22 @@ class BehaviourSelector:
 
     def reset(self) -> None:
         """Idle, with nothing heard."""
-        self._since_s = 0.0
+        self._since_s, self._kept_s = 0.0, -math.inf
         self._challenger: tuple[str, float] | None = None
         self.name = "idle"
 
     def intended(self, estimate: EmotionEstimate | None, time_s: float) -> str:
         """Name what the estimate alone would have the dog do, before hysteresis and dwell time."""
         rules = self.table.rules
-        if estimate is None or time_s - estimate.time_s > rules.memory_s:
+        if estimate is None or time_s - max(estimate.time_s, self._kept_s) > rules.memory_s:
             return "idle"
         if estimate.confidence < rules.unsure_below:
             return "ask"
         return self.table.answers[estimate.label]
+
+    def keep(self, time_s: float) -> None:
+        """Remember what was sensed for `memory_s` from now on: the dog is still on its way to answer it."""
+        self._kept_s = time_s
 
     def step(self, estimate: EmotionEstimate | None, time_s: float) -> Behaviour:
         """Return the beat to show at `time_s`, given the newest estimate (None: nothing heard yet)."""

@@ -146,7 +146,7 @@ class LiveSession:
         for sense in (session.senses.ear, session.senses.eye):
             if isinstance(sense, StreamEar | StreamEye):
                 sense.on_problem = lambda text: self.notice(text, "error")
-        self.links = [link.as_json() for link in session.body.dog.links]
+        self.links = [link.as_json() for link in session.body.links]
         self._ready.set_result(None)
         try:
             self._loop(session)

@@ -27,6 +27,8 @@ MAX_UPLOAD_BYTES = 25 * 2**20
 REFUSED_CODE = 4400
 SAMPLES = ("calm", "sad", "angry", "fearful")
 """Feelings that `assets/samples` holds a voice for, in the order in which the page plays them."""
+_HEADS = ("head", "head_roll")
+"""What the dog's screen is on: one is seen on the plain dog, the other on the one with a neck."""
 _POSE_HEADER = struct.Struct("<d")
 _FLOATS_PER_LINK = 7
 
@@ -214,7 +216,7 @@ def scene_message(links: list[dict[str, Any]], table: BehaviourTable, person: tu
     return {
         "labels": list(LABELS),
         "links": links,
-        "screen_link": "head",
+        "screen_link": next((link["name"] for link in links if link["name"] in _HEADS), ""),
         "gaits": list(GAITS),
         "legs": list(LEGS),
         "most_torque": QuadrupedSpec().max_torque,

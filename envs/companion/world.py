@@ -17,6 +17,7 @@ from envs.companion.room import Room
 from envs.companion.stage import Stage, Thing
 from envs.locomotion.footholds import Footholds
 from geometry.cameras import DepthCamera
+from geometry.transforms import about_vertical
 from robots.head_camera import HeadCamera, Look
 from robots.quadruped import QuadrupedSpec
 from robots.world import World, WorldConfig
@@ -104,12 +105,18 @@ class CompanionWorld(AbstractContextManager):
 
     def act(self, action: BodyAction) -> None:
         """Do what an action says, and let 1/50 s pass."""
+        self.command(action)
+        self.world.step(SUBSTEPS)
+        self.settle()
+
+    def command(self, action: BodyAction) -> None:
+        """Give every motor its target, and let the person move on; five steps of the world come next, then `settle`."""
         if action.legs is None:
             self._walk(action.velocity, action.style)
         else:
             self.dog.stand(action.legs)
         self.dog.hold(action.neck, action.opening_m)
-        self._step()
+        self.stage.step(1 / CONTROL_HZ)
 
     def _walk(self, command: VelocityCommand, style: GaitStyle) -> None:
         footing = None
@@ -118,13 +125,26 @@ class CompanionWorld(AbstractContextManager):
             footing = self._footholds.look(self.dog.legs.gait, (x, y, self.state.legs.yaw))
         self.dog.walk(command, style, self.state, footing)
 
-    def _step(self) -> None:
-        self.stage.step(1 / CONTROL_HZ)
-        self.world.step(SUBSTEPS)
+    def settle(self) -> None:
+        """Read how the last five steps of the world went."""
         self._steps += 1
         self.time_s = self._steps / CONTROL_HZ
         self.state = self.dog.read()
         self.odometry.update(self.state.legs, self.dog.body.foot_contacts())
+
+    def get_up(self) -> None:
+        """Stand up where one lies; the person, the things and the time stay as they are."""
+        x, y, _ = self.state.T_world_trunk[:3, 3].tolist()
+        self.dog.reset((x, y), self.state.legs.yaw, self.room.height(np.array([x, y])))
+        self.state = self.dog.read()
+
+    @property
+    def believed_head(self) -> tuple[float, float, float]:
+        """Where the dog believes its head to be, and which way that looks: x, y in m, rad."""
+        head, off = self.state.head_frame, self.odometry.yaw - self.state.legs.yaw
+        away = about_vertical(off)[:2, :2] @ (head[:2, 3] - self.state.T_world_trunk[:2, 3])
+        x, y = self.odometry.place + away
+        return float(x), float(y), float(np.arctan2(head[1, 0], head[0, 0]) + off)
 
     def close(self) -> None:
         """Let go of the physics. Closing twice is harmless."""

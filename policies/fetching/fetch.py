@@ -144,23 +144,24 @@ class Fetcher:
         """Take in the look that came, if one did: the map grows by it."""
         if self.now.look is None:
             return None
-        seen = sight(self.now.look._replace(T_world_cam=self._camera_pose()), self._camera)
+        seen = sight(self.now.look._replace(T_world_cam=self.camera_pose(self.now)), self._camera)
         self._walker.occupancy.look_at_points(seen.cloud, 0.0)
         return seen
 
-    def _trunk_pose(self) -> np.ndarray:
+    def trunk_pose(self, sensing: BodySensing) -> np.ndarray:
         """Return T_world_trunk (4, 4) as the dog believes it, on the ground that its feet stand on."""
-        stance = Stance(self._planner.reacher, self.now.legs, self.now.rotation, self.now.neck)
+        stance = Stance(self._planner.reacher, sensing.legs, sensing.rotation, sensing.neck)
         leaning = stance.T_stance_trunk[:3, :3]
-        return transform(about_vertical(self.now.yaw) @ leaning, (*self.now.position, stance.T_stance_trunk[2, 3]))
+        return transform(about_vertical(sensing.yaw) @ leaning, (*sensing.position, stance.T_stance_trunk[2, 3]))
 
-    def _camera_pose(self) -> np.ndarray:
-        pose: np.ndarray = self._trunk_pose() @ neck_fk(self.now.neck, self._planner.reacher.neck)[4] @ T_HEAD_CAM
+    def camera_pose(self, sensing: BodySensing) -> np.ndarray:
+        """Return T_world_cam (4, 4) as the dog believes it."""
+        pose: np.ndarray = self.trunk_pose(sensing) @ neck_fk(sensing.neck, self._planner.reacher.neck)[4] @ T_HEAD_CAM
         return pose
 
     def _gaze_at(self, place: np.ndarray, height_m: float = 0.04) -> None:
         """Turn head and neck to a place (2,) m on the ground."""
-        local = inverse(self._trunk_pose()) @ (*place, height_m, 1.0)
+        local = inverse(self.trunk_pose(self.now)) @ (*place, height_m, 1.0)
         self._neck = gaze(local[:3], self._planner.reacher.neck)
 
     def _careful_look(self, place: np.ndarray) -> Script[tuple[Sighting, Thing]]:
@@ -276,7 +277,7 @@ class Fetcher:
         if off_m > _OTHER_SHAPE_M:
             scene = shape(thing, self._completion) or scene
         stance = Stance(self._planner.reacher, self.now.legs, self.now.rotation, self.now.neck)
-        plan = self._planner.from_stance(scene, stance_frame(self._trunk_pose(), stance))
+        plan = self._planner.from_stance(scene, stance_frame(self.trunk_pose(self.now), stance))
         if plan is None:
             raise _FailedError("it is out of reach from here")
         return stance, plan

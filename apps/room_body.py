@@ -1,0 +1,339 @@
+"""The companion in a furnished room, where a session has a person, a dog with a neck, and things on the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from apps.config import SessionConfig
+from apps.decision import Decision
+from apps.timeline import Telemetry
+from control.companion import SureLegs
+from control.dog import CONTROL_HZ
+from envs.companion.acoustics import RATE_HZ
+from envs.companion.noises import noise
+from envs.companion.person import Action, Sit, Stand, TurnTo, WalkTo
+from envs.companion.room import Furniture, Room, furnish
+from envs.companion.scenario import COLOURS, Doing, Scenario, ScenarioError, Toy
+from envs.companion.stage import Thing
+from envs.companion.world import SAMPLES_PER_STEP, CompanionWorld
+from geometry.objects import load_objects
+from perception.completion.model import CompletionModel
+from perception.sound.array import HeadPose, MicArray
+from perception.sound.doa import DoaStream
+from policies.attention import Attention, Listener
+from policies.behaviour import Behaviour
+from policies.executive import Executive
+from policies.fetching.errand import FetchEvent
+from policies.fetching.fetch import Fetcher
+from policies.fetching.mouth_plan import MouthPlanner
+from policies.locomotion.actor import load_policy
+from policies.locomotion.controller import LearnedLegs
+from policies.navigation.walking import Walker
+from robots.companion import companion_links
+from robots.expression import POSTURES, ExpressiveBody
+from robots.face import FACES, FaceParameters
+from robots.quadruped import QuadrupedSpec, QuadrupedState
+from robots.shapes import Link
+from robots.world import Camera
+
+_SAMPLES = Path(__file__).resolve().parents[1] / "assets" / "samples"
+_CLEAR_M, _TRIES = 0.45, 500
+_LONGEST_WAY_S = 60.0
+"""For so long a feeling is answered while the dog is on its way to do so."""
+_BESIDE_M = 0.75
+"""So far from furniture stands who walks up to it."""
+_HUE_COLORS = {"red": "#d9261f", "yellow": "#e0c01a", "green": "#2fa63a", "blue": "#2456d6", "violet": "#8a2be2"}
+
+
+class Happening(NamedTuple):
+    """Something in the room, for the log of a run."""
+
+    t: float
+    stage: str
+    what: str
+    ok: bool
+    why: str = ""
+
+
+class _Noise(NamedTuple):
+    """A sound that is no voice: when it begins, s, its samples, and where it is, m."""
+
+    begins: float
+    samples: np.ndarray
+    place: tuple[float, ...]
+
+    def at(self, time_s: float) -> np.ndarray:
+        """Return its next 20 ms, or what is left of it; nothing before and after."""
+        first = round((time_s - self.begins) * RATE_HZ)
+        return self.samples[max(first, 0) : first + SAMPLES_PER_STEP] if first >= 0 else self.samples[:0]
+
+
+class RoomBody:
+    """World, person and dog of a scenario; it stands where `apps.body.Body` stands.
+
+    Attributes:
+        state: of the legs, as of the last control step.
+        happenings: what went on, oldest first.
+    """
+
+    def __init__(self, config: SessionConfig, scenario: Scenario, legs: Callable[[QuadrupedSpec], SureLegs]) -> None:
+        self._config, self.scenario, self._legs = config, scenario, legs
+        self.room = furnish(scenario.room, np.random.default_rng((config.seed, 3)))
+        rng = np.random.default_rng((config.seed, 4))
+        self._things = tuple(_thing(toy, self.room, rng) for toy in scenario.toys)
+        self._completion = CompletionModel.load()
+        self._open()
+
+    def _open(self) -> None:
+        self.inside = CompanionWorld(self.room, self._things, legs=self._legs, seed=self._config.seed)
+        self.world = self.inside.world
+        walker, camera = Walker(), self.inside.camera.camera
+        self.fetcher = Fetcher(MouthPlanner(), self._completion, walker, camera)
+        self.executive = Executive(self.fetcher, walker, camera)
+        self._listener, self._doa = Listener(), DoaStream(MicArray())
+        self._expression = ExpressiveBody((0.3, 0.2, 0.1), np.random.default_rng(self._config.seed))
+        self._rng = np.random.default_rng((self._config.seed, 5))
+        self._attention, self._look, self._lying_s = Attention(), False, 0.0
+        self._noises = {
+            f"{sound.kind} {number}": _Noise(sound.at, noise(sound.kind, sound.seconds, self._rng), (*sound.place, 1.0))
+            for number, sound in enumerate(self.scenario.sounds)
+        }
+        self._voices = list(self.scenario.voices)
+        self._doings, self._errands = list(self.scenario.doings), list(self.scenario.errands)
+        self._told = 0
+        self.happenings: list[Happening] = []
+        self.links = (
+            *companion_links(self.inside.dog.body.spec, self.inside.dog.body.neck),
+            *self.inside.stage.person.links,
+            *(Link(f"furniture_{n}", piece.shapes) for n, piece in enumerate((*self.room.walls, *self.room.furniture))),
+        )
+        self._standing = np.array([_pose(piece) for piece in (*self.room.walls, *self.room.furniture)])
+
+    def reset(self) -> None:
+        """Begin the scenario again."""
+        self.world.close()
+        self._open()
+
+    @property
+    def person(self) -> np.ndarray:
+        """(2,) m: where the person is."""
+        return self.inside.person
+
+    @property
+    def state(self) -> QuadrupedState:
+        """How the trunk and the legs are."""
+        return self.inside.state.legs
+
+    @property
+    def fallen(self) -> bool:
+        """Whether the dog lies on the ground."""
+        return self.inside.fallen
+
+    @property
+    def height_m(self) -> float:
+        """Height of the trunk above the ground."""
+        trunk = self.inside.state.T_world_trunk[:3, 3]
+        return float(trunk[2]) - self.room.height(trunk[:2]) - self.inside.dog.body.spec.foot_radius_m
+
+    @property
+    def frequency_hz(self) -> float:
+        """How often a leg steps."""
+        return float(self.inside.dog.legs.gait.frequency_hz)
+
+    @property
+    def face(self) -> FaceParameters:
+        """What the screen shows."""
+        return self._expression.shown_face
+
+    def hear(self, samples: np.ndarray, speech: float | None) -> np.ndarray:
+        """Let the person say the next 20 ms, (320,) at 16 kHz; returns what the dog's first microphone hears."""
+        inside, now = self.inside, self.inside.time_s
+        sounds = {"person": (samples.astype(float), inside.stage.person.mouth)} if samples.any() else {}
+        for name, other in self._noises.items():
+            chunk = other.at(now)
+            if len(chunk):
+                sounds[name] = (np.pad(chunk, (0, SAMPLES_PER_STEP - len(chunk))), np.array(other.place))
+        mics = np.clip(inside.hear(sounds), -1.0, 1.0)
+        directions = self._doa.push(mics, HeadPose(*inside.believed_head))
+        self._attention = self._listener.step(directions, speech, now)
+        return mics[0].astype(np.float32)
+
+    def says(self, time_s: float) -> Path | None:
+        """Return the sound that the person says from now on, as the scenario has it; None most of the time."""
+        if not self._voices or self._voices[0].at > time_s:
+            return None
+        voice = self._voices.pop(0)
+        self._note("voice", voice.feeling or voice.file, True)
+        return _SAMPLES / f"{voice.feeling}.flac" if voice.feeling else self._beside(voice.file)
+
+    def _beside(self, name: str) -> Path:
+        assert self._config.scenario is not None
+        return self._config.scenario.parent / name
+
+    def push(self, direction_rad: float | None, speed: float) -> None:
+        """Shove the dog; see `Session.push`."""
+        if direction_rad is None:
+            direction_rad = float(self._rng.uniform(-np.pi, np.pi))
+        if not np.isfinite(direction_rad) or not 0.0 <= speed <= 3.0:
+            raise ValueError(f"cannot push with {speed} m/s toward {direction_rad} rad: use 0 to 3 m/s and an angle")
+        angle = direction_rad + self.state.yaw
+        self.inside.dog.body.push((speed * np.cos(angle), speed * np.sin(angle), 0.0))
+
+    def fetch(self, colour: str) -> None:
+        """Send the dog for the thing of a colour.
+
+        Raises:
+            ValueError: no such colour.
+        """
+        if colour not in COLOURS:
+            raise ValueError(f"colour {colour!r} came; there are {', '.join(COLOURS)}")
+        person = self.executive.person
+        self.fetcher.start(COLOURS[colour], self.person if person is None else person)
+        self._told = 0
+        self._note("fetch", colour, True)
+
+    def move(self, decision: Decision, time_s: float) -> None:
+        """Give the body its next targets, as the executive does what was decided."""
+        self._play(time_s)
+        decision.lapse(time_s)
+        manual = decision.manual
+        action = self.executive.step(
+            self.inside.sense(self._look), decision.behaviour, self._attention, (manual.gait, manual.velocity)
+        )
+        self._look = action.look
+        estimate = decision.estimate
+        if estimate is not None and self.executive.on_its_way and time_s - estimate.time_s < _LONGEST_WAY_S:
+            decision.selector.keep(time_s)
+        decision.command, decision.gait = action.velocity, action.style.name
+        self.inside.command(action)
+        for event in self.fetcher.events[self._told :]:
+            self._tell(event)
+
+    def finish_step(self, behaviour: Behaviour, mouth: float) -> bool:
+        """Take in how the step went; returns whether the dog lay."""
+        self.inside.settle()
+        self._expression.step(1 / CONTROL_HZ, POSTURES["neutral"], FACES[behaviour.face], 0.0, mouth)
+        fallen = self.fallen
+        self._lying_s = self._lying_s + 1 / CONTROL_HZ if fallen else 0.0
+        if self._lying_s >= self._config.get_up_after_s:
+            self._note("fall", "it got up again", False)
+            self.inside.get_up()
+            self._lying_s = 0.0
+        return fallen
+
+    def link_poses(self) -> np.ndarray:
+        """Return (n, 7) position in m and quat_xyzw of every link in the order of `links`."""
+        person = self.inside.stage.person.link_poses()
+        person[:, 2] += self.room.height(self.person)
+        return np.vstack([self.inside.dog.body.link_poses(), person, self._standing])
+
+    @property
+    def happened(self) -> dict[str, Any]:
+        """The scenario's name and what went on, as JSON has them."""
+        return {"scenario": self.scenario.name, "events": [event._asdict() for event in self.happenings]}
+
+    def picture(self, width: int, height: int) -> np.ndarray:
+        """Render dog and person from beside both: (height, width, 3) uint8 RGB."""
+        trunk = self.inside.state.T_world_trunk[:2, 3]
+        middle, line = 0.5 * (trunk + self.person), self.person - trunk
+        side = float(np.arctan2(line[1], line[0])) - np.pi / 2
+        far = max(2.2, 0.9 * float(np.hypot(*line)) + 0.8)
+        x, y = middle + far * np.array([np.cos(side), np.sin(side)])
+        camera = Camera((float(x), float(y), 0.6 * far + 0.3), (float(middle[0]), float(middle[1]), 0.45), 50.0)
+        return self.world.picture(camera, width, height)
+
+    def show(self) -> None:
+        """Bring Bullet's own window up to date."""
+        self.world.follow(self.inside.state.T_world_trunk[:3, 3].tolist())
+
+    def telemetry(self) -> Telemetry:
+        """Return what encoders, feet and the inertial unit read."""
+        return Telemetry.of(self.state, self.inside.dog.body.foot_contacts())
+
+    def _play(self, time_s: float) -> None:
+        """Let the person do, and ask for, what the scenario says."""
+        while self._doings and self._doings[0].at <= time_s:
+            self.inside.stage.person.ask(*self._actions(self._doings.pop(0)))
+        while self._errands and self._errands[0].at <= time_s:
+            self.fetch(self._errands.pop(0).fetch)
+
+    def _actions(self, doing: Doing) -> tuple[Action, ...]:
+        if doing.does in ("sit", "stand"):
+            return (Sit() if doing.does == "sit" else Stand(),)
+        if doing.does == "turn" and doing.to:
+            return (TurnTo(float(np.radians(doing.to[0]))),)
+        place = np.array(doing.to) if doing.to else self._where(doing.beside)
+        if doing.does == "turn":
+            x, y = place - self.person
+            return (TurnTo(float(np.arctan2(y, x))),)
+        x, y = self._before(place, doing.beside)
+        away = self._where("dog") - (x, y)
+        return (WalkTo((x, y)), TurnTo(float(np.arctan2(away[1], away[0]))))
+
+    def _where(self, name: str) -> np.ndarray:
+        """Where a piece of furniture or the dog is, (2,) m; the person where there is none of the name."""
+        if name == "dog":
+            return self.inside.state.T_world_trunk[:2, 3]
+        pieces = [piece for piece in self.room.furniture if piece.name == name]
+        return np.array(pieces[0].place) if pieces else self.person
+
+    def _before(self, place: np.ndarray, beside: str) -> tuple[float, float]:
+        """Stop short of what one walks up to."""
+        away = self.person - place
+        far = float(np.hypot(*away))
+        stop = place + away / max(far, 1e-6) * min(_BESIDE_M, far) if beside else place
+        return float(stop[0]), float(stop[1])
+
+    def _tell(self, event: FetchEvent) -> None:
+        self._told += 1
+        self._note("fetch", event.stage, event.ok, event.why)
+
+    def _note(self, stage: str, what: str, ok: bool, why: str = "") -> None:
+        self.happenings.append(Happening(round(self.inside.time_s, 2), stage, what, ok, why))
+
+
+def _pose(piece: Furniture) -> np.ndarray:
+    return np.array([*piece.place, 0.0, *Rotation.from_euler("z", piece.yaw).as_quat()])
+
+
+def _thing(toy: Toy, room: Room, rng: np.random.Generator) -> Thing:
+    """Lay a toy where the scenario says, or somewhere free.
+
+    Raises:
+        ScenarioError: no such object.
+        RuntimeError: the room has no place for it.
+    """
+    found = {model.name: model for model in load_objects(toy.objects).objects}
+    name = toy.name or str(rng.choice(sorted(found)))
+    if name not in found:
+        raise ScenarioError(f"no object {name!r} came of {toy.objects}; it has {', '.join(sorted(found))}")
+    x, y = toy.place if toy.place else _free(room, rng)
+    yaw = float(rng.uniform(-np.pi, np.pi))
+    return Thing(found[name], (x, y), yaw, toy.mass_kg, toy.friction, _HUE_COLORS[toy.colour])
+
+
+def _free(room: Room, rng: np.random.Generator) -> tuple[float, float]:
+    half = room.side_m / 2 - _CLEAR_M
+    for _ in range(_TRIES):
+        place = rng.uniform(-half, half, 2)
+        apart = [float(np.hypot(*(place - other[:2]))) for other in (room.dog, room.person)]
+        if min(apart) > 1.0 and room.clearance(place) > _CLEAR_M:
+            return float(place[0]), float(place[1])
+    raise RuntimeError("no place for a thing in the room: leave out pieces, or make it larger")
+
+
+def sure_legs(policy: str) -> Callable[[QuadrupedSpec], SureLegs]:
+    """Make legs that mind the ground.
+
+    Raises:
+        ValueError: there is no such policy, or none is asked for.
+    """
+    actor = load_policy(policy)
+    if actor is None:
+        raise ValueError("--policy none came with a room; its ground needs a policy that minds it, such as 'default'")
+    return lambda spec: LearnedLegs(actor, spec)

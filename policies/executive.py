@@ -1,0 +1,199 @@
+"""From a behaviour to what the whole body does in a room: whom to look at, where to walk, and round what.
+
+The selector decides what is shown; this decides how it is done by a body with a neck among furniture. It knows only
+what the dog senses: its own estimate of where it is, its camera, and where sounds come from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from control.gait import GAITS, GaitStyle, VelocityCommand
+from control.whole_body import BodyAction, BodySensing
+from geometry.cameras import DepthCamera
+from perception.people import PersonTracker, find_people
+from policies.attention import Attention
+from policies.behaviour import Behaviour
+from policies.fetching.fetch import Fetcher
+from policies.fetching.seeing import Sighting, sight
+from policies.navigation.steering import movement, steer, wrap
+from policies.navigation.walking import Goal, Status, Walker
+from robots.neck import NeckSpec, gaze
+
+
+@dataclass(frozen=True)
+class ExecutiveConfig:
+    """Distances in m, times in s, speeds in m/s."""
+
+    look_s: float = 0.6
+    """Between two looks while there is something to be seen."""
+    idle_look_s: float = 3.0
+    """The same while nothing happens."""
+    eye_height_m: float = 1.3
+    """Where somebody's face is, about."""
+    searching_m_s: float = 0.35
+    ahead_m: float = 0.45
+    """Behaviours without a way of their own (circling, backing off) keep so far from what stands."""
+    clear_m: float = 0.30
+    sure_s: float = 6.0
+    """Somebody who was not seen for so long is looked for where the voice comes from."""
+    near_person_m_s: float = 0.5
+    """No behaviour may be faster within `near_m` of the person, whatever its table says."""
+    near_m: float = 1.0
+
+
+class Executive:
+    """Turns behaviours into actions, one `step` for each control step.
+
+    Attributes:
+        person: (2,) m, where the dog believes its person to be; None before it met anybody.
+        status: how its way stands, in the words of `policies.navigation.walking.Status`.
+    """
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        walker: Walker,
+        camera: DepthCamera,
+        neck: NeckSpec | None = None,
+        config: ExecutiveConfig | None = None,
+    ) -> None:
+        self.fetcher, self._walker, self._camera = fetcher, walker, camera
+        self._spec, self.config = neck or NeckSpec(), config or ExecutiveConfig()
+        self._tracker = PersonTracker()
+        self.reset()
+
+    def reset(self) -> None:
+        """Know nobody and nothing of the room."""
+        self._walker.reset()
+        self._tracker.reset()
+        self._looked_s = -np.inf
+        self._neck = np.array(self._spec.rest)
+        self.status: Status = "arrived"
+
+    @property
+    def person(self) -> np.ndarray | None:
+        """Where the person is believed to be."""
+        return self._tracker.place
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether it walks to somebody or something, or fetches."""
+        return self.fetcher.busy or self.status in ("walking", "backing")
+
+    def step(
+        self,
+        sensing: BodySensing,
+        behaviour: Behaviour,
+        attention: Attention,
+        by_hand: tuple[str | None, VelocityCommand | None] = (None, None),
+    ) -> BodyAction:
+        """Decide what the body does in the next control step.
+
+        Args:
+            sensing: what the dog knows of itself, and what it saw if it asked to look.
+            behaviour: what is shown.
+            attention: where a sound comes from.
+            by_hand: a gait and a velocity that somebody set.
+        """
+        self._take_in(sensing, attention)
+        if self.fetcher.busy:
+            if self.person is not None:
+                self.fetcher.person = self.person
+            return self.fetcher.step(sensing)
+        self._gaze(sensing, attention)
+        self.status = "arrived"
+        command = self._toward_goal(sensing, behaviour, attention)
+        velocity, style = movement(behaviour, command, *by_hand)
+        velocity = self._bounded(sensing, velocity)
+        return BodyAction(velocity, style, self._neck, 0.0, None, self._look_due(sensing.time_s, attention, velocity))
+
+    def _take_in(self, sensing: BodySensing, attention: Attention) -> None:
+        """Learn from a look where people are and where one can walk; the fetcher learns for itself."""
+        if sensing.look is None:
+            return
+        seen: Sighting = sight(sensing.look._replace(T_world_cam=self.fetcher.camera_pose(sensing)), self._camera)
+        if not self.fetcher.busy:
+            self._walker.occupancy.look_at_points(seen.cloud, 0.0)
+        heard = attention.azimuth_rad if attention.voice and sensing.time_s - attention.heard_s < 2.0 else None
+        self._tracker.see(find_people(seen.cloud), sensing.position, sensing.time_s, heard)
+
+    def _gaze(self, sensing: BodySensing, attention: Attention) -> None:
+        """Look at a sound, else at the person, else ahead."""
+        azimuth = attention.azimuth_rad
+        if azimuth is not None:
+            self._look_along(sensing, azimuth)
+        elif self.person is not None:
+            x, y = self.person - sensing.position
+            self._look_along(sensing, float(np.arctan2(y, x)), max(float(np.hypot(x, y)), 0.6))
+        else:
+            self._neck = np.array(self._spec.rest)
+
+    def _look_along(self, sensing: BodySensing, azimuth: float, far_m: float = 2.0) -> None:
+        away = wrap(azimuth - sensing.yaw)
+        height = self.config.eye_height_m - 0.3  # above the trunk
+        self._neck = gaze(np.array([far_m * np.cos(away), far_m * np.sin(away), height]), self._spec)
+
+    def _look_due(self, time_s: float, attention: Attention, velocity: VelocityCommand) -> bool:
+        busy = any(velocity) or attention.azimuth_rad is not None
+        if time_s - self._looked_s < (self.config.look_s if busy else self.config.idle_look_s):
+            return False
+        self._looked_s = time_s
+        return True
+
+    # Where to.
+
+    def _toward_goal(self, sensing: BodySensing, behaviour: Behaviour, attention: Attention) -> VelocityCommand:
+        heard = attention.azimuth_rad if attention.voice else None
+        if self.person is None or (heard is not None and self._is_elsewhere(sensing, heard)):
+            return VelocityCommand() if heard is None else self._go_along(sensing, heard)
+        if behaviour.goal == "approach":
+            return self._walk(sensing, Goal(self.person, behaviour.distance_m), behaviour.speed)
+        self._walker.go_to(None)
+        command = steer(behaviour, sensing.position, sensing.yaw, self.person)
+        return command if self._is_clear(sensing, command) else VelocityCommand(wz=command.wz)
+
+    def _is_elsewhere(self, sensing: BodySensing, azimuth: float) -> bool:
+        """Whether a voice comes from where the person was not seen of late."""
+        assert self.person is not None
+        x, y = self.person - sensing.position
+        off = abs(wrap(float(np.arctan2(y, x)) - azimuth))
+        return off > 0.6 and sensing.time_s - self._tracker.seen_s > self.config.look_s
+
+    def _go_along(self, sensing: BodySensing, azimuth: float) -> VelocityCommand:
+        """Turn to a voice whose owner is not seen, and go some way towards it."""
+        if abs(bearing := wrap(azimuth - sensing.yaw)) > 0.5:
+            return VelocityCommand(wz=float(np.clip(1.5 * bearing, -0.8, 0.8)))
+        ahead = sensing.position + 1.5 * np.array([np.cos(azimuth), np.sin(azimuth)])
+        return self._walk(sensing, Goal(ahead), self.config.searching_m_s)
+
+    def _walk(self, sensing: BodySensing, goal: Goal, speed: float) -> VelocityCommand:
+        self._walker.go_to(goal)
+        walked = self._walker.step(sensing.position, sensing.yaw, sensing.time_s, speed)
+        self.status = walked.status
+        return walked.command
+
+    def _is_clear(self, sensing: BodySensing, command: VelocityCommand) -> bool:
+        """Whether nothing stands where a velocity leads next."""
+        speed = float(np.hypot(command.vx, command.vy))
+        if speed < 0.03:
+            return True
+        angle = sensing.yaw + float(np.arctan2(command.vy, command.vx))
+        place = sensing.position + self.config.ahead_m * np.array([np.cos(angle), np.sin(angle)])
+        occupancy = self._walker.occupancy
+        return not bool((occupancy.occupied & occupancy.within(place, self.config.clear_m)).any())
+
+    def _bounded(self, sensing: BodySensing, command: VelocityCommand) -> VelocityCommand:
+        """Keep to the speed that is allowed near the person."""
+        if self.person is None or np.hypot(*(self.person - sensing.position)) > self.config.near_m:
+            return command
+        speed = float(np.hypot(command.vx, command.vy))
+        share = min(1.0, self.config.near_person_m_s / max(speed, 1e-9))
+        return VelocityCommand(share * command.vx, share * command.vy, command.wz)
+
+
+def resting(neck: NeckSpec, style: GaitStyle = GAITS["stand"]) -> BodyAction:
+    """Stand with the neck folded."""
+    return BodyAction(VelocityCommand(), style, np.array(neck.rest), 0.0)
