@@ -21,6 +21,10 @@ class PeopleConfig:
     """Only what is higher is looked at: heads and shoulders, of people who sit as well."""
     least_top_m: float = 1.23
     """Somebody who sits is so tall; cupboards and half-height walls are lower."""
+    taller_by_metre: float = 0.012
+    """So much taller for each metre away: far off, the ground is level to a degree only."""
+    standing_m: float = 1.4
+    """Somebody who says nothing is taken for somebody only from this height on."""
     most_top_m: float = 2.1
     most_wide_m: float = 0.8
     cell_m: float = 0.08
@@ -40,11 +44,12 @@ class Somebody(NamedTuple):
     top_m: float
 
 
-def find_people(cloud: np.ndarray, config: PeopleConfig | None = None) -> list[Somebody]:
+def find_people(cloud: np.ndarray, eye: np.ndarray, config: PeopleConfig | None = None) -> list[Somebody]:
     """Find people in points, those of whom most is seen first.
 
     Args:
         cloud: (N, 3) m in a frame whose z is up and whose ground is z = 0, see `perception.things.level`; no NaN.
+        eye: (2,) m, from where they were seen.
         config: what counts.
 
     Raises:
@@ -67,9 +72,10 @@ def find_people(cloud: np.ndarray, config: PeopleConfig | None = None) -> list[S
         points = high[number == one]
         top = float(np.quantile(points[:, 2], 0.98))
         wide = float(np.ptp(points[:, :2], axis=0).max())
-        fits = config.least_top_m <= top <= config.most_top_m and wide <= config.most_wide_m
-        if fits and len(points) >= config.least_points:
-            found.append((len(points), Somebody(np.median(points[:, :2], axis=0), top)))
+        place = np.median(points[:, :2], axis=0)
+        least = config.least_top_m + config.taller_by_metre * float(np.hypot(*(place - eye)))
+        if least <= top <= config.most_top_m and wide <= config.most_wide_m and len(points) >= config.least_points:
+            found.append((len(points), Somebody(place, top)))
     return [somebody for _, somebody in sorted(found, key=lambda pair: -pair[0])]
 
 
@@ -112,7 +118,8 @@ class PersonTracker:
             if best >= 0 and off[best] <= self._within_rad:
                 return people[best]
         if self.place is None:
-            return people[0] if people and azimuth is None else None
+            standing = [one for one in people if one.top_m >= PeopleConfig.standing_m]
+            return standing[0] if standing and azimuth is None else None
         near = [float(np.hypot(*(one.place - self.place))) for one in people]
         best = int(np.argmin(near)) if near else -1
         return people[best] if best >= 0 and near[best] <= self._same_m else None

@@ -6,7 +6,7 @@ what the dog senses: its own estimate of where it is, its camera, and where soun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,8 @@ class ExecutiveConfig:
     ahead_m: float = 0.45
     """Behaviours without a way of their own (circling, backing off) keep so far from what stands."""
     clear_m: float = 0.30
+    refuge_m: float = 0.3
+    """A place must be so much farther from the person to be worth backing off to."""
     sure_s: float = 6.0
     """Somebody who was not seen for so long is looked for where the voice comes from."""
     near_person_m_s: float = 0.5
@@ -118,7 +120,7 @@ class Executive:
         if not self.fetcher.busy:
             self._walker.occupancy.look_at_points(seen.cloud, 0.0)
         heard = attention.azimuth_rad if attention.voice and sensing.time_s - attention.heard_s < 2.0 else None
-        self._tracker.see(find_people(seen.cloud), sensing.position, sensing.time_s, heard)
+        self._tracker.see(find_people(seen.cloud, sensing.position), sensing.position, sensing.time_s, heard)
 
     def _gaze(self, sensing: BodySensing, attention: Attention) -> None:
         """Look at a sound, else at the person, else ahead."""
@@ -151,9 +153,37 @@ class Executive:
             return VelocityCommand() if heard is None else self._go_along(sensing, heard)
         if behaviour.goal == "approach":
             return self._walk(sensing, Goal(self.person, behaviour.distance_m), behaviour.speed)
+        if behaviour.goal == "retreat":
+            return self._retreat(sensing, behaviour)
         self._walker.go_to(None)
         command = steer(behaviour, sensing.position, sensing.yaw, self.person)
         return command if self._is_clear(sensing, command) else VelocityCommand(wz=command.wz)
+
+    def _retreat(self, sensing: BodySensing, behaviour: Behaviour) -> VelocityCommand:
+        """Back off while what lies behind was seen to be free; else turn and walk to where there is more room."""
+        assert self.person is not None
+        far = float(np.hypot(*(self.person - sensing.position)))
+        if far >= behaviour.distance_m:
+            self._walker.go_to(None)
+            return steer(replace(behaviour, goal="face"), sensing.position, sensing.yaw, self.person)
+        place = self._refuge(sensing.position, behaviour.distance_m)
+        if place is None:
+            return VelocityCommand()
+        return self._walk(sensing, Goal(place), behaviour.speed)
+
+    def _refuge(self, position: np.ndarray, distance_m: float) -> np.ndarray | None:
+        """Return the place (2,) m to back off to: free, seen, as far from the person as is wished, not past them."""
+        assert self.person is not None
+        occupancy = self._walker.occupancy
+        away, way = occupancy.distances(self.person), occupancy.distances(position)
+        free = (occupancy.clearance() > self.config.ahead_m) & occupancy.known
+        beyond = away > np.hypot(*(self.person - position)) + self.config.refuge_m
+        # Who walks past somebody to get away from them has come nearer first.
+        free &= beyond & (way < away)
+        if not free.any():
+            return None
+        worth = np.where(free, np.minimum(away, distance_m) - 0.3 * way, -np.inf)
+        return occupancy.place(np.array(np.unravel_index(int(worth.argmax()), worth.shape)))
 
     def _is_elsewhere(self, sensing: BodySensing, azimuth: float) -> bool:
         """Whether a voice comes from where the person was not seen of late."""
