@@ -37,6 +37,8 @@ class ExecutiveConfig:
     ahead_m: float = 0.45
     """Behaviours without a way of their own (circling, backing off) keep so far from what stands."""
     clear_m: float = 0.30
+    join_m: float = 0.4
+    """Whom it is to circle or to shield, it walks up to first where they are so much farther away than that."""
     refuge_m: float = 0.3
     """A place must be so much farther from the person to be worth backing off to."""
     sure_s: float = 6.0
@@ -151,7 +153,9 @@ class Executive:
         heard = attention.azimuth_rad if attention.voice else None
         if self.person is None or (heard is not None and self._is_elsewhere(sensing, heard)):
             return VelocityCommand() if heard is None else self._go_along(sensing, heard)
-        if behaviour.goal == "approach":
+        far = float(np.hypot(*(self.person - sensing.position)))
+        beyond = behaviour.goal in ("circle", "shield") and far > behaviour.distance_m + self.config.join_m
+        if behaviour.goal == "approach" or beyond:
             return self._walk(sensing, Goal(self.person, behaviour.distance_m), behaviour.speed)
         if behaviour.goal == "retreat":
             return self._retreat(sensing, behaviour)
