@@ -38,10 +38,11 @@ $(VENV)/.developing: $(VENV)/.installed
 	@sh tools/install.sh $(VENV) '.[dev]'
 	@touch $@
 
+# Files come in their order: by number of tests, as xdist would have it, those with few and long ones come last of all.
 test: $(VENV)/.developing  ## everything that must hold: style, types, imports, tests
 	@sh tools/system.sh test
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 	@sh tools/postgres.sh $(BIN)/python -m pytest -m postgres tests/apps/study
 
 check: $(VENV)/.developing

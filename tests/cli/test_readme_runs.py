@@ -91,6 +91,8 @@ TABLE = {
     "empaw evaluate fusion": Small("--each 1"),
     "empaw bench senses": Small("--minutes 0.5"),
     "empaw evaluate sound": Small("--trials 1"),
+    "empaw evaluate errands": Small(
+        "--runs 1 --things can --shapes true --workers 1", {"evaluation.companion.fetching.MOST_S": 0.5}),
     "python train_gait.py evaluate --suite": Small(f"--suite posture {WALKS}"),
     "python train_gait.py evaluate --cells": Small(f"--cells pace:0.8 {WALKS}", {
         "evaluation.gait.plots.WALKS_PER_KICK": 1, "evaluation.gait.plots.KICKS": (0.4, 1.0)}),
