@@ -58,12 +58,7 @@ class Body:
 
     def push(self, direction_rad: float | None, speed: float) -> None:
         """Shove the dog; see `Session.push`."""
-        if direction_rad is None:
-            direction_rad = float(self._rng.uniform(-np.pi, np.pi))
-        if not np.isfinite(direction_rad) or not 0.0 <= speed <= 3.0:
-            raise ValueError(f"cannot push with {speed} m/s toward {direction_rad} rad: use 0 to 3 m/s and an angle")
-        angle = direction_rad + self.state.yaw
-        self.dog.body.push((speed * np.cos(angle), speed * np.sin(angle), 0.0))
+        self.dog.body.push(shove(direction_rad, speed, self.state.yaw, self._rng))
 
     @property
     def links(self) -> tuple[Link, ...]:
@@ -129,3 +124,19 @@ class Body:
     def _scene(self) -> Scenery:
         self._scenery = self._scenery or Scenery(self.dog, self.person)
         return self._scenery
+
+
+def shove(
+    direction_rad: float | None, speed: float, yaw: float, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """Return the velocity change (3,) m/s, in the world, of a shove in a direction of the dog's own frame.
+
+    Raises:
+        ValueError: a direction or speed that is not finite, or a speed above 3 m/s.
+    """
+    if direction_rad is None:
+        direction_rad = float(rng.uniform(-np.pi, np.pi))
+    if not np.isfinite(direction_rad) or not 0.0 <= speed <= 3.0:
+        raise ValueError(f"cannot push with {speed} m/s toward {direction_rad} rad: use 0 to 3 m/s and an angle")
+    angle = direction_rad + yaw
+    return speed * float(np.cos(angle)), speed * float(np.sin(angle)), 0.0

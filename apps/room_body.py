@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from apps.body import shove
 from apps.config import SessionConfig
 from apps.decision import Decision
 from apps.timeline import Telemetry
@@ -177,12 +178,7 @@ class RoomBody:
 
     def push(self, direction_rad: float | None, speed: float) -> None:
         """Shove the dog; see `Session.push`."""
-        if direction_rad is None:
-            direction_rad = float(self._rng.uniform(-np.pi, np.pi))
-        if not np.isfinite(direction_rad) or not 0.0 <= speed <= 3.0:
-            raise ValueError(f"cannot push with {speed} m/s toward {direction_rad} rad: use 0 to 3 m/s and an angle")
-        angle = direction_rad + self.state.yaw
-        self.inside.dog.body.push((speed * np.cos(angle), speed * np.sin(angle), 0.0))
+        self.inside.dog.body.push(shove(direction_rad, speed, self.state.yaw, self._rng))
 
     def fetch(self, colour: str) -> None:
         """Send the dog for the thing of a colour.
