@@ -50,6 +50,8 @@ export class DogScene {
   posed = false;
   fresh = true;
   speaking = false;
+  /** Whether a person is among the links, as in a room: the figure of the plain page is not shown then. */
+  hasPerson = false;
 
   /**
    * @param {HTMLCanvasElement} canvas
@@ -148,6 +150,7 @@ export class DogScene {
     }
     this.dog = buildDog(description, this.software);
     this.head = this.dog.links.find(({ name }) => name === description.screen_link) ?? null;
+    this.hasPerson = description.links.some(({ name }) => name === "person_head");
     this.dog.root.visible = false; // until its first pose
     this.scene.add(this.dog.root);
     const { screen } = this.dog;
@@ -242,7 +245,7 @@ export class DogScene {
       this.viewpoint.step(seconds, { trunk: this.follow, head: this.head, person: this.person.root.position });
       this.fresh = false;
     }
-    this.person.figure.visible = this.viewpoint.view !== "person";
+    this.person.figure.visible = this.viewpoint.view !== "person" && !this.hasPerson;
     this.sun.target.position.copy(this.follow);
     this.sun.position.copy(this.follow).add(SUN_FROM);
     this.ground.centre(this.follow.x, this.follow.y);
