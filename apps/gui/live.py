@@ -222,7 +222,8 @@ class LiveSession:
         for listener in self._pose_listeners:
             listener.offer(message)
         if with_state and self._live_listeners:
-            state = state_message(snapshot, session.config.person)
+            x, y = session.body.person.tolist()
+            state = state_message(snapshot, (x, y))
             state |= {
                 "paused": self.paused,
                 "real_time_factor": round(self.real_time_factor, 3),
