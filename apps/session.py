@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,15 +77,18 @@ class Session(AbstractContextManager):
         if config.seed < 0:
             raise ValueError(f"seed {config.seed} came; a seed is 0 or more")
         self.senses = Senses(config, ear or make_ear(config), eye or StreamEye(live=config.live))
-        selector, manner = make_selector(config, taste)
-        self.made_with = fingerprint(config, selector, manner)
+        self.decision = Decision(*make_selector(config, taste), config.seed)
         self._script = None if recording is None else self._script_of(recording)
         self.log = Log()
-        self.decision = Decision(selector, manner, config.seed)
         self.body = _body_of(config)
         self.senses.on_the_way = self.body.hear
         self.on_sound: Callable[[str], None] = lambda name: None
         self.time, self._substep = 0.0, 0
+
+    @cached_property
+    def made_with(self) -> str:
+        """By which policy, table and taste the dog moves."""
+        return fingerprint(self.config, self.decision.selector, self.decision.manner)
 
     def _script_of(self, recording: Recording) -> Script:
         if recording.made_with != self.made_with:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from control.gait import GAITS, GaitStyle, VelocityCommand
+from control.gait import VelocityCommand
 from control.whole_body import BodyAction, BodySensing
 from geometry.cameras import DepthCamera
 from perception.people import PersonTracker, find_people
@@ -41,8 +41,6 @@ class ExecutiveConfig:
     """Whom it is to circle or to shield, it walks up to first where they are so much farther away than that."""
     refuge_m: float = 0.3
     """A place must be so much farther from the person to be worth backing off to."""
-    sure_s: float = 6.0
-    """Somebody who was not seen for so long is looked for where the voice comes from."""
     near_person_m_s: float = 0.5
     """No behaviour may be faster within `near_m` of the person, whatever its table says."""
     near_m: float = 1.0
@@ -226,8 +224,3 @@ class Executive:
         speed = float(np.hypot(command.vx, command.vy))
         share = min(1.0, self.config.near_person_m_s / max(speed, 1e-9))
         return VelocityCommand(share * command.vx, share * command.vy, command.wz)
-
-
-def resting(neck: NeckSpec, style: GaitStyle = GAITS["stand"]) -> BodyAction:
-    """Stand with the neck folded."""
-    return BodyAction(VelocityCommand(), style, np.array(neck.rest), 0.0)

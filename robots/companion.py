@@ -12,7 +12,6 @@ from typing import NamedTuple, cast
 import numpy as np
 
 from geometry.transforms import transform
-from robots.hand import HandSpec
 from robots.neck import MOUTH, T_HEAD_CAM, NeckSpec, neck_fk, neck_links, neck_urdf
 from robots.quadruped import Quadruped, QuadrupedSpec, QuadrupedState, quadruped_links, quadruped_urdf
 from robots.shapes import Link
@@ -67,8 +66,8 @@ def companion_links(spec: QuadrupedSpec, neck: NeckSpec) -> tuple[Link, ...]:
 class Companion(Quadruped):
     """The quadruped with neck and mouth in a world: one read and one write per control step."""
 
-    def __init__(self, world: World, neck: NeckSpec | None = None, mouth: HandSpec = MOUTH) -> None:
-        self.neck, self.mouth = neck or NeckSpec(), mouth
+    def __init__(self, world: World) -> None:
+        self.neck, self.mouth = NeckSpec(), MOUTH
         spec = companion_spec(self.neck)
         super().__init__(cast(World, _Loader(world, companion_urdf(spec, self.neck))), spec)
         self.world = world
@@ -85,7 +84,7 @@ class Companion(Quadruped):
         gear = client.createConstraint(
             self.body, upper, self.body, lower, client.JOINT_GEAR, (1, 0, 0), (0, 0, 0), (0, 0, 0)
         )
-        client.changeConstraint(gear, gearRatio=-1, erp=0.1, maxForce=2 * mouth.closing_force_n)
+        client.changeConstraint(gear, gearRatio=-1, erp=0.1, maxForce=2 * self.mouth.closing_force_n)
 
     def reset(self, position: Sequence[float], yaw: float, joints: np.ndarray) -> None:
         """Put the trunk, at rest, at a position (3,) m with a heading and joint angles (12,) rad, the neck folded."""
