@@ -18,8 +18,8 @@ from control.dog import CONTROL_HZ
 from envs.companion.acoustics import RATE_HZ
 from envs.companion.noises import noise
 from envs.companion.person import Action, Sit, Stand, TurnTo, WalkTo
-from envs.companion.room import Furniture, Room, furnish
-from envs.companion.scenario import COLOURS, Doing, Scenario, ScenarioError, Toy
+from envs.companion.room import Furniture, Room, furnish, place_on_floor
+from envs.companion.scenario import COLOURS, PAINTS, Doing, Scenario, ScenarioError, Toy
 from envs.companion.stage import Thing
 from envs.companion.world import SAMPLES_PER_STEP, CompanionWorld
 from geometry.objects import load_objects
@@ -43,12 +43,10 @@ from robots.shapes import Link
 from robots.world import Camera
 
 _SAMPLES = Path(__file__).resolve().parents[1] / "assets" / "samples"
-_CLEAR_M, _TRIES = 0.45, 500
 _LONGEST_WAY_S = 60.0
 """For so long a feeling is answered while the dog is on its way to do so."""
 _BESIDE_M = 0.75
 """So far from furniture stands who walks up to it."""
-_HUE_COLORS = {"red": "#d9261f", "yellow": "#e0c01a", "green": "#2fa63a", "blue": "#2456d6", "violet": "#8a2be2"}
 
 
 class Happening(NamedTuple):
@@ -97,7 +95,9 @@ class RoomBody:
         self.fetcher = Fetcher(MouthPlanner(), self._completion, walker, camera)
         self.executive = Executive(self.fetcher, walker, camera)
         self._listener, self._doa = Listener(), DoaStream(MicArray())
-        self._expression = ExpressiveBody((0.3, 0.2, 0.1), np.random.default_rng(self._config.seed))
+        self._expression = ExpressiveBody(
+            self.inside.dog.body.spec.trunk_size_m, np.random.default_rng(self._config.seed)
+        )
         self._rng = np.random.default_rng((self._config.seed, 5))
         self._attention, self._look, self._lying_s = Attention(), False, 0.0
         self._noises = {
@@ -308,19 +308,9 @@ def _thing(toy: Toy, room: Room, rng: np.random.Generator) -> Thing:
     name = toy.name or str(rng.choice(sorted(found)))
     if name not in found:
         raise ScenarioError(f"no object {name!r} came of {toy.objects}; it has {', '.join(sorted(found))}")
-    x, y = toy.place if toy.place else _free(room, rng)
+    x, y = toy.place if toy.place else place_on_floor(room, rng)
     yaw = float(rng.uniform(-np.pi, np.pi))
-    return Thing(found[name], (x, y), yaw, toy.mass_kg, toy.friction, _HUE_COLORS[toy.colour])
-
-
-def _free(room: Room, rng: np.random.Generator) -> tuple[float, float]:
-    half = room.side_m / 2 - _CLEAR_M
-    for _ in range(_TRIES):
-        place = rng.uniform(-half, half, 2)
-        apart = [float(np.hypot(*(place - other[:2]))) for other in (room.dog, room.person)]
-        if min(apart) > 1.0 and room.clearance(place) > _CLEAR_M:
-            return float(place[0]), float(place[1])
-    raise RuntimeError("no place for a thing in the room: leave out pieces, or make it larger")
+    return Thing(found[name], (x, y), yaw, toy.mass_kg, toy.friction, PAINTS[toy.colour])
 
 
 def sure_legs(policy: str) -> Callable[[QuadrupedSpec], SureLegs]:

@@ -134,6 +134,24 @@ def furnish(config: RoomConfig, rng: np.random.Generator) -> Room:
     raise RuntimeError(f"no place for dog and person in {config}: leave out pieces, or make the room larger")
 
 
+_CLEAR_M, _APART_M, _PLACES = 0.45, 1.0, 500
+
+
+def place_on_floor(room: Room, rng: np.random.Generator, most_m: float = np.inf) -> tuple[float, float]:
+    """Draw a place (x, y) m for a thing: clear of furniture, a metre from dog and person, `most_m` at most from dog.
+
+    Raises:
+        RuntimeError: none was found; fewer pieces, or a larger room, have some.
+    """
+    half = room.side_m / 2 - _CLEAR_M
+    for _ in range(_PLACES):
+        place = rng.uniform(-half, half, 2)
+        from_dog, from_person = (float(np.hypot(*(place - other[:2]))) for other in (room.dog, room.person))
+        if _APART_M < from_dog <= most_m and from_person > _APART_M and room.clearance(place) > _CLEAR_M:
+            return float(place[0]), float(place[1])
+    raise RuntimeError("no place for a thing in the room: leave out pieces, or make it larger")
+
+
 def _walls(side_m: float) -> tuple[Furniture, ...]:
     along = (side_m + 2 * _WALL_M, _WALL_M)
     shape = Shape("box", (*along, _WALL_HEIGHT_M), (0.0, 0.0, _WALL_HEIGHT_M / 2), color=_PLASTER)

@@ -31,6 +31,10 @@ Does = Literal["walk", "turn", "sit", "stand"]
 SoundKind = Literal["music", "knock", "noise", "hum"]
 COLOURS: dict[str, float] = {"red": 5.0, "yellow": 55.0, "green": 125.0, "blue": 225.0, "violet": 285.0}
 """Hues that things may have, degrees: far enough apart to be told from one another."""
+PAINTS: dict[str, str] = {
+    "red": "#d9261f", "yellow": "#e0c01a", "green": "#2fa63a", "blue": "#2456d6", "violet": "#8a2be2",
+}  # fmt: skip
+"""Of these hues, as things are painted."""
 MOST_S = 600.0
 
 

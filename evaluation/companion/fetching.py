@@ -14,7 +14,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from control.dog import CONTROL_HZ
-from envs.companion.room import Room, RoomConfig, furnish
+from envs.companion.room import RoomConfig, furnish, place_on_floor
+from envs.companion.scenario import COLOURS, PAINTS
 from envs.companion.stage import Thing
 from envs.companion.world import CompanionWorld
 from geometry.clouds import Completed, Completion
@@ -30,13 +31,10 @@ from policies.navigation.walking import Walker
 
 ShapeSource = Literal["completed", "true"]
 OBJECTS = "household/test"
-RED, RED_HUE_DEG = "#d9261f", 3.0
 MOST_S = 180.0
 DELIVERED_M = 1.0
 """So near to the person a thing counts as brought; the dog stops at .65 m and puts it down before its feet."""
-_AWAY_M = (1.0, 3.5)
-_CLEAR_M = 0.45
-_TRIES = 500
+_MOST_AWAY_M = 3.5
 _SURFACE = 2048
 
 
@@ -74,7 +72,7 @@ def run(task: FetchTask) -> FetchResult:
     with world_of(task) as world:
         shape: Completion = TrueShape(world, 0) if task.shape == "true" else _completion()
         fetcher = Fetcher(MouthPlanner(), shape, Walker(), world.camera.camera, FetchConfig())
-        fetcher.start(RED_HUE_DEG, world.person)
+        fetcher.start(COLOURS["red"], world.person)
         look, fell = False, False
         while fetcher.busy and not fell and world.time_s < MOST_S:
             action = fetcher.step(world.sense(look))
@@ -104,24 +102,14 @@ def world_of(task: FetchTask) -> CompanionWorld:
     """
     rng = np.random.default_rng((task.seed, 27))
     room = furnish(task.room, rng)
-    x, y = _place(room, rng)
+    x, y = place_on_floor(room, rng, _MOST_AWAY_M)
     thing = Thing(
         model_of(task.name), (x, y), float(rng.uniform(-np.pi, np.pi)), float(rng.uniform(0.1, 0.4)),
-        float(rng.uniform(0.5, 0.7)), RED,
+        float(rng.uniform(0.5, 0.7)), PAINTS["red"],
     )  # fmt: skip
     actor = load_policy("default")
     assert actor is not None
     return CompanionWorld(room, [thing], legs=lambda spec: LearnedLegs(actor, spec), seed=task.seed)
-
-
-def _place(room: Room, rng: np.random.Generator) -> tuple[float, float]:
-    half = room.side_m / 2 - _CLEAR_M
-    for _ in range(_TRIES):
-        place = rng.uniform(-half, half, 2)
-        away, off = np.hypot(*(place - room.dog[:2])), np.hypot(*(place - room.person[:2]))
-        if _AWAY_M[0] <= away <= _AWAY_M[1] and off > 1.0 and room.clearance(place) > _CLEAR_M:
-            return float(place[0]), float(place[1])
-    raise RuntimeError("no place for a thing in the room: leave out pieces, or make it larger")
 
 
 @lru_cache(maxsize=64)
