@@ -17,7 +17,7 @@ from perception.speech.speaker import Speaker
 from perception.speech.stream import SpeechStream
 from policies.behaviour import BehaviourSelector, BehaviourTable, default_table
 from policies.locomotion.actor import load_policy
-from policies.locomotion.controller import LearnedLegs
+from policies.locomotion.controller import learned_legs
 from policies.taste.applied import Manner, apply_taste
 from policies.taste.taste import Taste
 from robots.options import SeedOption
@@ -73,8 +73,7 @@ def choose_legs(policy: str) -> Callable[[QuadrupedSpec], Legs]:
     Raises:
         ValueError: there is no such policy.
     """
-    actor = load_policy(policy)
-    return ClockedLegs if actor is None else lambda spec: LearnedLegs(actor, spec)
+    return ClockedLegs if policy == "none" else learned_legs(policy)
 
 
 def fingerprint(config: SessionConfig, selector: BehaviourSelector, manner: Manner) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,7 +12,6 @@ from apps.body import shove
 from apps.config import SessionConfig
 from apps.decision import Decision
 from apps.timeline import Telemetry
-from control.companion import SureLegs
 from control.dog import CONTROL_HZ
 from envs.companion.acoustics import RATE_HZ
 from envs.companion.noises import noise
@@ -32,13 +30,12 @@ from policies.executive import Executive
 from policies.fetching.errand import FetchEvent
 from policies.fetching.fetch import Fetcher
 from policies.fetching.mouth_plan import MouthPlanner
-from policies.locomotion.actor import load_policy
-from policies.locomotion.controller import LearnedLegs
+from policies.locomotion.controller import learned_legs
 from policies.navigation.walking import Walker
 from robots.companion import companion_links
 from robots.expression import POSTURES, ExpressiveBody
 from robots.face import FACES, FaceParameters
-from robots.quadruped import QuadrupedSpec, QuadrupedState
+from robots.quadruped import QuadrupedState
 from robots.shapes import Link
 from robots.world import Camera
 
@@ -80,8 +77,14 @@ class RoomBody:
         happenings: what went on, oldest first.
     """
 
-    def __init__(self, config: SessionConfig, scenario: Scenario, legs: Callable[[QuadrupedSpec], SureLegs]) -> None:
-        self._config, self.scenario, self._legs = config, scenario, legs
+    def __init__(self, config: SessionConfig, scenario: Scenario) -> None:
+        """Furnish the room.
+
+        Raises:
+            ValueError: no such policy, or none.
+            ScenarioError: something in the scenario is not to be had.
+        """
+        self._config, self.scenario, self._legs = config, scenario, learned_legs(config.policy)
         self.room = furnish(scenario.room, np.random.default_rng((config.seed, 3)))
         rng = np.random.default_rng((config.seed, 4))
         self._things = tuple(_thing(toy, self.room, rng) for toy in scenario.toys)
@@ -91,9 +94,9 @@ class RoomBody:
     def _open(self) -> None:
         self.inside = CompanionWorld(self.room, self._things, legs=self._legs, seed=self._config.seed)
         self.world = self.inside.world
-        walker, camera = Walker(), self.inside.camera.camera
-        self.fetcher = Fetcher(MouthPlanner(), self._completion, walker, camera)
-        self.executive = Executive(self.fetcher, walker, camera)
+        walker = Walker()
+        self.fetcher = Fetcher(MouthPlanner(), self._completion, walker, self.inside.camera.camera)
+        self.executive = Executive(self.fetcher, walker)
         self._listener, self._doa = Listener(), DoaStream(MicArray())
         self._expression = ExpressiveBody(
             self.inside.dog.body.spec.trunk_size_m, np.random.default_rng(self._config.seed)
@@ -311,15 +314,3 @@ def _thing(toy: Toy, room: Room, rng: np.random.Generator) -> Thing:
     x, y = toy.place if toy.place else place_on_floor(room, rng)
     yaw = float(rng.uniform(-np.pi, np.pi))
     return Thing(found[name], (x, y), yaw, toy.mass_kg, toy.friction, PAINTS[toy.colour])
-
-
-def sure_legs(policy: str) -> Callable[[QuadrupedSpec], SureLegs]:
-    """Make legs that mind the ground.
-
-    Raises:
-        ValueError: there is no such policy, or none is asked for.
-    """
-    actor = load_policy(policy)
-    if actor is None:
-        raise ValueError("--policy none came with a room; its ground needs a policy that minds it, such as 'default'")
-    return lambda spec: LearnedLegs(actor, spec)

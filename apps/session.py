@@ -351,7 +351,7 @@ def _body_of(config: SessionConfig) -> Body | RoomBody:
     """
     if config.scenario is None:
         return Body(config, choose_legs(config.policy))
-    from apps.room_body import RoomBody, sure_legs
+    from apps.room_body import RoomBody
     from envs.companion.scenario import Scenario
 
-    return RoomBody(config, Scenario.load(config.scenario), sure_legs(config.policy))
+    return RoomBody(config, Scenario.load(config.scenario))

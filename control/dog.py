@@ -9,6 +9,7 @@ import numpy as np
 
 from control.balance import CatchStep
 from control.gait import GAITS, GaitGenerator, GaitStyle, VelocityCommand
+from geometry.transforms import wrap
 from robots.expression import ExpressiveBody, expressive_links
 from robots.kinematics import leg_ik
 from robots.motion import motion
@@ -146,7 +147,7 @@ class Scenery:
         away = float(np.arctan2(y - self._person[1], x - self._person[0]))
         # From beside the person, who then never stands in between: one sees the dog come, go, and turn about.
         wanted = away - 2.1
-        turn = (wanted - self._azimuth + np.pi) % (2 * np.pi) - np.pi
+        turn = wrap(wanted - self._azimuth)
         self._azimuth += turn if self._fresh else 0.04 * turn
         self._fresh = False
         eye = (x + 1.65 * np.cos(self._azimuth), y + 1.65 * np.sin(self._azimuth), 0.75)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from control.velocity_estimator import NO_ERROR, ImuError, VelocityEstimator
+from geometry.transforms import wrap
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 
@@ -37,7 +38,7 @@ class Odometry:
         seen = self._estimator.update(state, contacts, error, z)
         turned = 0.0
         if self._last_yaw is not None:
-            turned = float((seen.yaw - self._last_yaw + np.pi) % (2 * np.pi) - np.pi) + self._gyro_bias * self._dt_s
+            turned = wrap(seen.yaw - self._last_yaw) + self._gyro_bias * self._dt_s
         self._last_yaw = seen.yaw
         ahead, left = self.velocity
         middle = self.yaw + turned / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import overload
 
 import numpy as np
 
@@ -29,6 +30,15 @@ def about_vertical(angle: float) -> np.ndarray:
     """Turn about z by `angle` rad: (3, 3)."""
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
+@overload
+def wrap(angle: float) -> float: ...
+@overload
+def wrap(angle: np.ndarray) -> np.ndarray: ...
+def wrap(angle: float | np.ndarray) -> float | np.ndarray:
+    """Bring an angle, rad, or angles of any shape, into [-pi, pi)."""
+    return (angle + np.pi) % (2 * np.pi) - np.pi
 
 
 def euler_transform(xyz: Sequence[float], rpy: Sequence[float]) -> np.ndarray:

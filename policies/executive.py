@@ -12,13 +12,13 @@ import numpy as np
 
 from control.gait import VelocityCommand
 from control.whole_body import BodyAction, BodySensing
-from geometry.cameras import DepthCamera
+from geometry.transforms import wrap
 from perception.people import PersonTracker, find_people
 from policies.attention import Attention
 from policies.behaviour import Behaviour
 from policies.fetching.fetch import Fetcher
-from policies.fetching.seeing import Sighting, sight
-from policies.navigation.steering import movement, steer, wrap
+from policies.fetching.seeing import Sighting
+from policies.navigation.steering import movement, steer
 from policies.navigation.walking import Goal, Status, Walker
 from robots.neck import NeckSpec, gaze
 
@@ -58,11 +58,10 @@ class Executive:
         self,
         fetcher: Fetcher,
         walker: Walker,
-        camera: DepthCamera,
         neck: NeckSpec | None = None,
         config: ExecutiveConfig | None = None,
     ) -> None:
-        self.fetcher, self._walker, self._camera = fetcher, walker, camera
+        self.fetcher, self._walker = fetcher, walker
         self._spec, self.config = neck or NeckSpec(), config or ExecutiveConfig()
         self._tracker = PersonTracker()
         self.reset()
@@ -100,11 +99,13 @@ class Executive:
             attention: where a sound comes from.
             by_hand: a gait and a velocity that somebody set.
         """
-        self._take_in(sensing, attention)
+        seen = None if sensing.look is None else self.fetcher.sight(sensing)
+        if seen is not None:
+            self._take_in(sensing, seen, attention)
         if self.fetcher.busy:
             if self.person is not None:
                 self.fetcher.person = self.person
-            return self.fetcher.step(sensing)
+            return self.fetcher.step(sensing, seen)
         self._gaze(sensing, attention)
         self.status = "arrived"
         command = self._toward_goal(sensing, behaviour, attention)
@@ -112,13 +113,9 @@ class Executive:
         velocity = self._bounded(sensing, velocity)
         return BodyAction(velocity, style, self._neck, 0.0, None, self._look_due(sensing.time_s, attention, velocity))
 
-    def _take_in(self, sensing: BodySensing, attention: Attention) -> None:
-        """Learn from a look where people are and where one can walk; the fetcher learns for itself."""
-        if sensing.look is None:
-            return
-        seen: Sighting = sight(sensing.look._replace(T_world_cam=self.fetcher.camera_pose(sensing)), self._camera)
-        if not self.fetcher.busy:
-            self._walker.occupancy.look_at_points(seen.cloud, 0.0)
+    def _take_in(self, sensing: BodySensing, seen: Sighting, attention: Attention) -> None:
+        """Learn from a look where people are and where one can walk."""
+        self._walker.occupancy.look_at_points(seen.cloud, 0.0)
         heard = attention.azimuth_rad if attention.voice and sensing.time_s - attention.heard_s < 2.0 else None
         self._tracker.see(find_people(seen.cloud, sensing.position), sensing.position, sensing.time_s, heard)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
@@ -52,10 +52,7 @@ def companion_spec(neck: NeckSpec) -> QuadrupedSpec:
 
 def companion_urdf(spec: QuadrupedSpec, neck: NeckSpec) -> str:
     """Write the URDF of a quadruped with a neck on its trunk, whose centre of mass has moved back."""
-    text = quadruped_urdf(spec).replace("</robot>", f"{neck_urdf(neck)}</robot>")
-    centred = '"trunk"><inertial><origin xyz="0 0 0"/>'
-    assert centred in text
-    return text.replace(centred, f'"trunk"><inertial><origin xyz="{-BACK_M} 0 0"/>')
+    return quadruped_urdf(spec, neck_urdf(neck), BACK_M)
 
 
 def companion_links(spec: QuadrupedSpec, neck: NeckSpec) -> tuple[Link, ...]:
@@ -69,8 +66,7 @@ class Companion(Quadruped):
     def __init__(self, world: World) -> None:
         self.neck, self.mouth = NeckSpec(), MOUTH
         spec = companion_spec(self.neck)
-        super().__init__(cast(World, _Loader(world, companion_urdf(spec, self.neck))), spec)
-        self.world = world
+        super().__init__(world, spec, companion_urdf(spec, self.neck))
         client = world.client
         for link in (*_NECK, *_JAWS):
             client.changeDynamics(self.body, link, linearDamping=0.0, angularDamping=0.0)
@@ -134,13 +130,3 @@ class Companion(Quadruped):
         for row, state in enumerate(states, start=1):
             poses[row, :3], poses[row, 3:] = state[4], state[5]
         return poses
-
-
-class _Loader:
-    """A world that loads this body where the quadruped alone is asked for."""
-
-    def __init__(self, world: World, urdf: str) -> None:
-        self.client, self._world, self._urdf = world.client, world, urdf
-
-    def load_urdf(self, _: str, position: Sequence[float], quat_xyzw: Sequence[float]) -> int:
-        return self._world.load_urdf(self._urdf, position, quat_xyzw)

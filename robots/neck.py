@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from geometry.transforms import look_at, transform
 from robots.hand import HandSpec, hand_links
 from robots.shapes import Link, Shape
+from robots.urdf import joint_text, link_text
 
 NECK_JOINTS = ("neck_yaw", "neck_pitch", "neck_elbow", "head_pitch", "head_roll")
 JAWS = ("lower_jaw", "upper_jaw")
@@ -169,47 +169,19 @@ def neck_urdf(spec: NeckSpec, parent: str = "trunk") -> str:
     parts = []
     for index, name in enumerate(NECK_JOINTS):
         solid = links[index].shapes[:2] if name == "head_roll" else ()
-        parts.append(_link(links[index], spec.masses[index], centres[index], boxes[index], solid))
+        parts.append(link_text(links[index], spec.masses[index], centres[index], boxes[index], solid))
         limits = spec.lower_limits[index], spec.upper_limits[index]
         before = NECK_JOINTS[index - 1] if index else parent
+        most = spec.max_torques[index], spec.max_velocity
         parts.append(
-            _joint("revolute", name, before, spec.origins[index], _AXES[index], limits, spec.max_torques[index], 6.0)
+            joint_text(f"{name}_joint", "revolute", before, name, spec.origins[index], _AXES[index], limits, most)
         )
     for link, side in zip(links[5:], (-1.0, 1.0), strict=True):
         # The inertia of a ball of 5 cm rather than of a finger: a light link on a strong motor would jitter.
-        parts.append(_link(link, MOUTH.finger_mass_kg, (0.14, 0, 0), (0.1, 0.1, 0.1), link.shapes))
-        limits, axis = (0.0, MOUTH.opening_m / 2), np.array([0.0, 0.0, side])
-        force, speed = MOUTH.closing_force_n, MOUTH.finger_speed
-        parts.append(_joint("prismatic", link.name, "head_roll", np.zeros(3), axis, limits, force, speed))
+        parts.append(link_text(link, MOUTH.finger_mass_kg, (0.14, 0, 0), (0.1, 0.1, 0.1), link.shapes))
+        limits, most = (0.0, MOUTH.opening_m / 2), (MOUTH.closing_force_n, MOUTH.finger_speed)
+        axis = (0.0, 0.0, side)
+        parts.append(
+            joint_text(f"{link.name}_joint", "prismatic", "head_roll", link.name, (0, 0, 0), axis, limits, most)
+        )
     return "".join(parts)
-
-
-def _link(link: Link, mass: float, centre: Sequence[float], box: Sequence[float], solid: Sequence[Shape]) -> str:
-    """Write a link whose inertia is that of a solid box of full lengths, m, about a centre."""
-    x2, y2, z2 = (mass / 12 * length**2 for length in box)
-    inertia = f'ixx="{y2 + z2:.6g}" iyy="{x2 + z2:.6g}" izz="{x2 + y2:.6g}" ixy="0" ixz="0" iyz="0"'
-    solids = "".join(
-        f'<collision><origin xyz="{_numbers(shape.position)}"/><geometry><box size="{_numbers(shape.size)}"/>'
-        "</geometry></collision>"
-        for shape in solid
-    )
-    return (
-        f'<link name="{link.name}"><inertial><origin xyz="{_numbers(centre)}"/><mass value="{mass:.6g}"/>'
-        f"<inertia {inertia}/></inertial>{solids}</link>\n"
-    )
-
-
-def _joint(
-    kind: str, name: str, parent: str, origin: np.ndarray, axis: np.ndarray, limits: Sequence[float], effort: float,
-    speed: float,
-) -> str:  # fmt: skip
-    low, high = limits
-    return (
-        f'<joint name="{name}_joint" type="{kind}"><parent link="{parent}"/><child link="{name}"/>'
-        f'<origin xyz="{_numbers(origin)}"/><axis xyz="{_numbers(axis)}"/>'
-        f'<limit lower="{low}" upper="{high}" effort="{effort}" velocity="{speed}"/></joint>\n'
-    )
-
-
-def _numbers(values: Sequence[float] | np.ndarray) -> str:
-    return " ".join(f"{float(value):.6g}" for value in values)

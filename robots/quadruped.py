@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from robots.shapes import Link, Shape
+from robots.urdf import box_inertia, joint_text, link_text
 from robots.world import POSITION_CONTROL, World
 
 LEGS = ("FR", "FL", "RR", "RL")
@@ -114,10 +115,11 @@ class QuadrupedState(NamedTuple):
 class Quadruped:
     """A quadruped in a world: one read and one write per control step."""
 
-    def __init__(self, world: World, spec: QuadrupedSpec | None = None) -> None:
+    def __init__(self, world: World, spec: QuadrupedSpec | None = None, urdf: str | None = None) -> None:
+        """Load the body; `urdf` is of one that carries more, and whose first twelve joints are those of the legs."""
         self.spec = spec or QuadrupedSpec()
         self.world = world
-        self.body = world.load_urdf(quadruped_urdf(self.spec), (0, 0, 0.35), (0, 0, 0, 1))
+        self.body = world.load_urdf(urdf or quadruped_urdf(self.spec), (0, 0, 0.35), (0, 0, 0, 1))
         self._joints = list(range(12))
         client = world.client
         for link in range(-1, 12):
@@ -179,7 +181,7 @@ class Quadruped:
 
     def set_trunk_mass(self, mass: float) -> None:
         """Load or unload the trunk: its mass in kg, the inertia growing with it."""
-        inertia = _box_inertia(mass, self.spec.trunk_size_m)
+        inertia = box_inertia(mass, self.spec.trunk_size_m)
         self.world.client.changeDynamics(self.body, -1, mass=mass, localInertiaDiagonal=inertia)
 
     def set_motor_strength(self, share: float) -> None:
@@ -235,78 +237,37 @@ def _leg(spec: QuadrupedSpec, leg: str, side: float) -> tuple[Link, Link, Link]:
     return Link(f"{leg}_hip", (hip,)), Link(f"{leg}_thigh", (motor, thigh)), Link(f"{leg}_calf", (calf, foot))
 
 
-def quadruped_urdf(spec: QuadrupedSpec) -> str:
+def quadruped_urdf(spec: QuadrupedSpec, more: str = "", back_m: float = 0.0) -> str:
     """Write the URDF: a box trunk, twelve revolute joints, sphere feet, and no fixed joint.
 
     Only trunk and feet collide. A fixed joint would cost Bullet a link, so the foot is a second shape of the calf.
+
+    Args:
+        spec: sizes and masses.
+        more: links and joints that stand on the trunk.
+        back_m: how far behind its middle the trunk's centre of mass is.
     """
     links = {link.name: link for link in quadruped_links(spec)}
-    parts = [_urdf_link(links["trunk"], spec.trunk_mass, (0, 0, 0), spec.trunk_size_m, Shape("box", spec.trunk_size_m))]
+
+    def part(name: str, mass: float, center: Sequence[float], box: Sequence[float], *solid: Shape) -> str:
+        return link_text(links[name], mass, center, box, solid, links[name].shapes)
+
+    parts = [part("trunk", spec.trunk_mass, (0.0 - back_m, 0, 0), spec.trunk_size_m, Shape("box", spec.trunk_size_m))]
     for leg, side, hip in zip(LEGS, spec.leg_sides, spec.hip_positions, strict=True):
         foot = Shape("sphere", (spec.foot_radius_m,), (0, 0, -spec.calf_m))
         names = (f"{leg}_hip", f"{leg}_thigh", f"{leg}_calf")
         parts += [
-            _urdf_link(links[names[0]], spec.hip_mass, (0, side * 0.02, 0), (0.08, 0.06, 0.08), None),
-            _urdf_link(links[names[1]], spec.thigh_mass, (0, 0, -0.03), (0.05, 0.05, spec.thigh_m), None),
-            _urdf_link(links[names[2]], spec.calf_mass, (0, 0, -0.11), (0.03, 0.03, spec.calf_m), foot),
+            part(names[0], spec.hip_mass, (0, side * 0.02, 0), (0.08, 0.06, 0.08)),
+            part(names[1], spec.thigh_mass, (0, 0, -0.03), (0.05, 0.05, spec.thigh_m)),
+            part(names[2], spec.calf_mass, (0, 0, -0.11), (0.03, 0.03, spec.calf_m), foot),
         ]
         origins = (tuple(hip), (0, side * spec.hip_offset_m, 0), (0, 0, -spec.thigh_m))
-        parents = ("trunk", names[0], names[1])
-        for index in range(3):
-            parts.append(_urdf_joint(spec, leg, index, parents[index], names[index], origins[index]))
-    return f'<?xml version="1.0"?>\n<robot name="empaw">\n{"".join(parts)}</robot>\n'
-
-
-def _numbers(values: Sequence[float]) -> str:
-    return " ".join(f"{float(value):.6g}" for value in values)
-
-
-def _box_inertia(mass: float, size_m: tuple[float, float, float]) -> tuple[float, float, float]:
-    """Return the moments of a solid box of full lengths about its middle, kg m^2."""
-    x2, y2, z2 = (length**2 for length in size_m)
-    return mass / 12 * (y2 + z2), mass / 12 * (x2 + z2), mass / 12 * (x2 + y2)
-
-
-def _urdf_geometry(shape: Shape) -> str:
-    if shape.kind == "box":
-        return f'<box size="{_numbers(shape.size)}"/>'
-    if shape.kind == "sphere":
-        return f'<sphere radius="{shape.size[0]:.6g}"/>'
-    return f'<{shape.kind} radius="{shape.size[0]:.6g}" length="{shape.size[1]:.6g}"/>'
-
-
-def _urdf_shape(tag: str, shape: Shape) -> str:
-    x, y, z, w = shape.quat_xyzw
-    roll = float(np.arctan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y)))
-    origin = f'<origin xyz="{_numbers(shape.position)}" rpy="{roll:.6g} 0 0"/>'
-    color = f'<material name="c{shape.color[1:]}"><color rgba="{_numbers(shape.rgba)}"/></material>'
-    return f"<{tag}>{origin}<geometry>{_urdf_geometry(shape)}</geometry>{color if tag == 'visual' else ''}</{tag}>"
-
-
-def _urdf_link(
-    link: Link,
-    mass: float,
-    center: tuple[float, float, float],
-    inertia_box: tuple[float, float, float],
-    collision: Shape | None,
-) -> str:
-    """Write a link whose inertia is that of a solid box with the given full lengths (m) about `center`."""
-    ixx, iyy, izz = _box_inertia(mass, inertia_box)
-    shapes = [_urdf_shape("visual", shape) for shape in link.shapes]
-    if collision is not None:
-        shapes.append(_urdf_shape("collision", collision))
-    return (
-        f'<link name="{link.name}"><inertial><origin xyz="{_numbers(center)}"/><mass value="{mass:.6g}"/>'
-        f'<inertia ixx="{ixx:.6g}" iyy="{iyy:.6g}" izz="{izz:.6g}" ixy="0" ixz="0" iyz="0"/></inertial>'
-        f"{''.join(shapes)}</link>\n"
-    )
-
-
-def _urdf_joint(spec: QuadrupedSpec, leg: str, index: int, parent: str, child: str, origin: Sequence[float]) -> str:
-    axis = "1 0 0" if index == 0 else "0 1 0"
-    return (
-        f'<joint name="{leg}_{JOINTS[index]}" type="revolute"><parent link="{parent}"/><child link="{child}"/>'
-        f'<origin xyz="{_numbers(origin)}"/><axis xyz="{axis}"/>'
-        f'<limit lower="{spec.lower_limits[index]}" upper="{spec.upper_limits[index]}" '
-        f'effort="{spec.max_torque}" velocity="{spec.max_joint_velocity}"/></joint>\n'
-    )
+        limits = zip(spec.lower_limits, spec.upper_limits, strict=True)
+        axes = ((1, 0, 0), (0, 1, 0), (0, 1, 0))
+        most = spec.max_torque, spec.max_joint_velocity
+        rows = zip(JOINTS, ("trunk", *names), names, origins, axes, limits, strict=False)
+        parts += [
+            joint_text(f"{leg}_{joint}", "revolute", parent, child, origin, axis, span, most)
+            for joint, parent, child, origin, axis, span in rows
+        ]
+    return f'<?xml version="1.0"?>\n<robot name="empaw">\n{"".join(parts)}{more}</robot>\n'

@@ -144,6 +144,18 @@ class World(AbstractContextManager):
         visual = self.client.createVisualShapeArray(**_visual_arrays(shapes))
         return int(self.client.createMultiBody(0, -1, visual))
 
+    def add_solid(self, shapes: Sequence[Shape], friction: float) -> int:
+        """Add something that is seen and touched and never moves of itself; returns Bullet's body number."""
+        looks = _visual_arrays(shapes)
+        sizes = {key: looks[key] for key in ("shapeTypes", "halfExtents", "radii", "lengths")}
+        places, turns = looks["visualFramePositions"], looks["visualFrameOrientations"]
+        touched = self.client.createCollisionShapeArray(
+            **sizes, collisionFramePositions=places, collisionFrameOrientations=turns
+        )
+        body = int(self.client.createMultiBody(0, touched, self.client.createVisualShapeArray(**looks)))
+        self.client.changeDynamics(body, -1, lateralFriction=friction)
+        return body
+
     def add_body(self, parts: Sequence[np.ndarray], mass: float, friction: float, looks: Mesh | None = None) -> int:
         """Add a rigid body that is the union of convex parts, its centre of mass at their common origin.
 
@@ -315,8 +327,8 @@ def _visual_arrays(shapes: Sequence[Shape]) -> dict[str, list]:
         "radii": [0.0 if shape.kind == "box" else shape.size[0] for shape in shapes],
         "lengths": [shape.size[1] if len(shape.size) == 2 else 0.0 for shape in shapes],
         "rgbaColors": [shape.rgba for shape in shapes],
-        "visualFramePositions": [shape.position for shape in shapes],
-        "visualFrameOrientations": [shape.quat_xyzw for shape in shapes],
+        "visualFramePositions": [list(shape.position) for shape in shapes],
+        "visualFrameOrientations": [list(shape.quat_xyzw) for shape in shapes],
     }
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from geometry.transforms import about_vertical, transform
+from geometry.transforms import about_vertical, transform, wrap
 from robots.shapes import Link, Shape
 
 _THIGH_M, _SHANK_M, _FOOT_M = 0.42, 0.42, 0.07
@@ -143,7 +143,7 @@ class Person:
 
     def _turn(self, yaw: float, dt_s: float) -> bool:
         """Turn towards a heading; returns whether that is reached."""
-        left = float((yaw - self.yaw + np.pi) % (2 * np.pi) - np.pi)
+        left = wrap(yaw - self.yaw)
         step = float(np.clip(left, -TURNING_RAD_S * dt_s, TURNING_RAD_S * dt_s))
         self.yaw += step
         return step == left

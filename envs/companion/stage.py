@@ -50,7 +50,7 @@ class Stage:
             world.set_ground(room.heights, CELL_M)
         self.person = Person(room.person[:2], room.person[2])
         self.furniture = [_stand(world, piece) for piece in (*room.walls, *room.furniture)]
-        self._limbs = [_solid(world, link.shapes, PERSON_FRICTION) for link in self.person.links]
+        self._limbs = [world.add_solid(link.shapes, PERSON_FRICTION) for link in self.person.links]
         self.models = [_about_its_mass(thing.model) for thing in things]
         self.things = [self._lay(thing, model) for thing, model in zip(things, self.models, strict=True)]
         self._place_person()
@@ -93,34 +93,7 @@ def _about_its_mass(model: ObjectModel) -> ObjectModel:
 
 
 def _stand(world: World, piece: Furniture) -> int:
-    body = _solid(world, piece.shapes, FURNITURE_FRICTION)
+    body = world.add_solid(piece.shapes, FURNITURE_FRICTION)
     half = piece.yaw / 2
     world.place(body, (*piece.place, 0.0), (0.0, 0.0, float(np.sin(half)), float(np.cos(half))))
-    return body
-
-
-def _solid(world: World, shapes: Sequence[Shape], friction: float) -> int:
-    """Add something without mass that is seen and touched; returns Bullet's body number."""
-    client = world.client
-    kinds = {"box": client.GEOM_BOX, "sphere": client.GEOM_SPHERE, "capsule": client.GEOM_CAPSULE}
-    kinds["cylinder"] = client.GEOM_CYLINDER
-    given = {
-        "shapeTypes": [kinds[shape.kind] for shape in shapes],
-        "halfExtents": [[s / 2 for s in shape.size] if shape.kind == "box" else [0, 0, 0] for shape in shapes],
-        "radii": [0.0 if shape.kind == "box" else shape.size[0] for shape in shapes],
-        "lengths": [shape.size[1] if len(shape.size) == 2 else 0.0 for shape in shapes],
-    }
-    places = [list(shape.position) for shape in shapes]
-    turns = [list(shape.quat_xyzw) for shape in shapes]
-    touched = client.createCollisionShapeArray(
-        **given, collisionFramePositions=places, collisionFrameOrientations=turns
-    )
-    seen = client.createVisualShapeArray(
-        **given,
-        rgbaColors=[shape.rgba for shape in shapes],
-        visualFramePositions=places,
-        visualFrameOrientations=turns,
-    )
-    body = int(client.createMultiBody(0, touched, seen))
-    client.changeDynamics(body, -1, lateralFriction=friction)
     return body

@@ -11,6 +11,7 @@ import numpy as np
 from control.dog import CONTROL_HZ, SUBSTEPS, ClockedLegs, Dog, Legs, has_fallen
 from control.gait import VelocityCommand
 from control.style import DEFAULT_STYLES, STYLE_GAITS, STYLE_NAMES, ExpressiveStyle, StyleModulator
+from geometry.transforms import wrap
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 from robots.world import World
 
@@ -163,7 +164,7 @@ def _seen(state: QuadrupedState) -> tuple[float, float]:
     """Distance to the person, m, and bearing from the nose, rad in +-pi."""
     x, y = state.position[:2].tolist()
     bearing = np.arctan2(-y, -x) - state.yaw
-    return float(np.hypot(x, y)), float((bearing + np.pi) % (2 * np.pi) - np.pi)
+    return float(np.hypot(x, y)), wrap(bearing)
 
 
 def _row(dog: Dog, state: QuadrupedState, rates: np.ndarray) -> np.ndarray:

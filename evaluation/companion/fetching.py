@@ -22,11 +22,10 @@ from geometry.clouds import Completed, Completion
 from geometry.objects import ObjectModel, load_objects
 from geometry.transforms import about_vertical
 from perception.completion.model import CompletionModel
-from policies.fetching.errand import FetchConfig, Stage
+from policies.fetching.errand import FetchConfig, FetchEvent
 from policies.fetching.fetch import Fetcher
 from policies.fetching.mouth_plan import MouthPlanner
-from policies.locomotion.actor import load_policy
-from policies.locomotion.controller import LearnedLegs
+from policies.locomotion.controller import learned_legs
 from policies.navigation.walking import Walker
 
 ShapeSource = Literal["completed", "true"]
@@ -70,28 +69,44 @@ class FetchResult(NamedTuple):
 def run(task: FetchTask) -> FetchResult:
     """Run an errand to its end."""
     with world_of(task) as world:
-        shape: Completion = TrueShape(world, 0) if task.shape == "true" else _completion()
-        fetcher = Fetcher(MouthPlanner(), shape, Walker(), world.camera.camera, FetchConfig())
-        fetcher.start(COLOURS["red"], world.person)
-        look, fell = False, False
-        while fetcher.busy and not fell and world.time_s < MOST_S:
-            action = fetcher.step(world.sense(look))
-            look = action.look
-            world.act(action)
-            fell = world.fallen
-        for _ in range(CONTROL_HZ // 2):  # what was put down comes to rest
-            world.act(fetcher.step(world.sense()))
+        fetcher = bring(world, TrueShape(world, 0) if task.shape == "true" else _completion())
         off_m = float(np.hypot(*(world.stage.thing_position(0)[:2] - world.person)))
-        failures = [event for event in fetcher.events if not event.ok and event.stage != "given up"]
-        stage: Stage | str = fetcher.stage
-        if stage != "delivered":
-            stage = "fell" if fell else failures[-1].stage if failures and not fetcher.busy else fetcher.stage
-        delivered = fetcher.stage == "delivered" and off_m < DELIVERED_M and not fell
-        why = "" if delivered else "it lies elsewhere" if stage == "delivered" else failures[-1].why if failures else ""
+        stage, why = _ended(world, fetcher, off_m)
+        tries = 1 + len(_failures(fetcher))
         return FetchResult(
-            task.name, task.seed, task.room.ground, task.shape, delivered, fell, stage, why, len(failures) + 1,
-            round(off_m, 3), round(world.time_s, 2),
+            task.name, task.seed, task.room.ground, task.shape, stage == "delivered", stage == "fell", stage, why,
+            tries, round(off_m, 3), round(world.time_s, 2),
         )  # fmt: skip
+
+
+def bring(world: CompanionWorld, shape: Completion) -> Fetcher:
+    """Let the dog bring the red thing of a world to the person there; returns who did, at the end."""
+    fetcher = Fetcher(MouthPlanner(), shape, Walker(), world.camera.camera, FetchConfig())
+    fetcher.start(COLOURS["red"], world.person)
+    look = False
+    while fetcher.busy and not world.fallen and world.time_s < MOST_S:
+        action = fetcher.step(world.sense(look))
+        look = action.look
+        world.act(action)
+    for _ in range(CONTROL_HZ // 2):  # what was put down comes to rest
+        world.act(fetcher.step(world.sense()))
+    return fetcher
+
+
+def _failures(fetcher: Fetcher) -> list[FetchEvent]:
+    return [event for event in fetcher.events if not event.ok and event.stage != "given up"]
+
+
+def _ended(world: CompanionWorld, fetcher: Fetcher, off_m: float) -> tuple[str, str]:
+    """Name the stage at which an errand ended, `delivered` where it went well, and why it ended elsewhere."""
+    if world.fallen:
+        return "fell", ""
+    if fetcher.stage == "given up":
+        failure = _failures(fetcher)[-1]
+        return failure.stage, failure.why
+    if fetcher.busy:
+        return fetcher.stage, "it took too long"
+    return ("delivered", "") if off_m < DELIVERED_M else ("put down", "it lies elsewhere")
 
 
 def world_of(task: FetchTask) -> CompanionWorld:
@@ -107,9 +122,7 @@ def world_of(task: FetchTask) -> CompanionWorld:
         model_of(task.name), (x, y), float(rng.uniform(-np.pi, np.pi)), float(rng.uniform(0.1, 0.4)),
         float(rng.uniform(0.5, 0.7)), PAINTS["red"],
     )  # fmt: skip
-    actor = load_policy("default")
-    assert actor is not None
-    return CompanionWorld(room, [thing], legs=lambda spec: LearnedLegs(actor, spec), seed=task.seed)
+    return CompanionWorld(room, [thing], legs=learned_legs("default"), seed=task.seed)
 
 
 @lru_cache(maxsize=64)

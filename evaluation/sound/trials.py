@@ -22,8 +22,9 @@ from evaluation.sound.rooms import (
     speech_like,
     white_noise,
 )
+from geometry.transforms import wrap
 from perception.command import search_files
-from perception.sound.array import RATE_HZ, HeadPose, MicArray, SoundInputError, wrap
+from perception.sound.array import RATE_HZ, HeadPose, MicArray, SoundInputError
 from perception.sound.doa import DoaEstimate, DoaStream
 from perception.sound.spatial_spectrum import FRAME, HIGH_HZ, HOP, HOP_S, LOW_HZ
 
@@ -224,7 +225,7 @@ def pose_at(poses: Sequence[HeadPose], time_s: float) -> HeadPose:
     at = min(max(time_s / POSE_S, 0.0), len(poses) - 1.0)
     low = min(int(at), len(poses) - 2)
     a, b, share = poses[low], poses[low + 1], at - low
-    turn = float(wrap(b.heading_rad - a.heading_rad))
+    turn = wrap(b.heading_rad - a.heading_rad)
     return HeadPose(a.x_m + share * (b.x_m - a.x_m), a.y_m + share * (b.y_m - a.y_m), a.heading_rad + share * turn)
 
 

@@ -70,11 +70,6 @@ class MicArray:
         return placed
 
 
-def wrap(angle: np.ndarray | float) -> np.ndarray:
-    """Angles in rad, any shape, brought to [-pi, pi)."""
-    return (np.asarray(angle, dtype=np.float64) + np.pi) % (2.0 * np.pi) - np.pi
-
-
 def check_rate(rate_hz: float) -> None:
     """Refuse other rates than 16 kHz.
 

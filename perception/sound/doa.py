@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from geometry.transforms import wrap
 from perception.sound.array import (
     RATE_HZ,
     HeadPose,
@@ -17,7 +18,6 @@ from perception.sound.array import (
     check_block,
     check_pose,
     check_rate,
-    wrap,
 )
 from perception.sound.spatial_spectrum import (
     FRAME,
@@ -205,7 +205,7 @@ class DoaStream:
             azimuth_rad=track.azimuth_rad,
             confidence=fresh / (1.0 + math.exp(-CONFIDENCE_SLOPE * track.contrast)),
             time_s=self._hops * HOP_S,
-            head_azimuth_rad=float(wrap(track.azimuth_rad - pose.heading_rad)),
+            head_azimuth_rad=wrap(track.azimuth_rad - pose.heading_rad),
             deviation_rad=track.deviation_rad,
             track=track.number,
             heard=track.silent_s == 0.0,
@@ -221,9 +221,9 @@ def _unexplained(weights: np.ndarray, spectrum: SpatialSpectrum, peak: Peak) -> 
 
 def _between(start: HeadPose, end: HeadPose, share: float) -> HeadPose:
     """The pose after a share of the way; the heading takes the short way round."""
-    turn = float(wrap(end.heading_rad - start.heading_rad))
+    turn = wrap(end.heading_rad - start.heading_rad)
     return HeadPose(
         start.x_m + share * (end.x_m - start.x_m),
         start.y_m + share * (end.y_m - start.y_m),
-        float(wrap(start.heading_rad + share * turn)),
+        wrap(start.heading_rad + share * turn),
     )

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from perception.sound.array import HeadPose, SoundInputError, wrap
+from geometry.transforms import wrap
+from perception.sound.array import HeadPose, SoundInputError
 from perception.sound.spatial_spectrum import HOP_S, Peak
 
 # Deviation of one peak from the truth, rad, times its contrast: 1.3 degrees at .3 (anechoic) and 6 degrees at .065
@@ -100,7 +101,7 @@ class Tracker:
 
     def _moved(self, track: Track, before: HeadPose, now: HeadPose) -> Track:
         azimuth = seen_from(now, track.azimuth_rad, before, self.config.assumed_distance_m)
-        parallax = float(wrap(azimuth - track.azimuth_rad))
+        parallax = wrap(azimuth - track.azimuth_rad)
         variance = track.deviation_rad**2 + WALK_RAD**2 * HOP_S + (PARALLAX_DOUBT * parallax) ** 2
         # Beyond 90 degrees a bearing says nothing more.
         return track._replace(azimuth_rad=azimuth, deviation_rad=min(math.sqrt(variance), math.pi / 2))
@@ -125,10 +126,10 @@ class Tracker:
         noise = (SPREAD_RAD / peak.contrast) ** 2 * SHARED_HOPS
         variance = track.deviation_rad**2
         gain = variance / (variance + noise)
-        step = float(wrap(peak.azimuth_rad - track.azimuth_rad))
+        step = wrap(peak.azimuth_rad - track.azimuth_rad)
         hits = track.hits + 1
         return track._replace(
-            azimuth_rad=float(wrap(track.azimuth_rad + gain * step)),
+            azimuth_rad=wrap(track.azimuth_rad + gain * step),
             deviation_rad=math.sqrt(variance * (1.0 - gain)),
             contrast=peak.contrast,
             hits=hits,
@@ -170,7 +171,7 @@ def seen_from(now: HeadPose, azimuth_rad: float, before: HeadPose, distance_m: f
         return azimuth_rad
     along = before.x_m - now.x_m + distance_m * math.cos(azimuth_rad)
     across = before.y_m - now.y_m + distance_m * math.sin(azimuth_rad)
-    return float(wrap(math.atan2(across, along)))
+    return wrap(math.atan2(across, along))
 
 
 def _apart(a: float, b: float) -> float:

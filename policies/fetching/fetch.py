@@ -17,14 +17,13 @@ from control.stance import Stance, stance_frame
 from control.whole_body import BodyAction, BodySensing
 from geometry.cameras import DepthCamera
 from geometry.clouds import Completion
-from geometry.transforms import about_vertical, inverse, transform
+from geometry.transforms import about_vertical, inverse, transform, wrap
 from perception.things import Thing
 from policies.fetching.errand import FetchConfig, FetchEvent, Stage
 from policies.fetching.mouth_plan import MouthPlan, MouthPlanner
 from policies.fetching.seeing import Sighting, moved_to, shape, sight
 from policies.grasping.planner import PlanningScene
 from policies.navigation.placing import Placer
-from policies.navigation.steering import wrap
 from policies.navigation.viewpoints import next_viewpoint
 from policies.navigation.walking import Goal, Status, Walker
 from robots.neck import MOUTH, T_HEAD_CAM, gaze, neck_fk
@@ -83,9 +82,17 @@ class Fetcher:
         self.stage, self.events = "search", []
         self._script: Script[None] = self._errand()
 
-    def step(self, sensing: BodySensing) -> BodyAction:
-        """Return the next action; once it is over, the dog stands."""
-        self.now = sensing
+    def step(self, sensing: BodySensing, seen: Sighting | None = None) -> BodyAction:
+        """Return the next action; once it is over, the dog stands.
+
+        Args:
+            sensing: what the dog knows of itself.
+            seen: what its look shows, where somebody has taken that in, and drawn it into the map, already.
+        """
+        self.now, self._seen = sensing, seen
+        if seen is None and sensing.look is not None:
+            self._seen = self.sight(sensing)
+            self._walker.occupancy.look_at_points(self._seen.cloud, 0.0)
         try:
             return next(self._script)
         except StopIteration:
@@ -140,13 +147,10 @@ class Fetcher:
         while self.now.time_s < until:
             yield self._stand()
 
-    def _sighting(self) -> Sighting | None:
-        """Take in the look that came, if one did: the map grows by it."""
-        if self.now.look is None:
-            return None
-        seen = sight(self.now.look._replace(T_world_cam=self.camera_pose(self.now)), self._camera)
-        self._walker.occupancy.look_at_points(seen.cloud, 0.0)
-        return seen
+    def sight(self, sensing: BodySensing) -> Sighting:
+        """Take in the look that came."""
+        assert sensing.look is not None
+        return sight(sensing.look._replace(T_world_cam=self.camera_pose(sensing)), self._camera)
 
     def trunk_pose(self, sensing: BodySensing) -> np.ndarray:
         """Return T_world_trunk (4, 4) as the dog believes it, on the ground that its feet stand on."""
@@ -164,17 +168,16 @@ class Fetcher:
         local = inverse(self.trunk_pose(self.now)) @ (*place, height_m, 1.0)
         self._neck = gaze(local[:3], self._planner.reacher.neck)
 
-    def _careful_look(self, place: np.ndarray) -> Script[tuple[Sighting, Thing]]:
+    def _careful_look(self, place: np.ndarray) -> Script[Thing]:
         """Stand still, look at a place, and find the thing there."""
         self._gaze_at(place)
         yield from self._wait(self.config.still_s)
         yield self._stand(look=True)
-        seen = self._sighting()
-        thing = None if seen is None else seen.coloured(self._hue, place)
-        if seen is None or thing is None:
+        thing = None if self._seen is None else self._seen.coloured(self._hue, place)
+        if thing is None:
             self._seen_at = None
             raise _FailedError("it is not there any more")
-        return seen, thing
+        return thing
 
     # Going there.
 
@@ -215,8 +218,7 @@ class Fetcher:
 
     def _where(self, near: np.ndarray | None = None) -> np.ndarray | None:
         """Return where the look that came, if one did, shows the thing, (2,) m."""
-        seen = self._sighting()
-        thing = None if seen is None else seen.coloured(self._hue, near)
+        thing = None if self._seen is None else self._seen.coloured(self._hue, near)
         return None if thing is None else thing.centre[:2]
 
     def _walk(self, goal: Goal, speed: float, thing: np.ndarray | None = None) -> Script[Status]:
@@ -243,7 +245,7 @@ class Fetcher:
 
     def _look(self, place: np.ndarray) -> Script[PlanningScene]:
         """Look, plan, and go where the plan wants to stand; returns the shape that was guessed."""
-        _, thing = yield from self._careful_look(place)
+        thing = yield from self._careful_look(place)
         scene = shape(thing, self._completion)
         if scene is None:
             raise _FailedError("too little of it is seen")
@@ -272,7 +274,7 @@ class Fetcher:
     def _plan_here(self, scene: PlanningScene) -> Script[tuple[Stance, MouthPlan]]:
         """Look from near, move the shape to where it is seen, and plan from where the feet stand."""
         assert self._seen_at is not None
-        _, thing = yield from self._careful_look(self._seen_at)
+        thing = yield from self._careful_look(self._seen_at)
         scene, off_m = moved_to(scene, thing.cloud)
         if off_m > _OTHER_SHAPE_M:
             scene = shape(thing, self._completion) or scene
@@ -356,7 +358,6 @@ class Fetcher:
             if walked.status in ("no way", "stuck"):
                 raise _FailedError("there is no way to whom it is for", again=False)
             yield BodyAction(walked.command, gait_style("walk"), self._neck, 0.0, None, self._look_due())
-            self._sighting()
             if self.now.opening_m < self.config.held_m:
                 self._seen_at = self.now.position + 0.4 * np.array([np.cos(self.now.yaw), np.sin(self.now.yaw)])
                 raise _FailedError("it was lost on the way")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from control.command import NO_SCAN, Footing, GaitCommand
 from control.gait import GaitGenerator, GaitStyle, VelocityCommand
 from control.locomotion_controller import LocomotionController
-from policies.locomotion.actor import Actor
+from policies.locomotion.actor import Actor, load_policy
 from robots.quadruped import QuadrupedSpec, QuadrupedState
 
 
@@ -43,3 +45,15 @@ class LearnedLegs:
         self._controller.sense(state, contacts, wanted)
         scan = NO_SCAN if footing is None else footing.scan
         return self._controller.act(self._actor(self._controller.observe(wanted, scan)), wanted, footing)
+
+
+def learned_legs(policy: str) -> Callable[[QuadrupedSpec], LearnedLegs]:
+    """Make legs that walk with a policy, see `load_policy`, and that mind the ground.
+
+    Raises:
+        ValueError: there is no such policy, or none is asked for.
+    """
+    actor = load_policy(policy)
+    if actor is None:
+        raise ValueError(f"policy {policy!r} came; a policy that minds the ground is needed, such as 'default'")
+    return lambda spec: LearnedLegs(actor, spec)

@@ -9,7 +9,7 @@ import numpy as np
 
 from control.dog import CONTROL_HZ
 from control.gait import VelocityCommand
-from policies.navigation.steering import wrap
+from geometry.transforms import wrap
 
 _LEAST_RAD_S = 0.12
 """Slower turns are lost in the scuffing of the feet."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from control.gait import GAITS, GaitStyle, VelocityCommand, gait_style
+from geometry.transforms import wrap
 from policies.behaviour import Behaviour
 
 
@@ -87,11 +88,6 @@ def toward(target: np.ndarray, position: np.ndarray, yaw: float, speed: float) -
 
 
 _BEHIND_RAD = 1.0
-
-
-def wrap(angle: float) -> float:
-    """Bring an angle, rad, to within +-pi."""
-    return float((angle + np.pi) % (2 * np.pi) - np.pi)
 
 
 def _turn(error: float, limit: float = 0.8) -> float:

@@ -91,7 +91,7 @@ def test_music_turns_no_more_than_the_head(scenario):
     ("text", "options", "told"),
     [
         (SMALL + '[[toys]]\nname = "sofa"\n', {}, "no object 'sofa'"),
-        (SMALL, {"policy": "none"}, "--policy none came with a room"),
+        (SMALL, {"policy": "none"}, "policy 'none' came; a policy that minds the ground"),
         (SMALL + "[weather]\nrain = true\n", {}, "weather"),
     ],
 )

@@ -4,7 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from perception.sound.array import MOST_BLOCK_S, RATE_HZ, HeadPose, MicArray, SoundInputError, wrap
+from geometry.transforms import wrap
+from perception.sound.array import MOST_BLOCK_S, RATE_HZ, HeadPose, MicArray, SoundInputError
 from perception.sound.doa import DoaConfig, DoaStream
 from perception.sound.spatial_spectrum import GRID, HOP_S, Peak, grid_rad, highest
 from perception.sound.tracks import TrackConfig, Tracker, seen_from
@@ -35,7 +36,7 @@ def heard(samples, poses=None, chunk=1_600, **settings):
 
 
 def degrees_off(direction, truth):
-    return abs(math.degrees(float(wrap(direction.azimuth_rad - truth))))
+    return abs(math.degrees(wrap(direction.azimuth_rad - truth)))
 
 
 @pytest.mark.parametrize("azimuth", [0.0, 1.0, math.pi, -2.5, -0.4])
@@ -123,7 +124,7 @@ def test_turning_head_keeps_the_direction_in_the_world():
     assert len(found) > 15 and {d.track for d in found} == {1}
     assert np.median([degrees_off(d, 0.7) for d in found]) < 3.0
     for d in found:
-        assert float(wrap(d.head_azimuth_rad + rate * d.time_s - d.azimuth_rad)) == pytest.approx(0.0, abs=1e-6)
+        assert wrap(d.head_azimuth_rad + rate * d.time_s - d.azimuth_rad) == pytest.approx(0.0, abs=1e-6)
     # Without its heading the dog would hear the person run around it.
     blind = heard(samples)
     assert not blind or np.median([degrees_off(d, 0.7) for d in blind]) > 20.0
@@ -265,16 +266,16 @@ def test_bad_rooms(settings):
 def test_peak_is_found_between_grid_points_and_across_the_seam():
     for truth in (0.03, math.pi - 0.01, -math.pi + 0.02):
         peak = highest(np.cos(wrap(grid_rad() - truth)))
-        assert float(wrap(peak.azimuth_rad - truth)) == pytest.approx(0.0, abs=2e-3)
+        assert wrap(peak.azimuth_rad - truth) == pytest.approx(0.0, abs=2e-3)
     assert highest(np.ones(GRID)).contrast == 0.0
 
 
 def test_tracks_are_born_smoothed_across_the_seam_and_die():
     tracker = Tracker()
-    seam = [Peak(float(wrap(math.pi + s)), 0.1) for s in (0.05, -0.05, 0.05, -0.05, 0.05)]
+    seam = [Peak(wrap(math.pi + s), 0.1) for s in (0.05, -0.05, 0.05, -0.05, 0.05)]
     reports = [tracker.update([peak]) for peak in seam]
     assert [len(r) for r in reports] == [0, 0, 1, 1, 1]
-    assert abs(float(wrap(reports[-1][0].azimuth_rad - math.pi))) < 0.06
+    assert abs(wrap(reports[-1][0].azimuth_rad - math.pi)) < 0.06
     waits = [len(tracker.update([])) for _ in range(9)]
     assert waits == [1] * 7 + [0] * 2
     assert tracker.update([Peak(0.0, 0.045)]) == () and tracker.tracks[0].number == 2

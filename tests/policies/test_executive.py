@@ -31,7 +31,7 @@ class Room:
         self.world = CompanionWorld(drawn, legs=lambda spec: LearnedLegs(ACTOR, spec), seed=seed)
         walker = Walker()
         fetcher = Fetcher(MouthPlanner(), CompletionModel.load(), walker, self.world.camera.camera)
-        self.mind = Executive(fetcher, walker, self.world.camera.camera)
+        self.mind = Executive(fetcher, walker)
         self.look, self.most_speed_near = False, 0.0
 
     def azimuth(self) -> float:

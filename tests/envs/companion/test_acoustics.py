@@ -5,7 +5,8 @@ import pytest
 
 from envs.companion.acoustics import RATE_HZ, SOUND_M_S, Acoustics, AcousticsConfig
 from evaluation.sound.rooms import speech_like
-from perception.sound.array import HeadPose, MicArray, wrap
+from geometry.transforms import wrap
+from perception.sound.array import HeadPose, MicArray
 from perception.sound.doa import DoaStream
 
 BARE = AcousticsConfig(reflected=0.0, floor_reflected=0.0, noise=0.0)
@@ -81,7 +82,7 @@ def test_a_voice_is_located_by_the_array(bearing_deg):
     heard = run(0.1 * speech_like(2.0, rng), place, mics, AcousticsConfig())
     found = [one for one in stream.push(heard, pose) if one.heard]
     assert len(found) >= 5
-    off = np.degrees(np.abs([float(wrap(one.azimuth_rad - bearing)) for one in found]))
+    off = np.degrees(np.abs([wrap(one.azimuth_rad - bearing) for one in found]))
     assert np.median(off) < 5.0
 
 

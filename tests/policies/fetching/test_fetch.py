@@ -181,9 +181,7 @@ def test_the_pose_of_the_look_is_worked_out_from_what_is_sensed(world):
     body = Body(world, (1.2, 0.2))
     fetcher = Fetcher(PLANNER, KnownShape(CAN), Walker(), CAMERA)
     fetcher.start(5.0, np.zeros(2))
-    fetcher.step(body.sense(False))
-    fetcher.now = body.sense(True)  # whose look says that the camera is at the origin
-    seen = fetcher._sighting()
+    seen = fetcher.sight(body.sense(True))  # whose look says that the camera is at the origin
     thing = seen.coloured(5.0)
     np.testing.assert_allclose(thing.centre[:2], (1.2, 0.2), atol=0.03)
 
