@@ -58,7 +58,9 @@ def run(args: Run) -> Timeline:
     replayed = None if args.replay is None else Recording.load(args.replay)
     if replayed is not None and (args.speech or args.video or args.emotion):
         raise ValueError("--replay came with --speech, --video or --emotion; what is played again hears nothing new")
-    seconds = args.seconds if args.seconds is not None else _whole(args, replayed)
+    scenario = None if args.scenario is None else Scenario.load(args.scenario)
+    played = replayed or scenario
+    seconds = args.seconds if args.seconds is not None else 10.0 if played is None else played.seconds
     if not 0.02 <= seconds <= 3600:
         raise ValueError(f"--seconds {seconds} came; allowed are 0.02 to 3600")
     if args.emotion is not None and args.emotion not in LABELS:
@@ -71,7 +73,7 @@ def run(args: Run) -> Timeline:
     torch.set_num_threads(1)
     output = reserve_stdout() if args.window else sys.stdout
     shown = Progress(console=console, transient=True, disable=not console.is_terminal)
-    with Session(config=SessionConfig.of(args), recording=replayed) as session, shown as bar:
+    with Session(config=SessionConfig.of(args), scenario=scenario, recording=replayed) as session, shown as bar:
         if args.speech is not None:
             session.play_audio(args.speech)
         if args.video is not None:
@@ -94,13 +96,6 @@ def run(args: Run) -> Timeline:
     if args.record is not None:
         console.print(f"film: {args.record.resolve()}", markup=False, highlight=False, soft_wrap=True)
     return timeline
-
-
-def _whole(args: Run, replayed: Recording | None) -> float:
-    """How long what is played lasts, s."""
-    if replayed is not None:
-        return replayed.seconds
-    return 10.0 if args.scenario is None else Scenario.load(args.scenario).seconds
 
 
 def _show(session: Session, path: Path, with_sound: bool) -> None:

@@ -173,11 +173,7 @@ class RoomBody:
             return None
         voice = self._voices.pop(0)
         self._note("voice", voice.feeling or voice.file, True)
-        return _SAMPLES / f"{voice.feeling}.flac" if voice.feeling else self._beside(voice.file)
-
-    def _beside(self, name: str) -> Path:
-        assert self._config.scenario is not None
-        return self._config.scenario.parent / name
+        return _SAMPLES / f"{voice.feeling}.flac" if voice.feeling else Path(voice.file)
 
     def push(self, direction_rad: float | None, speed: float) -> None:
         """Shove the dog; see `Session.push`."""

@@ -36,6 +36,7 @@ from robots.quadruped import QuadrupedState
 
 if TYPE_CHECKING:
     from apps.room_body import RoomBody
+    from envs.companion.scenario import Scenario
 
 DRIVE_S = 0.6
 """A page that drives says so again several times within this: the dog stops when nobody is there any more."""
@@ -56,6 +57,7 @@ class Session(AbstractContextManager):
         ear: Ear | None = None,
         eye: Eye | None = None,
         taste: Taste | Path | str | None = None,
+        scenario: Scenario | None = None,
         recording: Recording | None = None,
     ) -> None:
         """Set the scene.
@@ -66,6 +68,7 @@ class Session(AbstractContextManager):
             ear: instead of that of the shipped network.
             eye: instead of that of the shipped network.
             taste: instead of that of `config`.
+            scenario: instead of that of `config`.
             recording: a session to be played again; what is heard and seen then counts for nothing.
         """
         config = config or SessionConfig()
@@ -80,7 +83,7 @@ class Session(AbstractContextManager):
         self.decision = Decision(*make_selector(config, taste), config.seed)
         self._script = None if recording is None else self._script_of(recording)
         self.log = Log()
-        self.body = _body_of(config)
+        self.body = _body_of(config, scenario)
         self.senses.on_the_way = self.body.hear
         self.on_sound: Callable[[str], None] = lambda name: None
         self.time, self._substep = 0.0, 0
@@ -105,8 +108,8 @@ class Session(AbstractContextManager):
         Raises:
             RecordingError: a scenario is played, whose file and seed say all that a recording could.
         """
-        if self.config.scenario is not None:
-            raise RecordingError(f"play {self.config.scenario} again with seed {self.config.seed}: it is a recording")
+        if played := self.happened.get("scenario"):
+            raise RecordingError(f"play scenario {played!r} again with seed {self.config.seed}: it is a recording")
         end = self.log.events[-1].substep if self.log.full else self._substep
         return Recording(self.config.seed, self.config.person, self.made_with, end, tuple(self.log.events))
 
@@ -342,16 +345,16 @@ class Session(AbstractContextManager):
         self.close()
 
 
-def _body_of(config: SessionConfig) -> Body | RoomBody:
-    """Make the body that a config asks for; a room loads what a dog on an empty plain does without.
+def _body_of(config: SessionConfig, scenario: Scenario | None) -> Body | RoomBody:
+    """Make the body that is asked for; a room loads what a dog on an empty plain does without.
 
     Raises:
         ValueError: no such policy, or none in a room.
         ScenarioError: the scenario cannot be played.
     """
-    if config.scenario is None:
+    if scenario is None and config.scenario is None:
         return Body(config, choose_legs(config.policy))
     from apps.room_body import RoomBody
     from envs.companion.scenario import Scenario
 
-    return RoomBody(config, Scenario.load(config.scenario))
+    return RoomBody(config, scenario or Scenario.load(Path(str(config.scenario))))

@@ -74,9 +74,9 @@ EVALUATE = Group("Measure against baselines, with intervals.", {
     "sound": Command(
         "evaluation.sound.evaluate", "EvaluateConfig", "main",
         "the direction of sound in simulated rooms", "--trials 10", report="report"),
-    "errands": Command(
-        "evaluation.companion.errands", "Errands", "evaluate_errands",
-        "what the dog brings of what it is sent for, in rooms", "--runs 10 --grounds flat", "grasp"),
+    "companion": Command(
+        "apps.room_trials", "evaluation.companion.evaluate:Companion", "evaluate_companion",
+        "what the dog shows, whether it comes, and what it brings, in rooms", "--parts scenarios --seeds 1", "grasp"),
     "completion": Command(
         "evaluation.completion.evaluate", "EvaluateConfig", "main",
         "completion of views that were rendered", "--rendered runs/completion/test --json -", "grasp", "report"),

@@ -79,6 +79,10 @@ def find_people(cloud: np.ndarray, eye: np.ndarray, config: PeopleConfig | None 
     return [somebody for _, somebody in sorted(found, key=lambda pair: -pair[0])]
 
 
+_SHIFT_M, _SHARE = 0.4, 0.4
+"""From near, now an arm is seen and now a shoulder: a shift smaller than this is believed by this share."""
+
+
 class PersonTracker:
     """Where the dog believes its person to be: who is seen where a voice comes from, and nobody else.
 
@@ -108,7 +112,10 @@ class PersonTracker:
         """
         chosen = self._choose(people, np.asarray(eye, float), voice_azimuth)
         if chosen is not None:
-            self.place, self.seen_s = chosen.place, time_s
+            moved = np.zeros(2) if self.place is None else chosen.place - self.place
+            stays = 0.0 < np.hypot(*moved) < _SHIFT_M
+            self.place = chosen.place - (1 - _SHARE) * moved if stays else chosen.place
+            self.seen_s = time_s
         return self.place
 
     def _choose(self, people: list[Somebody], eye: np.ndarray, azimuth: float | None) -> Somebody | None:

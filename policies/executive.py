@@ -7,6 +7,7 @@ what the dog senses: its own estimate of where it is, its camera, and where soun
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,6 +45,23 @@ class ExecutiveConfig:
     near_person_m_s: float = 0.5
     """No behaviour may be faster within `near_m` of the person, whatever its table says."""
     near_m: float = 1.0
+    above_m: float = 1.2
+    """Whoever is so near speaks from above: a level array of microphones tells nothing of the direction then, ..."""
+    lost_s: float = 3.0
+    """... and who was seen there within this time is there still."""
+    other_rad: float = 0.5
+    """A voice from so much elsewhere is gone to another way."""
+
+
+class _Lead(NamedTuple):
+    """A place (2,) m on the way to somebody who is heard and not seen, and where they were heard from."""
+
+    place: np.ndarray
+    azimuth: float
+
+
+_LEADS_M = (1.5, 2.2, 1.0, 3.0)
+_ASIDE_RAD = (0.0, 0.4, -0.4, 0.8, -0.8, 1.2, -1.2)
 
 
 class Executive:
@@ -72,6 +90,7 @@ class Executive:
         self._tracker.reset()
         self._looked_s = -np.inf
         self._neck = np.array(self._spec.rest)
+        self._lead: _Lead | None = None
         self.status: Status = "arrived"
 
     @property
@@ -99,6 +118,7 @@ class Executive:
             attention: where a sound comes from.
             by_hand: a gait and a velocity that somebody set.
         """
+        attention = self._trusted(sensing, attention)
         seen = None if sensing.look is None else self.fetcher.sight(sensing)
         if seen is not None:
             self._take_in(sensing, seen, attention)
@@ -112,6 +132,13 @@ class Executive:
         velocity, style = movement(behaviour, command, *by_hand)
         velocity = self._bounded(sensing, velocity)
         return BodyAction(velocity, style, self._neck, 0.0, None, self._look_due(sensing.time_s, attention, velocity))
+
+    def _trusted(self, sensing: BodySensing, attention: Attention) -> Attention:
+        """Leave out a voice whose direction says nothing, as the person is right here."""
+        if self.person is None or not attention.voice or sensing.time_s - self._tracker.seen_s > self.config.lost_s:
+            return attention
+        near = np.hypot(*(self.person - sensing.position)) < self.config.above_m
+        return Attention() if near else attention
 
     def _take_in(self, sensing: BodySensing, seen: Sighting, attention: Attention) -> None:
         """Learn from a look where people are and where one can walk."""
@@ -195,8 +222,29 @@ class Executive:
         """Turn to a voice whose owner is not seen, and go some way towards it."""
         if abs(bearing := wrap(azimuth - sensing.yaw)) > 0.5:
             return VelocityCommand(wz=float(np.clip(1.5 * bearing, -0.8, 0.8)))
-        ahead = sensing.position + 1.5 * np.array([np.cos(azimuth), np.sin(azimuth)])
-        return self._walk(sensing, Goal(ahead), self.config.searching_m_s)
+        lead = self._lead
+        if lead is None or abs(wrap(lead.azimuth - azimuth)) > self.config.other_rad or not self._is_free(lead.place):
+            self._lead = lead = self._free_ahead(sensing.position, azimuth)
+        if lead is None:
+            return VelocityCommand()
+        command = self._walk(sensing, Goal(lead.place), self.config.searching_m_s)
+        if self.status not in ("walking", "backing"):
+            self._lead = None
+        return command
+
+    def _free_ahead(self, position: np.ndarray, azimuth: float) -> _Lead | None:
+        """Return the first place where one can stand, straight towards a voice or a little to one side of it."""
+        for off in _ASIDE_RAD:
+            for far in _LEADS_M:
+                along = np.array([np.cos(azimuth + off), np.sin(azimuth + off)])
+                place = position + far * along
+                if self._is_free(place):
+                    return _Lead(place, azimuth)
+        return None
+
+    def _is_free(self, place: np.ndarray) -> bool:
+        occupancy = self._walker.occupancy
+        return float(occupancy.clearance()[occupancy.cell(place)]) > self._walker.route_config.radius_m
 
     def _walk(self, sensing: BodySensing, goal: Goal, speed: float) -> VelocityCommand:
         self._walker.go_to(goal)

@@ -20,7 +20,7 @@ expects = "comfort"
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -133,7 +133,10 @@ class Scenario:
         except ValueError as problem:  # of the room's own check
             raise ScenarioError(f"{path}: {problem}") from problem
         scenario.check(str(path))
-        return scenario
+        voices = (
+            replace(voice, file=str(path.parent / voice.file)) if voice.file else voice for voice in scenario.voices
+        )
+        return replace(scenario, voices=tuple(voices))
 
     def check(self, where: str) -> None:
         """Hold every number and name against what is allowed.

@@ -1,119 +1,68 @@
-"""Measure errands: many rooms, kinds of things and grounds; how many are delivered, and where the others end."""
+"""Count errands: by ground and by shape, how many are delivered, and where and why the others end."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Any
 
-import tyro
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from envs.companion.room import GROUNDS, Ground, RoomConfig
-from evaluation.companion.fetching import FetchResult, FetchTask, ShapeSource, model_of, run
-from evaluation.results import ResultsStore
+from envs.companion.room import Ground, RoomConfig
+from evaluation.companion.fetching import FetchResult, FetchTask, ShapeSource, model_of
 from evaluation.statistics import wilson
-from evaluation.terminal import print_table
-from robots.io import check_writable, write_json
-from robots.options import RunOptions
-from robots.parallel import in_order
 
 THINGS = ("mug", "cup", "bottle", "can", "jar", "box", "soap", "ball", "torch", "hammer")
 """Ten kinds, of each of which the household has two that nothing was trained on."""
 _SIZES = (900, 901)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Errands(RunOptions):
-    """Send the dog for things in rooms, and count what it brings, at which stage it fails, and why."""
-
-    runs: int = 100
-    """Errands for each ground and shape; each kind of thing comes as often as any other."""
-    things: tuple[str, ...] = THINGS
-    """Kinds of household things."""
-    grounds: tuple[Ground, ...] = ("flat", "rough")
-    """Grounds of the rooms."""
-    shapes: tuple[ShapeSource, ...] = ("completed", "true")
-    """What the grasp is planned on: the shape that the network guesses, or the true one, which no dog has."""
-    room: Annotated[RoomConfig, tyro.conf.arg(name="room")] = field(default_factory=RoomConfig)
-    """Of every errand, but for its ground."""
-    out: Path = Path("runs/companion/errands")
-    """Folder for errands.jsonl, which is written as errands end."""
-
-    def check(self) -> None:
-        """Refuse what would fail only after long work.
-
-        Raises:
-            ValueError: a number out of range, or an unknown kind, ground or shape.
-        """
-        super().check()
-        if not 1 <= self.runs <= 100_000:
-            raise ValueError(f"--runs {self.runs} came; allowed are 1 to 100000")
-        known = {"things": None, "grounds": GROUNDS, "shapes": ("completed", "true")}
-        for name, allowed in known.items():
-            asked = getattr(self, name)
-            if not asked or len(set(asked)) < len(asked) or (allowed and not set(asked) <= set(allowed)):
-                listed = f" of {', '.join(allowed)}" if allowed else ""
-                raise ValueError(f"--{name} {' '.join(asked) or 'nothing'} came; name some{listed}, each once")
-        for kind in self.things:
-            for size in _SIZES:
-                model_of(f"{kind}_{size}")
-
-
-def evaluate_errands(args: Errands) -> dict[str, Any]:
-    """Run all errands, print the table, and return the figures.
+def check_things(kinds: Sequence[str]) -> None:
+    """Refuse kinds that there are not.
 
     Raises:
-        ValueError: an option out of range, or rows of another run in the folder.
-        OSError: nothing can be written.
+        ValueError: one of them.
     """
-    args.check()
-    check_writable(args.json)
-    store = ResultsStore(args.out / "errands.jsonl", args.settings("runs", "grounds", "shapes"), args.resume)
-    tasks = [task for ground in args.grounds for shape in args.shapes for task in tasks_of(args, ground, shape)]
-    missing = [task for task in tasks if _key(task) not in store.done]
-    console = Console(stderr=True)
-    found = in_order(run, missing, args.workers, args.engine)
-    for task, result in zip(missing, track(found, "errands", len(missing), console=console), strict=True):
-        store.add(_key(task), result._asdict())
-        store.done[_key(task)] = result._asdict()
-    rows = [FetchResult(**store.done[_key(task)]) for task in tasks]
-    figures = summary(rows, args)
-    print_table(console, _table(figures))
-    write_json(figures, args.json)
-    return figures
+    for kind in kinds:
+        for size in _SIZES:
+            model_of(f"{kind}_{size}")
 
 
-def tasks_of(args: Errands, ground: Ground, shape: ShapeSource) -> list[FetchTask]:
+def tasks_of(
+    kinds: Sequence[str], count: int, seed: int, room: RoomConfig, ground: Ground, shape: ShapeSource
+) -> list[FetchTask]:
     """List the errands on a ground: the same rooms, things and places for either shape."""
-    room = RoomConfig(**{**vars(args.room), "ground": ground})
-    kinds, count = args.things, len(args.things)
+    room = replace(room, ground=ground)
     return [
-        FetchTask(f"{kinds[n % count]}_{_SIZES[n // count % len(_SIZES)]}", args.seed + n, room, shape)
-        for n in range(args.runs)
+        FetchTask(f"{kinds[n % len(kinds)]}_{_SIZES[n // len(kinds) % len(_SIZES)]}", seed + n, room, shape)
+        for n in range(count)
     ]
 
 
-def _key(task: FetchTask) -> tuple[str, str, str, int]:
-    return task.room.ground, task.shape, task.name, task.seed
-
-
-def summary(rows: Sequence[FetchResult], args: Errands) -> dict[str, Any]:
-    """Write the figures: a row for each ground and shape, with what was delivered and where the others ended."""
-    found = []
-    for ground in args.grounds:
-        for shape in args.shapes:
-            here = [row for row in rows if (row.ground, row.shape) == (ground, shape)]
-            found.append({"ground": ground, "shape": shape, **_share(here)})
-    kinds: dict[str, Any] = {}
-    for kind in args.things:
-        here = [row for row in rows if row.name.startswith(f"{kind}_") and row.shape == args.shapes[0]]
-        kinds |= {kind: _share(here)} if here else {}
-    return {"seed": args.seed, "rows": found, "things": kinds}
+def summary(rows: Sequence[FetchResult], kinds: Sequence[str]) -> dict[str, Any]:
+    """Write the figures: of the first row's shape in all, of each ground and shape, and of each kind of thing."""
+    parts = list(dict.fromkeys((row.ground, row.shape) for row in rows))
+    found = [
+        {
+            "ground": ground,
+            "shape": shape,
+            **_share([row for row in rows if (row.ground, row.shape) == (ground, shape)]),
+        }
+        for ground, shape in parts
+    ]
+    own = [row for row in rows if row.shape == rows[0].shape]
+    things = {kind: [row for row in own if row.name.startswith(f"{kind}_")] for kind in kinds}
+    all_, share = _share(own), wilson(sum(row.delivered for row in own), len(own))
+    return {
+        "n": len(own),
+        "delivered": all_["delivered"]["mean"],
+        "low": share.low,
+        "high": share.high,
+        "by_stage": all_["by_stage"],
+        "rows": found,
+        "things": {kind: _share(here) for kind, here in things.items() if here},
+    }
 
 
 def _share(rows: Sequence[FetchResult]) -> dict[str, Any]:
@@ -130,7 +79,8 @@ def _share(rows: Sequence[FetchResult]) -> dict[str, Any]:
     }
 
 
-def _table(figures: dict[str, Any]) -> Table:
+def table(figures: dict[str, Any]) -> Table:
+    """Lay out the figures of errands."""
     shown = Table("ground", "shape", "n", "delivered % (95 %)", "first try", "falls", "s", "lost at")
     for row in figures["rows"]:
         share = row["delivered"]

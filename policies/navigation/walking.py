@@ -26,6 +26,8 @@ class WalkingConfig:
     near_m: float = 0.10
     """Arrived within so much of the distance that was asked for."""
     facing_rad: float = 0.10
+    leave: float = 3.0
+    """Who has arrived sets out again only where the goal is so many times farther off than that, or aside."""
     body_m: float = 0.40
     """Within this of the goal nothing hides it: it is the person or the thing itself."""
     patience_s: float = 2.5
@@ -37,8 +39,13 @@ class WalkingConfig:
 
     def __post_init__(self) -> None:
         lengths = self.ahead_m, self.replan_s, self.near_m, self.facing_rad, self.patience_s, self.back_s
-        if min(lengths) <= 0.0 or min(self.body_m, self.progress_m, self.back_m_s) < 0.0 or self.tries < 0:
-            raise ValueError(f"{self} came; lengths and times must be positive, and tries 0 or more")
+        if (
+            min(lengths) <= 0.0
+            or min(self.body_m, self.progress_m, self.back_m_s) < 0.0
+            or self.tries < 0
+            or self.leave < 1
+        ):
+            raise ValueError(f"{self} came; lengths and times must be positive, tries 0 or more, and leave 1 or more")
 
 
 class Goal(NamedTuple):
@@ -89,11 +96,14 @@ class Walker:
         before, self.goal = self.goal, goal
         if goal is None or before is None or _apart(goal.place, before.place) > _OTHER_M:
             self._start_anew()
+        elif goal.distance_m != before.distance_m:
+            self._there = False
 
     def _start_anew(self) -> None:
         self._tries, self._backing_until, self._planned_s = 0, -np.inf, -np.inf
         self._trail: list[tuple[float, np.ndarray, float]] = []
         self._route: np.ndarray | None = _NOWHERE
+        self._there = False
         self.occupancy.unblock()
 
     def step(self, position: np.ndarray, yaw: float, time_s: float, speed: float) -> Walked:
@@ -115,6 +125,7 @@ class Walker:
         if self._at_goal(position):
             self._trail.clear()
             return self._face(position, yaw)
+        self._there = False
         if time_s - self._planned_s >= self.config.replan_s:
             self._route = plan_route(self.occupancy, position, self._goals(self.goal), self.route_config)
             self._planned_s = time_s
@@ -128,16 +139,21 @@ class Walker:
         command = toward(target, position, yaw, speed * float(np.clip(left / 0.3, 0.3, 1.0)))
         return Walked(command, "walking", self._route)
 
+    @property
+    def _slack(self) -> float:
+        return self.config.leave if self._there else 1.0
+
     def _at_goal(self, position: np.ndarray) -> bool:
         assert self.goal is not None
         off = _apart(position, self.goal.place) - self.goal.distance_m
-        return abs(off) <= self.config.near_m and bool(self._sees(position[None], self.goal)[0])
+        return abs(off) <= self.config.near_m * self._slack and bool(self._sees(position[None], self.goal)[0])
 
     def _face(self, position: np.ndarray, yaw: float) -> Walked:
         """Turn to the goal, where one can tell which way that is."""
         assert self.goal is not None
         bearing = bearing_to(self.goal.place, position, yaw)
-        if self.goal.distance_m < self.config.near_m or abs(bearing) <= self.config.facing_rad:
+        if self.goal.distance_m < self.config.near_m or abs(bearing) <= self.config.facing_rad * self._slack:
+            self._there = True
             return Walked(VelocityCommand(), "arrived", _NOWHERE)
         return Walked(VelocityCommand(wz=float(np.clip(1.5 * bearing, -0.8, 0.8))), "walking", _NOWHERE)
 

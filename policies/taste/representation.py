@@ -155,7 +155,7 @@ class Representation:
             config = read_json(folder / "config.json")
             tensors = load_file(str(folder / "model.safetensors"))
             if config["version"] != _VERSION:
-                raise RepresentationError(f"{folder} is of version {config['version']}; this Empaw reads {_VERSION}")
+                raise RepresentationError(f"it is of version {config['version']}; this Empaw reads {_VERSION}")
             check_digest(folder / "model.safetensors", config)
             layers = range(config["layers"])
             return cls(
@@ -168,8 +168,6 @@ class Representation:
                 activation=config["activation"],
                 about=config["about"],
             )
-        except RepresentationError:
-            raise
         except (OSError, KeyError, TypeError, ValueError, AttributeError, SafetensorError) as problem:
             raise RepresentationError(
                 f"{folder} holds no representation that can be used ({type(problem).__name__}: {problem}); expected "

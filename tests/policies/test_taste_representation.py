@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -50,12 +51,12 @@ def test_the_shipped_map_takes_the_dogs_descriptors():
 
 @pytest.mark.parametrize(
     "change",
-    [{"version": 99}, {"kind": "forest"}, {"layers": 3}, {"inputs": "pixels"}],
+    [{"version": 99}, {"kind": "forest"}, {"layers": 3}, {"layers": 0}, {"inputs": "pixels"}],
 )
-def test_a_changed_config_is_refused(tmp_path, change):
+def test_a_changed_config_is_refused_and_its_folder_named(tmp_path, change):
     path = saved(tmp_path) / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    with pytest.raises(RepresentationError):
+    with pytest.raises(RepresentationError, match=re.escape(f"{tmp_path} holds no representation")):
         Representation.load(tmp_path)
 
 
