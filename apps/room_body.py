@@ -37,7 +37,6 @@ from robots.expression import POSTURES, ExpressiveBody
 from robots.face import FACES, FaceParameters
 from robots.quadruped import QuadrupedState
 from robots.shapes import Link
-from robots.world import Camera
 
 _SAMPLES = Path(__file__).resolve().parents[1] / "assets" / "samples"
 _LONGEST_WAY_S = 60.0
@@ -234,13 +233,7 @@ class RoomBody:
 
     def picture(self, width: int, height: int) -> np.ndarray:
         """Render dog and person from beside both: (height, width, 3) uint8 RGB."""
-        trunk = self.inside.state.T_world_trunk[:2, 3]
-        middle, line = 0.5 * (trunk + self.person), self.person - trunk
-        side = float(np.arctan2(line[1], line[0])) - np.pi / 2
-        far = max(2.2, 0.9 * float(np.hypot(*line)) + 0.8)
-        x, y = middle + far * np.array([np.cos(side), np.sin(side)])
-        camera = Camera((float(x), float(y), 0.6 * far + 0.3), (float(middle[0]), float(middle[1]), 0.45), 50.0)
-        return self.world.picture(camera, width, height)
+        return self.inside.picture(width, height)
 
     def show(self) -> None:
         """Bring Bullet's own window up to date."""

@@ -5,3 +5,6 @@ import gymnasium
 gymnasium.register("Empaw/Locomotion-v0", entry_point="envs.locomotion.env:LocomotionEnv")
 
 gymnasium.register("Empaw/Grasp-v0", entry_point="envs.grasping.env:GraspEnv")
+
+# The mind that carries out behaviours knows policies and perception, which tasks do not: it is put in above them.
+gymnasium.register("Empaw/Companion-v0", entry_point="learning.companion.task:make")

@@ -65,6 +65,16 @@ class BehaviourTable:
     answers: Mapping[str, str]
     beats: Mapping[str, tuple[Behaviour, ...]]
 
+    def beat(self, name: str, since_s: float) -> Behaviour:
+        """Return the beat of a behaviour that began `since_s` ago."""
+        *first, last = self.beats[name]
+        for beat in first:
+            assert beat.seconds is not None
+            if since_s < beat.seconds - 1e-9:
+                return beat
+            since_s -= beat.seconds
+        return last
+
     @classmethod
     def load(cls, path: Path = DEFAULT_TABLE) -> BehaviourTable:
         """Read a table.
@@ -194,7 +204,7 @@ class BehaviourSelector:
             self._challenger = (wanted, time_s)
         if self._challenger is not None and self._may_switch(time_s):
             self.name, self._since_s, self._challenger = wanted, time_s, None
-        return self._beat(time_s)
+        return self.table.beat(self.name, time_s - self._since_s)
 
     def _clearly_ahead(self, wanted: str, estimate: EmotionEstimate | None) -> bool:
         current = [label for label, name in self.table.answers.items() if name == self.name]
@@ -208,13 +218,3 @@ class BehaviourSelector:
         assert self._challenger is not None
         confirmed = time_s - self._challenger[1] >= rules.confirm_s - 1e-9
         return confirmed and (self.name == "idle" or time_s - self._since_s >= rules.dwell_s - 1e-9)
-
-    def _beat(self, time_s: float) -> Behaviour:
-        left = time_s - self._since_s
-        beats = self.table.beats[self.name]
-        for beat in beats[:-1]:
-            assert beat.seconds is not None
-            if left < beat.seconds - 1e-9:
-                return beat
-            left -= beat.seconds
-        return beats[-1]

@@ -20,7 +20,7 @@ from geometry.cameras import DepthCamera
 from geometry.transforms import about_vertical
 from robots.head_camera import HeadCamera, Look
 from robots.quadruped import QuadrupedSpec
-from robots.world import World, WorldConfig
+from robots.world import Camera, World, WorldConfig
 
 CAMERA = DepthCamera(320, 240, 70.0)
 """A smaller picture does not find a ball at 1.8 m."""
@@ -145,6 +145,16 @@ class CompanionWorld(AbstractContextManager):
         away = about_vertical(off)[:2, :2] @ (head[:2, 3] - self.state.T_world_trunk[:2, 3])
         x, y = self.odometry.place + away
         return float(x), float(y), float(np.arctan2(head[1, 0], head[0, 0]) + off)
+
+    def picture(self, width: int, height: int) -> np.ndarray:
+        """Render dog and person from beside both: (height, width, 3) uint8 RGB."""
+        trunk = self.state.T_world_trunk[:2, 3]
+        middle, line = 0.5 * (trunk + self.person), self.person - trunk
+        side = float(np.arctan2(line[1], line[0])) - np.pi / 2
+        far = max(2.2, 0.9 * float(np.hypot(*line)) + 0.8)
+        x, y = middle + far * np.array([np.cos(side), np.sin(side)])
+        camera = Camera((float(x), float(y), 0.6 * far + 0.3), (float(middle[0]), float(middle[1]), 0.45), 50.0)
+        return self.world.picture(camera, width, height)
 
     def close(self) -> None:
         """Let go of the physics. Closing twice is harmless."""

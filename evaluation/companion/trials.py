@@ -136,7 +136,7 @@ def has_done(beats: tuple[Behaviour, ...], track: Track, shown: np.ndarray) -> b
         return bool(far.max() >= min(beat.distance_m - _SLACK_M, far[0] + _BACK_M))
     if beat.goal == "circle":
         around = np.unwrap(track.around_rad[shown])
-        return bool(near.any()) and float(np.ptp(around[int(near.argmax()) :])) >= _AROUND_RAD
+        return bool(near.any() and np.ptp(around[int(near.argmax()) :]) >= _AROUND_RAD)
     away = np.abs(track.bearing_rad[shown])
     if beat.goal == "shield":
         return bool((near & (away > np.pi - _OUTWARD_RAD)).any())

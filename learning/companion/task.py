@@ -1,0 +1,90 @@
+"""The mind that is shipped, as `Empaw/Companion-v0` wants it, and the environment with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from control.companion import SureLegs
+from control.whole_body import BodyAction, BodySensing
+from envs.companion.env import CompanionConfig, CompanionEnv, Known
+from envs.companion.world import CompanionWorld
+from geometry.objects import load_objects
+from perception.completion.model import CompletionModel
+from perception.sound.array import HeadPose, MicArray
+from perception.sound.doa import DoaStream
+from policies.attention import Attention, Listener
+from policies.behaviour import BehaviourTable, default_table
+from policies.executive import Executive
+from policies.fetching.fetch import Fetcher
+from policies.fetching.mouth_plan import MouthPlanner
+from policies.locomotion.controller import learned_legs
+from policies.navigation.walking import Walker
+from robots.quadruped import QuadrupedSpec
+
+FETCH = "fetch"
+_RED_DEG = 5.0
+
+
+class ShippedMind:
+    """Behaviours of a table and `fetch`, done by the shipped executive: see `envs.companion.env.Mind`."""
+
+    def __init__(self, table: BehaviourTable | None = None) -> None:
+        self._table = table or default_table()
+        self.behaviours = (*self._table.beats, FETCH)
+        self.legs: Callable[[QuadrupedSpec], SureLegs] = learned_legs("default")
+        self._completion, self._planner = CompletionModel.load(), MouthPlanner()
+
+    def reset(self, world: CompanionWorld) -> None:
+        """Know nothing of the room but the camera that one has."""
+        walker = Walker()
+        self._fetcher = Fetcher(self._planner, self._completion, walker, world.camera.camera)
+        self._executive = Executive(self._fetcher, walker)
+        self._listener, self._doa = Listener(), DoaStream(MicArray())
+        self._attention, self._now_s, self._started = Attention(), 0.0, False
+        self._name, self._since_s = "idle", 0.0
+
+    def choose(self, behaviour: str, person: np.ndarray) -> None:
+        """Do this from now on; what is fetched is brought to whom it met, or to `person` (2,) m."""
+        if behaviour != FETCH:
+            self._name, self._since_s = behaviour, self._now_s
+        elif not self._fetcher.busy:
+            self._fetcher.start(_RED_DEG, person if self._executive.person is None else self._executive.person)
+            self._started = True
+
+    def hear(self, mics: np.ndarray, speech: float, head: tuple[float, float, float]) -> None:
+        """Hear 20 ms: (4, 320) at 16 kHz, the probability of speech, and where the head is believed to be."""
+        self._attention = self._listener.step(self._doa.push(mics, HeadPose(*head)), speech, self._now_s)
+
+    def act(self, sensing: BodySensing) -> BodyAction:
+        """Return what the body does in the next 20 ms."""
+        self._now_s = sensing.time_s
+        beat = self._table.beat(self._name, sensing.time_s - self._since_s)
+        return self._executive.step(sensing, beat, self._attention)
+
+    @property
+    def known(self) -> Known:
+        """What it knows now."""
+        return Known(
+            self._executive.person,
+            self._attention.azimuth_rad,
+            self._attention.voice,
+            self._fetcher.busy,
+            self._started and self._fetcher.stage == "delivered",
+        )
+
+
+def make(config: CompanionConfig | None = None, objects: str = "household/test", **options: Any) -> CompanionEnv:
+    """Make the environment with the shipped mind; `gymnasium.make("Empaw/Companion-v0")` calls this.
+
+    Args:
+        config: of the task.
+        objects: a set, of which one lies on the floor in each episode.
+        options: as `CompanionEnv` takes them.
+
+    Raises:
+        ValueError: no such set, or an option out of range.
+    """
+    return CompanionEnv(ShippedMind(), tuple(load_objects(objects).objects), config, **options)
