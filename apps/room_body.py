@@ -25,7 +25,7 @@ from perception.completion.model import CompletionModel
 from perception.sound.array import HeadPose, MicArray
 from perception.sound.doa import DoaStream
 from policies.attention import Attention, Listener
-from policies.behaviour import Behaviour
+from policies.behaviour import Behaviour, BehaviourSelector
 from policies.executive import Executive
 from policies.fetching.errand import FetchEvent
 from policies.fetching.fetch import Fetcher
@@ -41,6 +41,8 @@ from robots.shapes import Link
 _SAMPLES = Path(__file__).resolve().parents[1] / "assets" / "samples"
 _LONGEST_WAY_S = 60.0
 """For so long a feeling is answered while the dog is on its way to do so."""
+_ODD_S = 0.8
+"""A sound that is no voice by then is none: it takes a moment to tell."""
 _BESIDE_M = 0.75
 """So far from furniture stands who walks up to it."""
 
@@ -108,7 +110,8 @@ class RoomBody:
         }
         self._voices = list(self.scenario.voices)
         self._doings, self._errands = list(self.scenario.doings), list(self.scenario.errands)
-        self._told = 0
+        self._told, self._met, self._offered = 0, False, False
+        self._stayed_s, self._odd_s = 0.0, 0.0
         self.happenings: list[Happening] = []
         self.links = (
             *companion_links(self.inside.dog.body.spec, self.inside.dog.body.neck),
@@ -203,10 +206,46 @@ class RoomBody:
         estimate = decision.estimate
         if estimate is not None and self.executive.on_its_way and time_s - estimate.time_s < _LONGEST_WAY_S:
             decision.selector.keep(time_s)
+        self._follow(decision, time_s)
+        if action.legs is None and not self.fetcher.busy and (manual.gait, manual.velocity) == (None, None):
+            styled = decision.manner.step(decision.behaviour, action.velocity, action.style, time_s)
+            action = action._replace(velocity=styled[0], style=styled[1])
         decision.command, decision.gait = action.velocity, action.style.name
         self.inside.command(action)
         for event in self.fetcher.events[self._told :]:
             self._tell(event)
+
+    def _follow(self, decision: Decision, time_s: float) -> None:
+        """Let one behaviour lead to another: what is begun is shown until it is over, what is noticed for a moment."""
+        selector, attention = decision.selector, self._attention
+        if self.fetcher.busy:
+            if not selector.held:
+                selector.hold("fetch", time_s)
+            return
+        if selector.held:
+            selector.go_on(time_s, self.fetcher.stage == "delivered")
+        if self.executive.person is not None and not self._met:
+            self._met = True
+            selector.notice("met", time_s)
+        odd = attention.azimuth_rad is not None and not attention.voice
+        self._odd_s = self._odd_s + 1 / CONTROL_HZ if odd else 0.0
+        if self._odd_s > _ODD_S:
+            selector.notice("sound", time_s)
+        self._go_on(selector, decision.behaviour, time_s)
+
+    def _go_on(self, selector: BehaviourSelector, behaviour: Behaviour, time_s: float) -> None:
+        """Once the dog has come to somebody and stayed a while, go on to what the table says."""
+        table, status = selector.table, self.executive.status
+        came = behaviour.goal == "approach" and self.executive.person is not None and status == "arrived"
+        self._stayed_s = self._stayed_s + 1 / CONTROL_HZ if came else 0.0
+        after = table.then.get(selector.name)
+        if after is None or self._stayed_s < table.rules.then_s:
+            return
+        if after != "fetch":
+            selector.go_on(time_s)
+        elif not self._offered and any(toy.colour == self.scenario.favourite for toy in self.scenario.toys):
+            self._offered = True
+            self.fetch(self.scenario.favourite)
 
     def finish_step(self, behaviour: Behaviour, mouth: float) -> bool:
         """Take in how the step went; returns whether the dog lay."""

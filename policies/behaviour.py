@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,6 +21,8 @@ from robots.settings import parse_toml
 from robots.sounds import CALLS
 
 Goal = Literal["stay", "face", "approach", "retreat", "circle", "shield"]
+EVENTS = ("met", "sound")
+"""What a dog may notice: its person for the first time, and a sound that is no voice."""
 DEFAULT_TABLE = Path(__file__).with_name("behaviour.toml")
 _STYLE_KEYS = ("frequency_hz", "duty", "swing_m", "bounce", "height_m", "pitch_rad", "roll_rad")
 
@@ -55,15 +57,22 @@ class Rules:
     confirm_s: float
     dwell_s: float
     memory_s: float
+    then_s: float = 3.0
 
 
 @dataclass(frozen=True)
 class BehaviourTable:
-    """The rules, which behaviour answers which feeling, and the beats of every behaviour."""
+    """The rules, which behaviour answers which feeling, and the beats of every behaviour.
+
+    `then` names what a behaviour goes on to once it is done; `events` what is shown for a moment when something is
+    noticed while nothing is felt.
+    """
 
     rules: Rules
     answers: Mapping[str, str]
     beats: Mapping[str, tuple[Behaviour, ...]]
+    then: Mapping[str, str] = field(default_factory=dict)
+    events: Mapping[str, str] = field(default_factory=dict)
 
     def beat(self, name: str, since_s: float) -> Behaviour:
         """Return the beat of a behaviour that began `since_s` ago."""
@@ -87,7 +96,8 @@ class BehaviourTable:
         try:
             rules = Rules(**{key: _number("[rules]", key, value) for key, value in data["rules"].items()})
             beats = {name: _behaviour(name, entry) for name, entry in data["behaviour"].items()}
-            table = cls(rules, dict(data["answers"]), beats)
+            more = (dict(data.get(key, {})) for key in ("then", "events"))
+            table = cls(rules, dict(data["answers"]), beats, *more)
             _check(table)
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise ValueError(f"{path}: {problem}. Compare it with {DEFAULT_TABLE}.") from problem
@@ -137,6 +147,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "confirm_s": (0.0, 10.0),
     "dwell_s": (0.0, 60.0),
     "memory_s": (0.1, 600.0),
+    "then_s": (0.0, 60.0),
     "frequency_hz": FREQUENCY_RANGE_HZ,
     "duty": (0.3, 0.95),
     "swing_m": (0.0, 0.15),
@@ -164,13 +175,23 @@ def _number(where: str, key: str, value: Any) -> float:
 def _check(table: BehaviourTable) -> None:
     if missing := [label for label in LABELS if label not in table.answers]:
         raise ValueError(f"[answers] lacks {', '.join(missing)}")
-    for name in ("idle", "ask", *table.answers.values()):
+    for name in ("idle", "ask", *table.answers.values(), *table.then, *table.then.values(), *table.events.values()):
         if name not in table.beats:
             raise ValueError(f"behaviour {name!r} is used and not defined; defined are {', '.join(table.beats)}")
+    if unknown := sorted(set(table.events) - set(EVENTS)):
+        raise ValueError(f"[events] has {', '.join(unknown)}; known are {', '.join(EVENTS)}")
+    for name in table.events.values():
+        if table.beats[name][-1].seconds is None:
+            raise ValueError(f"behaviour {name!r} answers an event: its last beat needs `seconds` too")
 
 
 class BehaviourSelector:
-    """Chooses the behaviour, step by step. `current` is the beat that is being shown."""
+    """Chooses the behaviour, step by step.
+
+    Attributes:
+        name: of the behaviour that is shown.
+        held: it is kept whatever is felt, as what has been begun is done first.
+    """
 
     def __init__(self, table: BehaviourTable | None = None) -> None:
         self.table = table or default_table()
@@ -180,7 +201,9 @@ class BehaviourSelector:
         """Idle, with nothing heard."""
         self._since_s, self._kept_s = 0.0, -math.inf
         self._challenger: tuple[str, float] | None = None
-        self.name = "idle"
+        self.name = self._answering = "idle"
+        self._until_s = math.inf
+        self.held = False
 
     def intended(self, estimate: EmotionEstimate | None, time_s: float) -> str:
         """Name what the estimate alone would have the dog do, before hysteresis and dwell time."""
@@ -198,16 +221,45 @@ class BehaviourSelector:
     def step(self, estimate: EmotionEstimate | None, time_s: float) -> Behaviour:
         """Return the beat to show at `time_s`, given the newest estimate (None: nothing heard yet)."""
         wanted = self.intended(estimate, time_s)
-        if wanted == self.name or not self._clearly_ahead(wanted, estimate):
+        if time_s >= self._until_s:
+            self._show(self._answering, time_s)
+        if self.held or wanted == self._answering or not self._clearly_ahead(wanted, estimate):
             self._challenger = None
         elif self._challenger is None or self._challenger[0] != wanted:
             self._challenger = (wanted, time_s)
         if self._challenger is not None and self._may_switch(time_s):
-            self.name, self._since_s, self._challenger = wanted, time_s, None
+            self._answering, self._challenger = wanted, None
+            self._show(wanted, time_s)
         return self.table.beat(self.name, time_s - self._since_s)
 
+    def go_on(self, time_s: float, done: bool = True) -> None:
+        """Go on to what follows the behaviour that is shown; to what is felt where nothing does, or it was not done."""
+        self.held = False
+        name = self.table.then.get(self.name, self._answering) if done else self._answering
+        self._show(name, time_s)
+        if self._answering == "idle" != name:
+            self._until_s = time_s + self._lasts(name) + self.table.rules.then_s
+
+    def notice(self, event: str, time_s: float) -> None:
+        """Show what the table says of one of `EVENTS`, once, where the dog idles."""
+        name = self.table.events.get(event)
+        if name is not None and self.name == "idle":
+            self._show(name, time_s)
+            self._until_s = time_s + self._lasts(name)
+
+    def hold(self, name: str, time_s: float) -> None:
+        """Show a behaviour until `go_on`, whatever is felt meanwhile."""
+        self._show(name, time_s)
+        self.held = True
+
+    def _lasts(self, name: str) -> float:
+        return sum(beat.seconds or 0.0 for beat in self.table.beats[name])
+
+    def _show(self, name: str, time_s: float) -> None:
+        self.name, self._since_s, self._until_s = name, time_s, math.inf
+
     def _clearly_ahead(self, wanted: str, estimate: EmotionEstimate | None) -> bool:
-        current = [label for label, name in self.table.answers.items() if name == self.name]
+        current = [label for label, name in self.table.answers.items() if name == self._answering]
         if estimate is None or wanted in ("idle", "ask") or not current:
             return True
         held = max(float(estimate.probabilities[LABELS.index(label)]) for label in current)
@@ -217,4 +269,4 @@ class BehaviourSelector:
         rules = self.table.rules
         assert self._challenger is not None
         confirmed = time_s - self._challenger[1] >= rules.confirm_s - 1e-9
-        return confirmed and (self.name == "idle" or time_s - self._since_s >= rules.dwell_s - 1e-9)
+        return confirmed and (self._answering == "idle" or time_s - self._since_s >= rules.dwell_s - 1e-9)

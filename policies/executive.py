@@ -38,6 +38,8 @@ class ExecutiveConfig:
     ahead_m: float = 0.45
     """Behaviours without a way of their own (circling, backing off) keep so far from what stands."""
     clear_m: float = 0.30
+    about_s: float = 4.0
+    """Who circles and finds the way barred turns about, once in this time."""
     join_m: float = 0.4
     """Whom it is to circle or to shield, it walks up to first where they are so much farther away than that."""
     refuge_m: float = 0.3
@@ -91,6 +93,7 @@ class Executive:
         self._looked_s = -np.inf
         self._neck = np.array(self._spec.rest)
         self._lead: _Lead | None = None
+        self._side, self._turned_s = 1.0, -np.inf
         self.status: Status = "arrived"
 
     @property
@@ -182,8 +185,12 @@ class Executive:
         if behaviour.goal == "retreat":
             return self._retreat(sensing, behaviour)
         self._walker.go_to(None)
-        command = steer(behaviour, sensing.position, sensing.yaw, self.person)
-        return command if self._is_clear(sensing, command) else VelocityCommand(wz=command.wz)
+        command = steer(behaviour, sensing.position, sensing.yaw, self.person, self._side)
+        if self._is_clear(sensing, command):
+            return command
+        if behaviour.goal == "circle" and sensing.time_s - self._turned_s > self.config.about_s:
+            self._side, self._turned_s = -self._side, sensing.time_s
+        return VelocityCommand(wz=command.wz)
 
     def _retreat(self, sensing: BodySensing, behaviour: Behaviour) -> VelocityCommand:
         """Back off while what lies behind was seen to be free; else turn and walk to where there is more room."""
@@ -192,17 +199,25 @@ class Executive:
         if far >= behaviour.distance_m:
             self._walker.go_to(None)
             return steer(replace(behaviour, goal="face"), sensing.position, sensing.yaw, self.person)
-        place = self._refuge(sensing.position, behaviour.distance_m)
+        place = self._refuge(sensing.position, behaviour.distance_m, self._walker.occupancy.known)
+        if place is None:  # what was never seen may be free
+            place = self._refuge(sensing.position, behaviour.distance_m, ~self._walker.occupancy.known)
         if place is None:
             return VelocityCommand()
         return self._walk(sensing, Goal(place), behaviour.speed)
 
-    def _refuge(self, position: np.ndarray, distance_m: float) -> np.ndarray | None:
-        """Return the place (2,) m to back off to: free, seen, as far from the person as is wished, not past them."""
+    def _refuge(self, position: np.ndarray, distance_m: float, among: np.ndarray) -> np.ndarray | None:
+        """Return the place (2,) m to back off to: free, as far from the person as is wished, not past them.
+
+        Args:
+            position: (2,) m, of the dog.
+            distance_m: from the person, as is wished.
+            among: (ny, nx) bool, cells that may be chosen.
+        """
         assert self.person is not None
         occupancy = self._walker.occupancy
         away, way = occupancy.distances(self.person), occupancy.distances(position)
-        free = (occupancy.clearance() > self.config.ahead_m) & occupancy.known
+        free = (occupancy.clearance() > self.config.ahead_m) & among
         beyond = away > np.hypot(*(self.person - position)) + self.config.refuge_m
         # Who walks past somebody to get away from them has come nearer first.
         free &= beyond & (way < away)

@@ -25,6 +25,8 @@ _SHIRT, _TROUSERS, _SKIN, _SHOE = "#7d8ea3", "#4d5560", "#c9a58a", "#33353a"
 WALKING_M_S, TURNING_RAD_S, SITTING_S = 0.8, 1.6, 1.2
 _SWING_RAD, _BEND_RAD, _STRIDE_M = 0.40, 0.75, 1.2
 _EASE_S = 0.25
+_AROUND_M, _MINDS_M = 0.6, 1.5
+"""So much room is left to a dog in the way, which is minded from there on."""
 
 
 class WalkTo(NamedTuple):
@@ -103,9 +105,9 @@ class Person:
                 raise ValueError(f"{action} came; places and headings must be finite, and a time 0 or more")
         self._actions.extend(actions)
 
-    def step(self, dt_s: float) -> None:
-        """Let time pass."""
-        walking = 0.0
+    def step(self, dt_s: float, other: np.ndarray | None = None) -> None:
+        """Let time pass; nobody walks into `other`, who is at (2,) m."""
+        self._other, walking = other, 0.0
         if self._actions:
             walking = self._do(self._actions[0], dt_s)
         # Eased, so that nobody starts or stops at once; what is left of a step is stepped on the spot.
@@ -120,6 +122,10 @@ class Person:
                 return 0.0
             way = np.array(action.place) - self.place
             far = float(np.hypot(*way))
+            if self._is_taken(action.place, far):
+                self._actions.popleft()
+                return 0.0
+            way = self._round(way, far)
             if far < 1e-6 or not self._turn(float(np.arctan2(way[1], way[0])), dt_s):
                 if far < 1e-6:
                     self._actions.popleft()
@@ -140,6 +146,27 @@ class Person:
         if done:
             self._actions.popleft()
         return 0.0
+
+    def _is_taken(self, place: tuple[float, float], far: float) -> bool:
+        """Whether the other stands where one wants to be; one stops before them."""
+        if self._other is None or far > _AROUND_M:
+            return False
+        return float(np.hypot(*(self._other - place))) < _AROUND_M and far < np.hypot(*(self._other - self.place))
+
+    def _round(self, way: np.ndarray, far: float) -> np.ndarray:
+        """Turn a way (2,) m past the other, where they stand in it, to the side on which it is shorter."""
+        if self._other is None:
+            return way
+        off = self._other - self.place
+        gap = float(np.hypot(*off))
+        beyond = gap > min(far, _MINDS_M) or gap < 1e-6
+        aside = wrap(float(np.arctan2(way[1], way[0]) - np.arctan2(off[1], off[0])))
+        needed = float(np.arcsin(min(_AROUND_M / max(gap, 1e-6), 1.0)))
+        if beyond or abs(aside) >= needed:
+            return way
+        turn = (needed if aside >= 0.0 else -needed) - aside
+        turned: np.ndarray = about_vertical(turn)[:2, :2] @ way
+        return turned
 
     def _turn(self, yaw: float, dt_s: float) -> bool:
         """Turn towards a heading; returns whether that is reached."""

@@ -21,6 +21,7 @@ _LUMP_M = {"patches": 0.05, "rough": 0.04}
 _STEP_M = 0.08
 _PATCH_M = 1.5
 _TRIES = 200
+_UNDER_M = np.linspace(-0.35, 0.35, 15)
 _WOOD, _LIGHT_WOOD, _CLOTH, _PLANT, _POT, _PLASTER = "#8a6a4c", "#b5946e", "#7e8c9a", "#5f7f58", "#a9745a", "#d8d0c2"
 
 
@@ -101,6 +102,13 @@ class Room:
         if self.terrain is None:
             return 0.0
         return float(self.terrain.height(np.asarray(place[0]), np.asarray(place[1])))
+
+    def highest(self, place: np.ndarray) -> float:
+        """Return the height of the highest ground under a dog that stands at a place (2,) m, whichever way it looks."""
+        if self.terrain is None:
+            return 0.0
+        x, y = (np.asarray(place, float)[:, None, None] + np.meshgrid(_UNDER_M, _UNDER_M)).reshape(2, -1)
+        return float(np.max(self.terrain.height(x, y)))
 
     def clearance(self, place: np.ndarray) -> float:
         """Return how far a place (2,) m is from wall and furniture, m; 0 within."""

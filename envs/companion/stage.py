@@ -55,9 +55,9 @@ class Stage:
         self.things = [self._lay(thing, model) for thing, model in zip(things, self.models, strict=True)]
         self._place_person()
 
-    def step(self, dt_s: float) -> None:
-        """Let time pass for the person; the world's own step is left to whoever owns it."""
-        self.person.step(dt_s)
+    def step(self, dt_s: float, dog: np.ndarray | None = None) -> None:
+        """Let time pass for the person, who walks round the dog at (2,) m; the world's own step is its owner's."""
+        self.person.step(dt_s, dog)
         self._place_person()
 
     def thing_position(self, number: int) -> np.ndarray:

@@ -61,7 +61,7 @@ class CompanionWorld(AbstractContextManager):
     def _begin(self) -> None:
         x, y, yaw = self.room.dog
         self.acoustics = Acoustics(MICS, np.random.default_rng((self._seed, 2)), self._size)
-        self.dog.reset((x, y), yaw, self.room.height(np.array([x, y])))
+        self.dog.reset((x, y), yaw, self.room.highest(np.array([x, y])))
         if self._footholds is not None:
             self._footholds.reset()
         self.odometry.reset((x, y), yaw)
@@ -116,7 +116,7 @@ class CompanionWorld(AbstractContextManager):
         else:
             self.dog.stand(action.legs)
         self.dog.hold(action.neck, action.opening_m)
-        self.stage.step(1 / CONTROL_HZ)
+        self.stage.step(1 / CONTROL_HZ, self.state.T_world_trunk[:2, 3])
 
     def _walk(self, command: VelocityCommand, style: GaitStyle) -> None:
         footing = None
@@ -135,7 +135,7 @@ class CompanionWorld(AbstractContextManager):
     def get_up(self) -> None:
         """Stand up where one lies; the person, the things and the time stay as they are."""
         x, y, _ = self.state.T_world_trunk[:3, 3].tolist()
-        self.dog.reset((x, y), self.state.legs.yaw, self.room.height(np.array([x, y])))
+        self.dog.reset((x, y), self.state.legs.yaw, self.room.highest(np.array([x, y])))
         self.state = self.dog.read()
 
     @property

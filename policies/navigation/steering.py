@@ -46,7 +46,9 @@ def bearing_to(person: np.ndarray, position: np.ndarray, yaw: float) -> float:
     return wrap(float(np.arctan2(y, x)) - yaw)
 
 
-def steer(behaviour: Behaviour, position: np.ndarray, yaw: float, person: np.ndarray) -> VelocityCommand:
+def steer(
+    behaviour: Behaviour, position: np.ndarray, yaw: float, person: np.ndarray, side: float = 1.0
+) -> VelocityCommand:
     """Turn a goal into a velocity for the trunk.
 
     Args:
@@ -54,6 +56,7 @@ def steer(behaviour: Behaviour, position: np.ndarray, yaw: float, person: np.nda
         position: (2,) m, the dog in the world.
         yaw: its heading, rad.
         person: (2,) m, the person in the world.
+        side: circles with the person on the right (1) or on the left (-1).
 
     Returns:
         vx, vy in m/s and wz in rad/s in the dog's own frame.
@@ -70,9 +73,9 @@ def steer(behaviour: Behaviour, position: np.ndarray, yaw: float, person: np.nda
     if goal == "retreat":
         return VelocityCommand(-speed * _ramp(behaviour.distance_m - distance), 0.0, _turn(bearing))
     if goal == "circle":
-        # Keep the person on the right; lean in or out by the error in radius.
+        # Lean in or out by the error in radius.
         inward = float(np.clip(1.2 * (distance - behaviour.distance_m), -1.0, 1.0))
-        return _go(speed, wrap(bearing + np.pi / 2 - inward))
+        return _go(speed, wrap(bearing + side * (np.pi / 2 - inward)))
     if goal == "shield":
         if distance > behaviour.distance_m + 0.4:
             return _go(speed, bearing)

@@ -45,7 +45,7 @@ def apply_taste(table: BehaviourTable, taste: Taste) -> StyledTable:
     Other gestures (a bow, a hop) stay as they are: their shape is what they say. Where a behaviour answers several
     feelings, or is shown without any, each feeling that is liked otherwise gets one of its own.
     """
-    beats, answers, styles = dict(table.beats), dict(table.answers), {}
+    beats, answers, then, styles = dict(table.beats), dict(table.answers), dict(table.then), {}
     used = Counter([*table.answers.values(), *_WITHOUT_FEELING])
     for label, liking in taste.likings.items():
         name, share = table.answers[label], blend(liking.sureness)
@@ -60,7 +60,9 @@ def apply_taste(table: BehaviourTable, taste: Taste) -> StyledTable:
             changed.append(new)
         answers[label] = name if used[name] == 1 else f"{name} ({label})"
         beats[answers[label]] = tuple(changed)
-    return StyledTable(replace(table, answers=answers, beats=beats), styles, taste.caption)
+        if name in then:
+            then[answers[label]] = then[name]
+    return StyledTable(replace(table, answers=answers, beats=beats, then=then), styles, taste.caption)
 
 
 def blended(beat: Behaviour, style: ExpressiveStyle, share: float) -> ExpressiveStyle:
