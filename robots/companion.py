@@ -82,6 +82,11 @@ class Companion(Quadruped):
         )
         client.changeConstraint(gear, gearRatio=-1, erp=0.1, maxForce=2 * self.mouth.closing_force_n)
 
+    @property
+    def mass(self) -> float:
+        """Mass of legs, trunk, neck and head, kg."""
+        return self.spec.mass + self.neck.mass
+
     def reset(self, position: Sequence[float], yaw: float, joints: np.ndarray) -> None:
         """Put the trunk, at rest, at a position (3,) m with a heading and joint angles (12,) rad, the neck folded."""
         x, y, z = position

@@ -135,6 +135,11 @@ class Quadruped:
         self._position_gains = [self.spec.position_gain] * 12
         self._velocity_gains = [self.spec.velocity_gain] * 12
 
+    @property
+    def mass(self) -> float:
+        """Mass of all of it, kg."""
+        return self.spec.mass
+
     def reset(self, position: Sequence[float], yaw: float, joints: np.ndarray) -> None:
         """Put the robot, at rest, at a position (3,) m with a heading and joint angles (12,) rad."""
         client = self.world.client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
@@ -26,24 +26,29 @@ from envs.locomotion.randomization import RandomizationConfig, apply, draw, mayb
 from envs.locomotion.rewards import TERMS, RewardWeights, weighted
 from envs.locomotion.terrain import CELL_M, LEVELS, TERRAINS, Patch, TerrainMap, build
 from envs.locomotion.transition import Transition, average, transition
+from robots.companion import Companion
 from robots.compiled import compiled
 from robots.motion import Vector
 from robots.quadruped import Quadruped
 from robots.world import Camera, World, WorldConfig
+
+Body = Literal["dog", "companion"]
 
 
 @dataclass(frozen=True)
 class LocomotionConfig:
     """Everything that shapes the task.
 
-    `terrain` is one of `TERRAINS`; uneven ground is laid out by `terrain_seed`. `commands` left out are those that
-    make sense on the terrain.
+    `terrain` is one of `TERRAINS`; uneven ground is laid out by `terrain_seed`. `body` is the dog whose head is lumped
+    into its trunk, or the companion, whose neck and mouth hang before it. `commands` left out are those that make sense
+    on the terrain.
     """
 
     episode_s: float = 20.0
     fall_penalty: float = 3.0
     terrain: str = "flat"
     terrain_seed: int = 0
+    body: Body = "dog"
     commands: CommandConfig | None = None
     weights: RewardWeights = field(default_factory=RewardWeights)
     randomization: RandomizationConfig = field(default_factory=RandomizationConfig)
@@ -87,7 +92,7 @@ class LocomotionEnv(gym.Env[np.ndarray, np.ndarray]):
         self._footing: Footing | None = None
         self._last_step: tuple[Any, ...] | None = None
         self.commands = self.config.commands or (CommandConfig() if self.map is None else UNEVEN)
-        self.robot = Quadruped(self.world)
+        self.robot = Companion(self.world) if self.config.body == "companion" else Quadruped(self.world)
         self.controller = LocomotionController(self.robot.spec)
         self._footholds = None if self.map is None else Footholds(self.map, self.robot.spec)
         noise = self.config.randomization

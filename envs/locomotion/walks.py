@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ from control.dog import CONTROL_HZ
 from control.gait import GAITS
 from control.gait_kernel import GRAVITY
 from envs.locomotion.cases import SUITE, TERRAIN_LEVEL, Case
-from envs.locomotion.env import LocomotionEnv
+from envs.locomotion.env import Body, LocomotionEnv
 from envs.locomotion.rewards import power
 from envs.locomotion.transition import Transition
 
@@ -60,13 +61,18 @@ class Walker:
     """An environment used for one walk after the other in one case."""
 
     def __init__(
-        self, case: Case, policy: Policy | None = None, terrain_seed: int = 0, render_mode: str | None = None
+        self,
+        case: Case,
+        policy: Policy | None = None,
+        terrain_seed: int = 0,
+        render_mode: str | None = None,
+        body: Body = "dog",
     ) -> None:
         self.case = case
-        self.env = LocomotionEnv(case.config(terrain_seed), render_mode)
+        self.env = LocomotionEnv(replace(case.config(terrain_seed), body=body), render_mode)
         self._policy = policy
         self.env.controller.slip_compensation = getattr(policy, "slip_compensation", {})
-        self._mass = self.env.robot.spec.mass + case.added_mass
+        self._mass = self.env.robot.mass + case.added_mass
 
     def walk(self, seconds: float, seed: int) -> Walk:
         """Walk once and measure; the seed decides everything that is left to chance."""

@@ -14,6 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from envs.locomotion.cases import SUITE, Case, Conditions, case
+from envs.locomotion.env import Body
 from envs.locomotion.walks import Walk, Walker, walks_fingerprint
 from evaluation.gait.metrics import Metrics, Row
 from evaluation.results import Key, ResultsStore
@@ -49,6 +50,9 @@ class Evaluate(RunOptions, Conditions):
     """Walks for each case, each with a seed of its own; all policies walk the same ones."""
     seconds: float = 6.0
     """Length of a walk, s."""
+    body: Body = "dog"
+    """Which body walks: the dog whose head is lumped into its trunk, or the companion with a neck and a mouth before
+    it."""
     plots: Path | None = None
     """Folder for plots: tracking, contact diagrams, survival."""
 
@@ -148,7 +152,10 @@ def _check(args: Evaluate) -> None:
 
 
 def _walks(task: Task) -> list[Walk]:
-    args, walker = task.args, Walker(task.case, task.policy, _SEED_OF_TEST_GROUND + task.episodes.start)
+    args, walker = (
+        task.args,
+        Walker(task.case, task.policy, _SEED_OF_TEST_GROUND + task.episodes.start, body=task.args.body),
+    )
     try:
         return [walker.walk(args.seconds, _seed(args.seed, task.number, episode)) for episode in task.episodes]
     finally:

@@ -83,7 +83,8 @@ def test_music_turns_no_more_than_the_head(scenario):
     with Session(config=SessionConfig(scenario=scenario(SMALL + sound))) as session:
         begun = session.state.yaw
         steps = session.run(4.0).steps
-        assert {step.behaviour for step in steps} <= {"idle", "ask"}
+        assert {step.behaviour for step in steps} <= {"idle", "ask", "curious"}
+        assert steps[-1].behaviour == "idle"
         assert abs(np.sin(session.state.yaw - begun)) < 0.2
 
 

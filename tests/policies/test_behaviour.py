@@ -77,6 +77,50 @@ def test_beats_follow_each_other_and_the_last_one_stays():
     assert order == list(default_table().beats["play"])
 
 
+def stepped(selector: BehaviourSelector, label: str | None, begins_s: float, seconds: float) -> list[str]:
+    """Let time pass with one feeling; the names that were shown."""
+    times = begins_s + DT * np.arange(round(seconds / DT))
+    return [selector.step(None if label is None else estimate(label, 0.9, t), t).name for t in times.tolist()]
+
+
+def test_what_has_been_begun_is_done_first_and_then_gone_on_from():
+    selector = BehaviourSelector()
+    assert stepped(selector, "sad", 0.0, 3.0)[-1] == "comfort"
+    selector.hold("fetch", 3.0)
+    assert set(stepped(selector, "angry", 3.0, 5.0)) == {"fetch"}
+    selector.go_on(8.0)
+    assert selector.name == "celebrate"
+    assert stepped(selector, "sad", 8.0, 4.0)[-1] == "celebrate"  # the sadness is answered already
+    assert stepped(selector, "angry", 12.0, 3.0)[-1] == "give_space"
+
+
+def test_what_came_to_nothing_is_not_celebrated():
+    selector = BehaviourSelector()
+    stepped(selector, "sad", 0.0, 3.0)
+    selector.hold("fetch", 3.0)
+    selector.go_on(8.0, done=False)
+    assert stepped(selector, "sad", 8.0, 1.0)[-1] == "comfort"
+
+
+def test_an_errand_out_of_nothing_ends_in_idling():
+    selector = BehaviourSelector()
+    selector.hold("fetch", 1.0)
+    selector.go_on(9.0)
+    names = stepped(selector, None, 9.0, 8.0)
+    assert names[0] == "celebrate" and names[-1] == "idle"
+
+
+def test_what_is_noticed_is_shown_once_and_gives_way_to_a_feeling():
+    selector = BehaviourSelector()
+    selector.notice("met", 0.0)
+    names = stepped(selector, None, 0.0, 4.0)
+    assert names[0] == "greet" and names[-1] == "idle"
+    selector.notice("sound", 4.0)
+    assert stepped(selector, "happy", 4.0, 1.0)[-1] == "play"
+    selector.notice("met", 5.0)
+    assert selector.name == "play"
+
+
 def changed(tmp_path, old: str, new: str):
     path = tmp_path / "table.toml"
     text = DEFAULT_TABLE.read_text()
@@ -101,6 +145,9 @@ def changed(tmp_path, old: str, new: str):
         ('says = "', 'says = 1979-05-27T07:32:00Z # "', "says datetime.*a text in quotation marks is needed"),
         ("dwell_s = 1.6", "dwell_s = 1979-05-27", "dwell_s datetime.*is outside 0.0 to 60.0"),
         ("[rules]", "[rules", r"cannot be read as TOML.*line \d+"),
+        ('comfort = "fetch"', 'comfort = "hug"', "'hug' is used and not defined"),
+        ('met = "greet"', 'left = "greet"', r"\[events\] has left; known are met, sound"),
+        ('met = "greet"', 'met = "celebrate"', "'celebrate' answers an event: its last beat needs `seconds`"),
     ],
 )
 def test_a_mistake_in_the_table_is_named(tmp_path, old, new, complaint):

@@ -116,3 +116,24 @@ def test_poses_are_frames_as_quaternions():
 def test_what_cannot_be_done_is_refused(action):
     with pytest.raises(ValueError, match="came"):
         Person((0.0, 0.0), 0.0).ask(action)
+
+
+@pytest.mark.parametrize("aside", [0.0, 0.2, -0.3])
+def test_somebody_walks_round_a_dog_and_arrives(aside):
+    person, dog = Person((0.0, 0.0), 0.0), np.array([2.0, aside])
+    person.ask(WalkTo((4.0, 0.0)))
+    nearest = np.inf
+    for _ in range(round(9.0 / DT_S)):
+        person.step(DT_S, dog)
+        nearest = min(nearest, float(np.hypot(*(person.place - dog))))
+    assert nearest > 0.5
+    np.testing.assert_allclose(person.place, (4.0, 0.0), atol=0.02)
+
+
+def test_somebody_stops_before_a_dog_that_lies_where_they_want_to_be():
+    person, dog = Person((0.0, 0.0), 0.0), np.array([1.9, 0.1])
+    person.ask(WalkTo((2.0, 0.0)), Sit())
+    for _ in range(round(6.0 / DT_S)):
+        person.step(DT_S, dog)
+    assert 0.4 < np.hypot(*(person.place - dog)) < 1.3
+    assert person.sitting == 1.0

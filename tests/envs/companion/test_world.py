@@ -51,6 +51,17 @@ def test_the_dog_walks_on_any_ground_of_a_room(ground):
         assert world.state.legs.upright > 0.9
 
 
+def test_the_dog_begins_above_lumps_under_its_feet_and_not_in_them():
+    drawn = furnish(RoomConfig(ground="patches", apart_m=(2.5, 5.0)), np.random.default_rng((3000, 3)))
+    begun = np.array(drawn.dog[:2])
+    assert drawn.highest(begun) > drawn.height(begun) + 0.03  # a lump lies beside its middle
+    with CompanionWorld(drawn, legs=lambda spec: LearnedLegs(ACTOR, spec), seed=0) as world:
+        for _ in range(40):
+            walk(world, VelocityCommand(), 0.02)
+            assert world.state.legs.upright > 0.95
+        assert np.hypot(*(world.state.T_world_trunk[:2, 3] - begun)) < 0.1
+
+
 def test_the_camera_sees_the_thing_and_the_microphones_hear_where_somebody_speaks():
     drawn = furnish(RoomConfig(pieces=()), np.random.default_rng(1))
     x, y, yaw = drawn.dog
