@@ -74,6 +74,7 @@ results: $(VENV)/.developing  ## make the README's tables again (seven hours; ne
 	$(BIN)/empaw bench senses --voices $(DATA)/speech/ravdess_16k \
 		--faces $(DATA)/faces/fer2013.tar.gz --json $(RESULTS)/senses.json
 	$(BIN)/empaw evaluate sound --data $(DATA)/speech/ravdess_16k --json $(RESULTS)/sound.json
+	$(BIN)/empaw evaluate companion --out runs/results/companion --json $(RESULTS)/room.json
 	$(BIN)/empaw bench companion --data $(DATA)/speech/ravdess_16k \
 		--folds $(DATA)/speech/ravdess_folds.json --json $(RESULTS)/companion.json
 	$(BIN)/empaw bench live --json $(RESULTS)/live.json

@@ -147,13 +147,21 @@ _LEAST_UP = 0.97
 """Cosine of the steepest plane that is taken for ground: 14 degrees."""
 
 
-def level(points: np.ndarray, near_m: float = 0.08, seed: int = 0) -> np.ndarray | None:
+_UNDER_M = 0.03
+"""Ground is within this of where the dog's feet are."""
+
+
+def level(
+    points: np.ndarray, stands: np.ndarray | None = None, near_m: float = 0.08, seed: int = 0
+) -> np.ndarray | None:
     """Find the ground in points and return what makes it level.
 
     Encoders and inertial unit leave an error of a degree and of some millimetres; the ground that is seen has neither.
+    A platform may be more of what is seen than the ground is, but it is not what the dog stands on.
 
     Args:
         points: (N, 3) m in a frame whose z is about up and whose ground is about z = 0.
+        stands: (2,) m, where the dog stands; the ground there is at z = 0 but for some millimetres.
         near_m: ground is looked for so near to z = 0.
         seed: of the draws (RANSAC, Fischler & Bolles 1981; scikit-learn's takes a tenth of a second, too long while
             one walks).
@@ -175,6 +183,11 @@ def level(points: np.ndarray, near_m: float = 0.08, seed: int = 0) -> np.ndarray
         return None
     normals = normals[good] / normals[good, 2:]  # distances are along z, for slopes are small
     heights = np.einsum("nk,nk->n", normals, three[good, 0])
+    if stands is not None:
+        under = np.abs(heights - normals[:, :2] @ stands) < _UNDER_M
+        if not under.any():
+            return None
+        normals, heights = normals[under], heights[under]
     near = np.abs(sample @ normals.T - heights) < _GROUND_M
     best = int(near.sum(axis=0).argmax())
     # All points near the best plane tell it once more, by least squares.

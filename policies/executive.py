@@ -45,8 +45,9 @@ class ExecutiveConfig:
     refuge_m: float = 0.3
     """A place must be so much farther from the person to be worth backing off to."""
     near_person_m_s: float = 0.5
-    """No behaviour may be faster within `near_m` of the person, whatever its table says."""
-    near_m: float = 1.0
+    """No behaviour may be faster within a metre of the person, whatever its table says, ..."""
+    near_m: float = 1.3
+    """... which holds from where they are believed to be so near: one brakes, and reckons wrong by a hand or two."""
     above_m: float = 1.2
     """Whoever is so near speaks from above: a level array of microphones tells nothing of the direction then, ..."""
     lost_s: float = 3.0

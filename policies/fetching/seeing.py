@@ -49,8 +49,8 @@ def sight(look: Look, camera: DepthCamera) -> Sighting:
     """
     depth = np.where(look.depth > _OWN_BODY_M, look.depth, np.nan)
     points = transform_points(look.T_world_cam, camera.rays * depth[..., None])
-    T_level_world = level(points.reshape(-1, 3))
     eye = look.T_world_cam[:3, 3]
+    T_level_world = level(points.reshape(-1, 3), eye[:2])
     if T_level_world is not None:
         points, eye = transform_points(T_level_world, points), transform_points(T_level_world, eye)
     return Sighting(points, tuple(find_things(look.picture, points, eye)))

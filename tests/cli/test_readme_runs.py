@@ -91,8 +91,9 @@ TABLE = {
     "empaw evaluate fusion": Small("--each 1"),
     "empaw bench senses": Small("--minutes 0.5"),
     "empaw evaluate sound": Small("--trials 1"),
-    "empaw evaluate errands": Small(
-        "--runs 1 --things can --shapes true --workers 1", {"evaluation.companion.fetching.MOST_S": 0.5}),
+    "empaw evaluate companion": Small(
+        "--parts fetch --errands 1 --rough 1 --things can --shapes true --workers 1",
+        {"evaluation.companion.fetching.MOST_S": 0.5}),
     "python train_gait.py evaluate --suite": Small(f"--suite posture {WALKS}"),
     "python train_gait.py evaluate --cells": Small(f"--cells pace:0.8 {WALKS}", {
         "evaluation.gait.plots.WALKS_PER_KICK": 1, "evaluation.gait.plots.KICKS": (0.4, 1.0)}),
@@ -241,7 +242,7 @@ def test_python_runs_as_pasted(home, monkeypatch):
 
 def test_tasks_are_made_as_pasted(tmp_path):
     made = re.findall(r"`(gymnasium\.make\([^`]*\))`", TEXT)
-    assert len(made) == 2
+    assert len(made) == 3
     code = "\n".join(["import gymnasium", *made])
     done = processes.run("python", "-c", code, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -6,4 +6,5 @@ test_commands_run = chapter_test(
     "Voice and face together",
     "Where the voice comes from",
     "From the voice to the legs",
+    "In a room",
 )
