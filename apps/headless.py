@@ -56,19 +56,10 @@ def run(args: Run) -> Timeline:
         OSError: a file cannot be written.
     """
     replayed = None if args.replay is None else Recording.load(args.replay)
-    if replayed is not None and (args.speech or args.video or args.emotion):
-        raise ValueError("--replay came with --speech, --video or --emotion; what is played again hears nothing new")
     scenario = None if args.scenario is None else Scenario.load(args.scenario)
     played = replayed or scenario
     seconds = args.seconds if args.seconds is not None else 10.0 if played is None else played.seconds
-    if not 0.02 <= seconds <= 3600:
-        raise ValueError(f"--seconds {seconds} came; allowed are 0.02 to 3600")
-    if args.emotion is not None and args.emotion not in LABELS:
-        raise ValueError(f"--emotion {args.emotion!r} came; allowed are {', '.join(LABELS)}")
-    check_writable(args.json)
-    check_film(args.record)
-    if args.recording is not None:
-        check_writable(args.recording)
+    _check(args, seconds)
     console = Console(stderr=True)
     torch.set_num_threads(1)
     output = reserve_stdout() if args.window else sys.stdout
@@ -96,6 +87,19 @@ def run(args: Run) -> Timeline:
     if args.record is not None:
         console.print(f"film: {args.record.resolve()}", markup=False, highlight=False, soft_wrap=True)
     return timeline
+
+
+def _check(args: Run, seconds: float) -> None:
+    if args.replay is not None and (args.speech or args.video or args.emotion):
+        raise ValueError("--replay came with --speech, --video or --emotion; what is played again hears nothing new")
+    if not 0.02 <= seconds <= 3600:
+        raise ValueError(f"--seconds {seconds} came; allowed are 0.02 to 3600")
+    if args.emotion is not None and args.emotion not in LABELS:
+        raise ValueError(f"--emotion {args.emotion!r} came; allowed are {', '.join(LABELS)}")
+    check_writable(args.json)
+    check_film(args.record)
+    if args.recording is not None:
+        check_writable(args.recording)
 
 
 def _show(session: Session, path: Path, with_sound: bool) -> None:
