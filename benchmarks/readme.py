@@ -352,6 +352,8 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "costs": _costs,
     "live": _live,
     "fuzz": robustness_table.fuzz,
+    "kills": robustness_table.kills,
+    "hostile": robustness_table.hostile,
     "completion": grasp_table.completion,
     "networks": grasp_table.networks,
     "single": grasp_table.single,
