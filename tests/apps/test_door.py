@@ -540,7 +540,14 @@ def test_errors_call_a_file_by_its_name(page, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "status"), [("unknown_fourcc.avi", 200), ("unknown_vcodec.mkv", 200), ("unknown_acodec.webm", 415)]
+    ("name", "status"),
+    [
+        ("unknown_fourcc.avi", 200),
+        ("unknown_vcodec.mkv", 200),
+        ("unknown_acodec.webm", 415),
+        ("unknown_avc1.mp4", 200),
+        ("unknown_mp4a.m4a", 200),
+    ],
 )
 def test_what_is_known_of_files_of_unknown_codecs_is_played_and_others_are_refused_in_words(page, name, status):
     if not (ATTACK / name).is_file():
