@@ -109,6 +109,19 @@ class Body:
         return Telemetry.of(self.state, self.dog.body.foot_contacts())
 
     @property
+    def toys(self) -> list[str]:
+        """Nothing lies on the plain."""
+        return []
+
+    def fetch(self, colour: str) -> None:
+        """Refuse: there is nothing to fetch.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(f"fetch {colour!r} came; things lie in a scenario's room only: start with --scenario FILE")
+
+    @property
     def happened(self) -> dict[str, Any]:
         """Nothing happens but what you do."""
         return {}

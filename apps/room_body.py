@@ -20,7 +20,7 @@ from envs.companion.room import Furniture, Room, furnish, place_on_floor
 from envs.companion.scenario import COLOURS, PAINTS, Doing, Scenario, ScenarioError, Toy
 from envs.companion.stage import Thing
 from envs.companion.world import SAMPLES_PER_STEP, CompanionWorld
-from geometry.objects import load_objects
+from geometry.objects import ObjectModel, load_objects
 from perception.completion.model import CompletionModel
 from perception.sound.array import HeadPose, MicArray
 from perception.sound.doa import DoaStream
@@ -36,7 +36,7 @@ from robots.companion import companion_links
 from robots.expression import POSTURES, ExpressiveBody
 from robots.face import FACES, FaceParameters
 from robots.quadruped import QuadrupedState
-from robots.shapes import Link
+from robots.shapes import Link, Skin
 
 _SAMPLES = Path(__file__).resolve().parents[1] / "assets" / "samples"
 _LONGEST_WAY_S = 60.0
@@ -117,6 +117,10 @@ class RoomBody:
             *companion_links(self.inside.dog.body.spec, self.inside.dog.body.neck),
             *self.inside.stage.person.links,
             *(Link(f"furniture_{n}", piece.shapes) for n, piece in enumerate((*self.room.walls, *self.room.furniture))),
+            *(
+                _looks(f"thing_{n}", *pair)
+                for n, pair in enumerate(zip(self.inside.stage.models, self._things, strict=True))
+            ),
         )
         self._standing = np.array([_pose(piece) for piece in (*self.room.walls, *self.room.furniture)])
 
@@ -185,10 +189,10 @@ class RoomBody:
         """Send the dog for the thing of a colour.
 
         Raises:
-            ValueError: no such colour.
+            ValueError: nothing of the colour lies here.
         """
-        if colour not in COLOURS:
-            raise ValueError(f"colour {colour!r} came; there are {', '.join(COLOURS)}")
+        if colour not in self.toys:
+            raise ValueError(f"colour {colour!r} came; things lie here in {', '.join(self.toys) or 'no colour'}")
         person = self.executive.person
         self.fetcher.start(COLOURS[colour], self.person if person is None else person)
         self._told = 0
@@ -263,7 +267,13 @@ class RoomBody:
         """Return (n, 7) position in m and quat_xyzw of every link in the order of `links`."""
         person = self.inside.stage.person.link_poses()
         person[:, 2] += self.room.height(self.person)
-        return np.vstack([self.inside.dog.body.link_poses(), person, self._standing])
+        things = np.array([np.concatenate(self.world.pose(thing)) for thing in self.inside.stage.things])
+        return np.vstack([self.inside.dog.body.link_poses(), person, self._standing, things.reshape(-1, 7)])
+
+    @property
+    def toys(self) -> list[str]:
+        """Colours of the things that may be sent for, the favourite first."""
+        return sorted({toy.colour for toy in self.scenario.toys}, key=lambda colour: colour != self.scenario.favourite)
 
     @property
     def happened(self) -> dict[str, Any]:
@@ -326,6 +336,12 @@ class RoomBody:
 
 def _pose(piece: Furniture) -> np.ndarray:
     return np.array([*piece.place, 0.0, *Rotation.from_euler("z", piece.yaw).as_quat()])
+
+
+def _looks(name: str, model: ObjectModel, thing: Thing) -> Link:
+    """Return what one sees of a thing, in the frame of its centre of mass."""
+    corners, triangles = model.mesh.vertices.round(4).ravel(), model.mesh.triangles.ravel()
+    return Link(name, (), Skin(tuple(corners.tolist()), tuple(triangles.tolist()), thing.color))
 
 
 def _thing(toy: Toy, room: Room, rng: np.random.Generator) -> Thing:

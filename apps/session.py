@@ -237,6 +237,14 @@ class Session(AbstractContextManager):
         self.body.push(direction_rad, speed)
         self._note("push", direction_rad, speed)
 
+    def fetch(self, colour: str) -> None:
+        """Send the dog for the thing of a colour, in a scenario's room.
+
+        Raises:
+            ValueError: nothing of the colour lies there, or there is no room.
+        """
+        self.body.fetch(colour)
+
     def advance(self, substeps: int = SUBSTEPS) -> list[Step]:
         """Advance by physics steps of 1/250 s; the control steps that fall into them are returned."""
         steps = []

@@ -36,12 +36,23 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class Skin:
+    """Triangles in the frame of their link, where no primitive shape will do."""
+
+    vertices: tuple[float, ...]  # (3 V,) m: x, y, z of each
+    triangles: tuple[int, ...]  # (3 T,): indices of three vertices, counter-clockwise from outside
+    color: str
+
+
+@dataclass(frozen=True)
 class Link:
     """A named rigid part and what one sees of it."""
 
     name: str
-    shapes: tuple[Shape, ...]
+    shapes: tuple[Shape, ...] = ()
+    skin: Skin | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the link as the page's scene description wants it."""
-        return {"name": self.name, "shapes": [shape.as_json() for shape in self.shapes]}
+        skin = None if self.skin is None else asdict(self.skin)
+        return {"name": self.name, "shapes": [shape.as_json() for shape in self.shapes], "skin": skin}

@@ -17,11 +17,11 @@ from apps.study.protocol import EventRequest
 from apps.study.steps import StepHead, StepMessage
 from apps.timeline import Manual, Step
 from robots.face import FaceParameters
-from robots.shapes import Link, Shape
+from robots.shapes import Link, Shape, Skin
 
 WEB = Path(__file__).resolve().parents[1] / "assets" / "web"
 OUT = WEB / "messages.d.ts"
-SHARED = (Shape, Link, FaceParameters, Manual, Step, EventRequest, StepHead, StepMessage)
+SHARED = (Shape, Skin, Link, FaceParameters, Manual, Step, EventRequest, StepHead, StepMessage)
 MESSAGES = tuple(kind for name, kind in vars(messages).items() if name.endswith("Message"))
 EXTENDS = {messages.StateMessage: (Step, messages.ClockMessage), StepMessage: (StepHead,)}
 LIVE = (messages.StateMessage, messages.SoundMessage, messages.AckMessage, messages.NoticeMessage)

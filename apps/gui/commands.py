@@ -32,6 +32,7 @@ def to_command(order: Any, live: LiveSession, visitor: object) -> Command:
         "speed": lambda v: _with_number(v, Session.choose_speed),
         "drive": lambda v: _drive(v, live, visitor),
         "push": _push,
+        "fetch": _fetch,
         "reset": lambda v: Session.reset,
         "stop_playing": lambda v: Session.stop_playing,
         "pause": lambda v: _pause(v, live),
@@ -87,6 +88,12 @@ def _push(value: Any) -> Command:
         raise CommandError(f'expected null or {{"direction_rad": angle}}, got {_shown(value)}')
     angle = _number(value["direction_rad"])
     return lambda session: session.push(angle)
+
+
+def _fetch(value: Any) -> Command:
+    if not isinstance(value, str):
+        raise CommandError(f"expected the name of a colour, got {_shown(value)}")
+    return lambda session: session.fetch(value)
 
 
 def _pause(value: Any, live: LiveSession) -> Command:

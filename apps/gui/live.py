@@ -147,6 +147,7 @@ class LiveSession:
             if isinstance(sense, StreamEar | StreamEye):
                 sense.on_problem = lambda text: self.notice(text, "error")
         self.links = [link.as_json() for link in session.body.links]
+        self.toys = session.body.toys
         self._ready.set_result(None)
         try:
             self._loop(session)

@@ -121,7 +121,7 @@ class CommandMessage(TypedDict):
 
     type: Literal["command"]
     id: int
-    name: Literal["emotion", "gait", "speed", "drive", "push", "reset", "stop_playing", "pause"]
+    name: Literal["emotion", "gait", "speed", "drive", "push", "fetch", "reset", "stop_playing", "pause"]
     value: Any
 
 
@@ -137,6 +137,7 @@ class SceneMessage(TypedDict):
     behaviours: list[dict[str, str]]  # name, and what it says when it begins
     sounds: list[str]
     samples: list[str]  # feelings; a voice for each can be heard
+    toys: list[str]  # colours of things that can be sent for, the favourite first
     speed_range: tuple[float, float]  # lowest and highest, m/s
     sideways_range: tuple[float, float]  # lowest and highest to the left, m/s
     turning_range: tuple[float, float]  # lowest and highest counter-clockwise, rad/s
@@ -211,7 +212,9 @@ def _sight(sight: Sight) -> SightMessage:
     }
 
 
-def scene_message(links: list[dict[str, Any]], table: BehaviourTable, person: tuple[float, float]) -> dict[str, Any]:
+def scene_message(
+    links: list[dict[str, Any]], table: BehaviourTable, person: tuple[float, float], toys: list[str]
+) -> dict[str, Any]:
     """Write everything that does not change while the page is open."""
     return {
         "labels": list(LABELS),
@@ -223,6 +226,7 @@ def scene_message(links: list[dict[str, Any]], table: BehaviourTable, person: tu
         "behaviours": [{"name": name, "says": beats[0].says} for name, beats in table.beats.items()],
         "sounds": list(CALLS),
         "samples": list(SAMPLES),
+        "toys": toys,
         **{f"{name}_range": limits for name, limits in DRIVEN.items()},
         "drive_s": DRIVE_S,
         "person": {"position": [*person, 0.0]},

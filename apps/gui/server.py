@@ -88,7 +88,7 @@ def _add_pages(app: FastAPI, live: LiveSession, table: BehaviourTable, config: S
     @app.get("/api/scene")
     def scene() -> dict[str, Any]:
         """Return what does not change while the page is open: the dog's shapes, labels, gaits, behaviours."""
-        return scene_message(live.links, table, config.person)
+        return scene_message(live.links, table, config.person, live.toys)
 
     @app.get("/api/sounds/{name}.wav", response_class=Response, responses={404: {"description": "no such sound"}})
     def sound(name: str) -> Response:

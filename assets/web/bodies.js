@@ -42,6 +42,19 @@ function geometryOf({ kind, size }) {
   }
 }
 
+/** What no primitive shape shows. @param {import("./messages.js").Skin} skin */
+function skinOf({ vertices, triangles }, material) {
+  const indexed = new THREE.BufferGeometry();
+  indexed.setAttribute("position", new THREE.Float32BufferAttribute(vertices, 3));
+  indexed.setIndex(triangles);
+  const geometry = indexed.toNonIndexed(); // edges stay sharp
+  geometry.computeVertexNormals();
+  indexed.dispose();
+  const mesh = new THREE.Mesh(geometry, material);
+  mesh.castShadow = true;
+  return mesh;
+}
+
 /** A plane that carries the face, just in front of the screen's +x side. */
 function facePlane(shape, texture) {
   const [depth, width, height] = shape.size;
@@ -100,6 +113,7 @@ export function buildDog(description, simple) {
       }
       group.add(mesh);
     }
+    if (link.skin) group.add(skinOf(link.skin, materialOf({ material: "shell", color: link.skin.color })));
     root.add(group);
     return group;
   });

@@ -75,5 +75,6 @@ export class Menu {
     else if (event.key === "c") this.look("beside");
     else if (event.key === "p") $("pause").click();
     else if (event.key === "m") $("mute").click();
+    else if (event.key === "f") document.getElementById("fetch-favourite")?.click();
   }
 }

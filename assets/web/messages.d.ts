@@ -10,10 +10,20 @@ export interface Shape {
   material: "shell" | "dark" | "metal" | "rubber" | "screen" | "ear" | "tail";
 }
 
+/** Triangles in the frame of their link, where no primitive shape will do. */
+export interface Skin {
+  /** (3 V,) m: x, y, z of each */
+  vertices: number[];
+  /** (3 T,): indices of three vertices, counter-clockwise from outside */
+  triangles: number[];
+  color: string;
+}
+
 /** A named rigid part and what one sees of it. */
 export interface Link {
   name: string;
   shapes: Shape[];
+  skin: Skin | null;
 }
 
 /** Parameters of the face on the screen; numbers without unit, the page draws the same ones. `brow_angle` runs from -1 (inner ends up: sad, worried) to +1 (inner ends down: angry), `smile` from -1 to +1, `pupil_x` and `pupil_y` from -1 to +1 (the dog's left, up), the rest from 0; `eye_open` above 1 is wide-eyed. */
@@ -220,7 +230,7 @@ export interface NoticeMessage {
 export interface CommandMessage {
   type: "command";
   id: number;
-  name: "emotion" | "gait" | "speed" | "drive" | "push" | "reset" | "stop_playing" | "pause";
+  name: "emotion" | "gait" | "speed" | "drive" | "push" | "fetch" | "reset" | "stop_playing" | "pause";
   value: any;
 }
 
@@ -240,6 +250,8 @@ export interface SceneMessage {
   sounds: string[];
   /** feelings; a voice for each can be heard */
   samples: string[];
+  /** colours of things that can be sent for, the favourite first */
+  toys: string[];
   /** lowest and highest, m/s */
   speed_range: [number, number];
   /** lowest and highest to the left, m/s */
@@ -340,6 +352,9 @@ export interface PageElements {
   "bars": HTMLElementTagNameMap["ul"];
   "set-title": HTMLElementTagNameMap["h2"];
   "emotions": HTMLElementTagNameMap["div"];
+  "fetching": HTMLElementTagNameMap["section"];
+  "fetch-title": HTMLElementTagNameMap["h2"];
+  "toys": HTMLElementTagNameMap["div"];
   "gait-title": HTMLElementTagNameMap["h2"];
   "gaits": HTMLElementTagNameMap["div"];
   "speed-value": HTMLElementTagNameMap["output"];

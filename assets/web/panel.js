@@ -91,6 +91,8 @@ export class Panel {
     $("upload").setAttribute("aria-label", `Upload a recording, video or picture, ${most}`);
     $("emotions").replaceChildren(...scene.labels.map((label) => this.#emotionButton(label)));
     $("gaits").replaceChildren(...scene.gaits.map((gait) => this.#gaitButton(gait)));
+    $("fetching").hidden = !scene.toys.length;
+    $("toys").replaceChildren(...scene.toys.map((colour, index) => this.#toyButton(colour, index === 0)));
     $("bars").replaceChildren(...scene.labels.map((label) => this.#bar(label)));
     [$("speed").min, $("speed").max] = scene.speed_range.map(String);
   }
@@ -113,6 +115,16 @@ export class Panel {
     Object.assign(button, { type: "button", className: "button", textContent: readable(gait) });
     Object.assign(button.dataset, { gait, testid: `gait-${gait}` });
     button.setAttribute("aria-pressed", "false");
+    return button;
+  }
+
+  /** @param {string} colour @param {boolean} favourite */
+  #toyButton(colour, favourite) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "button", textContent: `the ${colour} one` });
+    button.dataset.testid = `fetch-${colour}`;
+    if (favourite) button.id = "fetch-favourite";
+    button.addEventListener("click", (event) => this.command("fetch", colour, event));
     return button;
   }
 

@@ -75,7 +75,7 @@ def test_what_was_set_by_hand_is_no_estimate():
 def test_a_scene_is_what_its_type_says():
     with Session(ear=ScriptedEar()) as session:
         links = [link.as_json() for link in session.body.links]
-        scene = json.loads(json.dumps(scene_message(links, default_table(), (2.0, 0.0))))
+        scene = json.loads(json.dumps(scene_message(links, default_table(), (2.0, 0.0), ["red"])))
         assert fits(scene, SceneMessage)
         size = len(pose_message(session.snapshot()))
     assert size == scene["pose_header_bytes"] + 4 * scene["floats_per_link"] * len(links)

@@ -74,8 +74,8 @@ def test_an_errand_of_the_scenario_is_begun_and_told(scenario):
         session.run(0.5)
         assert session.body.fetcher.busy
         assert session.happened["events"][0]["what"] == "red"
-        with pytest.raises(ValueError, match="'pink' came"):
-            session.body.fetch("pink")
+        with pytest.raises(ValueError, match="'green' came; things lie here in red"):
+            session.fetch("green")
 
 
 def test_music_turns_no_more_than_the_head(scenario):

@@ -71,7 +71,7 @@ function boardShapes({ grid: { side, cell_m: cell }, laptop, obstacles = [] }) {
 export function buildFurniture(description) {
   const given = (description.furniture ?? []).flatMap((entry) => entry.shapes ?? [entry]);
   const shapes = description.grid ? [...boardShapes(description), ...given] : given;
-  return buildDog({ links: [{ name: "furniture", shapes }] }, true);
+  return buildDog({ links: [{ name: "furniture", shapes, skin: null }] }, true);
 }
 
 /** The way that the robot has gone is drawn where the scene asks for it, and on the board. */
