@@ -189,12 +189,18 @@ class RoomBody:
         """Send the dog for the thing of a colour.
 
         Raises:
-            ValueError: nothing of the colour lies here.
+            ValueError: nothing of the colour lies here, or it fetches something already.
         """
         if colour not in self.toys:
             raise ValueError(f"colour {colour!r} came; things lie here in {', '.join(self.toys) or 'no colour'}")
+        if self.fetcher.busy:
+            raise ValueError("the dog fetches something already: wait until it is done, or begin again")
+        self._send(colour)
+
+    def _send(self, colour: str) -> None:
+        """Send the dog for a thing, which need not be there; who was never met has it brought to where it was asked."""
         person = self.executive.person
-        self.fetcher.start(COLOURS[colour], self.person if person is None else person)
+        self.fetcher.start(COLOURS[colour], self.inside.odometry.place if person is None else person)
         self._told = 0
         self._note("fetch", colour, True)
 
@@ -249,7 +255,7 @@ class RoomBody:
             selector.go_on(time_s)
         elif not self._offered and any(toy.colour == self.scenario.favourite for toy in self.scenario.toys):
             self._offered = True
-            self.fetch(self.scenario.favourite)
+            self._send(self.scenario.favourite)
 
     def finish_step(self, behaviour: Behaviour, mouth: float) -> bool:
         """Take in how the step went; returns whether the dog lay."""
@@ -297,7 +303,11 @@ class RoomBody:
         while self._doings and self._doings[0].at <= time_s:
             self.inside.stage.person.ask(*self._actions(self._doings.pop(0)))
         while self._errands and self._errands[0].at <= time_s:
-            self.fetch(self._errands.pop(0).fetch)
+            errand = self._errands.pop(0)
+            if self.fetcher.busy:
+                self._note("fetch", errand.fetch, False, "it fetches something already")
+            else:
+                self._send(errand.fetch)
 
     def _actions(self, doing: Doing) -> tuple[Action, ...]:
         if doing.does in ("sit", "stand"):

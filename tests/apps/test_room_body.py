@@ -76,6 +76,18 @@ def test_an_errand_of_the_scenario_is_begun_and_told(scenario):
         assert session.happened["events"][0]["what"] == "red"
         with pytest.raises(ValueError, match="'green' came; things lie here in red"):
             session.fetch("green")
+        with pytest.raises(ValueError, match="fetches something already"):
+            session.fetch("red")
+    with Session() as session, pytest.raises(ValueError, match="--scenario FILE"):
+        session.fetch("red")
+
+
+def test_what_is_not_there_is_sought_in_vain_and_a_second_errand_waits_for_nobody(scenario):
+    errands = '[[errands]]\nat = 0.1\nfetch = "violet"\n[[errands]]\nat = 0.3\nfetch = "red"\n'
+    with Session(config=SessionConfig(scenario=scenario(SMALL + errands))) as session:
+        session.run(0.5)
+        told = session.happened["events"]
+        assert [(event["what"], event["ok"]) for event in told] == [("violet", True), ("red", False)]
 
 
 def test_music_turns_no_more_than_the_head(scenario):
