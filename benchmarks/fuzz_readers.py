@@ -255,7 +255,7 @@ def _read_behaviour(path: Path) -> object:
     from apps.gui.messages import scene_message
     from policies.behaviour import BehaviourTable
 
-    return json.dumps(scene_message([], BehaviourTable.load(path), (1.0, 0.0)))
+    return json.dumps(scene_message([], BehaviourTable.load(path), (1.0, 0.0), []))
 
 
 def _read_study(path: Path) -> object:

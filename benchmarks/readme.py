@@ -354,6 +354,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "fuzz": robustness_table.fuzz,
     "kills": robustness_table.kills,
     "hostile": robustness_table.hostile,
+    "soak": robustness_table.soak,
     "completion": grasp_table.completion,
     "networks": grasp_table.networks,
     "single": grasp_table.single,
