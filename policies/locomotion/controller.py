@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -56,4 +57,4 @@ def learned_legs(policy: str) -> Callable[[QuadrupedSpec], LearnedLegs]:
     actor = load_policy(policy)
     if actor is None:
         raise ValueError(f"policy {policy!r} came; a policy that minds the ground is needed, such as 'default'")
-    return lambda spec: LearnedLegs(actor, spec)
+    return partial(LearnedLegs, actor)
