@@ -50,8 +50,8 @@ class ExecutiveConfig:
     """... which holds from where they are believed to be so near: one brakes, and reckons wrong by a hand or two."""
     above_m: float = 1.2
     """Whoever is so near speaks from above: a level array of microphones tells nothing of the direction then, ..."""
-    lost_s: float = 3.0
-    """... and who was seen there within this time is there still."""
+    lost_s: float = 7.0
+    """... and who was seen there within this time, two looks of one that idles, is there still."""
     other_rad: float = 0.5
     """A voice from so much elsewhere is gone to another way."""
 
