@@ -178,7 +178,7 @@ class RoomBody:
         if not self._voices or self._voices[0].at > time_s:
             return None
         voice = self._voices.pop(0)
-        self._note("voice", voice.feeling or voice.file, True)
+        self._note("voice", voice.feeling or Path(voice.file).name, True)
         return _SAMPLES / f"{voice.feeling}.flac" if voice.feeling else Path(voice.file)
 
     def push(self, direction_rad: float | None, speed: float) -> None:
@@ -209,9 +209,8 @@ class RoomBody:
         self._play(time_s)
         decision.lapse(time_s)
         manual = decision.manual
-        action = self.executive.step(
-            self.inside.sense(self._look), decision.behaviour, self._attention, (manual.gait, manual.velocity)
-        )
+        sensing = self.inside.sense(self._look)
+        action = self.executive.step(sensing, decision.behaviour, self._attention, (manual.gait, manual.velocity))
         self._look = action.look
         estimate = decision.estimate
         if estimate is not None and self.executive.on_its_way and time_s - estimate.time_s < _LONGEST_WAY_S:
@@ -219,7 +218,7 @@ class RoomBody:
         self._follow(decision, time_s)
         if action.legs is None and not self.fetcher.busy and (manual.gait, manual.velocity) == (None, None):
             styled = decision.manner.step(decision.behaviour, action.velocity, action.style, time_s)
-            action = action._replace(velocity=styled[0], style=styled[1])
+            action = action._replace(velocity=self.executive.bounded(sensing, styled[0]), style=styled[1])
         decision.command, decision.gait = action.velocity, action.style.name
         self.inside.command(action)
         for event in self.fetcher.events[self._told :]:
@@ -279,7 +278,8 @@ class RoomBody:
     @property
     def toys(self) -> list[str]:
         """Colours of the things that may be sent for, the favourite first."""
-        return sorted({toy.colour for toy in self.scenario.toys}, key=lambda colour: colour != self.scenario.favourite)
+        colours = dict.fromkeys(toy.colour for toy in self.scenario.toys)
+        return sorted(colours, key=lambda colour: colour != self.scenario.favourite)
 
     @property
     def happened(self) -> dict[str, Any]:

@@ -248,8 +248,8 @@ class BehaviourSelector:
             self._until_s = time_s + self._lasts(name)
 
     def hold(self, name: str, time_s: float) -> None:
-        """Show a behaviour until `go_on`, whatever is felt meanwhile."""
-        self._show(name, time_s)
+        """Show a behaviour until `go_on`, whatever is felt meanwhile; a table that lacks it shows what it shows."""
+        self._show(name if name in self.table.beats else self.name, time_s)
         self.held = True
 
     def _lasts(self, name: str) -> float:

@@ -134,7 +134,7 @@ class Executive:
         self.status = "arrived"
         command = self._toward_goal(sensing, behaviour, attention)
         velocity, style = movement(behaviour, command, *by_hand)
-        velocity = self._bounded(sensing, velocity)
+        velocity = self.bounded(sensing, velocity)
         return BodyAction(velocity, style, self._neck, 0.0, None, self._look_due(sensing.time_s, attention, velocity))
 
     def _trusted(self, sensing: BodySensing, attention: Attention) -> Attention:
@@ -177,7 +177,9 @@ class Executive:
 
     def _toward_goal(self, sensing: BodySensing, behaviour: Behaviour, attention: Attention) -> VelocityCommand:
         heard = attention.azimuth_rad if attention.voice else None
+        lead, self._lead = self._lead, None
         if self.person is None or (heard is not None and self._is_elsewhere(sensing, heard)):
+            self._lead = lead
             return VelocityCommand() if heard is None else self._go_along(sensing, heard)
         far = float(np.hypot(*(self.person - sensing.position)))
         beyond = behaviour.goal in ("circle", "shield") and far > behaviour.distance_m + self.config.join_m
@@ -236,12 +238,14 @@ class Executive:
 
     def _go_along(self, sensing: BodySensing, azimuth: float) -> VelocityCommand:
         """Turn to a voice whose owner is not seen, and go some way towards it."""
-        if abs(bearing := wrap(azimuth - sensing.yaw)) > 0.5:
+        self.status = "walking"
+        if self._lead is None and abs(bearing := wrap(azimuth - sensing.yaw)) > 0.5:
             return VelocityCommand(wz=float(np.clip(1.5 * bearing, -0.8, 0.8)))
         lead = self._lead
         if lead is None or abs(wrap(lead.azimuth - azimuth)) > self.config.other_rad or not self._is_free(lead.place):
             self._lead = lead = self._free_ahead(sensing.position, azimuth)
         if lead is None:
+            self.status = "no way"
             return VelocityCommand()
         command = self._walk(sensing, Goal(lead.place), self.config.searching_m_s)
         if self.status not in ("walking", "backing"):
@@ -250,11 +254,12 @@ class Executive:
 
     def _free_ahead(self, position: np.ndarray, azimuth: float) -> _Lead | None:
         """Return the first place where one can stand, straight towards a voice or a little to one side of it."""
+        free = self._walker.occupancy.clearance() > self._walker.route_config.radius_m
         for off in _ASIDE_RAD:
             for far in _LEADS_M:
                 along = np.array([np.cos(azimuth + off), np.sin(azimuth + off)])
                 place = position + far * along
-                if self._is_free(place):
+                if free[self._walker.occupancy.cell(place)]:
                     return _Lead(place, azimuth)
         return None
 
@@ -278,7 +283,7 @@ class Executive:
         occupancy = self._walker.occupancy
         return not bool((occupancy.occupied & occupancy.within(place, self.config.clear_m)).any())
 
-    def _bounded(self, sensing: BodySensing, command: VelocityCommand) -> VelocityCommand:
+    def bounded(self, sensing: BodySensing, command: VelocityCommand) -> VelocityCommand:
         """Keep to the speed that is allowed near the person."""
         if self.person is None or np.hypot(*(self.person - sensing.position)) > self.config.near_m:
             return command

@@ -33,7 +33,7 @@ class ShippedMind:
 
     def __init__(self, table: BehaviourTable | None = None) -> None:
         self._table = table or default_table()
-        self.behaviours = (*self._table.beats, FETCH)
+        self.behaviours = tuple(dict.fromkeys((*self._table.beats, FETCH)))
         self.legs: Callable[[QuadrupedSpec], SureLegs] = learned_legs("default")
         self._completion, self._planner = CompletionModel.load(), MouthPlanner()
 

@@ -155,6 +155,7 @@ class Walker:
         if self.goal.distance_m < self.config.near_m or abs(bearing) <= self.config.facing_rad * self._slack:
             self._there = True
             return Walked(VelocityCommand(), "arrived", _NOWHERE)
+        self._there = False  # whoever turns at all turns to the end
         return Walked(VelocityCommand(wz=float(np.clip(1.5 * bearing, -0.8, 0.8))), "walking", _NOWHERE)
 
     def _goals(self, goal: Goal) -> np.ndarray:

@@ -41,6 +41,10 @@ def test_gymnasiums_checker_passes(env):
     check_env(env, skip_render_check=True)
 
 
+def test_each_behaviour_is_one_action(env):
+    assert len(set(ShippedMind().behaviours)) == env.action_space.n
+
+
 def test_the_feelings_are_those_that_every_sense_knows():
     assert tuple(WISHES) == LABELS
 

@@ -102,6 +102,18 @@ def test_what_came_to_nothing_is_not_celebrated():
     assert stepped(selector, "sad", 8.0, 1.0)[-1] == "comfort"
 
 
+def test_a_table_without_fetching_goes_on_showing_what_it_shows(tmp_path):
+    text = DEFAULT_TABLE.read_text()
+    begins, idle, new = (text.index(word) for word in ("\n[then]", "[behaviour.idle]", "[behaviour.greet]"))
+    path = tmp_path / "old.toml"
+    path.write_text(text[:begins] + "\n" + text[idle:new])
+    selector = BehaviourSelector(BehaviourTable.load(path))
+    selector.hold("fetch", 1.0)
+    assert stepped(selector, None, 1.0, 1.0)[-1] == "idle"
+    selector.go_on(2.0)
+    assert stepped(selector, "sad", 2.0, 3.0)[-1] == "comfort"
+
+
 def test_an_errand_out_of_nothing_ends_in_idling():
     selector = BehaviourSelector()
     selector.hold("fetch", 1.0)
