@@ -270,7 +270,7 @@ def quadruped_urdf(spec: QuadrupedSpec, more: str = "", back_m: float = 0.0) -> 
         limits = zip(spec.lower_limits, spec.upper_limits, strict=True)
         axes = ((1, 0, 0), (0, 1, 0), (0, 1, 0))
         most = spec.max_torque, spec.max_joint_velocity
-        rows = zip(JOINTS, ("trunk", *names), names, origins, axes, limits, strict=False)
+        rows = zip(JOINTS, ("trunk", *names[:2]), names, origins, axes, limits, strict=True)
         parts += [
             joint_text(f"{leg}_{joint}", "revolute", parent, child, origin, axis, span, most)
             for joint, parent, child, origin, axis, span in rows

@@ -53,12 +53,12 @@ def summary(rows: Sequence[FetchResult], kinds: Sequence[str]) -> dict[str, Any]
     ]
     own = [row for row in rows if row.shape == rows[0].shape]
     things = {kind: [row for row in own if row.name.startswith(f"{kind}_")] for kind in kinds}
-    all_, share = _share(own), wilson(sum(row.delivered for row in own), len(own))
+    all_ = _share(own)
     return {
         "n": len(own),
         "delivered": all_["delivered"]["mean"],
-        "low": share.low,
-        "high": share.high,
+        "low": all_["delivered"]["low"],
+        "high": all_["delivered"]["high"],
         "by_stage": all_["by_stage"],
         "rows": found,
         "things": {kind: _share(here) for kind, here in things.items() if here},
@@ -79,14 +79,18 @@ def _share(rows: Sequence[FetchResult]) -> dict[str, Any]:
     }
 
 
+def percent(share: dict[str, float]) -> str:
+    """Write a share with its interval, in percent; a dash where there is none."""
+    return f"{100 * share['mean']:.0f} ({100 * share['low']:.0f} to {100 * share['high']:.0f})" if share else "-"
+
+
 def table(figures: dict[str, Any]) -> Table:
     """Lay out the figures of errands."""
     shown = Table("ground", "shape", "n", "delivered % (95 %)", "first try", "falls", "s", "lost at")
     for row in figures["rows"]:
-        share = row["delivered"]
         shown.add_row(
             row["ground"], row["shape"], str(row["n"]),
-            f"{100 * share['mean']:.0f} ({100 * share['low']:.0f} to {100 * share['high']:.0f})",
+            percent(row["delivered"]),
             str(row["first_try"]), str(row["falls"]), f"{row['seconds']:.0f}",
             ", ".join(f"{stage} {count}" for stage, count in row["by_stage"].items()),
         )  # fmt: skip

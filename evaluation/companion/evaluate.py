@@ -17,20 +17,21 @@ from rich.table import Table
 from envs.companion.room import GROUNDS, Ground, RoomConfig
 from envs.companion.scenario import Scenario
 from evaluation.companion import errands
-from evaluation.companion.errands import THINGS
+from evaluation.companion.errands import THINGS, percent
 from evaluation.companion.fetching import FetchResult, FetchTask, ShapeSource
 from evaluation.companion.trials import NEAR_M, RoomTask, RoomTrial, call, library
 from evaluation.results import ResultsStore
 from evaluation.statistics import wilson
 from evaluation.terminal import print_table
 from robots.io import check_writable, write_json
-from robots.options import RunOptions
+from robots.options import RunOptions, check_ranges
 from robots.parallel import in_order
 
 Part = Literal["scenarios", "approach", "fetch"]
 PARTS: tuple[Part, ...] = ("scenarios", "approach", "fetch")
 Task: TypeAlias = RoomTask | FetchTask
 Result: TypeAlias = RoomTrial | FetchResult
+_SIDES = ("ahead", "beside", "behind")
 LIBRARY = Path(__file__).resolve().parents[2] / "assets" / "scenarios"
 
 
@@ -66,9 +67,7 @@ class Companion(RunOptions):
             ValueError: a number out of range, or an unknown part, kind or shape.
         """
         super().check()
-        for name in ("seeds", "calls", "errands", "rough"):
-            if not 1 <= getattr(self, name) <= 100_000:
-                raise ValueError(f"--{name} {getattr(self, name)} came; allowed are 1 to 100000")
+        check_ranges(self, **dict.fromkeys(("seeds", "calls", "errands", "rough"), (1, 100_000)))
         for name, allowed in (("parts", PARTS), ("shapes", ("completed", "true")), ("things", None)):
             asked = getattr(self, name)
             if not asked or len(set(asked)) < len(asked) or (allowed and not set(asked) <= set(allowed)):
@@ -170,14 +169,12 @@ def _played(trials: Sequence[RoomTrial]) -> dict[str, Any]:
 def _came(trials: Sequence[RoomTrial]) -> dict[str, Any]:
     """Write how calls were answered."""
     came = [trial.far_m < NEAR_M and not trial.fell for trial in trials]
-    grounds = {
-        trial.ground: [one for one, t in zip(came, trials, strict=True) if t.ground == trial.ground] for trial in trials
-    }
-    sides = [min(int(abs(trial.came_from_deg) // 60), 2) for trial in trials]
-    by_side = {
-        name: _share([one for one, side in zip(came, sides, strict=True) if side == number])
-        for number, name in enumerate(("ahead", "beside", "behind"))
-    }
+    grounds = [trial.ground for trial in trials]
+    sides = [_SIDES[min(int(abs(trial.came_from_deg) // 60), 2)] for trial in trials]
+
+    def shares(labels: Sequence[str], of: Sequence[str]) -> dict[str, dict[str, float]]:
+        return {one: _share([hit for hit, label in zip(came, of, strict=True) if label == one]) for one in labels}
+
     return {
         "n": len(trials),
         "within_1m": _share(came),
@@ -185,13 +182,9 @@ def _came(trials: Sequence[RoomTrial]) -> dict[str, Any]:
         "far_m": {"median": round(float(np.median([trial.far_m for trial in trials])), 2)},
         "no_fall": _share([not trial.fell for trial in trials]),
         "touched": sum(trial.touched for trial in trials),
-        "grounds": {ground: _share(hits) for ground, hits in grounds.items()},
-        "sides": by_side,
+        "grounds": shares(list(dict.fromkeys(grounds)), grounds),
+        "sides": shares(_SIDES, sides),
     }
-
-
-def _percent(share: dict[str, float]) -> str:
-    return f"{100 * share['mean']:.0f} ({100 * share['low']:.0f} to {100 * share['high']:.0f})" if share else "-"
 
 
 def _tables(figures: dict[str, Any]) -> list[Table]:
@@ -202,13 +195,13 @@ def _tables(figures: dict[str, Any]) -> list[Table]:
             intended = {name: row[key] for name, key in (("mean", "intended"), ("low", "low"), ("high", "high"))}
             shown.add_row(
                 row["scenario"], row["expected"] if row["scenario"] != "all" else "", str(row["n"]),
-                str(row["perceived"]), _percent(intended if row["perceived"] else {}), _percent(row["done"]),
-                _percent(row["no_fall"]), str(row["reaction_s"]["p95"]),
+                str(row["perceived"]), percent(intended if row["perceived"] else {}), percent(row["done"]),
+                percent(row["no_fall"]), str(row["reaction_s"]["p95"]),
             )  # fmt: skip
         tables.append(shown)
     if "approach" in figures:
         shown, came = Table("calls", "within 1 m % (95 %)", "bearing", "by ground"), figures["approach"]
         grounds = ", ".join(f"{ground} {100 * share['mean']:.0f}" for ground, share in came["grounds"].items())
-        shown.add_row(str(came["n"]), _percent(came["within_1m"]), f"{came['bearing_deg']['median']} deg", grounds)
+        shown.add_row(str(came["n"]), percent(came["within_1m"]), f"{came['bearing_deg']['median']} deg", grounds)
         tables.append(shown)
     return tables + ([errands.table(figures["fetch"])] if "fetch" in figures else [])

@@ -39,12 +39,7 @@ class WalkingConfig:
 
     def __post_init__(self) -> None:
         lengths = self.ahead_m, self.replan_s, self.near_m, self.facing_rad, self.patience_s, self.back_s
-        if (
-            min(lengths) <= 0.0
-            or min(self.body_m, self.progress_m, self.back_m_s) < 0.0
-            or self.tries < 0
-            or self.leave < 1
-        ):
+        if min(lengths) <= 0.0 or min(self.body_m, self.progress_m, self.back_m_s, self.tries, self.leave - 1) < 0:
             raise ValueError(f"{self} came; lengths and times must be positive, tries 0 or more, and leave 1 or more")
 
 
