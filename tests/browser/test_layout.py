@@ -50,9 +50,7 @@ def sized(browser, server, size) -> Iterator[Visit]:
     opened.page.emulate_media(reduced_motion="reduce")
     opened.page.click("#reset")
     yield opened
-    if opened.page.evaluate("window.empaw.state.paused"):  # a test that failed: the server is the next one's too
-        opened.page.click("#pause")
-        opened.state("!s.paused")
+    opened.pause(False)  # whatever a test that failed left behind: the server is the next one's too
     opened.close()
 
 
@@ -87,8 +85,7 @@ def test_nothing_covers_anything_and_readers_of_the_screen_miss_nothing(sized):
     at_face = "(({ x, y }) => document.elementFromPoint(x + 20, y + 20).id)"
     assert page.evaluate(f"{at_face}(document.querySelector('#face').getBoundingClientRect())") == "face"
     assert violations(page) == []
-    page.click("#pause")
-    sized.state("s.paused")
+    sized.pause(True)
     page.evaluate(
         f"""const banner = document.querySelector("#banner");
         banner.hidden = false; banner.textContent = "{LONGEST_BANNER}";
@@ -96,7 +93,7 @@ def test_nothing_covers_anything_and_readers_of_the_screen_miss_nothing(sized):
     )
     assert page.evaluate(OVERLAPS) == page.evaluate(SPILLS) == page.evaluate(COVERED) == []
     assert violations(page) == []
-    page.click("#pause")
+    sized.pause(False)
     page.click("#microphone")
     page.click("#camera")
 
@@ -133,10 +130,9 @@ def test_no_control_moves_whatever_happens(sized):
     steer(page, -0.4)
     sized.state("s.manual.speed === -0.4 && s.manual.gait === 'bound' && s.manual.emotion === 'surprised'")
     expect_all_in_place()
-    page.click("#pause")
-    sized.state("s.paused")
+    sized.pause(True)
     expect_all_in_place()
-    page.click("#pause")
+    sized.pause(False)
     page.click("#camera")
     page.click("#microphone")
     page.click("#reset")

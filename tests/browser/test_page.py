@@ -115,8 +115,7 @@ def test_pause_stops_time(visit):
     visit.state("s.hearing !== null")
     visit.until("window.empaw.aloud.playing")
     assert visit.page.locator("#paused").is_hidden()
-    visit.page.click("#pause")
-    visit.state("s.paused")
+    visit.pause(True)
     visit.until("!window.empaw.aloud.playing")
     assert visit.page.locator("#paused").is_visible()
     read = "[window.empaw.state.t, window.empaw.state.hearing.position_s, window.empaw.aloud.at]"
@@ -124,7 +123,7 @@ def test_pause_stops_time(visit):
     visit.page.wait_for_timeout(500)
     assert visit.page.evaluate(read) == stopped
     assert visit.page.evaluate("window.empaw.chart.at(-1).p") is None
-    visit.page.click("#pause")
+    visit.pause(False)
     visit.state(f"s.t > {stopped[0]}")
     visit.until(f"window.empaw.aloud.at > {stopped[2]}")
     assert visit.page.locator("#paused").is_hidden()

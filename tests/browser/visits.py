@@ -37,6 +37,13 @@ class Visit(Tab):
         """Wait until an expression about the last state `s` holds."""
         self.until(f"(s => {expression})(window.empaw.state)")
 
+    def pause(self, on: bool) -> None:
+        """Stop the dog's time or let it go on, by its button, and wait until it is so; a second press on a button
+        that does not know yet what the first one did would undo nothing."""
+        if self.page.evaluate("window.empaw.state.paused") is not on:
+            self.page.click("#pause")
+        self.state(f"s.paused === {str(on).lower()}")
+
     def expect_complaint(self, words: str) -> None:
         """Wait until the browser's console says something, and forget that it did."""
         wait_until(lambda: any(words in text for text in self.complaints) or self.page.wait_for_timeout(50))
@@ -48,9 +55,16 @@ class Visit(Tab):
 
 
 def violations(page: Any) -> list[str]:
-    """What axe-core finds wrong for people who hear the page, or use it without a mouse."""
+    """What axe-core finds wrong for people who hear the page, or use it without a mouse.
+
+    Nothing moves meanwhile: a colour half-way between two has the contrast of neither.
+    """
     page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
-    return page.evaluate("axe.run().then(told => told.violations.map(v => `${v.id}: ${v.nodes[0].html}`))")
+    moved = page.evaluate("!matchMedia('(prefers-reduced-motion: reduce)').matches")
+    page.emulate_media(reduced_motion="reduce")
+    found = page.evaluate("axe.run().then(told => told.violations.map(v => `${v.id}: ${v.nodes[0].html}`))")
+    page.emulate_media(reduced_motion="no-preference" if moved else "reduce")
+    return found
 
 
 def steer(page: Any, speed: float) -> None:
