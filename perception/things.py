@@ -40,7 +40,7 @@ class Thing(NamedTuple):
 
     `mask` (height, width) bool are its pixels; `cloud` (N, 3) m its points in the frame that was given, z up;
     `centre` (3,) m the middle of their extent and `size_m` (3,) m that extent. `hue_deg` is 0 to 360, `saturation` 0 to
-    1: a thing of little saturation has no colour to be known by. `cut` tells that the picture's edge cuts it.
+    1: what is earthen, wood or skin, say, is red or orange of a kind, but no colour to be known by. `cut` tells that the picture's edge cuts it.
     """
 
     mask: np.ndarray
@@ -51,10 +51,10 @@ class Thing(NamedTuple):
     saturation: float
     cut: bool
 
-    def is_coloured(self, hue_deg: float, within_deg: float = 25.0) -> bool:
-        """Tell whether its colour is that of a hue."""
+    def is_coloured(self, hue_deg: float, within_deg: float = 20.0, least_saturation: float = 0.55) -> bool:
+        """Tell whether its colour is that of a hue, and strong enough to be paint."""
         off = abs((self.hue_deg - hue_deg + 180.0) % 360.0 - 180.0)
-        return self.saturation > 0.3 and off <= within_deg
+        return self.saturation >= least_saturation and off <= within_deg
 
 
 def find_things(

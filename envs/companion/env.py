@@ -26,6 +26,8 @@ from robots.quadruped import QuadrupedSpec
 BROUGHT_M = 1.0
 _FAR_M, _LONG_S = 5.0, 10.0
 """Distances and times are observed as shares of these."""
+_QUIET_S = 1.0
+"""So long nobody speaks at first: who hears a voice from the beginning takes it for the room's own noise."""
 
 
 class Known(NamedTuple):
@@ -33,7 +35,8 @@ class Known(NamedTuple):
 
     person: np.ndarray | None
     sound_rad: float | None
-    voice: bool
+    shown: str
+    """The behaviour that is shown now; not always the one that was chosen last."""
     fetching: bool
     delivered: bool
 
@@ -48,8 +51,8 @@ class Mind(Protocol):
     def reset(self, world: CompanionWorld) -> None:
         """Wake up in a room and know nothing of it but the camera that one has."""
 
-    def choose(self, behaviour: str, person: np.ndarray) -> None:
-        """Do this from now on; `person` (2,) m is where a thing is brought to where nobody was met yet."""
+    def choose(self, behaviour: str) -> None:
+        """Do this from now on; it is said before every decision, whether it is another one or the same again."""
 
     def hear(self, mics: np.ndarray, speech: float, head: tuple[float, float, float]) -> None:
         """Hear 20 ms: (4, 320) at 16 kHz, the probability of speech, and where the head is believed to be."""
@@ -106,8 +109,8 @@ class CompanionEnv(gym.Env[np.ndarray, np.int64]):
 
     Observation (8 + 4 + 3 + n + 3,), float32: the estimate of the feeling over `WISHES`, as the last voice left it
     (uniform before); whether the person was met, how far they are over 5 m, cosine and sine of where; whether there is
-    a sound, cosine and sine of where; which behaviour is shown; for how long over 10 s, whether it fetches, and whether
-    it has delivered. All of it is what the dog believes: places come from its dead reckoning, camera and microphones.
+    a sound, cosine and sine of where; which behaviour is shown (not always the one that was chosen); for how long over
+    10 s, whether it fetches, and whether it has delivered. All of it is what the dog believes: places come from its dead reckoning, camera and microphones.
 
     Reward: how much better the person's mood became, less penalties: `info["reward_terms"]` carries each. The mood
     follows where the dog really is (`envs.companion.wishes`); the feeling stays as it is for an episode.
@@ -155,7 +158,8 @@ class CompanionEnv(gym.Env[np.ndarray, np.int64]):
         super().reset(seed=seed)
         self.close()
         rng, config = self.np_random, self.config
-        self.feeling = (options or {}).get("feeling") or str(rng.choice(config.feelings))
+        drawn = str(rng.choice(config.feelings))  # also where it is fixed: all else is the same then
+        self.feeling = (options or {}).get("feeling") or drawn
         if self.feeling not in WISHES:
             raise ValueError(f"feeling {self.feeling!r} came; there are {', '.join(WISHES)}")
         self.world = self._furnished(rng)
@@ -164,8 +168,9 @@ class CompanionEnv(gym.Env[np.ndarray, np.int64]):
         self._mind.reset(self.world)
         self._babble = noise("noise", config.speaks_s[0], rng)
         self._estimate = np.full(len(WISHES), 1 / len(WISHES))
-        self.mood, self._steps, self._look = 0.0, 0, False
-        self._chosen, self._since_s, self._spoke = 0, 0.0, False
+        self.mood, self._look = 0.0, False
+        self._chosen, self._spoke = -1, False
+        self._shown, self._since_s = self._mind.known.shown, 0.0
         return self._observe(), {"feeling": self.feeling}
 
     def _furnished(self, rng: np.random.Generator) -> CompanionWorld:
@@ -188,20 +193,19 @@ class CompanionEnv(gym.Env[np.ndarray, np.int64]):
         if not self.action_space.contains(np.int64(action)):
             raise ValueError(f"action {action} came; there are 0 to {len(self._mind.behaviours) - 1}")
         world, config = self.world, self.config
-        changed = self._steps > 0 and int(action) != self._chosen
-        if int(action) != self._chosen or self._steps == 0:
-            self._chosen, self._since_s = int(action), world.time_s
-            self._mind.choose(self._mind.behaviours[self._chosen], world.person)
+        changed, self._chosen = self._chosen not in (-1, int(action)), int(action)
+        self._mind.choose(self._mind.behaviours[self._chosen])
         met, touched = 0, False
         count = round(config.decide_s * CONTROL_HZ)
         for _ in range(count):
             self._listen(world)
-            sensed = self._mind.act(world.sense(self._look))
-            self._look = sensed.look
-            world.act(sensed)
+            done = self._mind.act(world.sense(self._look))
+            self._look = done.look
+            if (shown := self._mind.known.shown) != self._shown:
+                self._shown, self._since_s = shown, world.time_s
+            world.act(done)
             met += config.wishes[self.feeling].is_met(self._company(world))
             touched |= world.stage.touches_person(world.dog.body.body)
-        self._steps += 1
         terms = self._reward(met / count, touched, world.fallen, changed)
         over = world.time_s >= config.episode_s - 1e-9
         info = {"reward_terms": terms, "mood": self.mood, "feeling": self.feeling, "met": met / count}
@@ -210,8 +214,8 @@ class CompanionEnv(gym.Env[np.ndarray, np.int64]):
     def _listen(self, world: CompanionWorld) -> None:
         """Let the person speak, or be silent, for 20 ms; a feeling is heard at the end of what they say."""
         speaking_s, silent_s = self.config.speaks_s
-        at = world.time_s % (speaking_s + silent_s)
-        speaks = at < speaking_s
+        at = (world.time_s - _QUIET_S) % (speaking_s + silent_s)
+        speaks = world.time_s >= _QUIET_S and at < speaking_s
         first = round(at * RATE_HZ)
         chunk = self._babble[first : first + SAMPLES_PER_STEP]
         sounds = {}
@@ -259,7 +263,7 @@ class CompanionEnv(gym.Env[np.ndarray, np.int64]):
         if known.sound_rad is not None:
             off = known.sound_rad - odometry.yaw
             sound = (1.0, float(np.cos(off)), float(np.sin(off)))
-        shown = np.eye(len(self._mind.behaviours))[self._chosen]
+        shown = [float(behaviour == known.shown) for behaviour in self._mind.behaviours]
         doing = ((self.world.time_s - self._since_s) / _LONG_S, float(known.fetching), float(known.delivered))
         return np.concatenate([self._estimate, person, sound, shown, doing]).astype(np.float32)
 

@@ -87,8 +87,7 @@ def evaluate(args: Companion, play: Callable[[Task], Result]) -> dict[str, Any]:
     check_writable(args.json)
     scenarios = library(args.library) if "scenarios" in args.parts else []
     counts = ("seeds", "calls", "errands", "rough", "parts", "shapes", "library")
-    digest = hashlib.sha256(repr(scenarios).encode()).hexdigest()[:16]
-    store = ResultsStore(args.out / "trials.jsonl", args.settings(*counts) | {"scenarios": digest}, args.resume)
+    store = ResultsStore(args.out / "trials.jsonl", args.settings(*counts), args.resume)
     tasks = tasks_of(args, scenarios)
     missing = [task for task in tasks if _key(task) not in store.done]
     console = Console(stderr=True)
@@ -121,7 +120,9 @@ def tasks_of(args: Companion, scenarios: Sequence[Scenario]) -> list[Task]:
 def _key(task: Task) -> tuple[str, ...]:
     if isinstance(task, FetchTask):
         return "fetch", task.room.ground, task.shape, task.name, str(task.seed)
-    return "approach" if task.feeling else "scenarios", task.scenario.name, str(task.seed)
+    # A scenario that was changed since is another one, whatever its name.
+    digest = hashlib.sha256(repr(task.scenario).encode()).hexdigest()[:12]
+    return "approach" if task.feeling else "scenarios", task.scenario.name, digest, str(task.seed)
 
 
 def summary(args: Companion, kept: dict[tuple[str, ...], dict[str, Any]]) -> dict[str, Any]:

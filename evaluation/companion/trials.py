@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -89,12 +90,15 @@ def library(folder: Path) -> list[Scenario]:
     """Return the scenarios of a folder in which a behaviour is expected, by the names of their files.
 
     Raises:
-        ValueError: there are none, or a file is no scenario.
+        ValueError: there are none, two have one name, or a file is no scenario.
     """
     found = [Scenario.load(path) for path in sorted(folder.glob("*.toml"))]
     expecting = [scenario for scenario in found if any(voice.expects for voice in scenario.voices)]
     if not expecting:
         raise ValueError(f"{folder} has no scenario file (*.toml) in which a voice expects a behaviour")
+    counts = Counter(scenario.name for scenario in expecting)
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise ValueError(f"two files of {folder} are named {twice[0]!r}; every scenario needs a name of its own")
     return expecting
 
 

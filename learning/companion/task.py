@@ -10,6 +10,7 @@ import numpy as np
 from control.companion import SureLegs
 from control.whole_body import BodyAction, BodySensing
 from envs.companion.env import CompanionConfig, CompanionEnv, Known
+from envs.companion.scenario import COLOURS
 from envs.companion.world import CompanionWorld
 from geometry.objects import load_objects
 from perception.completion.model import CompletionModel
@@ -25,7 +26,6 @@ from policies.navigation.walking import Walker
 from robots.quadruped import QuadrupedSpec
 
 FETCH = "fetch"
-_RED_DEG = 5.0
 
 
 class ShippedMind:
@@ -44,14 +44,20 @@ class ShippedMind:
         self._executive = Executive(self._fetcher, walker)
         self._listener, self._doa = Listener(), DoaStream(MicArray())
         self._attention, self._now_s, self._started = Attention(), 0.0, False
-        self._name, self._since_s = "idle", 0.0
+        self._name, self._shown, self._since_s = "idle", "idle", 0.0
+        self._place = world.odometry.place
 
-    def choose(self, behaviour: str, person: np.ndarray) -> None:
-        """Do this from now on; what is fetched is brought to whom it met, or to `person` (2,) m."""
+    def choose(self, behaviour: str) -> None:
+        """Do this from now on, or once what it fetches is fetched.
+
+        What is fetched is brought to whom it met, or to where it was told to. Who is told again after it gave up tries
+        again; what was brought is not fetched again.
+        """
         if behaviour != FETCH:
-            self._name, self._since_s = behaviour, self._now_s
-        elif not self._fetcher.busy:
-            self._fetcher.start(_RED_DEG, person if self._executive.person is None else self._executive.person)
+            self._name = behaviour
+        elif not self._fetcher.busy and not self._delivered:
+            person = self._executive.person
+            self._fetcher.start(COLOURS["red"], self._place if person is None else person)
             self._started = True
 
     def hear(self, mics: np.ndarray, speech: float, head: tuple[float, float, float]) -> None:
@@ -60,9 +66,19 @@ class ShippedMind:
 
     def act(self, sensing: BodySensing) -> BodyAction:
         """Return what the body does in the next 20 ms."""
-        self._now_s = sensing.time_s
+        self._now_s, self._place = sensing.time_s, sensing.position
+        if self._showing != self._shown:
+            self._shown, self._since_s = self._showing, sensing.time_s
         beat = self._table.beat(self._name, sensing.time_s - self._since_s)
         return self._executive.step(sensing, beat, self._attention)
+
+    @property
+    def _showing(self) -> str:
+        return FETCH if self._fetcher.busy else self._name
+
+    @property
+    def _delivered(self) -> bool:
+        return self._started and self._fetcher.stage == "delivered"
 
     @property
     def known(self) -> Known:
@@ -70,9 +86,9 @@ class ShippedMind:
         return Known(
             self._executive.person,
             self._attention.azimuth_rad,
-            self._attention.voice,
+            self._showing,
             self._fetcher.busy,
-            self._started and self._fetcher.stage == "delivered",
+            self._delivered,
         )
 
 

@@ -106,6 +106,30 @@ def test_trials_are_counted_by_part_and_gone_on_with(tmp_path):
     assert len(done) == 2 * scenarios + 6 + 6 and again["approach"]["n"] == 6
 
 
+def test_a_run_goes_on_with_other_parts_and_plays_a_scenario_again_that_was_changed(tmp_path):
+    scenarios, done = tmp_path / "library", []
+    scenarios.mkdir()
+    for path in (LIBRARY / "sad_across_the_room.toml", LIBRARY / "angry_and_walking.toml"):
+        (scenarios / path.name).write_text(path.read_text())
+    args = Companion(library=scenarios, seeds=2, calls=3, parts=("approach",), out=tmp_path / "run", workers=1)
+    play = lambda task: done.append(task) or made_up(task)  # noqa: E731
+    evaluate(args, play)
+    both = replace(args, parts=("scenarios", "approach"), resume=True)
+    assert evaluate(both, play)["approach"]["n"] == 3
+    assert len(done) == 3 + 2 * 2
+    changed = scenarios / "angry_and_walking.toml"
+    changed.write_text(changed.read_text().replace("seconds = ", "seconds = 1"))
+    evaluate(both, play)
+    assert [task.scenario.name for task in done[7:]] == ["Angry and walking"] * 2
+
+
+def test_two_scenarios_of_one_name_are_told(tmp_path):
+    for name in ("one.toml", "two.toml"):
+        (tmp_path / name).write_text((LIBRARY / "sad_across_the_room.toml").read_text())
+    with pytest.raises(ValueError, match="two files of .* are named"):
+        library(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

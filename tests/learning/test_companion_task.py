@@ -68,13 +68,46 @@ def test_the_same_seed_gives_the_same_episode_and_an_observation_tells_what_was_
         np.testing.assert_array_equal(observation, other)
         assert reward == same
     assert observation[:8].argmax() == LABELS.index("angry")  # the voice has been heard to its end
-    assert observation[12] == 1.0  # and its direction
+    assert any(observation[12] == 1.0 for observation, *_ in steps)  # and its direction
 
 
-def test_fetch_is_begun_and_told(env):
-    env.reset(seed=1)
-    observation, *_ = env.step(ShippedMind().behaviours.index(FETCH))
+def shown(env, observation: np.ndarray) -> str:
+    return ShippedMind().behaviours[int(observation[15:-3].argmax())]
+
+
+def test_fetch_is_begun_told_and_shown_until_it_is_over_whatever_is_chosen_meanwhile(env):
+    fetch, comfort = (ShippedMind().behaviours.index(name) for name in (FETCH, "comfort"))
+    observation, _ = env.reset(seed=1)
+    assert shown(env, observation) == "idle"
+    observation, *_ = env.step(comfort)
+    assert shown(env, observation) == "comfort" and observation[-3] == pytest.approx(0.05)
+    observation, *_ = env.step(fetch)
     assert observation[-2] == 1.0 and observation[-1] == 0.0
+    observation, _, _, _, told = env.step(comfort)
+    assert shown(env, observation) == FETCH and observation[-3] == pytest.approx(0.1)
+    assert told["reward_terms"]["change"] < 0.0
+
+
+def test_a_feeling_that_is_fixed_changes_nothing_else(env):
+    env.reset(seed=5)
+    room, thing = env.world.room, env.world.stage.thing_position(0)
+    env.reset(seed=5, options={"feeling": "fearful"})
+    assert env.world.room == room
+    np.testing.assert_array_equal(env.world.stage.thing_position(0), thing)
+
+
+def test_who_gave_up_tries_again_when_told_again_and_what_was_brought_is_left_there(env):
+    env.reset(seed=1)
+    mind = env._mind
+    mind.choose(FETCH)
+    for _ in range(3):
+        mind._fetcher.stage = "given up"
+        assert not mind.known.fetching and mind.known.shown == "idle"
+        mind.choose(FETCH)
+        assert mind.known.fetching
+    mind._fetcher.stage = "delivered"
+    mind.choose(FETCH)
+    assert mind.known.delivered and not mind.known.fetching
 
 
 def test_what_cannot_be_is_refused(env):

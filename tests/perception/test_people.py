@@ -64,6 +64,14 @@ def test_the_person_is_who_speaks_and_stays_that_one():
     assert tracker.place is None and tracker.see([], eye, 0.0) is None
 
 
+def test_a_small_shift_is_believed_in_part_and_a_step_at_once():
+    tracker, eye = PersonTracker(), np.zeros(2)
+    tracker.see([somebody(2.0, 0.0)], eye, 0.0)
+    assert tracker.see([somebody(2.2, 0.0)], eye, 1.0) == pytest.approx((2.08, 0.0))
+    assert tracker.see([somebody(2.2, 0.0)], eye, 2.0) == pytest.approx((2.128, 0.0))
+    assert tracker.see([somebody(2.128, 0.5)], eye, 3.0) == pytest.approx((2.128, 0.5))
+
+
 def test_what_is_far_must_be_taller_and_who_sits_in_silence_is_not_met():
     far, near = column(7.0, 0.0, 0.3, 1.26, 0.4, 3000), column(1.5, 0.0, 0.3, 1.26, 0.4, 3000)
     assert find_people(far, EYE) == [] and len(find_people(near, EYE)) == 1

@@ -47,6 +47,15 @@ def test_things_are_found_nearest_first_with_place_size_and_colour():
     assert len(red.cloud) == red.mask.sum()
 
 
+@pytest.mark.parametrize("light", [1.0, 0.45])
+@pytest.mark.parametrize("name", ["wood", "clay", "skin"])
+def test_wood_clay_and_skin_are_not_red(name, light):
+    colour = {"wood": (138, 106, 76), "clay": (169, 116, 90), "skin": (201, 165, 138)}[name]
+    dim = tuple(round(light * part) for part in colour)
+    (thing,) = find_things(*seen(((0.8, 0.0, 0.05), 0.05, dim)), EYE)
+    assert not any(thing.is_coloured(hue) for hue in range(0, 360, 5))
+
+
 def test_the_bare_floor_holds_nothing():
     assert find_things(*seen(), EYE) == []
 

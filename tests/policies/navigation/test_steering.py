@@ -46,6 +46,15 @@ def test_circling_settles_on_its_radius(start):
     assert np.ptp(radii) < 0.1
 
 
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_one_circles_with_the_person_on_the_side_that_is_asked_for(side):
+    place = PERSON + np.array([-1.5, 0.0])
+    ahead = steer(behaviour("circle", distance=1.5), place, side * np.pi / 2, PERSON, side)
+    assert abs(ahead.wz) < 0.05 and ahead.vx == pytest.approx(0.4, abs=0.01)
+    back = steer(behaviour("circle", distance=1.5), place, -side * np.pi / 2, PERSON, side)
+    assert abs(back.wz) == pytest.approx(0.8)
+
+
 def test_shielding_ends_beside_the_person_looking_outward():
     position, yaw = follow("shield", distance=0.9)[-1]
     assert np.hypot(*(position - PERSON)) < 1.4

@@ -156,6 +156,26 @@ def test_a_goal_that_moves_a_little_keeps_its_way():
     assert len(walked.route) >= 2
 
 
+def test_who_has_arrived_sets_out_again_only_when_the_goal_is_clearly_elsewhere():
+    walker, here = Walker(), np.zeros(2)
+
+    def status(far: float, bearing: float = 0.0) -> str:
+        walker.go_to(Goal(far * np.array([np.cos(bearing), np.sin(bearing)]), 0.8))
+        return walker.step(here, 0.0, 0.0, 0.4).status
+
+    config = walker.config
+    near, away = 0.8 + 0.9 * config.near_m, 0.8 + 2.5 * config.near_m
+    assert status(away) == "walking"
+    assert status(near) == "arrived"
+    assert status(away) == "arrived", "who has come does not hunt"
+    assert status(0.8 + 3.5 * config.near_m) == "walking"
+    assert status(0.8, 2.0 * config.facing_rad) == "walking", "it turns to whom it has come to"
+    assert status(0.8, 0.5 * config.facing_rad) == "arrived"
+    assert status(0.8, 2.0 * config.facing_rad) == "arrived"
+    assert status(0.8, 4.0 * config.facing_rad) == "walking"
+    assert status(0.8, 2.0 * config.facing_rad) == "walking", "who turns at all turns to the end"
+
+
 @pytest.mark.parametrize(
     ("made", "named"),
     [
