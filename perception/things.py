@@ -40,7 +40,8 @@ class Thing(NamedTuple):
 
     `mask` (height, width) bool are its pixels; `cloud` (N, 3) m its points in the frame that was given, z up;
     `centre` (3,) m the middle of their extent and `size_m` (3,) m that extent. `hue_deg` is 0 to 360, `saturation` 0 to
-    1: what is earthen, wood or skin, say, is red or orange of a kind, but no colour to be known by. `cut` tells that the picture's edge cuts it.
+    1: what is pale or earthen (wood, clay, skin) has no colour to be known by. `cut` tells that the picture's edge cuts
+    it.
     """
 
     mask: np.ndarray

@@ -109,8 +109,9 @@ class CompanionEnv(gym.Env[np.ndarray, np.int64]):
 
     Observation (8 + 4 + 3 + n + 3,), float32: the estimate of the feeling over `WISHES`, as the last voice left it
     (uniform before); whether the person was met, how far they are over 5 m, cosine and sine of where; whether there is
-    a sound, cosine and sine of where; which behaviour is shown (not always the one that was chosen); for how long over
-    10 s, whether it fetches, and whether it has delivered. All of it is what the dog believes: places come from its dead reckoning, camera and microphones.
+    a sound, cosine and sine of where; which behaviour is shown, not always the one that was chosen; for how long over
+    10 s, whether it fetches, and whether it has delivered. All of it is what the dog believes: places come from its
+    dead reckoning, camera and microphones.
 
     Reward: how much better the person's mood became, less penalties: `info["reward_terms"]` carries each. The mood
     follows where the dog really is (`envs.companion.wishes`); the feeling stays as it is for an episode.

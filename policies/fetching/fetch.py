@@ -20,7 +20,7 @@ from geometry.clouds import Completion
 from geometry.transforms import about_vertical, inverse, transform, wrap
 from perception.things import Thing
 from policies.fetching.errand import FetchConfig, FetchEvent, Stage
-from policies.fetching.mouth_plan import MouthPlan, MouthPlanner
+from policies.fetching.mouth_plan import STANDING, MouthPlan, MouthPlanner, raised
 from policies.fetching.seeing import Sighting, moved_to, shape, sight
 from policies.grasping.planner import PlanningScene
 from policies.navigation.placing import Placer
@@ -288,7 +288,7 @@ class Fetcher:
         """Reach, close, lift and stand up with it."""
         first = plan.approach[0]
         self._opening = plan.grasp.width_m
-        yield from self._go(stance, [_above(stance.reach, first)], 0.8)
+        yield from self._go(stance, [raised(stance.reach.trunk, first)], 0.8)
         yield from self._go(stance, [first], 1.2)
         yield from self._go(stance, plan.approach[1:], 0.9)
         yield from self._hold(stance, 0.2)
@@ -329,8 +329,7 @@ class Fetcher:
                 return
 
     def _stand_up(self, stance: Stance) -> Script[None]:
-        standing = Reach(np.array([0.0, 0.0, GAITS["stand"].height_m + 0.02, 0.0, 0.0, 0.0]), self._rest)
-        yield from self._go(stance, [_above(standing, stance.reach), standing], 1.8)
+        yield from self._go(stance, [raised(STANDING, stance.reach), Reach(STANDING, self._rest)], 1.8)
 
     def _let_go(self) -> Script[None]:
         """After a failure: open, rise if the feet are planted, stand, and shut the jaws."""
@@ -367,7 +366,7 @@ class Fetcher:
         yield from self._wait(self.config.still_s)
         stance = Stance(self._planner.reacher, self.now.legs, self.now.rotation, self.now.neck)
         low = plan.approach[-1]
-        yield from self._go(stance, [_above(stance.reach, low), plan.lift[-1]], 1.8)
+        yield from self._go(stance, [raised(stance.reach.trunk, low), plan.lift[-1]], 1.8)
         yield from self._go(stance, [*plan.lift[-2::-1], low], 0.9)
         self._opening = MOUTH.opening_m
         yield from self._hold(stance, 0.5)
@@ -377,8 +376,3 @@ class Fetcher:
         yield from self._wait(self.config.still_s)
         if self.now.opening_m > self.config.held_m:  # a hook, or a handle that has caught on a jaw
             raise _FailedError("it did not come off")
-
-
-def _above(standing: Reach, low: Reach) -> Reach:
-    """Return a pose between: the trunk as it stands, the neck raised and turned as it will be low down."""
-    return Reach(standing.trunk, np.array([low.neck[0], -1.6, 1.9, 0.6, low.neck[4]]))

@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from control.gait import GAITS
 from control.reaching import CHANGED_JAWS, Placement, Reach, Reacher
-from geometry.transforms import inverse, transform
+from geometry.transforms import inverse, transform, transform_points
+from policies.grasping.candidates import Poses
+from policies.grasping.collision import above_table, count_collisions
 from policies.grasping.planner import Planner, PlannerConfig, PlanningScene
 from robots.hand import Grasp
 from robots.neck import MOUTH
@@ -18,6 +21,11 @@ MOUTH_GRASPS = PlannerConfig(hand=MOUTH, approach_m=0.08, table_m=0.008)
 """The planner's settings for the mouth: it keeps 8 mm from the ground, for feet creep and encoders are not perfect."""
 
 _NEARLY_AHEAD = np.radians(30.0)
+STANDING = np.array([0.0, 0.0, GAITS["stand"].height_m + 0.02, 0.0, 0.0, 0.0])
+"""The trunk of a dog that stands: residuals of the policy hold it a little higher than the gait would."""
+_STEPS = 8
+"""Poses at which the way down to before a grasp is looked at."""
+_TOUCH_M = 0.005
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ class MouthPlanner:
         for most_turn in (_NEARLY_AHEAD, np.pi):
             for grasp in grasps:
                 for placed in self.reacher.places(grasp.T_world_hand, heading, stance_is_free, most_turn):
-                    found = self._way(grasp, placed)
+                    found = self._way(grasp, placed, scene)
                     if found is not None:
                         return found
         return None
@@ -108,13 +116,13 @@ class MouthPlanner:
             for jaws in (np.eye(4), CHANGED_JAWS):
                 reach = self.reacher.reach(inverse(T_world_stance) @ grasp.T_world_hand @ jaws)
                 if reach is not None:
-                    found = self._way(grasp, Placement(T_world_stance, reach))
+                    found = self._way(grasp, Placement(T_world_stance, reach), scene)
                     if found is not None:
                         return found
         return None
 
-    def _way(self, grasp: Grasp, placed: Placement) -> MouthPlan | None:
-        """Follow the straight way back from the grasp, and up from it; None where one of them is out of reach."""
+    def _way(self, grasp: Grasp, placed: Placement, scene: PlanningScene) -> MouthPlan | None:
+        """Follow the way back from the grasp, and up from it; None where it is out of reach, or barred."""
         config = self.config
         there = self.reacher.hand(placed.reach)
         shares = np.arange(1, config.pieces + 1) / config.pieces
@@ -123,5 +131,36 @@ class MouthPlanner:
         approach, lift = self.reacher.along(back, placed.reach), self.reacher.along(up, placed.reach)
         if approach is None or lift is None:
             return None
+        cloud = transform_points(inverse(placed.T_world_stance), scene.target)
+        if not self.is_free(approach[-1], grasp.width_m, cloud):
+            return None
         reached = grasp._replace(T_world_hand=placed.T_world_stance @ there)
         return MouthPlan(reached, placed.T_world_stance, (*approach[::-1], placed.reach), tuple(lift))
+
+    def is_free(self, first: Reach, opening_m: float, cloud: np.ndarray) -> bool:
+        """Tell whether the mouth touches neither points nor the ground on its way down from standing, the neck raised.
+
+        Joints go evenly from there to `first`, and may swing the mouth through what it is to grasp from the side.
+
+        Args:
+            first: where the way ends.
+            opening_m: of the jaws meanwhile.
+            cloud: (N, 3) m, in the stance's frame.
+        """
+        share = np.linspace(0.0, 1.0, _STEPS + 1)[:, None]
+        start, end = (np.concatenate(pose) for pose in (raised(STANDING, first), first))
+        way = (1 - share) * start + share * end
+        hands = np.stack([self.reacher.hand(Reach(row[:6], row[6:])) for row in way])
+        hand, opening = Poses(hands[:, :3, :3], hands[:, :3, 3]), np.full(len(hands), opening_m)
+        clear = above_table(hand, opening, MOUTH, 0.0).all()
+        return bool(clear) and not count_collisions(hand, opening, cloud, MOUTH, _TOUCH_M, 0.0, most=1).any()
+
+
+def raised(trunk: np.ndarray, low: Reach) -> Reach:
+    """Return a pose between standing and a low one: the neck raised, and turned as it will be low down.
+
+    Args:
+        trunk: (6,) of the pose.
+        low: where the mouth goes, or comes from.
+    """
+    return Reach(trunk, np.array([low.neck[0], -1.6, 1.9, 0.6, low.neck[4]]))

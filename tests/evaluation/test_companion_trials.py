@@ -126,7 +126,7 @@ def test_a_run_goes_on_with_other_parts_and_plays_a_scenario_again_that_was_chan
 def test_two_scenarios_of_one_name_are_told(tmp_path):
     for name in ("one.toml", "two.toml"):
         (tmp_path / name).write_text((LIBRARY / "sad_across_the_room.toml").read_text())
-    with pytest.raises(ValueError, match="two files of .* are named"):
+    with pytest.raises(ValueError, match=r"two files of .* are named"):
         library(tmp_path)
 
 

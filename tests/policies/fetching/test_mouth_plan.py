@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from control.reaching import Reach
 from geometry.meshes import sample_surface
 from geometry.solids import Solid, at, box, turned
 from geometry.transforms import inverse
@@ -59,6 +60,17 @@ def test_from_where_it_stands_it_grasps_again_or_says_that_it_cannot(planner):
     assert again is not None
     np.testing.assert_array_equal(again.T_world_stance, found.T_world_stance)
     assert planner.from_stance(scene(at(CAN, 3.0, 0.5, 0.0)), found.T_world_stance) is None
+
+
+def test_a_way_on_which_the_mouth_swings_through_what_it_is_to_grasp_is_not_free(planner):
+    first = Reach(np.array([-0.06, 0.04, 0.318, -0.07, 0.3, 0.248]), np.array([-0.45, 0.92, 0.04, -1.2, 1.75]))
+    x, y = (planner.reacher.hand(first) @ (0.0, 0.0, 0.08, 1.0))[:2]
+    bottle = scene(at(turned([(0.033, 0.0), (0.033, 0.24)]), x, y, 0.0)).target
+    elsewhere = bottle + np.array([1.0, 0.0, 0.0])
+    assert not planner.is_free(first, 0.075, bottle)
+    assert planner.is_free(first, 0.075, elsewhere)
+    deep = first._replace(trunk=first.trunk - (0.0, 0.0, 0.08, 0.0, 0.0, 0.0))
+    assert not planner.is_free(deep, 0.075, elsewhere), "the ground is there too"
 
 
 def test_what_is_wider_than_the_mouth_is_left(planner):
