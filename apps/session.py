@@ -110,8 +110,9 @@ class Session(AbstractContextManager):
         """
         if played := self.happened.get("scenario"):
             raise RecordingError(f"play scenario {played!r} again with seed {self.config.seed}: it is a recording")
-        end = self.log.events[-1].substep if self.log.full else self._substep
-        return Recording(self.config.seed, self.config.person, self.made_with, end, tuple(self.log.events))
+        events = self.log.events
+        end = events[-1].substep if self.log.full else self._substep
+        return Recording(self.config.seed, self.config.person, self.made_with, end, events)
 
     def _note(self, what: str, *value: Any) -> None:
         self.log.note(Event(self._substep, what, list(value)))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from apps.config import SessionConfig
 from apps.headless import Run, run
-from apps.recording import KIND, Event, Log, Recording, RecordingError
+from apps.recording import KIND, SENSED, Event, Log, Recording, RecordingError
 from apps.session import Session
 from control.gait import VelocityCommand
 from tests.conftest import ROOT, ScriptedEar, estimate
@@ -134,3 +135,17 @@ def test_a_log_that_is_full_keeps_what_it_has():
     assert log.full and len(log.events) == 1
     log.clear()
     assert not log.full and not log.events
+
+
+def test_an_hour_of_talk_is_kept_whole_and_small():
+    log, rng = Log(), np.random.default_rng(0)
+    voices = [[[float(share) for share in rng.dirichlet(np.ones(8))], 0.1, 0.2, 0.3, 0.4, "voice"] for _ in range(200)]
+    tracemalloc.start()
+    for number in range(14_400):  # four windows a second
+        log.note(Event(5 * number, SENSED, [[json.loads(json.dumps(voices[number % 200]))], 1.0, []]))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 2e6, "ten megabytes as lists"
+    kept = log.events
+    assert len(kept) == 14_400 and kept[0] == Event(0, SENSED, [[voices[0]], 1.0, []])
+    assert kept[-1] == Event(5 * 14_399, SENSED, [[voices[-1]], 1.0, []])
