@@ -32,7 +32,7 @@ MOST_S = 3600.0
 _MOST_SUBSTEPS = round(MOST_S / WorldConfig.time_step_s)
 _MOST_EVENTS = 200_000
 _BLOCK = 64
-"""So many events are packed at once: it takes half a millisecond."""
+"""So many events are packed at once: it takes a millisecond."""
 
 
 class RecordingError(ValueError):
@@ -183,7 +183,7 @@ def _estimate(entry: list[Any]) -> EmotionEstimate:
 class Log:
     """Notes of a session since its beginning; it stops when it is full, and says so.
 
-    They are kept packed: an hour of somebody who talks and clicks would be tens of megabytes of lists otherwise.
+    They are kept packed: an hour of eight people who click without a pause is tens of megabytes of lists.
     """
 
     def __init__(self) -> None:
@@ -192,24 +192,38 @@ class Log:
     def clear(self) -> None:
         """Begin again."""
         self._packed: list[bytes] = []
-        self._latest: list[Event] = []
-        self._count, self.full = 0, False
+        self._latest: list[str] = []
+        self._last, self._count, self.full = 0, 0, False
 
-    @property
+    def copy(self) -> Log:
+        """Return what was noted up to now; it is cheap, and another thread may read it."""
+        other = Log()
+        other._packed, other._latest = list(self._packed), list(self._latest)
+        other._last, other._count, other.full = self._last, self._count, self.full
+        return other
+
     def events(self) -> tuple[Event, ...]:
-        """All of them, in their order."""
-        early = (Event(*row) for block in self._packed for row in json.loads(zlib.decompress(block)))
-        return (*early, *self._latest)
+        """Unpack all events in their order, which takes seconds for as many as there may be."""
+        blocks = (*(zlib.decompress(block).decode() for block in self._packed), ",".join(self._latest))
+        return tuple(Event(*row) for block in blocks for row in json.loads(f"[{block}]"))
+
+    def end(self, substep: int) -> int:
+        """Return up to which physics step a session at `substep` is known."""
+        return self._last if self._count >= _MOST_EVENTS else min(substep, _MOST_SUBSTEPS)
 
     def note(self, event: Event) -> None:
-        """Remember an event."""
+        """Remember an event as it is now.
+
+        Raises:
+            TypeError: its value cannot be written as JSON.
+        """
         self.full = self.full or event.substep > _MOST_SUBSTEPS or self._count >= _MOST_EVENTS
         if self.full:
             return
-        self._latest.append(event)
-        self._count += 1
-        if len(self._latest) == _BLOCK:
-            self._packed.append(zlib.compress(json.dumps(self._latest).encode()))
+        self._latest.append(json.dumps(event, default=float))  # NumPy's numbers come from notebooks
+        self._last, self._count = event.substep, self._count + 1
+        if len(self._latest) >= _BLOCK:
+            self._packed.append(zlib.compress(",".join(self._latest).encode()))
             self._latest = []
 
 

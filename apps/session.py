@@ -108,11 +108,18 @@ class Session(AbstractContextManager):
         Raises:
             RecordingError: a scenario is played, whose file and seed say all that a recording could.
         """
+        return self.recorded()()
+
+    def recorded(self) -> Callable[[], Recording]:
+        """Return what makes the recording up to now, which may take seconds, in any thread.
+
+        Raises:
+            RecordingError: as `recording`.
+        """
         if played := self.happened.get("scenario"):
             raise RecordingError(f"play scenario {played!r} again with seed {self.config.seed}: it is a recording")
-        events = self.log.events
-        end = events[-1].substep if self.log.full else self._substep
-        return Recording(self.config.seed, self.config.person, self.made_with, end, events)
+        log, end, config = self.log.copy(), self.log.end(self._substep), self.config
+        return lambda: Recording(config.seed, config.person, self.made_with, end, log.events())
 
     def _note(self, what: str, *value: Any) -> None:
         self.log.note(Event(self._substep, what, list(value)))

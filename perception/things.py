@@ -35,6 +35,10 @@ class ThingsConfig:
             raise ValueError(f"{self} came; 0 < least_m < most_m, and pixels of 1 or more")
 
 
+_LEAST_SATURATION = 0.55
+"""Of paint: wood and clay have .45 to .47, the palest paint, green, .72."""
+
+
 class Thing(NamedTuple):
     """A thing that was seen.
 
@@ -52,10 +56,10 @@ class Thing(NamedTuple):
     saturation: float
     cut: bool
 
-    def is_coloured(self, hue_deg: float, within_deg: float = 20.0, least_saturation: float = 0.55) -> bool:
+    def is_coloured(self, hue_deg: float, within_deg: float = 20.0) -> bool:
         """Tell whether its colour is that of a hue, and strong enough to be paint."""
         off = abs((self.hue_deg - hue_deg + 180.0) % 360.0 - 180.0)
-        return self.saturation >= least_saturation and off <= within_deg
+        return self.saturation >= _LEAST_SATURATION and off <= within_deg
 
 
 def find_things(

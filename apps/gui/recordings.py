@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -24,10 +25,10 @@ def add_recording_route(app: FastAPI, live: LiveSession) -> None:
     def recording() -> Response:
         """Return what was sensed and set by hand since the session began; `empaw record sim --replay` plays it."""
         try:
-            kept: Recording = live.submit(lambda session: session.recording).result(_PATIENCE_S)
+            recorded: Callable[[], Recording] = live.submit(lambda session: session.recorded()).result(_PATIENCE_S)
         except RecordingError as problem:
             return JSONResponse({"error": str(problem)}, 409)
         except (RuntimeError, TimeoutError) as problem:
             return JSONResponse({"error": str(problem) or "the simulation does not answer"}, 503)
         named = {"Content-Disposition": 'attachment; filename="empaw-recording.json"'}
-        return Response(kept.text(), media_type="application/json", headers=named)
+        return Response(recorded().text(), media_type="application/json", headers=named)

@@ -20,6 +20,7 @@ expects = "comfort"
 from __future__ import annotations
 
 import math
+from colorsys import rgb_to_hsv
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -29,12 +30,14 @@ from robots.settings import build, parse_toml
 
 Does = Literal["walk", "turn", "sit", "stand"]
 SoundKind = Literal["music", "knock", "noise", "hum"]
-COLOURS: dict[str, float] = {"red": 5.0, "yellow": 55.0, "green": 125.0, "blue": 225.0, "violet": 285.0}
-"""Hues that things may have, degrees: far enough apart to be told from one another."""
 PAINTS: dict[str, str] = {
     "red": "#d9261f", "yellow": "#e0c01a", "green": "#2fa63a", "blue": "#2456d6", "violet": "#8a2be2",
 }  # fmt: skip
-"""Of these hues, as things are painted."""
+"""As things may be painted: hues far enough apart to be told from one another."""
+COLOURS: dict[str, float] = {
+    name: 360.0 * rgb_to_hsv(*(int(paint[at : at + 2], 16) for at in (1, 3, 5)))[0] for name, paint in PAINTS.items()
+}
+"""Their hues, degrees."""
 MOST_S = 600.0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from envs.companion.scenario import Scenario
 from evaluation.companion import errands
 from evaluation.companion.errands import THINGS, percent
 from evaluation.companion.fetching import FetchResult, FetchTask, ShapeSource
-from evaluation.companion.trials import NEAR_M, RoomTask, RoomTrial, call, library
+from evaluation.companion.trials import NEAR_M, RoomTask, RoomTrial, call, digest, library
 from evaluation.results import ResultsStore
 from evaluation.statistics import wilson
 from evaluation.terminal import print_table
@@ -120,9 +119,8 @@ def tasks_of(args: Companion, scenarios: Sequence[Scenario]) -> list[Task]:
 def _key(task: Task) -> tuple[str, ...]:
     if isinstance(task, FetchTask):
         return "fetch", task.room.ground, task.shape, task.name, str(task.seed)
-    # A scenario that was changed since is another one, whatever its name.
-    digest = hashlib.sha256(repr(task.scenario).encode()).hexdigest()[:12]
-    return "approach" if task.feeling else "scenarios", task.scenario.name, digest, str(task.seed)
+    part = "approach" if task.feeling else "scenarios"
+    return part, task.scenario.name, digest(task.scenario), str(task.seed)
 
 
 def summary(args: Companion, kept: dict[tuple[str, ...], dict[str, Any]]) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,6 +102,18 @@ def library(folder: Path) -> list[Scenario]:
     if twice := [name for name, count in counts.items() if count > 1]:
         raise ValueError(f"two files of {folder} are named {twice[0]!r}; every scenario needs a name of its own")
     return expecting
+
+
+@lru_cache(maxsize=256)
+def digest(scenario: Scenario) -> str:
+    """Tell what happens in a scenario, and its files' sounds, from any other, wherever the files lie.
+
+    Raises:
+        OSError: a sound cannot be read.
+    """
+    placeless = replace(scenario, voices=tuple(replace(one, file=Path(one.file).name) for one in scenario.voices))
+    sounds = b"".join(Path(one.file).read_bytes() for one in scenario.voices if one.file)
+    return hashlib.sha256(repr(placeless).encode() + sounds).hexdigest()[:12]
 
 
 def judge(task: RoomTask, track: Track, beats: tuple[Behaviour, ...], said: tuple[float, float]) -> RoomTrial:

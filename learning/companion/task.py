@@ -45,13 +45,13 @@ class ShippedMind:
         self._listener, self._doa = Listener(), DoaStream(MicArray())
         self._attention, self._now_s, self._started = Attention(), 0.0, False
         self._name, self._shown, self._since_s = "idle", "idle", 0.0
-        self._place = world.odometry.place
+        self._place, self._for_somebody = world.odometry.place, False
 
     def choose(self, behaviour: str) -> None:
         """Do this from now on, or once what it fetches is fetched.
 
-        What is fetched is brought to whom it met, or to where it was told to. Who is told again after it gave up tries
-        again; what was brought is not fetched again.
+        What is fetched is brought to whom it met, or to where it was told to. It tries again when told again, unless it
+        has brought it to somebody already.
         """
         if behaviour != FETCH:
             self._name = behaviour
@@ -69,6 +69,8 @@ class ShippedMind:
         self._now_s, self._place = sensing.time_s, sensing.position
         if self._showing != self._shown:
             self._shown, self._since_s = self._showing, sensing.time_s
+        if self._fetcher.busy:
+            self._for_somebody = self._executive.person is not None
         beat = self._table.beat(self._name, sensing.time_s - self._since_s)
         return self._executive.step(sensing, beat, self._attention)
 
@@ -78,7 +80,7 @@ class ShippedMind:
 
     @property
     def _delivered(self) -> bool:
-        return self._started and self._fetcher.stage == "delivered"
+        return self._started and self._for_somebody and self._fetcher.stage == "delivered"
 
     @property
     def known(self) -> Known:

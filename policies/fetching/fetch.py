@@ -256,7 +256,7 @@ class Fetcher:
 
         plan = self._planner.plan(scene, self.now.yaw, is_free)
         if plan is None:
-            raise _FailedError("it cannot be grasped: too large, too flat, or too near to something", again=False)
+            raise _FailedError("it cannot be grasped: too large, too flat, or something is in the way", again=False)
         self._seen_at = thing.centre[:2]
         self._next("place")
         T = plan.T_world_stance
@@ -281,7 +281,7 @@ class Fetcher:
         stance = Stance(self._planner.reacher, self.now.legs, self.now.rotation, self.now.neck)
         plan = self._planner.from_stance(scene, stance_frame(self.trunk_pose(self.now), stance))
         if plan is None:
-            raise _FailedError("it is out of reach from here")
+            raise _FailedError("no free way to it from here")
         return stance, plan
 
     def _reach(self, stance: Stance, plan: MouthPlan) -> Script[None]:

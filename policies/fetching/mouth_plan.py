@@ -26,6 +26,7 @@ STANDING = np.array([0.0, 0.0, GAITS["stand"].height_m + 0.02, 0.0, 0.0, 0.0])
 _STEPS = 8
 """Poses at which the way down to before a grasp is looked at."""
 _TOUCH_M = 0.005
+"""So near counts as touching: targets of joints are missed by a few millimetres."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,8 @@ class MouthPlanner:
         approach, lift = self.reacher.along(back, placed.reach), self.reacher.along(up, placed.reach)
         if approach is None or lift is None:
             return None
-        cloud = transform_points(inverse(placed.T_world_stance), scene.target)
+        solid = np.concatenate([scene.target, scene.others])
+        cloud = transform_points(inverse(placed.T_world_stance), solid)
         if not self.is_free(approach[-1], grasp.width_m, cloud):
             return None
         reached = grasp._replace(T_world_hand=placed.T_world_stance @ there)
@@ -140,6 +142,7 @@ class MouthPlanner:
     def is_free(self, first: Reach, opening_m: float, cloud: np.ndarray) -> bool:
         """Tell whether the mouth touches neither points nor the ground on its way down from standing, the neck raised.
 
+        A dog that stands does so within a centimetre of `STANDING`.
         Joints go evenly from there to `first`, and may swing the mouth through what it is to grasp from the side.
 
         Args:

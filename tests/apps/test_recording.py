@@ -132,9 +132,28 @@ def test_a_log_that_is_full_keeps_what_it_has():
     log.note(Event(0, "feel", ["sad"]))
     log.note(Event(10**9, "feel", ["happy"]))
     log.note(Event(1, "feel", ["angry"]))
-    assert log.full and len(log.events) == 1
+    assert log.full and len(log.events()) == 1
     log.clear()
-    assert not log.full and not log.events
+    assert not log.full and not log.events()
+
+
+def test_what_lasts_longer_than_an_hour_ends_after_an_hour():
+    log, hour = Log(), 900_000
+    assert log.end(hour + 10) == hour
+    log.note(Event(hour + 5, "feel", ["sad"]))
+    assert log.full and log.events() == () and log.end(hour + 10) == hour
+
+
+def test_numbers_of_numpy_are_kept_and_what_cannot_be_is_refused_at_once():
+    log = Log()
+    with pytest.raises(TypeError):
+        log.note(Event(0, "feel", [object()]))
+    for number in range(200):
+        log.note(Event(number, "choose_speed", [np.float32(0.25)]))
+    assert log.events() == tuple(Event(number, "choose_speed", [0.25]) for number in range(200))
+    early = log.copy()
+    log.note(Event(300, "feel", ["sad"]))
+    assert len(early.events()) == 200 and len(log.events()) == 201
 
 
 def test_an_hour_of_talk_is_kept_whole_and_small():
@@ -145,7 +164,7 @@ def test_an_hour_of_talk_is_kept_whole_and_small():
         log.note(Event(5 * number, SENSED, [[json.loads(json.dumps(voices[number % 200]))], 1.0, []]))
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert most < 2e6, "ten megabytes as lists"
-    kept = log.events
+    assert most < 2e6, "more than ten megabytes as lists"
+    kept = log.events()
     assert len(kept) == 14_400 and kept[0] == Event(0, SENSED, [[voices[0]], 1.0, []])
     assert kept[-1] == Event(5 * 14_399, SENSED, [[voices[-1]], 1.0, []])

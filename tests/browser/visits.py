@@ -40,6 +40,8 @@ class Visit(Tab):
     def pause(self, on: bool) -> None:
         """Stop the dog's time or let it go on, by its button, and wait until it is so; a second press on a button
         that does not know yet what the first one did would undo nothing."""
+        self.page.evaluate("window.before = window.empaw.state")
+        self.until("window.empaw.state !== window.before")
         if self.page.evaluate("window.empaw.state.paused") is not on:
             self.page.click("#pause")
         self.state(f"s.paused === {str(on).lower()}")
@@ -62,9 +64,10 @@ def violations(page: Any) -> list[str]:
     page.evaluate(files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8"))
     moved = page.evaluate("!matchMedia('(prefers-reduced-motion: reduce)').matches")
     page.emulate_media(reduced_motion="reduce")
-    found = page.evaluate("axe.run().then(told => told.violations.map(v => `${v.id}: ${v.nodes[0].html}`))")
-    page.emulate_media(reduced_motion="no-preference" if moved else "reduce")
-    return found
+    try:
+        return page.evaluate("axe.run().then(told => told.violations.map(v => `${v.id}: ${v.nodes[0].html}`))")
+    finally:
+        page.emulate_media(reduced_motion="no-preference" if moved else "reduce")
 
 
 def steer(page: Any, speed: float) -> None:

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from envs.companion.scenario import Scenario, Voice
 from evaluation.companion.evaluate import LIBRARY, Companion, evaluate
 from evaluation.companion.fetching import FetchResult, FetchTask
-from evaluation.companion.trials import RoomTask, RoomTrial, Track, call, has_done, judge, library
+from evaluation.companion.trials import RoomTask, RoomTrial, Track, call, digest, has_done, judge, library
 from policies.behaviour import default_table
 
 BEATS = default_table().beats
@@ -121,6 +122,17 @@ def test_a_run_goes_on_with_other_parts_and_plays_a_scenario_again_that_was_chan
     changed.write_text(changed.read_text().replace("seconds = ", "seconds = 1"))
     evaluate(both, play)
     assert [task.scenario.name for task in done[7:]] == ["Angry and walking"] * 2
+
+
+def test_a_scenario_is_told_by_what_happens_and_by_its_sounds_wherever_they_lie(tmp_path):
+    told = []
+    for folder, sound in (("a", b"one"), ("b", b"one"), ("c", b"other")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "voice.wav").write_bytes(sound)
+        said = Voice(1.0, file=str(tmp_path / folder / "voice.wav"), expects="comfort")
+        told.append(digest(Scenario("One", 10.0, voices=(said,))))
+    assert told[0] == told[1] != told[2]
+    assert digest(Scenario("One", 11.0)) != digest(Scenario("One", 10.0))
 
 
 def test_two_scenarios_of_one_name_are_told(tmp_path):

@@ -68,6 +68,7 @@ def test_the_same_seed_gives_the_same_episode_and_an_observation_tells_what_was_
         np.testing.assert_array_equal(observation, other)
         assert reward == same
     assert observation[:8].argmax() == LABELS.index("angry")  # the voice has been heard to its end
+    assert not any(seen[12] or np.ptp(seen[:8]) for seen, *_ in steps[:2]), "it is quiet at first"
     assert any(observation[12] == 1.0 for observation, *_ in steps)  # and its direction
 
 
@@ -106,6 +107,10 @@ def test_who_gave_up_tries_again_when_told_again_and_what_was_brought_is_left_th
         mind.choose(FETCH)
         assert mind.known.fetching
     mind._fetcher.stage = "delivered"
+    assert not mind.known.delivered, "nobody was met: it lies where the dog was told"
+    mind.choose(FETCH)
+    assert mind.known.fetching
+    mind._for_somebody, mind._fetcher.stage = True, "delivered"
     mind.choose(FETCH)
     assert mind.known.delivered and not mind.known.fetching
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from envs.companion.scenario import COLOURS, PAINTS
 from geometry.cameras import DepthCamera
 from geometry.transforms import look_at, transform, transform_points
 from perception.things import ThingsConfig, ThingsError, find_things, level
@@ -54,6 +55,14 @@ def test_wood_clay_and_skin_are_not_red(name, light):
     dim = tuple(round(light * part) for part in colour)
     (thing,) = find_things(*seen(((0.8, 0.0, 0.05), 0.05, dim)), EYE)
     assert not any(thing.is_coloured(hue) for hue in range(0, 360, 5))
+
+
+@pytest.mark.parametrize("light", [1.0, 0.45])
+@pytest.mark.parametrize("name", PAINTS)
+def test_what_is_painted_is_of_its_own_colour_only(name, light):
+    paint = tuple(round(light * int(PAINTS[name][at : at + 2], 16)) for at in (1, 3, 5))
+    (thing,) = find_things(*seen(((0.8, 0.0, 0.05), 0.05, paint)), EYE)
+    assert [colour for colour, hue in COLOURS.items() if thing.is_coloured(hue)] == [name]
 
 
 def test_the_bare_floor_holds_nothing():

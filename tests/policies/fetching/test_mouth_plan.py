@@ -6,7 +6,7 @@ import pytest
 from control.reaching import Reach
 from geometry.meshes import sample_surface
 from geometry.solids import Solid, at, box, turned
-from geometry.transforms import inverse
+from geometry.transforms import inverse, transform_points
 from policies.fetching.mouth_plan import MouthConfig, MouthPlanner
 from policies.grasping.planner import PlanningScene
 
@@ -71,6 +71,16 @@ def test_a_way_on_which_the_mouth_swings_through_what_it_is_to_grasp_is_not_free
     assert planner.is_free(first, 0.075, elsewhere)
     deep = first._replace(trunk=first.trunk - (0.0, 0.0, 0.08, 0.0, 0.0, 0.0))
     assert not planner.is_free(deep, 0.075, elsewhere), "the ground is there too"
+
+
+def test_a_grasp_whose_way_down_is_barred_is_not_planned(planner):
+    can = scene(at(CAN, 1.0, 0.5, 0.0))
+    found = planner.plan(can, heading=0.0)
+    x, y, _ = planner.reacher.hand(found.approach[0])[:3, 3]
+    roof = np.stack(np.meshgrid(np.linspace(-0.1, 0.1, 30), np.linspace(-0.1, 0.1, 30)), axis=-1).reshape(-1, 2)
+    high = transform_points(found.T_world_stance, np.column_stack([roof + np.array([x, y]), np.full(len(roof), 0.32)]))
+    assert planner.from_stance(can, found.T_world_stance) is not None
+    assert planner.from_stance(can._replace(others=high), found.T_world_stance) is None
 
 
 def test_what_is_wider_than_the_mouth_is_left(planner):
