@@ -31,7 +31,7 @@ from robots.settings import build, parse_toml
 Does = Literal["walk", "turn", "sit", "stand"]
 SoundKind = Literal["music", "knock", "noise", "hum"]
 PAINTS: dict[str, str] = {
-    "red": "#d9261f", "yellow": "#e0c01a", "green": "#2fa63a", "blue": "#2456d6", "violet": "#8a2be2",
+    "red": "#d9261f", "yellow": "#e0c81a", "green": "#2fa63a", "blue": "#2456d6", "violet": "#962be2",
 }  # fmt: skip
 """As things may be painted: hues far enough apart to be told from one another."""
 COLOURS: dict[str, float] = {
