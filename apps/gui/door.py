@@ -74,8 +74,9 @@ class Door(socket.socket):
 class SmallBites(WebSocketsSansIOProtocol):
     """Web sockets that read little at a time: 256 KiB of tiny messages would hold all others up for a second.
 
-    Pings, pongs and parts of messages are obeyed here, where nothing can make them wait as messages do. Whoever floods
-    with these is cut off: they cost time, and the answers to pings, when nobody reads them, memory.
+    Pings, pongs, parts of messages, and messages after we have closed are obeyed here, where nothing can make them wait
+    as other messages do. Whoever floods with these is cut off: they cost time, and the answers to pings, when nobody
+    reads them, memory.
     """
 
     def __init__(self, *args: Any, **more: Any) -> None:
@@ -101,6 +102,11 @@ class SmallBites(WebSocketsSansIOProtocol):
         """Put a message together, unless it comes in too many parts."""
         if self._bear():
             super().handle_cont(event)
+
+    def send_receive_event_to_app(self) -> None:
+        """Hand a message on; one that comes after we have closed is dropped, unless there are too many."""
+        if not self.close_sent or self._bear():
+            super().send_receive_event_to_app()
 
     def _bear(self) -> bool:
         if self._pace.count() > 0.0:

@@ -267,7 +267,7 @@ def test_a_sender_in_a_hurry_waits_and_others_do_not(monkeypatch):
 
 # ---------------------------------------------------------------- frames that are no messages
 
-PING, PONG, CONTINUATION = 9, 10, 0
+BINARY, PING, PONG, CONTINUATION = 2, 9, 10, 0
 
 
 def frame(kind: int, content: bytes = b"", last: bool = True) -> bytes:
@@ -299,6 +299,24 @@ def test_floods_of_frames_are_cut_off(guarded, first, flood):
             live.recv(timeout=PATIENCE_S)  # until the connection is lost
     with opened(guarded.address, "/ws/live") as live:
         assert live.recv(timeout=PATIENCE_S)
+
+
+def test_whoever_is_refused_and_goes_on_sending_is_cut_off(guarded):
+    """What comes after the refusal is read until the goodbye: without end, if the sender never says it."""
+    host, port, token = parts(guarded.address)
+    hello = (
+        f"GET /ws/microphone HTTP/1.1\r\nHost: {host}:{port}\r\nCookie: empaw_token_{port}={token}\r\n"
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with opened(guarded.address, "/ws/microphone"), socket.create_connection((host, port), PATIENCE_S) as second:
+        second.sendall(hello.encode())
+        answer = b""
+        while b"\x88\x02" not in answer:  # a frame that says goodbye with a number
+            answer += second.recv(4096)
+        with pytest.raises(ConnectionError):
+            for _ in range(100):
+                second.sendall(frame(BINARY, b"\0\0") * 10_000)
 
 
 def test_pings_are_answered_and_messages_may_come_in_parts(guarded):
